@@ -1,0 +1,2 @@
+//! The local sandbox server.
+fn main() {}

@@ -1,0 +1,204 @@
+//! The one table of errors.
+//!
+//! [`Code`] is what a user of the client sees as `error.code`; [`ServerCode`] is what stands in
+//! `code` of an error body on the wire.
+
+/// The class of an error: what the caller can do next. Each is one JavaScript class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The call itself is wrong; nothing was sent.
+    Usage,
+    /// The server answered with an error status.
+    Api,
+    /// No connection, or a connection that broke and could not be taken up again.
+    Connection,
+    /// A deadline passed.
+    Timeout,
+    /// The server sent what the protocol does not allow, or ended too early.
+    Protocol,
+    /// The caller aborted.
+    Abort,
+    /// The command ran and failed, and the caller asked for that to be an error.
+    Command,
+    /// The WebAssembly core could not be had, or died.
+    Core,
+}
+
+impl Kind {
+    /// The name under which it crosses to JavaScript.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Api => "api",
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Abort => "abort",
+            Self::Command => "command",
+            Self::Core => "core",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident $text:literal $kind:ident $retryable:literal $doc:literal;)*) => {
+        /// A stable error code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $(#[doc = $doc] $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as users see it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// The class of error that it belongs to.
+            #[must_use]
+            pub const fn kind(self) -> Kind { match self { $(Self::$name => Kind::$kind,)* } }
+
+            /// Whether the same call may succeed later without a change.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool { match self { $(Self::$name => $retryable,)* } }
+
+            /// What it means, as the documentation has it.
+            #[must_use]
+            pub const fn doc(self) -> &'static str { match self { $(Self::$name => $doc,)* } }
+        }
+    };
+}
+
+codes! {
+    InvalidArgument "invalid_argument" Usage false "An argument is not what the call takes; nothing was sent.";
+    InvalidUrl "invalid_url" Usage false "A URL is not http(s), or is one to which a key must not be sent; nothing was sent.";
+    MissingApiKey "missing_api_key" Usage false "The address needs an API key and none was given.";
+    MissingCapability "missing_capability" Usage false "This runtime lacks something that the call needs; the message names the option that supplies it.";
+
+    Authentication "authentication" Api false "The API key is missing or wrong (401).";
+    Permission "permission" Api false "The API key does not allow this (403).";
+    NotFound "not_found" Api false "There is no such process, session, file or route (404).";
+    SandboxNotFound "sandbox_not_found" Api false "There is no such sandbox (404).";
+    PoolInUse "pool_in_use" Api false "The pool still has sandboxes (409).";
+    Conflict "conflict" Api false "The state does not allow this now, or the name is taken (409).";
+    InvalidRequest "invalid_request" Api false "The server refused the request as wrong (400, 422 and other 4xx).";
+    RateLimited "rate_limited" Api true "Too many requests or too many of something (429).";
+    PayloadTooLarge "payload_too_large" Api false "The body is larger than the server takes (413).";
+    Unsupported "unsupported" Api false "The server does not offer this (405, 501).";
+    Unavailable "unavailable" Api true "The sandbox or the service is not running (503).";
+    Gateway "gateway" Api true "A proxy could not reach the sandbox (502, 504).";
+    Server "server" Api false "The server failed (500 and other 5xx).";
+
+    ConnectFailed "connect_failed" Connection true "No connection could be made; the request was certainly not sent.";
+    ConnectionLost "connection_lost" Connection true "The connection broke before an answer; the request may have been carried out.";
+    StreamBroken "stream_broken" Connection false "The stream broke and could not be taken up again; the error carries what was received.";
+    RunOutcomeUnknown "run_outcome_unknown" Connection false "The connection broke before the command was seen to start: it may or may not have run.";
+    SessionClosed "session_closed" Connection false "The terminal's connection closed without an exit status.";
+
+    ConnectTimeout "connect_timeout" Timeout true "The server did not answer within the connect timeout.";
+    IdleTimeout "idle_timeout" Timeout true "The connection was silent for longer than the idle timeout, again after it was taken up.";
+    RunTimeout "run_timeout" Timeout false "The time limit passed and the server neither ended the command nor answered.";
+    StartTimeout "start_timeout" Timeout true "The sandbox did not come up in time.";
+
+    StreamEndedWithoutExit "stream_ended_without_exit" Protocol false "The stream ended before the command's exit was reported; the error carries what was received.";
+    UnexpectedContentType "unexpected_content_type" Protocol false "The answer is not of the type that the protocol says, for example a proxy's HTML page.";
+    InvalidResponse "invalid_response" Protocol false "The answer is not valid JSON of the expected shape.";
+    MalformedEvent "malformed_event" Protocol false "A known event of a stream has the wrong shape.";
+    LineTooLong "line_too_long" Protocol false "An output line or event is longer than the limit.";
+    OutputTooLarge "output_too_large" Protocol false "The output does not fit into one result: set maxOutputBytes or follow it.";
+    OutputGap "output_gap" Protocol false "Output is missing: the server no longer has it, or its own count differs.";
+    ProcessGone "process_gone" Protocol false "The server no longer knows the process, so its output cannot be completed.";
+
+    Aborted "aborted" Abort false "The caller's signal aborted the call.";
+    CommandFailed "command_failed" Command false "The command did not exit with 0 and `check` was set.";
+    CoreUnavailable "core_unavailable" Core false "The WebAssembly core could not be loaded.";
+    CoreDead "core_dead" Core false "The WebAssembly core failed inside and cannot be used again: load the page or restart the process.";
+}
+
+macro_rules! server_codes {
+    ($($name:ident $text:literal $status:literal $doc:literal;)*) => {
+        /// A code in an error body on the wire, with the status that goes with it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ServerCode { $(#[doc = $doc] $name,)* }
+
+        impl ServerCode {
+            /// Every server code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// The HTTP status that it is sent with.
+            #[must_use]
+            pub const fn status(self) -> u16 { match self { $(Self::$name => $status,)* } }
+        }
+    };
+}
+
+server_codes! {
+    InvalidRequest "INVALID_REQUEST" 400 "The request is malformed: JSON, query or value.";
+    InvalidShape "INVALID_SHAPE" 422 "Well-formed JSON of the wrong shape.";
+    UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" 415 "A JSON body without a JSON content type.";
+    Unauthorized "UNAUTHORIZED" 401 "No token, or a wrong one.";
+    ForbiddenHost "FORBIDDEN_HOST" 403 "The Host header is not one that this server answers to.";
+    ForbiddenOrigin "FORBIDDEN_ORIGIN" 403 "The Origin is not on the allow-list.";
+    RouteNotFound "ROUTE_NOT_FOUND" 404 "There is no such route.";
+    MethodNotAllowed "METHOD_NOT_ALLOWED" 405 "The route exists, the method does not.";
+    NotFound "NOT_FOUND" 404 "Process, PTY session or file missing.";
+    SandboxNotFound "SANDBOX_NOT_FOUND" 404 "There is no such sandbox.";
+    MissingSandboxId "MISSING_SANDBOX_ID" 400 "The request names no sandbox: by header, host or path.";
+    SandboxNotRunning "SANDBOX_NOT_RUNNING" 503 "The sandbox is suspended or terminated.";
+    NameTaken "NAME_TAKEN" 409 "A live sandbox or managed process has that name.";
+    Conflict "CONFLICT" 409 "The state does not allow this now.";
+    Unsupported "UNSUPPORTED" 501 "The local server does not offer this.";
+    SpawnFailed "SPAWN_FAILED" 400 "The command could not be started; the text says why.";
+    ExecutableNotFound "EXECUTABLE_NOT_FOUND" 404 "The command is not there.";
+    WorkingDirNotFound "WORKING_DIR_NOT_FOUND" 400 "The working directory is not there, or is none.";
+    UserNotFound "USER_NOT_FOUND" 400 "There is no such user in the sandbox.";
+    ProcessNotRunning "PROCESS_NOT_RUNNING" 409 "The process has already ended.";
+    InvalidSignal "INVALID_SIGNAL" 400 "Not a signal number.";
+    StdinNotWritable "STDIN_NOT_WRITABLE" 400 "stdin is not a pipe, is closed, or its process is gone.";
+    OutputExpired "OUTPUT_EXPIRED" 410 "The asked-for events are no longer kept.";
+    PathTraversal "PATH_TRAVERSAL" 403 "A `..` component in a path, or a path that leaves the sandbox.";
+    IsDirectory "IS_DIRECTORY" 400 "A file was expected.";
+    NotADirectory "NOT_A_DIRECTORY" 400 "A directory was expected.";
+    InvalidPath "INVALID_PATH" 400 "The path is empty, has a NUL, or is not UTF-8.";
+    PermissionDenied "PERMISSION_DENIED" 403 "The file system refused.";
+    RangeNotSatisfiable "RANGE_NOT_SATISFIABLE" 416 "The Range lies outside the file.";
+    PayloadTooLarge "PAYLOAD_TOO_LARGE" 413 "The body is over the limit.";
+    StorageFull "STORAGE_FULL" 507 "The disk or the log budget is full.";
+    TooManySessions "TOO_MANY_SESSIONS" 429 "Too many PTY sessions.";
+    TooManyProcesses "TOO_MANY_PROCESSES" 429 "Too many processes in the sandbox.";
+    TooManySandboxes "TOO_MANY_SANDBOXES" 429 "Too many sandboxes.";
+    InvalidToken "INVALID_TOKEN" 403 "Wrong PTY token.";
+    SessionNotFound "SESSION_NOT_FOUND" 404 "No such PTY session, on its WebSocket.";
+    UpgradeRequired "UPGRADE_REQUIRED" 426 "The route speaks WebSocket only.";
+    ConnectionRefused "CONNECTION_REFUSED" 502 "Nothing listens on that port inside.";
+    ProxyError "PROXY_ERROR" 502 "The port inside the sandbox broke off.";
+    InternalError "INTERNAL_ERROR" 500 "The server failed.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        for (i, code) in Code::ALL.iter().enumerate() {
+            let text = code.as_str();
+            assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{text}");
+            assert!(code.doc().ends_with('.'), "{text}");
+            assert!(Code::ALL.iter().skip(i + 1).all(|other| other.as_str() != text), "{text}");
+        }
+    }
+
+    #[test]
+    fn server_codes_are_unique_and_have_an_error_status() {
+        for (i, code) in ServerCode::ALL.iter().enumerate() {
+            assert!((400..600).contains(&code.status()), "{code:?}");
+            assert!(ServerCode::ALL.iter().skip(i + 1).all(|c| c.as_str() != code.as_str()));
+        }
+    }
+}

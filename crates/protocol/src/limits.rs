@@ -1,0 +1,45 @@
+//! Every bound on what a peer controls, with its reason. One more than the bound is refused.
+
+/// Bytes of one output line, terminator excluded. A minified bundle printed to a terminal fits;
+/// what is longer is cut into pieces by the local server (`"eol": false`) and refused by the client.
+pub const LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one server-sent event, all of its lines together. A line of [`LINE_BYTES`] whose every
+/// byte is escaped as `\u00XX` takes six times its size, and may come with its base64 form.
+pub const EVENT_BYTES: usize = 8 * LINE_BYTES;
+
+/// Bytes of an answer that is read whole (JSON and error bodies), as the client accepts them.
+pub const BODY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Characters of a server's own error text that are kept: enough for a sentence and a path.
+pub const ERROR_TEXT_CHARS: usize = 2000;
+
+/// Bytes of a PTY message, opcode included: larger ones are dropped by existing servers.
+pub const PTY_MESSAGE_BYTES: usize = 65_536;
+
+/// Bytes of PTY input that existing servers accept in one second before they close with 1008.
+pub const PTY_INPUT_BYTES_PER_SECOND: usize = 1_048_576;
+
+/// Bytes of recent PTY output that a server replays to a new client.
+pub const PTY_HISTORY_BYTES: usize = 1_048_576;
+
+/// PTY sessions of one sandbox.
+pub const PTY_SESSIONS: usize = 64;
+
+/// Rows that a PTY can have; values outside 1..=500 are clamped.
+pub const PTY_MAX_ROWS: u16 = 500;
+
+/// Columns that a PTY can have; values outside 1..=1000 are clamped.
+pub const PTY_MAX_COLS: u16 = 1000;
+
+/// Seconds between keep-alive comments on an idle stream, at the most.
+pub const KEEP_ALIVE_SECONDS: u64 = 15;
+
+/// Seconds without a byte after which a stream counts as broken: three keep-alives.
+pub const IDLE_TIMEOUT_SECONDS: u64 = 3 * KEEP_ALIVE_SECONDS;
+
+/// The port of a sandbox's management API. It can never be exposed or made anonymous.
+pub const MANAGEMENT_PORT: u16 = 9501;
+
+/// Pages of a listing that are followed: a server that never ends its cursors is cut off.
+pub const LIST_PAGES: usize = 10_000;

@@ -1,0 +1,2 @@
+//! Builds the package and runs its gates.
+fn main() {}
