@@ -11,6 +11,9 @@ pub const EVENT_BYTES: usize = 8 * LINE_BYTES;
 /// Bytes of an answer that is read whole (JSON and error bodies), as the client accepts them.
 pub const BODY_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes of an error answer that are read for its text.
+pub const ERROR_BODY_BYTES: usize = 256 * 1024;
+
 /// Characters of a server's own error text that are kept: enough for a sentence and a path.
 pub const ERROR_TEXT_CHARS: usize = 2000;
 
