@@ -101,6 +101,7 @@ impl Client {
             },
             head_ms: self.waits.request,
             idle_ms: self.waits.idle,
+            retry: true,
         };
         let mut answer = self.transport.send(&request, signal).await?;
         if route == route::DELETE_SANDBOX {

@@ -2,10 +2,10 @@
 
 mod follow;
 mod lifecycle;
-mod process;
+pub(crate) mod process;
 mod run;
 
-pub(crate) use follow::Follow;
+pub(crate) use follow::{Follow, cursor_to_js};
 pub(crate) use run::Run;
 
 use crate::error::{Error, Result};
@@ -156,6 +156,7 @@ impl Sandbox {
             kind: RequestKind::SandboxPlane,
             head_ms: if call.patient { waits.request } else { waits.connect },
             idle_ms: waits.idle,
+            retry: true,
         };
         self.client.transport.send(&request, signal).await
     }

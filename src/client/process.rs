@@ -8,6 +8,7 @@ use crate::types::{
     SendSignalResponse, StartOptions,
 };
 use serde::Serialize;
+use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
 use shoreline_protocol::route::{self, Route};
 use wasm_bindgen::prelude::*;
@@ -77,6 +78,26 @@ impl Sandbox {
         self.json(Call::new(route, &[process]), signal).await
     }
 
+    /// How many lines the server counts. The body is not kept: only its ends can hold the count.
+    pub(crate) async fn line_count(
+        &self,
+        route: Route,
+        process: &str,
+        signal: &AbortSignal,
+    ) -> Result<u64> {
+        const KEPT: usize = 128;
+        let mut answer = self.send(Call::new(route, &[process]), Some(signal)).await?;
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        while let Some(chunk) = answer.body.chunk().await? {
+            head.extend(chunk.iter().take(KEPT - head.len().min(KEPT)));
+            tail.extend_from_slice(chunk);
+            tail.drain(..tail.len().saturating_sub(KEPT));
+        }
+        [tail, head].iter().find_map(|end| count_in(&String::from_utf8_lossy(end))).ok_or_else(|| {
+            Error::new(Code::InvalidResponse, "the server's answer has no `line_count`")
+        })
+    }
+
     pub(crate) async fn health(&self, signal: Signal<'_>) -> Result<HealthResponse> {
         self.json(Call::new(route::HEALTH, &[]), signal).await
     }
@@ -84,6 +105,16 @@ impl Sandbox {
     pub(crate) async fn daemon_info(&self, signal: Signal<'_>) -> Result<DaemonInfo> {
         self.json(Call::new(route::INFO, &[]), signal).await
     }
+}
+
+/// The number after `"line_count":`; within a line's text the quotes would be escaped.
+fn count_in(text: &str) -> Option<u64> {
+    let (before, after) = text.rsplit_once("\"line_count\"")?;
+    if before.ends_with('\\') {
+        return None;
+    }
+    let digits = after.trim_start().strip_prefix(':')?.trim_start();
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// A pid or a managed process's name, as a path segment.

@@ -63,8 +63,12 @@ pub(crate) struct Run {
     request: StartOptions,
     plan: Plan,
     leash: Rc<Leash>,
+    /// Ends waiting when the leash is pulled, but not the POST: its pid may be needed to kill.
+    guard: Scope,
     kill_on_abort: bool,
     phase: Phase,
+    /// How the run's own stream broke.
+    broken: Option<Error>,
     cursor: Cursor,
     handle: Option<u64>,
     limit: Rc<Limit>,
@@ -113,8 +117,7 @@ impl Run {
             ..StartOptions::default()
         };
         request.check()?;
-        // Refused before anything is sent.
-        Scope::new(Some(&leash.signal()))?;
+        let guard = Scope::new(Some(&leash.signal()))?;
         let payload = to_json(&request)?;
         let idle_ms = plan.idle_ms;
         let from = sandbox.clone();
@@ -140,8 +143,10 @@ impl Run {
             request,
             plan,
             leash,
+            guard,
             kill_on_abort,
             phase: Phase::Starting(post.boxed_local()),
+            broken: None,
             cursor: Cursor::default(),
             handle: None,
             limit: Rc::default(),
@@ -194,8 +199,7 @@ impl Run {
     async fn step(&mut self, batch: &mut Batch) -> Result<()> {
         match &mut self.phase {
             Phase::Starting(post) => {
-                let guard = Scope::new(Some(&self.leash.signal()))?;
-                match guard.guard(post).await? {
+                match self.guard.guard(post).await? {
                     Ok(answer) => {
                         let body = answer.event_stream()?;
                         let decoder = self.plan.decoder(Mode::Run);
@@ -225,9 +229,7 @@ impl Run {
 
     async fn stream(&mut self, batch: &mut Batch) -> Result<()> {
         let Phase::Streaming(streaming) = &mut self.phase else { return Ok(()) };
-        let guard = Scope::new(Some(&self.leash.signal()))?;
-        let read = guard.guard(streaming.body.chunk()).await?;
-        guard.finish();
+        let read = self.guard.guard(streaming.body.chunk()).await?;
         let mut broken = match read {
             Ok(Some(chunk)) => {
                 let decoded = streaming.decoder.push(chunk, &mut Skip::default(), batch);
@@ -263,12 +265,13 @@ impl Run {
         if broken.code == Code::ConnectionLost {
             broken.code = Code::StreamBroken;
         }
-        self.follow(pid, Some(broken));
+        self.broken = Some(broken);
+        self.follow(pid);
         Ok(())
     }
 
     /// Goes on by pid from where the stream is.
-    fn follow(&mut self, pid: u32, _because: Option<Error>) {
+    fn follow(&mut self, pid: u32) {
         self.phase = Phase::Following(Box::new(Follow::continue_from(
             self.sandbox.clone(),
             route::FOLLOW_OUTPUT,
@@ -293,7 +296,7 @@ impl Run {
             self.stop_enforcing();
             self.enforce(timeout.ms(), Some(TERM_GRACE_MS));
         }
-        self.follow(started.pid, None);
+        self.follow(started.pid);
         Ok(())
     }
 
@@ -375,12 +378,16 @@ impl Run {
         } else if error.code == Code::Aborted && self.kill_on_abort {
             self.end_in_background(phase);
         }
-        let code = match error.code {
-            Code::ProcessGone => Code::StreamEndedWithoutExit,
-            code => code,
-        };
+        if let Some(broken) = self.broken.take()
+            && (matches!(error.code.kind(), Kind::Api | Kind::Connection)
+                || error.code == Code::ProcessGone)
+        {
+            let message =
+                format!("{}; it could not be continued by pid: {}", broken.message, error.message);
+            error = Error { message, ..broken }.with_cause(error.into());
+        }
         let partial = self.outcome(None);
-        self.phase = Phase::Failed(Error { code, ..error }.with_partial(partial));
+        self.phase = Phase::Failed(error.with_partial(partial));
     }
 
     /// After an abort: kills the command, and where its pid is not known yet, waits for it.

@@ -104,11 +104,30 @@ pub(crate) struct Request<'a> {
     pub(crate) head_ms: f64,
     /// How long the answer's body may be silent, in ms; 0 = for ever.
     pub(crate) idle_ms: f64,
+    /// Whether to try again here where that is safe.
+    pub(crate) retry: bool,
 }
 
 pub(crate) struct Answer {
     pub(crate) headers: Headers,
     pub(crate) body: Body,
+}
+
+impl Answer {
+    /// The body of an answer that must be an event stream.
+    ///
+    /// # Errors
+    /// `unexpected_content_type`, naming what it is instead.
+    pub(crate) fn event_stream(self) -> Result<Body> {
+        let content_type = self.headers.get("content-type").unwrap_or_default();
+        if content_type.to_ascii_lowercase().contains("text/event-stream") {
+            return Ok(self.body);
+        }
+        Err(Error::new(
+            Code::UnexpectedContentType,
+            format!("expected an event stream, got {content_type:?}: is a proxy in between?"),
+        ))
+    }
 }
 
 pub(crate) struct Transport {
@@ -163,7 +182,7 @@ impl Transport {
             };
             let delay =
                 retry::decide(request.method, &failure, attempt, host::random(), &self.policy);
-            let Some(delay) = delay else { return Err(failed.error) };
+            let Some(delay) = delay.filter(|_| request.retry) else { return Err(failed.error) };
             attempt += 1;
             Scope::new(signal)?.guard(host::sleep(delay as f64)).await??;
         }

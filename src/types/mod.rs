@@ -42,3 +42,27 @@ pub(crate) fn write<T: Serialize>(value: &T) -> Result<JsValue> {
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible().serialize_missing_as_null(false))
         .map_err(|e| Error::argument(e.to_string()))
 }
+
+/// The TypeScript declarations of everything here.
+#[cfg(feature = "ts")]
+#[must_use]
+pub fn typescript() -> String {
+    use ts_rs::{Config, TS};
+    let config = Config::new();
+    let mut out = String::new();
+    macro_rules! declare {
+        ($($type:ty),* $(,)?) => { $(
+            if let Some(docs) = <$type as TS>::docs() { out.push_str(&docs); }
+            out.push_str("export ");
+            out.push_str(&<$type as TS>::decl(&config));
+            out.push_str("\n\n");
+        )* };
+    }
+    declare!(
+        ConnectionOptions, CreateOptions, ListOptions, StartOptions, RunOptions, FollowOptions,
+        Reconnect, Cursor, RestartPolicy, HealthCheck, ProcessUser, ProcessInfo, ManagedProcessInfo,
+        RestartPolicyInfo, HealthCheckInfo, ManagedProcessExit, OutputResponse, HealthResponse,
+        DaemonInfo, SendSignalResponse, Resources, NetworkPolicy, SandboxInfo,
+    );
+    out
+}

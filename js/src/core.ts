@@ -1,0 +1,64 @@
+import type * as Glue from "./core/shoreline.js";
+import { CoreError, toError } from "./errors.js";
+import { loadCore } from "./load/node.js";
+import { revive } from "./run.js";
+
+/** The core's module, once it is there. */
+export type Core = typeof Glue;
+
+let loading: Promise<Core> | undefined;
+let death: CoreError | undefined;
+
+/** Loads the core on first use, and tries again after a failure to load. */
+export function core(): Promise<Core> {
+  if (death) return Promise.reject(death);
+  loading ??= loadCore().catch((cause: unknown) => {
+    loading = undefined;
+    throw new CoreError({
+      code: "core_unavailable",
+      message: `the WebAssembly core could not be loaded: ${describe(cause)}`,
+      cause,
+    });
+  });
+  return loading;
+}
+
+/** Awaits a call into the core; its errors become classes, and a crash marks the core as dead. */
+export async function call<T>(promise: Promise<unknown>): Promise<T> {
+  try {
+    return (await promise) as T;
+  } catch (error) {
+    throw thrown(error);
+  }
+}
+
+/** As {@link call}, for a call that answers at once. */
+export function callSync<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw thrown(error);
+  }
+}
+
+/** What a caller is told of an error that came out of the core. */
+export function thrown(error: unknown): unknown {
+  if (error instanceof WebAssembly.RuntimeError) {
+    // The instance may be inconsistent: later calls could give wrong answers.
+    death ??= new CoreError({
+      code: "core_dead",
+      message: "the WebAssembly core failed inside and cannot be used again: restart the process or reload the page",
+      cause: error,
+    });
+    return death;
+  }
+  return toError(error, revive);
+}
+
+function describe(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  // A Content-Security-Policy without the directive refuses to compile.
+  return /unsafe-eval|Content.Security.Policy/i.test(text)
+    ? `${text} (allow 'wasm-unsafe-eval' in the page's Content-Security-Policy script-src)`
+    : text;
+}

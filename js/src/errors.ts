@@ -1,0 +1,187 @@
+import type { ErrorCode, ErrorKind } from "./generated/errors.js";
+import type { Cursor } from "./generated/types.js";
+import type { CommandResult, Truncation } from "./run.js";
+
+/** What every error of Shoreline has. `code` is stable; `message` is for people and may change. */
+export class ShorelineError extends Error {
+  override readonly name: string = "ShorelineError";
+  /** A stable code, for example `not_found` or `stream_broken`. */
+  readonly code: ErrorCode;
+  /** The HTTP status, where a server answered with one. */
+  readonly status: number | undefined;
+  /** The server's own code, where it gave one, for example `NOT_FOUND`. */
+  readonly serverCode: string | undefined;
+  /** Whether the same call may succeed later without a change. */
+  readonly retryable: boolean;
+
+  constructor(fields: ErrorFields) {
+    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.code = fields.code;
+    this.status = fields.status;
+    this.serverCode = fields.serverCode;
+    this.retryable = fields.retryable ?? false;
+    // Across realms and copies of the package, `instanceof` fails and this does not.
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** Whether `value` is an error of Shoreline, from whichever copy of the package. */
+  static is(value: unknown): value is ShorelineError {
+    return typeof value === "object" && value !== null && brand in value;
+  }
+}
+
+const brand: unique symbol = Symbol.for("shoreline.error") as never;
+
+/** The call itself is wrong; nothing was sent. */
+export class UsageError extends ShorelineError {
+  override readonly name = "UsageError";
+}
+
+/** The server answered with an error status. */
+export class ApiError extends ShorelineError {
+  override readonly name = "ApiError";
+}
+
+/** No connection, or one that broke and could not be taken up again. */
+export class ConnectionError extends ShorelineError {
+  override readonly name = "ConnectionError";
+  /** What a `run` or a follow had received before. */
+  readonly partial: PartialResult | undefined;
+
+  constructor(fields: ErrorFields) {
+    super(fields);
+    this.partial = fields.partial;
+  }
+}
+
+/** A deadline passed; `code` says which. */
+export class TimeoutError extends ShorelineError {
+  override readonly name = "TimeoutError";
+  /** What a `run` or a follow had received before. */
+  readonly partial: PartialResult | undefined;
+
+  constructor(fields: ErrorFields) {
+    super(fields);
+    this.partial = fields.partial;
+  }
+}
+
+/** The server sent what the protocol does not allow, or ended too early. */
+export class ProtocolError extends ShorelineError {
+  override readonly name = "ProtocolError";
+  /** What a `run` or a follow had received before. */
+  readonly partial: PartialResult | undefined;
+
+  constructor(fields: ErrorFields) {
+    super(fields);
+    this.partial = fields.partial;
+  }
+}
+
+/** The caller's signal aborted the call. `reason` is the signal's. */
+export class AbortError extends ShorelineError {
+  override readonly name = "AbortError";
+  /** The signal's reason. */
+  readonly reason: unknown;
+  /** What a `run` or a follow had received before. */
+  readonly partial: PartialResult | undefined;
+
+  constructor(fields: ErrorFields) {
+    super(fields);
+    this.reason = fields.cause;
+    this.partial = fields.partial;
+  }
+}
+
+/** A command did not exit with 0 and `check` was set. It has every field of the result. */
+export class CommandError extends ShorelineError implements CommandResult {
+  override readonly name = "CommandError";
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdoutBytes: Uint8Array;
+  readonly stderrBytes: Uint8Array;
+  readonly timedOut: boolean | undefined;
+  readonly oomKilled: boolean;
+  readonly pid: number | undefined;
+  readonly handle: number | undefined;
+  readonly durationMs: number;
+  readonly truncated: Truncation | undefined;
+
+  constructor(command: string, result: CommandResult) {
+    const how = result.timedOut
+      ? "ran into its time limit"
+      : result.exitCode === null
+        ? `was ended by signal ${result.signal}`
+        : `exited with ${result.exitCode}`;
+    const last = result.stderr.trimEnd().split("\n").at(-1)?.slice(0, 500);
+    super({ code: "command_failed", message: `${command} ${how}${last ? `: ${last}` : ""}` });
+    this.exitCode = result.exitCode;
+    this.signal = result.signal;
+    this.stdout = result.stdout;
+    this.stderr = result.stderr;
+    this.stdoutBytes = result.stdoutBytes;
+    this.stderrBytes = result.stderrBytes;
+    this.timedOut = result.timedOut;
+    this.oomKilled = result.oomKilled;
+    this.pid = result.pid;
+    this.handle = result.handle;
+    this.durationMs = result.durationMs;
+    this.truncated = result.truncated;
+  }
+}
+
+/** The WebAssembly core could not be loaded, or died. */
+export class CoreError extends ShorelineError {
+  override readonly name = "CoreError";
+}
+
+interface ErrorFields {
+  code: ErrorCode;
+  message: string;
+  status?: number | undefined;
+  serverCode?: string | undefined;
+  retryable?: boolean | undefined;
+  cause?: unknown;
+  partial?: PartialResult | undefined;
+}
+
+const classes: Record<ErrorKind, new (fields: ErrorFields) => ShorelineError> = {
+  usage: UsageError,
+  api: ApiError,
+  connection: ConnectionError,
+  timeout: TimeoutError,
+  protocol: ProtocolError,
+  abort: AbortError,
+  command: ShorelineError,
+  core: CoreError,
+};
+
+/** The one place that makes classes of the core's errors. */
+export function toError(value: unknown, reviveResult: (raw: never) => object): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Error) return value;
+  const fields = value as ErrorFields & { kind?: ErrorKind };
+  const make = fields.kind === undefined ? undefined : classes[fields.kind];
+  if (make === undefined) return value;
+  const nested = toError(fields.cause, reviveResult);
+  const partial = fields.partial && "stdout" in fields.partial ? reviveResult(fields.partial as never) : fields.partial;
+  return new make({ ...fields, cause: nested, partial: partial as PartialResultResult | undefined });
+}
+
+
+/** What was received before a failure. */
+export interface PartialResult {
+  /** Of a `run`: standard output so far. */
+  stdout?: string;
+  /** Of a `run`: standard error so far. */
+  stderr?: string;
+  /** Of a `run`: the process, once it was known. */
+  pid?: number;
+  /** Of a follow: events that were delivered. */
+  events?: number;
+  /** Of a follow: where to go on, as `after`. */
+  cursor?: Cursor;
+}
+
+export type { ErrorCode };

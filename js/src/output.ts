@@ -1,0 +1,174 @@
+import { call } from "./core.js";
+
+/** Which stream a line was written to. */
+export type Stream = "stdout" | "stderr";
+
+/** A batch as the core hands it over: text, ends, times, flags, raw bytes by event. */
+export type RawBatch = [string, Uint32Array, Float64Array, Uint8Array, [number, Uint8Array][]];
+
+const STREAM = 3;
+const TERMINATED = 4;
+const RAW = 8;
+const TRUNCATED = 16;
+const encoder = new TextEncoder();
+
+/** One line of output. Its properties are made when they are read. */
+export class OutputEvent {
+  readonly #batch: RawBatch;
+  readonly #index: number;
+
+  /** @internal */
+  constructor(batch: RawBatch, index: number) {
+    this.#batch = batch;
+    this.#index = index;
+  }
+
+  get #flags(): number {
+    return this.#batch[3][this.#index] as number;
+  }
+
+  /** The line without its terminator. */
+  get line(): string {
+    const text = this.text;
+    return this.#flags & TERMINATED ? text.slice(0, -1) : text;
+  }
+
+  /** The line with its terminator; an unfinished last line has none, where the server says so. */
+  get text(): string {
+    const [text, ends] = this.#batch;
+    return text.slice(this.#index === 0 ? 0 : ends[this.#index - 1], ends[this.#index]);
+  }
+
+  /** The exact bytes, terminator included; text in UTF-8 where the server offers no bytes. */
+  get bytes(): Uint8Array {
+    if (!(this.#flags & RAW)) return encoder.encode(this.text);
+    const raw = this.#batch[4].find(([index]) => index === this.#index)?.[1] ?? new Uint8Array();
+    if (!(this.#flags & TERMINATED)) return raw;
+    const bytes = new Uint8Array(raw.length + 1);
+    bytes.set(raw);
+    bytes[raw.length] = 0x0a;
+    return bytes;
+  }
+
+  /** Which stream; undefined where the server does not say, as when one stream is followed. */
+  get stream(): Stream | undefined {
+    return streams[this.#flags & STREAM];
+  }
+
+  /** When the server read it; undefined where it does not know. */
+  get timestamp(): Date | undefined {
+    const time = this.#batch[2][this.#index] as number;
+    return Number.isNaN(time) ? undefined : new Date(time);
+  }
+
+  /** Whether the line was cut at the limit (`longLine: "cut"`). */
+  get truncated(): boolean {
+    return (this.#flags & TRUNCATED) !== 0;
+  }
+
+  /** The same as a plain object. */
+  toJSON(): { line: string; text: string; stream?: Stream; timestamp?: Date } {
+    const { line, text, stream, timestamp } = this;
+    return { line, text, ...(stream && { stream }), ...(timestamp && { timestamp }) };
+  }
+}
+
+const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"];
+
+/** A source of batches in the core. */
+export interface BatchSource {
+  next(): Promise<RawBatch | undefined>;
+  close(): void;
+}
+
+/**
+ * Iterates over events. `next()` on a batch that still has events settles at once; calls of `next()`
+ * that overlap are served in order; `return()` closes the connection.
+ */
+export class EventIterator implements AsyncIterableIterator<OutputEvent, undefined, void> {
+  readonly #open: () => Promise<BatchSource>;
+  #source: Promise<BatchSource> | undefined;
+  #batch: RawBatch | undefined;
+  #index = 0;
+  #length = 0;
+  #reading: Promise<unknown> | undefined;
+  #done = false;
+
+  constructor(open: () => Promise<BatchSource>) {
+    this.#open = open;
+  }
+
+  next(): Promise<IteratorResult<OutputEvent, undefined>> {
+    if (this.#index < this.#length && this.#reading === undefined) {
+      return Promise.resolve({ done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) });
+    }
+    const turn = (this.#reading ?? Promise.resolve()).then(() => this.#pull());
+    const settled = turn.then(noop, noop).then(() => {
+      if (this.#reading === settled) this.#reading = undefined;
+    });
+    this.#reading = settled;
+    return turn;
+  }
+
+  async return(): Promise<IteratorResult<OutputEvent, undefined>> {
+    this.#done = true;
+    this.#index = this.#length = 0;
+    const source = this.#source;
+    this.#source = undefined;
+    if (source) await source.then((opened) => opened.close(), noop);
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** The events that are at hand, or the next ones: whole batches, for those who count microseconds. */
+  async *batches(): AsyncGenerator<OutputEvent[], undefined, void> {
+    try {
+      for (;;) {
+        const first = await this.next();
+        if (first.done) return;
+        const events = [first.value];
+        while (this.#index < this.#length) {
+          events.push(new OutputEvent(this.#batch as RawBatch, this.#index++));
+        }
+        yield events;
+      }
+    } finally {
+      await this.return();
+    }
+  }
+
+  async #pull(): Promise<IteratorResult<OutputEvent, undefined>> {
+    if (this.#index >= this.#length && !this.#done) await this.#read();
+    if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
+    return { done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) };
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#source ??= this.#open();
+      const source = await this.#source;
+      const batch = await call<RawBatch | undefined>(source.next());
+      if (batch === undefined || this.#done) {
+        this.#done = true;
+        return;
+      }
+      this.#batch = batch;
+      this.#index = 0;
+      this.#length = batch[1].length;
+    } catch (error) {
+      const left = this.#done;
+      this.#done = true;
+      // Who has left the loop is not told that leaving closed the connection.
+      if (!left) throw error;
+    }
+  }
+}
+
+function noop(): void {}
