@@ -48,9 +48,7 @@ impl Timer {
         })?;
         let id = set
             .call2(&JsValue::UNDEFINED, callback.as_ref(), &ms.clamp(0.0, LONGEST).into())
-            .map_err(|e| {
-                Error::new(Code::MissingCapability, "setTimeout failed").with_cause(e)
-            })?;
+            .map_err(|e| Error::new(Code::MissingCapability, "setTimeout failed").with_cause(e))?;
         Ok(Self { id, _callback: callback })
     }
 }

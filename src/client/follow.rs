@@ -138,10 +138,6 @@ impl Follow {
         }
     }
 
-    pub(crate) fn leash(&self) -> Rc<Leash> {
-        self.leash.clone()
-    }
-
     pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor
     }
@@ -192,7 +188,7 @@ impl Follow {
                 connection.decoder.push(chunk, &mut connection.skip, batch).map_err(stream_error)
             }
         };
-        self.cursor.delivered(batch, from, connection.decoder.last_event_id());
+        self.cursor.delivered(batch, from, &connection.decoder);
         read?;
         match connection.decoder.end() {
             None => self.connection = Some(connection),
@@ -260,9 +256,9 @@ impl Follow {
             let _ = Reflect::set(&info, &"attempt".into(), &self.failures.into());
             let _ = Reflect::set(&info, &"delayMs".into(), &(delay as f64).into());
             let _ = Reflect::set(&info, &"error".into(), &error.into());
-            callback.call1(&JsValue::UNDEFINED, &info).map_err(|e| {
-                Error::argument("`onReconnect` threw an error").with_cause(e)
-            })?;
+            callback
+                .call1(&JsValue::UNDEFINED, &info)
+                .map_err(|e| Error::argument("`onReconnect` threw an error").with_cause(e))?;
         }
         Scope::new(Some(&self.leash.signal()))?.guard(host::sleep(delay as f64)).await?
     }

@@ -123,10 +123,14 @@ impl Client {
             self.lifecycle_call(route::CREATE_SANDBOX, &[], "", Some(body), signal).await?;
         let made = sandbox_info(answer)?;
         let id = made.sandbox_id.clone();
-        let deadline =
-            host::now() + options.startup_timeout.map_or(300_000.0, Seconds::ms);
+        let deadline = host::now() + options.startup_timeout.map_or(300_000.0, Seconds::ms);
         match self.wait_until_running(made, deadline, signal).await {
-            Ok(info) => self.attach(&id, info.name.or(options.name), info.sandbox_url.as_deref(), info.routing_hint),
+            Ok(info) => self.attach(
+                &id,
+                info.name.or(options.name),
+                info.sandbox_url.as_deref(),
+                info.routing_hint,
+            ),
             Err(error) => {
                 // Nobody but this call knows the id: left alone it would be leaked.
                 let ended = self.terminate(&id, None).await;

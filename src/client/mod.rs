@@ -73,10 +73,7 @@ impl Client {
                 fetch,
                 key: Key::from_js(&get("apiKey"))?,
                 headers,
-                policy: Policy {
-                    max_retries: read.max_retries.unwrap_or(3),
-                    ..Policy::default()
-                },
+                policy: Policy { max_retries: read.max_retries.unwrap_or(3), ..Policy::default() },
             },
             lifecycle,
             proxy_url: read.proxy_url,
@@ -191,7 +188,9 @@ async fn json_of(mut answer: Answer) -> Result<JsValue> {
         let content_type = answer.headers.get("content-type").unwrap_or_default();
         Error::new(
             Code::InvalidResponse,
-            format!("the answer is not JSON (content type {content_type:?}): is a proxy in between?"),
+            format!(
+                "the answer is not JSON (content type {content_type:?}): is a proxy in between?"
+            ),
         )
         .with_cause(e)
     })

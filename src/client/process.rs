@@ -4,8 +4,8 @@ use super::{Call, Sandbox};
 use crate::error::{Error, Result};
 use crate::transport::Payload;
 use crate::types::{
-    self, DaemonInfo, HealthResponse, OutputResponse, ProcessInfo, ProcessList,
-    SendSignalResponse, StartOptions,
+    self, DaemonInfo, HealthResponse, OutputResponse, ProcessInfo, ProcessList, SendSignalResponse,
+    StartOptions,
 };
 use serde::Serialize;
 use shoreline_protocol::error::Code;
@@ -22,7 +22,11 @@ struct SignalBody {
 type Signal<'a> = Option<&'a AbortSignal>;
 
 impl Sandbox {
-    pub(crate) async fn start(&self, options: &StartOptions, signal: Signal<'_>) -> Result<ProcessInfo> {
+    pub(crate) async fn start(
+        &self,
+        options: &StartOptions,
+        signal: Signal<'_>,
+    ) -> Result<ProcessInfo> {
         options.check()?;
         self.json(Call::new(route::START_PROCESS, &[]).body(options)?.patient(), signal).await
     }
@@ -50,7 +54,8 @@ impl Sandbox {
         number: i32,
         signal: Signal<'_>,
     ) -> Result<SendSignalResponse> {
-        let call = Call::new(route::SIGNAL_PROCESS, &[process]);
+        let address = [process];
+        let call = Call::new(route::SIGNAL_PROCESS, &address);
         self.json(call.body(&SignalBody { signal: number })?, signal).await
     }
 
@@ -60,7 +65,8 @@ impl Sandbox {
         data: JsValue,
         signal: Signal<'_>,
     ) -> Result<()> {
-        let mut call = Call::new(route::WRITE_STDIN, &[process]).patient();
+        let address = [process];
+        let mut call = Call::new(route::WRITE_STDIN, &address).patient();
         call.payload = Payload::Bytes(data);
         self.done(call, signal).await
     }
@@ -93,9 +99,9 @@ impl Sandbox {
             tail.extend_from_slice(chunk);
             tail.drain(..tail.len().saturating_sub(KEPT));
         }
-        [tail, head].iter().find_map(|end| count_in(&String::from_utf8_lossy(end))).ok_or_else(|| {
-            Error::new(Code::InvalidResponse, "the server's answer has no `line_count`")
-        })
+        [tail, head].iter().find_map(|end| count_in(&String::from_utf8_lossy(end))).ok_or_else(
+            || Error::new(Code::InvalidResponse, "the server's answer has no `line_count`"),
+        )
     }
 
     pub(crate) async fn health(&self, signal: Signal<'_>) -> Result<HealthResponse> {

@@ -1,11 +1,11 @@
 //! A command run to its end: one POST, ever, and the same result however the connection fares.
 
 use super::follow::{Follow, Plan, stream_error};
-use super::{Call, Sandbox, process, to_json};
+use super::{Sandbox, process, to_json};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::transport::{Answer, Body, Cause, Leash, Payload, Request, Scope};
-use crate::types::{self, ProcessInfo, RunOptions, Seconds, StartOptions};
+use crate::types::{self, ProcessInfo, RunOptions, StartOptions};
 use futures::future::{AbortHandle, Abortable, FutureExt, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use shoreline_protocol::error::{Code, Kind};
@@ -16,7 +16,7 @@ use shoreline_protocol::output::{Batch, End, Mode, OutputDecoder};
 use shoreline_protocol::route;
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::transcript::{Piece, Transcript, Truncated};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -160,10 +160,6 @@ impl Run {
         Ok(run)
     }
 
-    pub(crate) fn leash(&self) -> Rc<Leash> {
-        self.leash.clone()
-    }
-
     pub(crate) fn pid(&self) -> Option<u32> {
         self.limit.pid.get()
     }
@@ -233,7 +229,7 @@ impl Run {
         let mut broken = match read {
             Ok(Some(chunk)) => {
                 let decoded = streaming.decoder.push(chunk, &mut Skip::default(), batch);
-                self.cursor.delivered(batch, 0, streaming.decoder.last_event_id());
+                self.cursor.delivered(batch, 0, &streaming.decoder);
                 if let Some(started) = streaming.decoder.started() {
                     self.limit.pid.set(Some(started.pid));
                     self.handle = started.handle;
@@ -371,8 +367,12 @@ impl Run {
         let mut error = error;
         if self.limit.given_up.get() && error.code == Code::Aborted {
             let what = match self.pid() {
-                Some(_) => "the command's time limit passed; it was killed, but its end was not reported",
-                None => "the command's time limit passed without an answer: it is unknown whether it ran",
+                Some(_) => {
+                    "the command's time limit passed; it was killed, but its end was not reported"
+                }
+                None => {
+                    "the command's time limit passed without an answer: it is unknown whether it ran"
+                }
             };
             error = Error::new(Code::RunTimeout, what);
         } else if error.code == Code::Aborted && self.kill_on_abort {
@@ -503,7 +503,8 @@ fn unknown_outcome(error: Error) -> Error {
 
 /// Reads a run's stream only as far as its start.
 async fn pid_of(mut body: Body) -> Option<u32> {
-    let mut decoder = OutputDecoder::new(Mode::Run, usize::MAX, shoreline_protocol::output::LongLine::Cut);
+    let mut decoder =
+        OutputDecoder::new(Mode::Run, usize::MAX, shoreline_protocol::output::LongLine::Cut);
     let mut batch = Batch::default();
     let _deadline = body.scope().timer(10_000.0, Cause::Deadline).ok()?;
     while let Ok(Some(chunk)) = body.chunk().await {

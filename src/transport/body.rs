@@ -20,15 +20,15 @@ impl Body {
     pub(super) fn new(stream: Option<ReadableStream>, scope: Scope, idle_ms: f64) -> Result<Self> {
         let reader = match stream {
             None => None,
-            Some(stream) => {
-                Some(stream.get_reader().dyn_into::<ReadableStreamDefaultReader>().map_err(|e| {
+            Some(stream) => Some(
+                stream.get_reader().dyn_into::<ReadableStreamDefaultReader>().map_err(|e| {
                     Error::new(
                         Code::MissingCapability,
                         "the response body is not a readable stream: pass a `fetch` that streams",
                     )
                     .with_cause(e.into())
-                })?)
-            }
+                })?,
+            ),
         };
         Ok(Self { reader, scope, idle_ms, buffer: Vec::new() })
     }

@@ -25,8 +25,8 @@ impl Leash {
             if signal.aborted() {
                 controller.abort_with_reason(&signal.reason());
             }
-            let _ = signal
-                .add_event_listener_with_callback("abort", closure.as_ref().unchecked_ref());
+            let _ =
+                signal.add_event_listener_with_callback("abort", closure.as_ref().unchecked_ref());
             (signal, closure)
         });
         Ok(Self { controller, forward })

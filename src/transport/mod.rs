@@ -28,7 +28,10 @@ pub(crate) enum Key {
     None,
     Fixed(String),
     /// Asked when first needed, and once more after a 401.
-    Ask { ask: Function, last: RefCell<Option<String>> },
+    Ask {
+        ask: Function,
+        last: RefCell<Option<String>>,
+    },
 }
 
 impl Key {
@@ -79,7 +82,9 @@ fn check_key(key: &str) -> Result<()> {
     if key.bytes().all(|b| b.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err(Error::argument("`apiKey` has characters that no key has: look for spaces and line ends"))
+        Err(Error::argument(
+            "`apiKey` has characters that no key has: look for spaces and line ends",
+        ))
     }
 }
 
@@ -276,7 +281,7 @@ impl Transport {
             }
         }
         set("method", &request.method.as_str().into());
-        set("headers", &web_sys::Headers::from(headers).into());
+        set("headers", &headers.into_raw().into());
         set("redirect", &"manual".into());
         set("signal", &scope.signal().into());
         Ok(init)

@@ -91,8 +91,8 @@ impl Scope {
                     inner.end(Cause::Caller);
                 }
             });
-            let _ = signal
-                .add_event_listener_with_callback("abort", listener.as_ref().unchecked_ref());
+            let _ =
+                signal.add_event_listener_with_callback("abort", listener.as_ref().unchecked_ref());
             listener
         });
         Ok(Self { inner, listener, finished: Cell::new(false) })
@@ -115,16 +115,6 @@ impl Scope {
             }
         })
         .map(Some)
-    }
-
-    /// Something that ends this request from elsewhere.
-    pub(crate) fn ender(&self) -> impl Fn(Cause) + 'static {
-        let weak = Rc::downgrade(&self.inner);
-        move |cause| {
-            if let Some(inner) = weak.upgrade() {
-                inner.end(cause);
-            }
-        }
     }
 
     /// Runs `future` until it is done or the request is ended, whichever comes first: an injected

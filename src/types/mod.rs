@@ -39,7 +39,9 @@ pub(crate) fn read_answer<T: DeserializeOwned>(value: JsValue) -> Result<T> {
 /// Makes a plain object.
 pub(crate) fn write<T: Serialize>(value: &T) -> Result<JsValue> {
     value
-        .serialize(&serde_wasm_bindgen::Serializer::json_compatible().serialize_missing_as_null(false))
+        .serialize(
+            &serde_wasm_bindgen::Serializer::json_compatible().serialize_missing_as_null(false),
+        )
         .map_err(|e| Error::argument(e.to_string()))
 }
 
@@ -59,10 +61,29 @@ pub fn typescript() -> String {
         )* };
     }
     declare!(
-        ConnectionOptions, CreateOptions, ListOptions, StartOptions, RunOptions, FollowOptions,
-        Reconnect, Cursor, RestartPolicy, HealthCheck, ProcessUser, ProcessInfo, ManagedProcessInfo,
-        RestartPolicyInfo, HealthCheckInfo, ManagedProcessExit, OutputResponse, HealthResponse,
-        DaemonInfo, SendSignalResponse, Resources, NetworkPolicy, SandboxInfo,
+        ConnectionOptions,
+        CreateOptions,
+        ListOptions,
+        StartOptions,
+        RunOptions,
+        FollowOptions,
+        Reconnect,
+        Cursor,
+        RestartPolicy,
+        HealthCheck,
+        ProcessUser,
+        ProcessInfo,
+        ManagedProcessInfo,
+        RestartPolicyInfo,
+        HealthCheckInfo,
+        ManagedProcessExit,
+        OutputResponse,
+        HealthResponse,
+        DaemonInfo,
+        SendSignalResponse,
+        Resources,
+        NetworkPolicy,
+        SandboxInfo,
     );
     out
 }

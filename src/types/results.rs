@@ -1,7 +1,7 @@
 //! What servers answer.
 
-use super::values::exit_code;
 use super::Time;
+use super::values::exit_code;
 use serde::{Deserialize, Serialize};
 
 macro_rules! results {
@@ -280,4 +280,3 @@ pub(crate) struct SandboxPage {
     #[serde(default, alias = "nextCursor", alias = "next_token", alias = "nextToken")]
     pub(crate) next_cursor: Option<String>,
 }
-

@@ -55,7 +55,9 @@ impl Serialize for Seconds {
 }
 
 /// An exit code, where -1 is how the open-source daemon says that it lost it.
-pub(super) fn exit_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+pub(super) fn exit_code<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i32>, D::Error> {
     Ok(Option::<i32>::deserialize(deserializer)?.filter(|code| *code >= 0))
 }
 

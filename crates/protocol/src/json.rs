@@ -92,9 +92,18 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The text by itself.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        self.push_to(&mut out);
+        out
+    }
+
     fn unescape(&self, out: &mut String) {
         let mut rest = self.raw;
-        while let Some((before, after)) = memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
+        while let Some((before, after)) =
+            memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
         {
             utf8::lossy_into(before, out);
             rest = unescape_one(after, out);

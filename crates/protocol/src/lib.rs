@@ -13,8 +13,30 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod endpoint;
 pub mod error;
+pub mod exit;
+pub mod failure;
+pub mod follow;
+pub mod json;
 pub mod limits;
 pub mod name;
+pub mod output;
+pub mod retry;
 pub mod route;
+pub mod sse;
+pub mod stream;
+pub mod transcript;
+pub mod utf8;
 pub mod wire;
+
+/// The number that ASCII digits, and nothing else, stand for; nothing if it does not fit.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(digit.into())
+    })
+}

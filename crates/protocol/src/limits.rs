@@ -8,6 +8,10 @@ pub const LINE_BYTES: usize = 16 * 1024 * 1024;
 /// byte is escaped as `\u00XX` takes six times its size, and may come with its base64 form.
 pub const EVENT_BYTES: usize = 8 * LINE_BYTES;
 
+/// Bytes of each stream that a run's result holds when its caller set no limit: half of the longest
+/// string that JavaScript engines allow.
+pub const OUTPUT_BYTES: usize = 256 * 1024 * 1024;
+
 /// Bytes of an answer that is read whole (JSON and error bodies), as the client accepts them.
 pub const BODY_BYTES: usize = 64 * 1024 * 1024;
 

@@ -1,0 +1,253 @@
+//! Server-sent events, decoded as they arrive.
+//!
+//! Framing follows WHATWG HTML, section 9.2.6; data is handed out as bytes, since what reads it
+//! replaces ill-formed UTF-8 itself (no byte of a line end is part of a longer UTF-8 sequence, so
+//! splitting before decoding gives the same).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use memchr::memchr2;
+
+use crate::utf8;
+
+/// An event or a line grew past the limit; the decoder takes no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// What a stream is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// An event with data.
+    Event {
+        /// The event's name; empty stands for `message`.
+        name: &'a [u8],
+        /// The data lines, joined by LF.
+        data: &'a [u8],
+        /// The last event id at this point; empty = none.
+        id: &'a [u8],
+    },
+    /// A comment, without its colon.
+    Comment(&'a [u8]),
+    /// A reconnection time in ms.
+    Retry(u64),
+}
+
+/// The decoder. Time is linear in the bytes pushed; memory is bounded by `limit`.
+///
+/// ```
+/// use shoreline_protocol::sse::{Item, Sse};
+/// let mut sse = Sse::new(1024);
+/// let mut seen = Vec::new();
+/// for chunk in [&b"data: a\r"[..], b"\ndata: b\n\n"] {
+///     sse.push(chunk, |item| {
+///         if let Item::Event { data, .. } = item { seen.push(data.to_vec()); }
+///         Ok::<(), shoreline_protocol::sse::TooLong>(())
+///     }).unwrap();
+/// }
+/// assert_eq!(seen, [b"a\nb"]);
+/// ```
+#[derive(Debug)]
+pub struct Sse {
+    limit: usize,
+    /// How much of a byte order mark has been seen; `BOM.len()` once that is settled.
+    bom: usize,
+    after_cr: bool,
+    /// The start of a line whose end has not arrived.
+    line: Vec<u8>,
+    name: Vec<u8>,
+    data: Vec<u8>,
+    data_lines: usize,
+    id: Vec<u8>,
+    /// An id applies from the end of its event on.
+    next_id: Option<Vec<u8>>,
+    pending: bool,
+    failed: bool,
+}
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+impl Sse {
+    /// A decoder that refuses events of more than `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            bom: 0,
+            after_cr: false,
+            line: Vec::new(),
+            name: Vec::new(),
+            data: Vec::new(),
+            data_lines: 0,
+            id: Vec::new(),
+            next_id: None,
+            pending: false,
+            failed: false,
+        }
+    }
+
+    /// Takes the next bytes and hands out what they complete.
+    ///
+    /// # Errors
+    /// [`TooLong`], from then on; or what `handle` returns, which ends this push only.
+    pub fn push<E: From<TooLong>>(
+        &mut self,
+        chunk: &[u8],
+        mut handle: impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.failed {
+            return Err(TooLong.into());
+        }
+        let result = self.lines(chunk, &mut handle);
+        if self.line.len() + self.data.len() + self.name.len() > self.limit {
+            self.failed = true;
+            return Err(TooLong.into());
+        }
+        result
+    }
+
+    /// Whether the stream's end cut off an event.
+    #[must_use]
+    pub fn finish(&self) -> bool {
+        self.pending || !self.line.is_empty()
+    }
+
+    fn lines<E: From<TooLong>>(
+        &mut self,
+        chunk: &[u8],
+        handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rest = self.without_bom(chunk);
+        loop {
+            if self.after_cr && !rest.is_empty() {
+                self.after_cr = false;
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            }
+            let Some((line, after)) =
+                memchr2(b'\n', b'\r', rest).and_then(|at| rest.split_at_checked(at))
+            else {
+                break;
+            };
+            let (end, after) = after.split_first().unwrap_or((&b'\n', &[]));
+            self.after_cr = *end == b'\r';
+            rest = after;
+            if self.line.is_empty() {
+                self.line_done(line, handle)?;
+            } else {
+                let mut whole = core::mem::take(&mut self.line);
+                whole.extend_from_slice(line);
+                self.line_done(&whole, handle)?;
+                if whole.capacity() <= KEPT_CAPACITY {
+                    whole.clear();
+                    self.line = whole;
+                }
+            }
+            if self.data.len() > self.limit {
+                self.failed = true;
+                return Err(TooLong.into());
+            }
+        }
+        self.line.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn without_bom<'a>(&mut self, mut chunk: &'a [u8]) -> &'a [u8] {
+        while let (Some(expected), Some((first, after))) = (BOM.get(self.bom), chunk.split_first())
+        {
+            if first == expected {
+                self.bom += 1;
+                chunk = after;
+            } else {
+                // It was the start of a line after all.
+                self.line.extend_from_slice(BOM.get(..self.bom).unwrap_or_default());
+                self.bom = BOM.len();
+            }
+        }
+        chunk
+    }
+
+    fn line_done<E>(
+        &mut self,
+        line: &[u8],
+        handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // The usual lines first, with the space that servers put after the colon.
+        if let Some(value) = line.strip_prefix(b"data: ") {
+            return self.data_line(value);
+        }
+        if line.is_empty() {
+            return self.dispatch(handle);
+        }
+        let (field, value) =
+            match memchr::memchr(b':', line).and_then(|at| line.split_at_checked(at)) {
+                None => (line, [].as_slice()),
+                Some((field, colon_and_value)) => {
+                    let value = colon_and_value.get(1..).unwrap_or_default();
+                    if field.is_empty() {
+                        return handle(Item::Comment(value));
+                    }
+                    (field, value.strip_prefix(b" ").unwrap_or(value))
+                }
+            };
+        self.pending |= matches!(field, b"data" | b"event" | b"id" | b"retry");
+        match field {
+            b"data" => self.data_line(value)?,
+            b"event" => {
+                self.name.clear();
+                self.name.extend_from_slice(value);
+            }
+            b"id" if !value.contains(&0) => {
+                let next = self.next_id.get_or_insert_default();
+                next.clear();
+                next.extend_from_slice(value);
+            }
+            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
+                if let Some(ms) = crate::decimal(value) {
+                    handle(Item::Retry(ms))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn data_line<E>(&mut self, value: &[u8]) -> Result<(), E> {
+        self.pending = true;
+        if self.data_lines > 0 {
+            self.data.push(b'\n');
+        }
+        self.data_lines += 1;
+        self.data.extend_from_slice(value);
+        Ok(())
+    }
+
+    fn dispatch<E>(&mut self, handle: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.pending = false;
+        if let Some(id) = self.next_id.take() {
+            self.id = id;
+        }
+        let has_data = self.data_lines > 0;
+        self.data_lines = 0;
+        let result = if has_data {
+            handle(Item::Event { name: &self.name, data: &self.data, id: &self.id })
+        } else {
+            Ok(())
+        };
+        self.data.clear();
+        self.name.clear();
+        // One huge event must not keep its memory for the rest of the stream.
+        if self.data.capacity() > KEPT_CAPACITY {
+            self.data = Vec::new();
+        }
+        result
+    }
+}
+
+const KEPT_CAPACITY: usize = 256 * 1024;
+
+/// `bytes` as text, for what is shown or compared.
+#[must_use]
+pub fn text(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    utf8::lossy_into(bytes, &mut out);
+    out
+}

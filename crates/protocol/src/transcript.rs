@@ -1,0 +1,237 @@
+//! The output of one run, by stream, within a limit.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::limits;
+use crate::output::{Batch, StreamError, flag, floor_char_boundary};
+use crate::stream::Stream;
+use crate::utf8::utf16_len;
+
+/// Exact bytes for a part of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSpan {
+    /// Where the part starts in the stream's whole text, in UTF-16 code units.
+    pub start_utf16: u64,
+    /// Where it ends.
+    pub end_utf16: u64,
+    /// What was written there.
+    pub bytes: Vec<u8>,
+}
+
+/// A part of a stream's text, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// The text.
+    pub text: String,
+    /// Parts of it that were not UTF-8.
+    pub raw: Vec<RawSpan>,
+}
+
+/// What is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Truncated {
+    /// Bytes of text.
+    pub dropped_bytes: u64,
+    /// Line ends in them.
+    pub dropped_lines: u64,
+    /// Where in the kept text, in UTF-16 code units.
+    pub at: u64,
+}
+
+/// The last piece.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The text.
+    pub piece: Piece,
+    /// What the limit left out.
+    pub truncated: Option<Truncated>,
+}
+
+/// Collects both streams. What is certainly kept can be taken at once, so that little is held.
+///
+/// ```
+/// use shoreline_protocol::{output::Batch, stream::Stream, transcript::Transcript};
+/// let mut transcript = Transcript::new(Some(8));
+/// let batch = Batch { text: "0123456789\n".into(), ends: vec![11], byte_ends: vec![11],
+///     times: vec![f64::NAN], flags: vec![5], ..Batch::default() };
+/// transcript.push(&batch).unwrap();
+/// let head = transcript.take_ready(Stream::Stdout).text;
+/// let tail = transcript.finish(Stream::Stdout);
+/// assert_eq!((head.as_str(), tail.piece.text.as_str()), ("0123", "789\n"));
+/// assert_eq!(tail.truncated.unwrap().dropped_bytes, 3);
+/// ```
+#[derive(Debug)]
+pub struct Transcript {
+    streams: [Log; 2],
+}
+
+#[derive(Debug)]
+struct Log {
+    /// Bytes of head and of tail; nothing = keep everything.
+    halves: Option<(usize, usize)>,
+    ready: Piece,
+    /// Text handed out or ready, in bytes and UTF-16 units.
+    head_bytes: usize,
+    head_units: u64,
+    /// Once the head is full: what may yet be the tail, up to twice its size.
+    tail: Vec<Line>,
+    tail_bytes: usize,
+    dropped: Truncated,
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    raw: Option<Vec<u8>>,
+}
+
+impl Transcript {
+    /// Keeps `limit` bytes of each stream: the first and the last half.
+    #[must_use]
+    pub fn new(limit: Option<usize>) -> Self {
+        let log = || Log {
+            halves: limit.map(|limit| (limit / 2, limit - limit / 2)),
+            ready: Piece::default(),
+            head_bytes: 0,
+            head_units: 0,
+            tail: Vec::new(),
+            tail_bytes: 0,
+            dropped: Truncated::default(),
+        };
+        Self { streams: [log(), log()] }
+    }
+
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// [`StreamError::TooLarge`] past [`limits::OUTPUT_BYTES`] where no limit was set.
+    pub fn push(&mut self, batch: &Batch) -> Result<(), StreamError> {
+        let first = batch.flags.first().map_or(0, |flags| flags & flag::STREAM);
+        let alike = batch.flags.iter().all(|flags| flags & flag::STREAM == first);
+        if alike && batch.raw.is_empty() {
+            return self.log(first).add(&batch.text, None);
+        }
+        let mut raw = batch.raw.iter().peekable();
+        let mut start = 0;
+        for (index, (flags, end)) in batch.flags.iter().zip(&batch.byte_ends).enumerate() {
+            let end = *end as usize;
+            let text = batch.text.get(start..end).unwrap_or_default();
+            start = end;
+            let bytes = raw.next_if(|(at, _)| *at as usize == index).map(|(_, bytes)| bytes);
+            let bytes = bytes.map(|bytes| {
+                let mut bytes = bytes.clone();
+                if flags & flag::TERMINATED != 0 {
+                    bytes.push(b'\n');
+                }
+                bytes
+            });
+            self.log(flags & flag::STREAM).add(text, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// What is certainly kept and was not taken before.
+    pub fn take_ready(&mut self, stream: Stream) -> Piece {
+        core::mem::take(&mut self.log(stream as u8).ready)
+    }
+
+    /// What is kept of the rest, and what is missing.
+    pub fn finish(&mut self, stream: Stream) -> Tail {
+        self.log(stream as u8).finish()
+    }
+
+    /// A stream's log; output without a stream is standard output.
+    fn log(&mut self, stream: u8) -> &mut Log {
+        let [stdout, stderr] = &mut self.streams;
+        if stream == Stream::Stderr as u8 { stderr } else { stdout }
+    }
+}
+
+impl Log {
+    fn add(&mut self, text: &str, raw: Option<Vec<u8>>) -> Result<(), StreamError> {
+        let Some((head, tail)) = self.halves else {
+            if self.head_bytes + text.len() > limits::OUTPUT_BYTES {
+                return Err(StreamError::TooLarge);
+            }
+            self.keep(text, raw);
+            return Ok(());
+        };
+        let mut rest = text;
+        let room = head.saturating_sub(self.head_bytes);
+        if self.tail.is_empty() && self.dropped.dropped_bytes == 0 && room > 0 {
+            if text.len() <= room {
+                self.keep(text, raw);
+                return Ok(());
+            }
+            if raw.is_none() {
+                let (kept, after) = text.split_at(floor_char_boundary(text, room));
+                self.keep(kept, None);
+                rest = after;
+            }
+        }
+        // The head is full from here on, even where a character or a raw line did not fit.
+        self.head_bytes = self.head_bytes.max(head);
+        self.tail_bytes += rest.len();
+        self.tail.push(Line { text: rest.into(), raw });
+        if self.tail_bytes > tail.saturating_mul(2) {
+            self.shrink(tail);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, text: &str, raw: Option<Vec<u8>>) {
+        self.head_bytes += text.len();
+        let start_utf16 = self.head_units;
+        self.head_units += utf16_len(text) as u64;
+        self.ready.text.push_str(text);
+        if let Some(bytes) = raw {
+            self.ready.raw.push(RawSpan { start_utf16, end_utf16: self.head_units, bytes });
+        }
+    }
+
+    /// Drops from the front of the tail what is beyond `limit` bytes.
+    fn shrink(&mut self, limit: usize) {
+        let mut excess = self.tail_bytes.saturating_sub(limit);
+        let mut whole = 0;
+        for line in &mut self.tail {
+            if excess == 0 {
+                break;
+            }
+            let length = line.text.len();
+            let cut = if length <= excess || line.raw.is_some() {
+                whole += 1;
+                length
+            } else {
+                ceil_char_boundary(&line.text, excess)
+            };
+            let dropped = line.text.get(..cut).unwrap_or_default();
+            self.dropped.dropped_bytes += cut as u64;
+            self.dropped.dropped_lines +=
+                dropped.bytes().filter(|byte| *byte == b'\n').count() as u64;
+            self.tail_bytes -= cut;
+            excess = excess.saturating_sub(cut);
+            if cut < length {
+                line.text = line.text.get(cut..).unwrap_or_default().into();
+            }
+        }
+        self.tail.drain(..whole);
+    }
+
+    fn finish(&mut self) -> Tail {
+        let at = self.head_units;
+        if let Some((_, tail)) = self.halves {
+            self.shrink(tail);
+        }
+        for line in core::mem::take(&mut self.tail) {
+            self.keep(&line.text, line.raw);
+        }
+        let truncated =
+            (self.dropped.dropped_bytes > 0).then_some(Truncated { at, ..self.dropped });
+        Tail { piece: core::mem::take(&mut self.ready), truncated }
+    }
+}
+
+fn ceil_char_boundary(text: &str, at: usize) -> usize {
+    (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+}
