@@ -63,11 +63,11 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// Appends the text, unescaped, and returns its length in UTF-16 code units.
     pub fn push_to(&self, out: &mut String) -> usize {
-        if !self.escaped {
-            if let Ok(text) = core::str::from_utf8(self.raw) {
-                out.push_str(text);
-                return if self.ascii { text.len() } else { utf8::utf16_len(text) };
-            }
+        if let Ok(text) = core::str::from_utf8(self.raw)
+            && !self.escaped
+        {
+            out.push_str(text);
+            return if self.ascii { text.len() } else { utf8::utf16_len(text) };
         }
         let start = out.len();
         self.unescape(out);
