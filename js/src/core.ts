@@ -1,18 +1,24 @@
 import type * as Glue from "./core/shoreline.js";
 import { CoreError, toError } from "./errors.js";
-import { loadCore } from "./load/node.js";
+import { version } from "./generated/version.js";
 import { revive } from "./run.js";
 
 /** The core's module, once it is there. */
 export type Core = typeof Glue;
 
+let load: (() => Promise<Core>) | undefined;
 let loading: Promise<Core> | undefined;
 let death: CoreError | undefined;
+
+/** Each runtime's entry says how the core is had there; nothing is loaded before it is needed. */
+export function useLoader(loader: () => Promise<Core>): void {
+  load = loader;
+}
 
 /** Loads the core on first use, and tries again after a failure to load. */
 export function core(): Promise<Core> {
   if (death) return Promise.reject(death);
-  loading ??= loadCore().catch((cause: unknown) => {
+  loading ??= start().catch((cause: unknown) => {
     loading = undefined;
     throw new CoreError({
       code: "core_unavailable",
@@ -21,6 +27,14 @@ export function core(): Promise<Core> {
     });
   });
   return loading;
+}
+
+async function start(): Promise<Core> {
+  if (typeof WebAssembly === "undefined") throw new Error("this runtime has no WebAssembly");
+  if (!load) throw new Error("no loader: import the package by its name, not by a file of it");
+  const core = await load();
+  if (core.version() !== version) throw new Error(`the core is ${core.version()}, the package ${version}`);
+  return core;
 }
 
 /** Awaits a call into the core; its errors become classes, and a crash marks the core as dead. */

@@ -166,7 +166,7 @@ export function toError(value: unknown, reviveResult: (raw: never) => object): u
   if (make === undefined) return value;
   const nested = toError(fields.cause, reviveResult);
   const partial = fields.partial && "stdout" in fields.partial ? reviveResult(fields.partial as never) : fields.partial;
-  return new make({ ...fields, cause: nested, partial: partial as PartialResultResult | undefined });
+  return new make({ ...fields, cause: nested, partial: partial as PartialResult | undefined });
 }
 
 

@@ -4,8 +4,8 @@ use super::{Client, Sandbox, invalid_url, json_of, to_json};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::transport::{Payload, Request, Scope};
-use crate::types::{self, CreateOptions, ListOptions, SandboxInfo, SandboxPage, Seconds};
-use js_sys::{Array, Object, Reflect};
+use crate::types::{self, CreateOptions, ListOptions, SandboxState, Seconds};
+use js_sys::{Array, Reflect};
 use serde::Serialize;
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
@@ -14,7 +14,6 @@ use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::{limits, name};
 use std::cell::RefCell;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
@@ -108,7 +107,9 @@ impl Client {
             answer.body.bytes(limits::BODY_BYTES).await?;
             return Ok(JsValue::UNDEFINED);
         }
-        json_of(answer).await
+        let answer = types::answer(&json_of(answer).await?)?;
+        types::sandbox_names(&answer);
+        Ok(answer)
     }
 
     /// Makes a sandbox and waits until it runs. One that does not come up is terminated.
@@ -121,7 +122,7 @@ impl Client {
         let body = to_json(&CreateBody::new(&options)?)?;
         let answer =
             self.lifecycle_call(route::CREATE_SANDBOX, &[], "", Some(body), signal).await?;
-        let made = sandbox_info(answer)?;
+        let made: SandboxState = types::read_answer(&answer)?;
         let id = made.sandbox_id.clone();
         let deadline = host::now() + options.startup_timeout.map_or(300_000.0, Seconds::ms);
         match self.wait_until_running(made, deadline, signal).await {
@@ -146,15 +147,15 @@ impl Client {
 
     async fn wait_until_running(
         &self,
-        mut info: SandboxInfo,
+        mut info: SandboxState,
         deadline: f64,
         signal: Option<&AbortSignal>,
-    ) -> Result<SandboxInfo> {
+    ) -> Result<SandboxState> {
         loop {
-            let status = info.status.to_ascii_lowercase();
+            let status = info.status;
             match status.as_str() {
                 "running" if info.sandbox_url.is_some() || self.proxy_url.is_some() => {
-                    return Ok(info);
+                    return Ok(SandboxState { status, ..info });
                 }
                 "running" | "pending" | "snapshotting" => {}
                 _ => {
@@ -176,8 +177,8 @@ impl Client {
             if !before {
                 Scope::new(signal)?.guard(host::sleep(POLL_MS)).await??;
             }
-            info = self.info(&info.sandbox_id, signal).await?;
-            if before && info.status.eq_ignore_ascii_case("running") {
+            info = types::read_answer(&self.info(&info.sandbox_id, signal).await?)?;
+            if before && info.status == "running" {
                 return Ok(info);
             }
         }
@@ -188,11 +189,9 @@ impl Client {
         &self,
         id_or_name: &str,
         signal: Option<&AbortSignal>,
-    ) -> Result<SandboxInfo> {
+    ) -> Result<JsValue> {
         check_id(id_or_name)?;
-        sandbox_info(
-            self.lifecycle_call(route::GET_SANDBOX, &[id_or_name], "", None, signal).await?,
-        )
+        self.lifecycle_call(route::GET_SANDBOX, &[id_or_name], "", None, signal).await
     }
 
     /// Attaches to a sandbox; with an explicit proxy address no lifecycle call is made.
@@ -206,7 +205,8 @@ impl Client {
         if direct && self.proxy_url.is_some() {
             return self.attach(id_or_name, None, None, None);
         }
-        let info = self.info(id_or_name, signal).await?;
+        let info: SandboxState =
+            types::read_answer(&self.info(id_or_name, signal).await?)?;
         let id = info.sandbox_id.clone();
         self.attach(&id, info.name, info.sandbox_url.as_deref(), info.routing_hint)
     }
@@ -257,14 +257,15 @@ impl Client {
             }
             let answer =
                 self.lifecycle_call(route::LIST_SANDBOXES, &[], &query, None, signal).await?;
-            if let Ok(sandboxes) = Reflect::get(&answer, &"sandboxes".into()) {
-                Array::from(&sandboxes).iter().for_each(|sandbox| prefer_official_names(&sandbox));
+            for sandbox in types::array_in(&answer, "sandboxes")?.iter() {
+                types::sandbox_names(&sandbox);
+                all.push(&sandbox);
             }
-            let page: SandboxPage = types::read_answer(answer)?;
-            for sandbox in &page.sandboxes {
-                all.push(&types::write(sandbox)?);
-            }
-            match page.next_cursor.filter(|next| !next.is_empty()) {
+            // Servers call it either way.
+            let next = ["nextCursor", "nextToken"].iter().find_map(|name| {
+                Reflect::get(&answer, &(*name).into()).ok()?.as_string()
+            });
+            match next.filter(|next| !next.is_empty()) {
                 None => return Ok(all),
                 next if next == cursor => {
                     return Err(Error::new(
@@ -286,7 +287,7 @@ impl Client {
 }
 
 impl Sandbox {
-    pub(crate) async fn info(&self, signal: Option<&AbortSignal>) -> Result<SandboxInfo> {
+    pub(crate) async fn info(&self, signal: Option<&AbortSignal>) -> Result<JsValue> {
         self.client.info(&self.id, signal).await
     }
 
@@ -297,27 +298,4 @@ impl Sandbox {
 
 fn check_id(id_or_name: &str) -> Result<()> {
     name::check_sandbox_id_or_name(id_or_name).map_err(|e| Error::argument(e.sentence()))
-}
-
-fn sandbox_info(answer: JsValue) -> Result<SandboxInfo> {
-    prefer_official_names(&answer);
-    types::read_answer(answer)
-}
-
-/// Servers of several generations name a field twice or otherwise; one name is kept.
-fn prefer_official_names(sandbox: &JsValue) {
-    const PAIRS: [(&str, &str); 4] = [
-        ("sandbox_id", "id"),
-        ("status", "state"),
-        ("network", "network_policy"),
-        ("allow_unauthenticated_access", "allow_unauthenticated_proxy_access"),
-    ];
-    for (kept, other) in PAIRS {
-        let both = [kept, other].iter().all(|key| {
-            Reflect::get(sandbox, &(*key).into()).is_ok_and(|v| !v.is_undefined() && !v.is_null())
-        });
-        if both {
-            let _ = Reflect::delete_property(sandbox.unchecked_ref::<Object>(), &other.into());
-        }
-    }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::transport::{Answer, Key, Payload, Request, Transport};
 use crate::types::{self, ConnectionOptions, Seconds};
 use js_sys::{Function, JSON, Reflect};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use shoreline_protocol::endpoint::{self, Lifecycle, SandboxBase};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
@@ -158,12 +158,8 @@ impl Sandbox {
         self.client.transport.send(&request, signal).await
     }
 
-    async fn json<T: DeserializeOwned>(
-        &self,
-        call: Call<'_>,
-        signal: Option<&AbortSignal>,
-    ) -> Result<T> {
-        types::read_answer(json_of(self.send(call, signal).await?).await?)
+    async fn json(&self, call: Call<'_>, signal: Option<&AbortSignal>) -> Result<JsValue> {
+        types::answer(&json_of(self.send(call, signal).await?).await?)
     }
 
     /// A call whose answer has nothing in it.

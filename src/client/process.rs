@@ -3,10 +3,7 @@
 use super::{Call, Sandbox};
 use crate::error::{Error, Result};
 use crate::transport::Payload;
-use crate::types::{
-    self, DaemonInfo, HealthResponse, OutputResponse, ProcessInfo, ProcessList, SendSignalResponse,
-    StartOptions,
-};
+use crate::types::{self, StartOptions};
 use serde::Serialize;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
@@ -26,17 +23,17 @@ impl Sandbox {
         &self,
         options: &StartOptions,
         signal: Signal<'_>,
-    ) -> Result<ProcessInfo> {
+    ) -> Result<JsValue> {
         options.check()?;
         self.json(Call::new(route::START_PROCESS, &[]).body(options)?.patient(), signal).await
     }
 
-    pub(crate) async fn processes(&self, signal: Signal<'_>) -> Result<Vec<ProcessInfo>> {
-        let list: ProcessList = self.json(Call::new(route::LIST_PROCESSES, &[]), signal).await?;
-        Ok(list.processes)
+    pub(crate) async fn processes(&self, signal: Signal<'_>) -> Result<JsValue> {
+        let list = self.json(Call::new(route::LIST_PROCESSES, &[]), signal).await?;
+        types::array_in(&list, "processes").map(JsValue::from)
     }
 
-    pub(crate) async fn process(&self, process: &str, signal: Signal<'_>) -> Result<ProcessInfo> {
+    pub(crate) async fn process(&self, process: &str, signal: Signal<'_>) -> Result<JsValue> {
         self.json(Call::new(route::GET_PROCESS, &[process]), signal).await
     }
 
@@ -44,7 +41,7 @@ impl Sandbox {
         self.done(Call::new(route::KILL_PROCESS, &[process]), signal).await
     }
 
-    pub(crate) async fn restart(&self, process: &str, signal: Signal<'_>) -> Result<ProcessInfo> {
+    pub(crate) async fn restart(&self, process: &str, signal: Signal<'_>) -> Result<JsValue> {
         self.json(Call::new(route::RESTART_PROCESS, &[process]).patient(), signal).await
     }
 
@@ -53,7 +50,7 @@ impl Sandbox {
         process: &str,
         number: i32,
         signal: Signal<'_>,
-    ) -> Result<SendSignalResponse> {
+    ) -> Result<JsValue> {
         let address = [process];
         let call = Call::new(route::SIGNAL_PROCESS, &address);
         self.json(call.body(&SignalBody { signal: number })?, signal).await
@@ -80,7 +77,7 @@ impl Sandbox {
         route: Route,
         process: &str,
         signal: Signal<'_>,
-    ) -> Result<OutputResponse> {
+    ) -> Result<JsValue> {
         self.json(Call::new(route, &[process]), signal).await
     }
 
@@ -104,11 +101,11 @@ impl Sandbox {
         )
     }
 
-    pub(crate) async fn health(&self, signal: Signal<'_>) -> Result<HealthResponse> {
+    pub(crate) async fn health(&self, signal: Signal<'_>) -> Result<JsValue> {
         self.json(Call::new(route::HEALTH, &[]), signal).await
     }
 
-    pub(crate) async fn daemon_info(&self, signal: Signal<'_>) -> Result<DaemonInfo> {
+    pub(crate) async fn daemon_info(&self, signal: Signal<'_>) -> Result<JsValue> {
         self.json(Call::new(route::INFO, &[]), signal).await
     }
 }
@@ -127,7 +124,7 @@ fn count_in(text: &str) -> Option<u64> {
 pub(crate) fn address(process: &JsValue) -> Result<String> {
     if let Some(pid) = process.as_f64() {
         if pid.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&pid) {
-            return Ok(format!("{pid}"));
+            return Ok((pid as u32).to_string());
         }
     } else if let Some(text) = process.as_string() {
         if !name::is_pid(&text) {

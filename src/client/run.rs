@@ -5,7 +5,7 @@ use super::{Sandbox, process, to_json};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::transport::{Answer, Body, Cause, Leash, Payload, Request, Scope};
-use crate::types::{self, ProcessInfo, RunOptions, StartOptions};
+use crate::types::{self, ProcessState, RunOptions, StartOptions};
 use futures::future::{AbortHandle, Abortable, FutureExt, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use shoreline_protocol::error::{Code, Kind};
@@ -284,7 +284,7 @@ impl Run {
         let signal = self.leash.signal();
         let started = match self.sandbox.start(&self.request, Some(&signal)).await {
             Err(error) if error.code == Code::ConnectionLost => return Err(unknown_outcome(error)),
-            other => other?,
+            other => types::read_answer::<ProcessState>(&other?)?,
         };
         self.limit.pid.set(Some(started.pid));
         self.handle = started.handle.map(|handle| handle as u64);
@@ -342,7 +342,8 @@ impl Run {
                 Scope::new(Some(&signal))?.guard(host::sleep(wait)).await??;
             }
             let info = self.sandbox.process(&pid, Some(&signal)).await?;
-            if !info.status.eq_ignore_ascii_case("running") {
+            let info: ProcessState = types::read_answer(&info)?;
+            if info.status != "running" {
                 return exit_of(&info);
             }
         }
@@ -517,7 +518,7 @@ async fn pid_of(mut body: Body) -> Option<u32> {
     None
 }
 
-fn exit_of(info: &ProcessInfo) -> Result<Exit> {
+fn exit_of(info: &ProcessState) -> Result<Exit> {
     let status = match (info.exit_code, info.signal) {
         (Some(code), _) => ExitStatus::Code(code),
         (None, Some(signal)) => ExitStatus::Signal(signal),
@@ -529,7 +530,7 @@ fn exit_of(info: &ProcessInfo) -> Result<Exit> {
         }
     };
     let reason = match status {
-        _ if info.oom_killed || info.status.eq_ignore_ascii_case("oom_killed") => {
+        _ if info.oom_killed || info.status == "oom_killed" => {
             Some(Reason::OomKilled)
         }
         ExitStatus::Code(_) => Some(Reason::Exited),

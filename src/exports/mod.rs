@@ -8,9 +8,8 @@ pub use output::*;
 pub use sandbox::*;
 
 use crate::error::{Error, Result};
-use crate::types;
+use futures::future::{FutureExt, LocalBoxFuture};
 use js_sys::Promise;
-use serde::Serialize;
 use std::future::Future;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -24,14 +23,12 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-/// A promise of what `future` gives.
+/// A promise of what `future` gives. Boxed, so that the wasm holds what drives a promise once.
 fn promise(future: impl Future<Output = Result<JsValue>> + 'static) -> Promise {
-    future_to_promise(async { future.await.map_err(JsValue::from) })
-}
-
-/// A promise of a plain object.
-fn promise_of<T: Serialize>(future: impl Future<Output = Result<T>> + 'static) -> Promise {
-    promise(async { types::write(&future.await?) })
+    fn drive(future: LocalBoxFuture<'static, Result<JsValue>>) -> Promise {
+        future_to_promise(async { future.await.map_err(JsValue::from) })
+    }
+    drive(future.boxed_local())
 }
 
 /// A promise of nothing.

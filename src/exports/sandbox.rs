@@ -1,4 +1,4 @@
-use super::{abort_signal, promise, promise_done, promise_of};
+use super::{abort_signal, promise, promise_done};
 use crate::client::{self, process};
 use crate::exports::{OutputStream, RunStream};
 use crate::types;
@@ -83,7 +83,7 @@ impl Sandbox {
     /// A promise of `SandboxInfo`.
     pub fn info(&self, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move { sandbox.info(abort_signal(signal)?.as_ref()).await })
+        promise(async move { sandbox.info(abort_signal(signal)?.as_ref()).await })
     }
 
     /// Terminates it.
@@ -107,7 +107,7 @@ impl Sandbox {
     /// A promise of the `ProcessInfo` of a new process.
     pub fn start(&self, command: JsValue, options: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move {
+        promise(async move {
             let options = process::start_options(&command, &options)?;
             sandbox.start(&options, abort_signal(signal)?.as_ref()).await
         })
@@ -116,13 +116,13 @@ impl Sandbox {
     /// A promise of an array of `ProcessInfo`.
     pub fn processes(&self, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move { sandbox.processes(abort_signal(signal)?.as_ref()).await })
+        promise(async move { sandbox.processes(abort_signal(signal)?.as_ref()).await })
     }
 
     /// A promise of `ProcessInfo`.
     pub fn process(&self, process: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move {
+        promise(async move {
             let process = process::address(&process)?;
             sandbox.process(&process, abort_signal(signal)?.as_ref()).await
         })
@@ -140,7 +140,7 @@ impl Sandbox {
     /// A promise of the `ProcessInfo` of a managed process that was started again.
     pub fn restart(&self, process: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move {
+        promise(async move {
             let process = process::address(&process)?;
             sandbox.restart(&process, abort_signal(signal)?.as_ref()).await
         })
@@ -150,7 +150,7 @@ impl Sandbox {
     #[wasm_bindgen(js_name = sendSignal)]
     pub fn send_signal(&self, process: JsValue, number: f64, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move {
+        promise(async move {
             let process = process::address(&process)?;
             let number = process::signal_number(number)?;
             sandbox.send_signal(&process, number, abort_signal(signal)?.as_ref()).await
@@ -180,7 +180,7 @@ impl Sandbox {
     /// A promise of `OutputResponse`. `which`: 0 both streams, 1 stdout, 2 stderr.
     pub fn output(&self, which: u8, process: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move {
+        promise(async move {
             let process = process::address(&process)?;
             let route = match which {
                 1 => route::GET_STDOUT,
@@ -215,13 +215,13 @@ impl Sandbox {
     /// A promise of `HealthResponse`.
     pub fn health(&self, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move { sandbox.health(abort_signal(signal)?.as_ref()).await })
+        promise(async move { sandbox.health(abort_signal(signal)?.as_ref()).await })
     }
 
     /// A promise of `DaemonInfo`.
     #[wasm_bindgen(js_name = daemonInfo)]
     pub fn daemon_info(&self, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise_of(async move { sandbox.daemon_info(abort_signal(signal)?.as_ref()).await })
+        promise(async move { sandbox.daemon_info(abort_signal(signal)?.as_ref()).await })
     }
 }

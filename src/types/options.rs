@@ -105,7 +105,7 @@ options! {
     /// How a managed process is started again. Times in ms.
     pub struct RestartPolicy {
         /// When. Default: `on_failure`.
-        #[cfg_attr(feature = "ts", ts(type = "\"never\" | \"on_failure\" | \"always\""))]
+        #[cfg_attr(feature = "ts", ts(optional, type = "\"never\" | \"on_failure\" | \"always\""))]
         policy: String,
         /// How often at the most. Default: without end.
         max_restarts: u32,
@@ -154,7 +154,7 @@ options! {
         max_line_bytes: u32,
         /// What happens to a longer one: an error, or the line cut to the limit with
         /// `event.truncated`. Default: `error`.
-        #[cfg_attr(feature = "ts", ts(type = "\"error\" | \"cut\""))]
+        #[cfg_attr(feature = "ts", ts(optional, type = "\"error\" | \"cut\""))]
         long_line: String,
         /// Continue after what another follower of the same stream had; see `cursor()`.
         after: Cursor,
@@ -215,15 +215,15 @@ pub struct StartOptions {
     pub user: Option<ProcessUser>,
     /// `closed` (the default) is an empty input; `pipe` takes `writeStdin`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "ts", ts(type = "\"closed\" | \"pipe\""))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "\"closed\" | \"pipe\""))]
     pub stdin_mode: Option<String>,
     /// `capture` (the default) or `discard`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "ts", ts(type = "\"capture\" | \"discard\""))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "\"capture\" | \"discard\""))]
     pub stdout_mode: Option<String>,
     /// `capture` (the default) or `discard`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "ts", ts(type = "\"capture\" | \"discard\""))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "\"capture\" | \"discard\""))]
     pub stderr_mode: Option<String>,
     /// Makes it a managed process, addressable by this name. No `/`, not only digits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,7 +293,7 @@ pub struct RunOptions {
     /// what is missing. Default: everything, up to 256 MiB.
     pub max_output_bytes: Option<u32>,
     /// Whether an abort ends the command or leaves it running. Default: `kill`.
-    #[cfg_attr(feature = "ts", ts(type = "\"kill\" | \"detach\""))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "\"kill\" | \"detach\""))]
     pub on_abort: Option<String>,
     /// How a broken connection is taken up again.
     pub reconnect: Option<Reconnect>,
@@ -303,6 +303,6 @@ pub struct RunOptions {
     /// The longest line, in bytes. Default: 16 MiB.
     pub max_line_bytes: Option<u32>,
     /// What happens to a longer one: an error, or the line cut to the limit. Default: `error`.
-    #[cfg_attr(feature = "ts", ts(type = "\"error\" | \"cut\""))]
+    #[cfg_attr(feature = "ts", ts(optional, type = "\"error\" | \"cut\""))]
     pub long_line: Option<String>,
 }

@@ -2,29 +2,21 @@
 
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
-/// A moment. The wire has seconds, milliseconds or microseconds since the epoch (told apart by
-/// magnitude) or an ISO 8601 string; JavaScript gets a `Date`.
+/// A moment: in JavaScript a `Date`.
+#[cfg(feature = "ts")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Time(pub f64);
 
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value: JsValue = serde_wasm_bindgen::preserve::deserialize(deserializer)?;
-        let ms = match value.as_f64() {
-            Some(number) => shoreline_protocol::output::milliseconds(number),
-            None => value.as_string().map_or(f64::NAN, |text| js_sys::Date::parse(&text)),
-        };
-        if ms.is_nan() { Err(D::Error::custom("not a time")) } else { Ok(Self(ms)) }
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let date = js_sys::Date::new(&self.0.into());
-        serde_wasm_bindgen::preserve::serialize(date.unchecked_ref::<JsValue>(), serializer)
-    }
+/// What the wire has for a moment, in ms since the epoch: seconds, milliseconds or microseconds
+/// (told apart by magnitude), or an ISO 8601 string.
+pub(super) fn ms_of(value: &JsValue) -> Option<f64> {
+    let ms = match value.as_f64() {
+        Some(number) => shoreline_protocol::output::milliseconds(number),
+        None => js_sys::Date::parse(&value.as_string()?),
+    };
+    (!ms.is_nan()).then_some(ms)
 }
 
 /// A number of seconds that a caller gives: finite and more than 0.
@@ -52,13 +44,6 @@ impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(self.0)
     }
-}
-
-/// An exit code, where -1 is how the open-source daemon says that it lost it.
-pub(super) fn exit_code<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<i32>, D::Error> {
-    Ok(Option::<i32>::deserialize(deserializer)?.filter(|code| *code >= 0))
 }
 
 #[cfg(feature = "ts")]

@@ -1,0 +1,91 @@
+// Made by `cargo xtask types` from Rust; never edited.
+
+/** A stable error code. */
+export type ErrorCode =
+  /** An argument is not what the call takes; nothing was sent. */
+  | "invalid_argument"
+  /** A URL is not http(s), or is one to which a key must not be sent; nothing was sent. */
+  | "invalid_url"
+  /** The address needs an API key and none was given. */
+  | "missing_api_key"
+  /** This runtime lacks something that the call needs; the message names the option that supplies it. */
+  | "missing_capability"
+  /** The API key is missing or wrong (401). */
+  | "authentication"
+  /** The API key does not allow this (403). */
+  | "permission"
+  /** There is no such process, session, file or route (404). */
+  | "not_found"
+  /** There is no such sandbox (404). */
+  | "sandbox_not_found"
+  /** The pool still has sandboxes (409). */
+  | "pool_in_use"
+  /** The state does not allow this now, or the name is taken (409). */
+  | "conflict"
+  /** The server refused the request as wrong (400, 422 and other 4xx). */
+  | "invalid_request"
+  /** Too many requests or too many of something (429). */
+  | "rate_limited"
+  /** The body is larger than the server takes (413). */
+  | "payload_too_large"
+  /** The server does not offer this (405, 501). */
+  | "unsupported"
+  /** The sandbox or the service is not running (503). */
+  | "unavailable"
+  /** A proxy could not reach the sandbox (502, 504). */
+  | "gateway"
+  /** The server failed (500 and other 5xx). */
+  | "server"
+  /** No connection could be made; the request was certainly not sent. */
+  | "connect_failed"
+  /** The connection broke before an answer; the request may have been carried out. */
+  | "connection_lost"
+  /** The stream broke and could not be taken up again; the error carries what was received. */
+  | "stream_broken"
+  /** The connection broke before the command was seen to start: it may or may not have run. */
+  | "run_outcome_unknown"
+  /** The terminal's connection closed without an exit status. */
+  | "session_closed"
+  /** The server did not answer within the connect timeout. */
+  | "connect_timeout"
+  /** The connection was silent for longer than the idle timeout, again after it was taken up. */
+  | "idle_timeout"
+  /** The time limit passed and the server neither ended the command nor answered. */
+  | "run_timeout"
+  /** The sandbox did not come up in time. */
+  | "start_timeout"
+  /** The stream ended before the command's exit was reported; the error carries what was received. */
+  | "stream_ended_without_exit"
+  /** The answer is not of the type that the protocol says, for example a proxy's HTML page. */
+  | "unexpected_content_type"
+  /** The answer is not valid JSON of the expected shape. */
+  | "invalid_response"
+  /** A known event of a stream has the wrong shape. */
+  | "malformed_event"
+  /** An output line or event is longer than the limit. */
+  | "line_too_long"
+  /** The output does not fit into one result: set maxOutputBytes or follow it. */
+  | "output_too_large"
+  /** Output is missing: the server no longer has it, or its own count differs. */
+  | "output_gap"
+  /** The server no longer knows the process, so its output cannot be completed. */
+  | "process_gone"
+  /** The caller's signal aborted the call. */
+  | "aborted"
+  /** The command did not exit with 0 and `check` was set. */
+  | "command_failed"
+  /** The WebAssembly core could not be loaded. */
+  | "core_unavailable"
+  /** The WebAssembly core failed inside and cannot be used again: load the page or restart the process. */
+  | "core_dead"
+
+/** The class of an error. */
+export type ErrorKind =
+  | "usage"
+  | "api"
+  | "connection"
+  | "timeout"
+  | "protocol"
+  | "abort"
+  | "command"
+  | "core"

@@ -1,0 +1,706 @@
+// Made by `cargo xtask types` from Rust; never edited.
+
+/**
+ * Where the sandboxes are and how to reach them. On Node, Bun and Deno what is absent is read
+ * from the environment: `TENSORLAKE_API_URL`, `TENSORLAKE_API_KEY`,
+ * `TENSORLAKE_SANDBOX_PROXY_URL`, `TENSORLAKE_SANDBOX_API_URL`, `TENSORLAKE_ORGANIZATION_ID`,
+ * `TENSORLAKE_PROJECT_ID`, `INDEXIFY_NAMESPACE`.
+ */
+export type ConnectionOptions = {
+/**
+ * The API's address. Default: `https://api.tensorlake.ai`.
+ */
+apiUrl?: string | undefined,
+/**
+ * The lifecycle API's address, where it does not follow from `apiUrl`.
+ */
+sandboxApiUrl?: string | undefined,
+/**
+ * The sandbox proxy's address, where the server does not say one.
+ */
+proxyUrl?: string | undefined,
+/**
+ * The namespace on a self-hosted server. Default: `default`.
+ */
+namespace?: string | undefined,
+/**
+ * Sent as `X-Forwarded-Organization-Id`, when `projectId` is given too.
+ */
+organizationId?: string | undefined,
+/**
+ * Sent as `X-Forwarded-Project-Id`, when `organizationId` is given too.
+ */
+projectId?: string | undefined,
+/**
+ * How often a request that is safe to repeat is repeated. Default: 3.
+ */
+maxRetries?: number | undefined,
+/**
+ * Seconds until a server must have begun its answer to a stream or a quick request. Default: 60.
+ */
+connectTimeout?: number | undefined,
+/**
+ * Seconds of silence after which a connection counts as broken. Default: 45.
+ */
+idleTimeout?: number | undefined,
+/**
+ * Seconds until a server must have begun its answer to a request that may take long, such
+ * as creating a sandbox or writing to stdin. Default: 300.
+ */
+requestTimeout?: number | undefined, };
+
+/**
+ * A new sandbox.
+ */
+export type CreateOptions = {
+/**
+ * A name (a-z, 0-9, `-`; at most 63). Named sandboxes can be suspended; others are ephemeral.
+ */
+name?: string | undefined,
+/**
+ * The image. Default: the server's.
+ */
+image?: string | undefined,
+/**
+ * Processors. Default: the server's.
+ */
+cpus?: number | undefined,
+/**
+ * Memory, MB. Default: the server's.
+ */
+memoryMb?: number | undefined,
+/**
+ * Disk, MB. Default: the server's.
+ */
+diskMb?: number | undefined,
+/**
+ * Seconds after which a named sandbox is suspended and an ephemeral one terminated.
+ */
+timeoutSecs?: number | undefined,
+/**
+ * What runs at the start.
+ */
+entrypoint?: Array<string> | undefined,
+/**
+ * Names of secrets to put into the environment.
+ */
+secretNames?: Array<string> | undefined,
+/**
+ * Whether the internet can be reached from inside. Default: true.
+ */
+allowInternetAccess?: boolean | undefined,
+/**
+ * Hosts, addresses or CIDR ranges that can be reached.
+ */
+allowOut?: Array<string> | undefined,
+/**
+ * Hosts, addresses or CIDR ranges that cannot be reached.
+ */
+denyOut?: Array<string> | undefined,
+/**
+ * A snapshot to restore.
+ */
+snapshotId?: string | undefined,
+/**
+ * Ports inside that the proxy makes reachable. 9501 is reserved.
+ */
+exposedPorts?: Array<number> | undefined,
+/**
+ * Whether exposed ports need no key.
+ */
+allowUnauthenticatedAccess?: boolean | undefined,
+/**
+ * Seconds to wait until the sandbox runs. Default: 300.
+ */
+startupTimeout?: number | undefined, };
+
+/**
+ * Which sandboxes to list.
+ */
+export type ListOptions = {
+/**
+ * Only those in this state, for example `running`.
+ */
+status?: string | undefined,
+/**
+ * How many the server is asked for at a time; all pages are read in any case.
+ */
+limit?: number | undefined, };
+
+/**
+ * A process to start. Serialised, it is the body of the request.
+ */
+export type StartOptions = {
+/**
+ * Arguments; nothing is expanded, there is no shell.
+ */
+args?: Array<string> | undefined,
+/**
+ * Variables added to the sandbox's environment.
+ */
+env?: { [key in string]: string } | undefined,
+/**
+ * The directory to start in. Default: the sandbox's.
+ */
+workingDir?: string | undefined,
+/**
+ * Who it runs as. Default: the sandbox's user.
+ */
+user?: ProcessUser | undefined,
+/**
+ * `closed` (the default) is an empty input; `pipe` takes `writeStdin`.
+ */
+stdinMode?: "closed" | "pipe" | undefined,
+/**
+ * `capture` (the default) or `discard`.
+ */
+stdoutMode?: "capture" | "discard" | undefined,
+/**
+ * `capture` (the default) or `discard`.
+ */
+stderrMode?: "capture" | "discard" | undefined,
+/**
+ * Makes it a managed process, addressable by this name. No `/`, not only digits.
+ */
+name?: string | undefined,
+/**
+ * Makes it a managed process that is started again.
+ */
+restart?: RestartPolicy | undefined,
+/**
+ * Makes it a managed process whose health is watched.
+ */
+healthCheck?: HealthCheck | undefined, };
+
+/**
+ * A command to run to its end.
+ */
+export type RunOptions = {
+/**
+ * Arguments; nothing is expanded, there is no shell.
+ */
+args?: Array<string> | undefined,
+/**
+ * Variables added to the sandbox's environment.
+ */
+env?: { [key in string]: string } | undefined,
+/**
+ * The directory to start in. Default: the sandbox's.
+ */
+workingDir?: string | undefined,
+/**
+ * Who it runs as. Default: the sandbox's user.
+ */
+user?: ProcessUser | undefined,
+/**
+ * Seconds after which the command is killed, which the result tells as `timedOut`. Default: none.
+ */
+timeout?: number | undefined,
+/**
+ * Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
+ * what is missing. Default: everything, up to 256 MiB.
+ */
+maxOutputBytes?: number | undefined,
+/**
+ * Whether an abort ends the command or leaves it running. Default: `kill`.
+ */
+onAbort?: "kill" | "detach" | undefined,
+/**
+ * How a broken connection is taken up again.
+ */
+reconnect?: Reconnect | undefined,
+/**
+ * Seconds of silence (keep-alives count as life) after which the connection is taken up again.
+ * Default: the sandbox's, 45.
+ */
+idleTimeout?: number | undefined,
+/**
+ * The longest line, in bytes. Default: 16 MiB.
+ */
+maxLineBytes?: number | undefined,
+/**
+ * What happens to a longer one: an error, or the line cut to the limit. Default: `error`.
+ */
+longLine?: "error" | "cut" | undefined, };
+
+/**
+ * How output is followed.
+ */
+export type FollowOptions = {
+/**
+ * How a broken connection is taken up again.
+ */
+reconnect?: Reconnect | undefined,
+/**
+ * Seconds of silence (keep-alives count as life) after which the connection is taken up
+ * again. Default: the sandbox's, 45.
+ */
+idleTimeout?: number | undefined,
+/**
+ * The longest line, in bytes. Default: 16 MiB.
+ */
+maxLineBytes?: number | undefined,
+/**
+ * What happens to a longer one: an error, or the line cut to the limit with
+ * `event.truncated`. Default: `error`.
+ */
+longLine?: "error" | "cut" | undefined,
+/**
+ * Continue after what another follower of the same stream had; see `cursor()`.
+ */
+after?: Cursor | undefined, };
+
+/**
+ * How hard a broken stream is taken up again.
+ */
+export type Reconnect = {
+/**
+ * Tries in a row without a new event before it is given up. Default: 10. 0 = never try.
+ */
+maxAttempts?: number | undefined,
+/**
+ * The longest wait between two tries, ms; waits double from 100 ms, with jitter. Default: 5000.
+ */
+maxDelayMs?: number | undefined, };
+
+/**
+ * How far a stream has been followed. All counts are of events.
+ */
+export type Cursor = {
+/**
+ * The id of the last event, where the server gives ids.
+ */
+lastId?: string | undefined,
+/**
+ * The id of the first event.
+ */
+firstId?: string | undefined,
+/**
+ * Events without a stream, on stdout, on stderr.
+ */
+counts?: Array<number> | undefined, };
+
+/**
+ * How a managed process is started again. Times in ms.
+ */
+export type RestartPolicy = {
+/**
+ * When. Default: `on_failure`.
+ */
+policy?: "never" | "on_failure" | "always" | undefined,
+/**
+ * How often at the most. Default: without end.
+ */
+maxRestarts?: number | undefined,
+/**
+ * The first wait, which doubles. Default: 500.
+ */
+initialBackoffMs?: number | undefined,
+/**
+ * The longest wait. Default: 30000.
+ */
+maxBackoffMs?: number | undefined, };
+
+/**
+ * How a managed process is watched. Times in ms.
+ */
+export type HealthCheck = {
+/**
+ * What is asked.
+ */
+type: "http" | "tcp",
+/**
+ * Which port inside.
+ */
+port: number,
+/**
+ * For `http`. Default: `/`.
+ */
+path?: string | undefined,
+/**
+ * Default: 5000.
+ */
+initialDelayMs?: number | undefined,
+/**
+ * Default: 1000.
+ */
+intervalMs?: number | undefined,
+/**
+ * Default: 500.
+ */
+timeoutMs?: number | undefined,
+/**
+ * How many failures in a row make it unhealthy. Default: 3.
+ */
+failureThreshold?: number | undefined, };
+
+/**
+ * Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
+ */
+export type ProcessUser = { "Text": string } | { "Parts": {
+/**
+ * The name.
+ */
+name?: string | undefined,
+/**
+ * The numeric id.
+ */
+uid?: number | undefined,
+/**
+ * The group's numeric id.
+ */
+gid?: number | undefined, } };
+
+/**
+ * A process.
+ */
+export type ProcessInfo = {
+/**
+ * The server's stable number for it; not an address.
+ */
+handle?: number | undefined,
+/**
+ * The process id inside the sandbox.
+ */
+pid: number,
+/**
+ * What it is doing, or how it ended.
+ */
+status: "running" | "exited" | "signaled" | "oom_killed",
+/**
+ * The exit code, once `exited`. Absent when the server lost it.
+ */
+exitCode?: number | undefined,
+/**
+ * The signal that ended it.
+ */
+signal?: number | undefined,
+/**
+ * Whether the memory limit ended it.
+ */
+oomKilled: boolean,
+/**
+ * Whether `writeStdin` is taken now.
+ */
+stdinWritable: boolean,
+/**
+ * The command.
+ */
+command: string,
+/**
+ * Its arguments.
+ */
+args: Array<string>,
+/**
+ * When it started.
+ */
+startedAt: Date,
+/**
+ * When it ended.
+ */
+endedAt?: Date | undefined,
+/**
+ * For a managed process.
+ */
+managed?: ManagedProcessInfo | undefined, };
+
+/**
+ * What the server does for a managed process.
+ */
+export type ManagedProcessInfo = {
+/**
+ * Its name, or an opaque id; only a name is an address.
+ */
+id: string,
+/**
+ * Its name.
+ */
+name?: string | undefined,
+/**
+ * What supervision is doing.
+ */
+status: "starting" | "running" | "backing_off" | "stopped",
+/**
+ * How often it was started again.
+ */
+restartCount: number,
+/**
+ * The policy in force.
+ */
+restart?: RestartPolicyInfo | undefined,
+/**
+ * The check in force.
+ */
+healthCheck?: HealthCheckInfo | undefined,
+/**
+ * What the check says.
+ */
+healthStatus: "disabled" | "starting" | "healthy" | "unhealthy",
+/**
+ * Failures in a row.
+ */
+consecutiveHealthFailures: number,
+/**
+ * How it ended the last time.
+ */
+lastExit?: ManagedProcessExit | undefined,
+/**
+ * Why it could not be started the last time.
+ */
+lastError?: string | undefined,
+/**
+ * When it is started again.
+ */
+nextRestartAt?: Date | undefined, };
+
+/**
+ * The restart policy in force. Times in ms.
+ */
+export type RestartPolicyInfo = {
+/**
+ * When it is started again.
+ */
+policy: string,
+/**
+ * How often at the most; absent is without end.
+ */
+maxRestarts?: number | undefined,
+/**
+ * The first wait.
+ */
+initialBackoffMs: number,
+/**
+ * The longest wait.
+ */
+maxBackoffMs: number, };
+
+/**
+ * The health check in force. Times in ms.
+ */
+export type HealthCheckInfo = {
+/**
+ * What is asked.
+ */
+type: string,
+/**
+ * Which port inside.
+ */
+port: number,
+/**
+ * For `http`.
+ */
+path?: string | undefined,
+/**
+ * Before the first check.
+ */
+initialDelayMs: number,
+/**
+ * Between checks.
+ */
+intervalMs: number,
+/**
+ * For one check.
+ */
+timeoutMs: number,
+/**
+ * Failures in a row that make it unhealthy.
+ */
+failureThreshold: number, };
+
+/**
+ * An earlier end of a managed process.
+ */
+export type ManagedProcessExit = {
+/**
+ * The exit code.
+ */
+exitCode?: number | undefined,
+/**
+ * The signal.
+ */
+signal?: number | undefined,
+/**
+ * Whether the memory limit ended it.
+ */
+oomKilled: boolean,
+/**
+ * When.
+ */
+endedAt: Date, };
+
+/**
+ * Captured output, as lines without terminators.
+ */
+export type OutputResponse = {
+/**
+ * The process.
+ */
+pid: number,
+/**
+ * The lines.
+ */
+lines: Array<string>,
+/**
+ * How many.
+ */
+lineCount: number, };
+
+/**
+ * Whether the sandbox works.
+ */
+export type HealthResponse = {
+/**
+ * Whether it does.
+ */
+healthy: boolean, };
+
+/**
+ * What runs inside the sandbox to serve it.
+ */
+export type DaemonInfo = {
+/**
+ * Its version.
+ */
+version: string,
+/**
+ * For how long it has run, in seconds.
+ */
+uptimeSecs: number,
+/**
+ * Processes that run.
+ */
+runningProcesses: number,
+/**
+ * Processes that it knows.
+ */
+totalProcesses: number,
+/**
+ * What keeps sandboxes apart; the local server says it.
+ */
+isolation?: string | undefined, };
+
+/**
+ * What a signal's sender is told.
+ */
+export type SendSignalResponse = {
+/**
+ * Whether it was sent.
+ */
+success: boolean, };
+
+/**
+ * What a sandbox has.
+ */
+export type Resources = {
+/**
+ * Processors.
+ */
+cpus: number,
+/**
+ * Memory, MB.
+ */
+memoryMb: number,
+/**
+ * Disk, MB.
+ */
+diskMb?: number | undefined, };
+
+/**
+ * What a sandbox can reach.
+ */
+export type NetworkPolicy = {
+/**
+ * Whether the internet can be reached.
+ */
+allowInternetAccess: boolean,
+/**
+ * What can be.
+ */
+allowOut: Array<string>,
+/**
+ * What cannot be.
+ */
+denyOut: Array<string>, };
+
+/**
+ * A sandbox.
+ */
+export type SandboxInfo = {
+/**
+ * Its id.
+ */
+sandboxId: string,
+/**
+ * Its name; ephemeral sandboxes have none.
+ */
+name?: string | undefined,
+/**
+ * Its namespace.
+ */
+namespace?: string | undefined,
+/**
+ * Its state, in lower case: `pending`, `running`, `snapshotting`, `suspending`,
+ * `suspended`, `terminated`, `timeout`, `failed`, or what a newer server says.
+ */
+status: string,
+/**
+ * Its image.
+ */
+image?: string | undefined,
+/**
+ * What it has.
+ */
+resources?: Resources | undefined,
+/**
+ * When it was made.
+ */
+createdAt?: Date | undefined,
+/**
+ * When it ended.
+ */
+terminatedAt?: Date | undefined,
+/**
+ * Its time limit in seconds.
+ */
+timeoutSecs?: number | undefined,
+/**
+ * What ran at its start.
+ */
+entrypoint?: Array<string> | undefined,
+/**
+ * Why it waits.
+ */
+pendingReason?: string | undefined,
+/**
+ * How it ended.
+ */
+outcome?: string | undefined,
+/**
+ * Why it ended.
+ */
+terminationReason?: string | undefined,
+/**
+ * What it can reach.
+ */
+network?: NetworkPolicy | undefined,
+/**
+ * Ports that the proxy makes reachable.
+ */
+exposedPorts?: Array<number> | undefined,
+/**
+ * Whether these need no key.
+ */
+allowUnauthenticatedAccess?: boolean | undefined,
+/**
+ * Where its proxy is.
+ */
+ingressEndpoint?: string | undefined,
+/**
+ * Its base address.
+ */
+sandboxUrl?: string | undefined,
+/**
+ * Sent back as `X-Tensorlake-Route-Hint`.
+ */
+routingHint?: string | undefined, };
+
