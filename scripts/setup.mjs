@@ -71,7 +71,6 @@ async function core() {
       "-Oz",
       "--strip-debug",
       "--strip-producers",
-      "--all-features",
       "-o",
       join("pkg", "core", "shoreline_bg.wasm"),
     ]);

@@ -1,0 +1,251 @@
+//! Event streams as a server writes them, straight into a buffer.
+//!
+//! Beyond the public protocol: `id`, `eol`, `bytes` and `reason` (see `docs/api.md`); a client that
+//! does not know them loses nothing.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::exit::{Exit, ExitStatus};
+use crate::stream::Stream;
+
+/// A comment, which keeps an idle connection alive.
+pub const KEEP_ALIVE: &[u8] = b":\n\n";
+
+/// The end of a follow stream.
+pub const EOF: &[u8] = b"event: eof\ndata: {}\n\n";
+
+/// How an output event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// With `event: output`, as follow streams have it and runs have not.
+    pub named: bool,
+    /// With the stream's name, as streams of both have it.
+    pub with_stream: bool,
+}
+
+/// A line of output.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Its number in the process's log, from 1.
+    pub id: u64,
+    /// Which stream.
+    pub stream: Stream,
+    /// When it was read, in ms since the epoch.
+    pub time: u64,
+    /// Whether a line end came with it.
+    pub terminated: bool,
+    /// The bytes, without the line end.
+    pub bytes: &'a [u8],
+}
+
+/// Appends an output event.
+pub fn output(line: &Line<'_>, style: Style, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"id: ");
+    decimal(line.id, out);
+    out.extend_from_slice(if style.named {
+        b"\nevent: output\ndata: {\"line\":\""
+    } else {
+        b"\ndata: {\"line\":\"" as &[u8]
+    });
+    let whole = core::str::from_utf8(line.bytes).is_ok();
+    if whole {
+        escape(line.bytes, out);
+    } else {
+        escape(String::from_utf8_lossy(line.bytes).as_bytes(), out);
+    }
+    out.extend_from_slice(b"\",\"timestamp\":");
+    decimal(line.time, out);
+    if style.with_stream {
+        out.extend_from_slice(b",\"stream\":\"");
+        out.extend_from_slice(line.stream.as_str().as_bytes());
+        out.push(b'"');
+    }
+    if !line.terminated {
+        out.extend_from_slice(b",\"eol\":false");
+    }
+    if !whole {
+        out.extend_from_slice(b",\"bytes\":\"");
+        out.extend_from_slice(STANDARD.encode(line.bytes).as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends a run's first event.
+pub fn started(handle: u64, pid: u32, started_at: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: {\"handle\":");
+    decimal(handle, out);
+    out.extend_from_slice(b",\"pid\":");
+    decimal(pid.into(), out);
+    out.extend_from_slice(b",\"started_at\":");
+    decimal(started_at, out);
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends a run's last event.
+pub fn exited(exit: &Exit, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"data: {");
+    match exit.status {
+        ExitStatus::Code(code) => {
+            out.extend_from_slice(b"\"exit_code\":");
+            if code < 0 {
+                out.push(b'-');
+            }
+            decimal(code.unsigned_abs().into(), out);
+        }
+        ExitStatus::Signal(signal) => {
+            out.extend_from_slice(b"\"signal\":");
+            decimal(signal.unsigned_abs().into(), out);
+        }
+        ExitStatus::Unreported => out.extend_from_slice(b"\"exit_code\":null"),
+    }
+    if exit.oom_killed() {
+        out.extend_from_slice(b",\"oom_killed\":true");
+    }
+    if let Some(reason) = exit.reason {
+        out.extend_from_slice(b",\"reason\":\"");
+        out.extend_from_slice(reason.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends the admission that events `from` to `to` are no longer kept.
+pub fn gap(from: u64, to: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: gap\ndata: {\"gap\":{\"from\":");
+    decimal(from, out);
+    out.extend_from_slice(b",\"to\":");
+    decimal(to, out);
+    out.extend_from_slice(b"}}\n\n");
+}
+
+/// Appends the inside of a JSON string.
+fn escape(text: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut plain = text;
+    while let Some(at) = plain.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
+    {
+        let (before, after) = plain.split_at_checked(at).unwrap_or((plain, &[]));
+        out.extend_from_slice(before);
+        let Some((byte, rest)) = after.split_first() else { return };
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            _ => {
+                out.extend_from_slice(b"\\u00");
+                for nibble in [byte >> 4, byte & 15] {
+                    out.extend(HEX.get(usize::from(nibble)));
+                }
+            }
+        }
+        plain = rest;
+    }
+    out.extend_from_slice(plain);
+}
+
+fn decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut rest = number;
+    let mut start = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        #[allow(clippy::cast_possible_truncation)] // a digit
+        let value = (rest % 10) as u8;
+        *digit = b'0' + value;
+        rest /= 10;
+        start = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Reason;
+    use crate::follow::Skip;
+    use crate::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
+
+    fn decode(mode: Mode, bytes: &[u8]) -> (OutputDecoder, Batch) {
+        let mut decoder = OutputDecoder::new(mode, 1 << 20, LongLine::Refuse);
+        let mut batch = Batch::default();
+        decoder.push(bytes, &mut Skip::default(), &mut batch).unwrap();
+        (decoder, batch)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let lines: [(&[u8], bool); 6] = [
+            (b"plain", true),
+            (b"tab\t quote\" slash\\ bell\x07 cr\r nul\0 del\x7f", true),
+            ("na\u{ef}ve \u{1f98a} \u{2028}".as_bytes(), true),
+            (b"\xff\x00broken\xf0\x9f", true),
+            (b"", true),
+            (b"no line end", false),
+        ];
+        for style in [true, false] {
+            let mut bytes = Vec::new();
+            let style = Style { named: style, with_stream: true };
+            for (id, (text, terminated)) in lines.iter().enumerate() {
+                let line = Line {
+                    id: id as u64 + 1,
+                    stream: Stream::Stderr,
+                    time: 1_765_432_100_123,
+                    terminated: *terminated,
+                    bytes: text,
+                };
+                output(&line, style, &mut bytes);
+            }
+            let (decoder, batch) = decode(Mode::Follow, &bytes);
+            assert_eq!(decoder.last_event_id(), b"6");
+            let mut start = 0;
+            for (i, (text, terminated)) in lines.iter().enumerate() {
+                let end = batch.byte_ends[i] as usize;
+                let mut expected = String::from_utf8_lossy(text).into_owned();
+                if *terminated {
+                    expected.push('\n');
+                }
+                assert_eq!(&batch.text[start..end], expected);
+                assert_eq!(batch.flags[i] & flag::TERMINATED != 0, *terminated);
+                assert_eq!(batch.flags[i] & flag::STREAM, Stream::Stderr as u8);
+                assert_eq!(batch.times[i], 1_765_432_100_123.0);
+                start = end;
+            }
+            assert_eq!(batch.raw, [(3, lines[3].0.to_vec())]);
+        }
+    }
+
+    #[test]
+    fn a_run_is_read_back() {
+        for (status, reason) in [
+            (ExitStatus::Code(0), Some(Reason::Exited)),
+            (ExitStatus::Code(255), None),
+            (ExitStatus::Signal(9), Some(Reason::TimedOut)),
+            (ExitStatus::Signal(9), Some(Reason::OomKilled)),
+        ] {
+            let exit = Exit { status, reason };
+            let mut bytes = Vec::new();
+            started(7, 42, 1_765_432_100_000, &mut bytes);
+            exited(&exit, &mut bytes);
+            let (decoder, _) = decode(Mode::Run, &bytes);
+            assert_eq!(decoder.end(), Some(End::Exit(exit)));
+            let started = decoder.started().unwrap();
+            assert_eq!((started.pid, started.handle), (42, Some(7)));
+        }
+    }
+
+    #[test]
+    fn a_gap_is_an_error() {
+        let mut bytes = Vec::new();
+        gap(3, 900, &mut bytes);
+        let mut decoder = OutputDecoder::new(Mode::Follow, 100, LongLine::Cut);
+        let error = decoder.push(&bytes, &mut Skip::default(), &mut Batch::default()).unwrap_err();
+        assert_eq!(error, crate::output::StreamError::Gap { from: 3, to: 900 });
+    }
+}
