@@ -1,2 +1,143 @@
-//! The local sandbox server.
-fn main() {}
+//! The local sandbox server: the public sandbox API on loopback, with real processes.
+
+mod error;
+mod http;
+mod log;
+mod process;
+mod sandbox;
+
+use clap::Parser;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// Runs commands in sandboxes on this machine, over the Tensorlake sandbox API.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = 8900)]
+    port: u16,
+
+    /// The address; only loopback is taken, since nothing isolates the processes
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+
+    /// The key that every request must carry; made at the start unless given
+    #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+
+    /// A web origin whose pages may use the server, such as http://localhost:5173
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    allow_origins: Vec<String>,
+
+    /// Print one line of JSON with `url` and `apiKey` when ready
+    #[arg(long)]
+    json: bool,
+
+    /// Stop when standard input ends, as it does when the program that started this one ends
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+}
+
+async fn serve(args: Args) -> io::Result<()> {
+    if !args.host.is_loopback() {
+        let text = "without isolation the server listens on loopback only: leave out --host";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let token = match args.api_key {
+        Some(key) if key.is_empty() => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the key must not be empty"));
+        }
+        Some(key) => key,
+        None => new_token()?,
+    };
+    let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let app = Arc::new(http::App {
+        registry: sandbox::Registry::new()?,
+        url: url.clone(),
+        guard: http::Guard::new(token.clone(), args.allow_origins),
+        started: Instant::now(),
+    });
+    let stop = Arc::new(Notify::new());
+    let stopped = stop_asked(args.until_stdin_closes)?;
+    eprintln!(
+        "shoreline-local: listening on {url}; isolation: none, commands run as this user on this machine"
+    );
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::json!({ "url": url, "apiKey": token }))?;
+    } else {
+        writeln!(out, "URL:     {url}\nAPI key: {token}")?;
+    }
+    out.flush()?;
+    drop(out);
+
+    let listener = axum::serve::ListenerExt::tap_io(listener, |connection| {
+        // A lone line leaves at once.
+        let _ = connection.set_nodelay(true);
+    });
+    let server = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown({
+        let stop = stop.clone();
+        async move { stop.notified().await }
+    });
+    let server = tokio::spawn(server.into_future());
+    stopped.await;
+    // Streams end with the processes that they follow; a connection that does not is left behind.
+    app.registry.close().await;
+    stop.notify_one();
+    let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
+    Ok(())
+}
+
+/// Done when the server is to stop.
+fn stop_asked(until_stdin_closes: bool) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, closed) = tokio::sync::oneshot::channel::<()>();
+    let stdin = async move {
+        if closed.await.is_err() && !until_stdin_closes {
+            std::future::pending().await;
+        }
+    };
+    if until_stdin_closes {
+        // A thread of its own: the runtime would wait for one of its own to finish the read.
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            let _ = sender.send(());
+        });
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = stdin => {}
+        }
+    })
+}
+
+/// Bytes that cannot be guessed.
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+fn new_token() -> io::Result<String> {
+    use std::fmt::Write as _;
+    let mut token = String::from("sl_");
+    for byte in random::<24>()? {
+        let _ = write!(token, "{byte:02x}");
+    }
+    Ok(token)
+}

@@ -27,7 +27,8 @@ pub enum ExitStatus {
 }
 
 /// Why a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// By itself.
     Exited,

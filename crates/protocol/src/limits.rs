@@ -50,3 +50,23 @@ pub const MANAGEMENT_PORT: u16 = 9501;
 
 /// Pages of a listing that are followed: a server that never ends its cursors is cut off.
 pub const LIST_PAGES: usize = 10_000;
+
+/// Bytes of one process's output that a local server keeps on disk; beyond it the oldest are dropped
+/// and followers that come for them are told of the gap.
+pub const LOG_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of a JSON request body: more than the arguments and environment that Linux can start a
+/// process with.
+pub const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Live sandboxes of one local server.
+pub const SANDBOXES: usize = 256;
+
+/// Terminated sandboxes that a local server still lists.
+pub const TERMINATED_SANDBOXES: usize = 1000;
+
+/// Processes of one sandbox that run at the same time.
+pub const PROCESSES: usize = 2048;
+
+/// Ended processes of one sandbox whose output is kept.
+pub const ENDED_PROCESSES: usize = 1000;

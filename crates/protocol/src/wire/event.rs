@@ -123,7 +123,7 @@ pub fn gap(from: u64, to: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends the inside of a JSON string.
-fn escape(text: &[u8], out: &mut Vec<u8>) {
+pub fn escape(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut plain = text;
     while let Some(at) = plain.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))

@@ -3,6 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use crate::exit::Reason;
 use serde::{Deserialize, Serialize};
 
 /// What standard input is.
@@ -107,6 +109,9 @@ pub struct ProcessInfo {
     pub status: Status,
     pub exit_code: Option<i32>,
     pub signal: Option<i32>,
+    /// Beyond the public protocol, as in a run's exit event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     pub stdin_writable: bool,
     pub command: String,
     pub args: Vec<String>,

@@ -23,8 +23,7 @@ impl Default for Resources {
     }
 }
 
-/// The body of a create. What a local server has no use for (image, secrets, network, ports) is
-/// accepted and, where it says nothing else, shown again.
+/// The body of a create.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct CreateRequest {
@@ -36,8 +35,44 @@ pub struct CreateRequest {
     pub resources: Resources,
     /// Seconds until it ends.
     pub timeout_secs: Option<u64>,
-    /// A snapshot to restore, which is refused.
+    /// A snapshot to restore.
     pub snapshot_id: Option<String>,
+    /// Names of secrets for the environment.
+    pub secret_names: Vec<String>,
+    /// What runs at the start.
+    pub entrypoint: Vec<String>,
+    /// Ports inside that the proxy makes reachable.
+    pub exposed_ports: Vec<u16>,
+    /// What it can reach.
+    pub network: Option<NetworkPolicy>,
+    /// File systems to mount.
+    pub file_systems: Vec<serde::de::IgnoredAny>,
+}
+
+/// What a sandbox can reach.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct NetworkPolicy {
+    /// Whether the internet can be reached.
+    pub allow_internet_access: bool,
+    /// What can be.
+    pub allow_out: Vec<String>,
+    /// What cannot be.
+    pub deny_out: Vec<String>,
+}
+
+impl Default for NetworkPolicy {
+    fn default() -> Self {
+        Self { allow_internet_access: true, allow_out: Vec::new(), deny_out: Vec::new() }
+    }
+}
+
+impl NetworkPolicy {
+    /// Whether it forbids anything.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        !self.allow_internet_access || !self.allow_out.is_empty() || !self.deny_out.is_empty()
+    }
 }
 
 /// Its state, as it is shown.

@@ -1,0 +1,92 @@
+//! The API over HTTP: routes, who may use them, and their answers.
+
+mod guard;
+mod lifecycle;
+mod process;
+mod request;
+mod stream;
+
+pub(crate) use guard::Guard;
+
+use crate::error::ApiError;
+use crate::sandbox::Registry;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::MethodFilter;
+use axum::routing::{MethodRouter, on};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::route::{self, Method, Route};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What every handler shares.
+pub(crate) struct App {
+    pub(crate) registry: Registry,
+    /// Where this server is reached.
+    pub(crate) url: String,
+    pub(crate) guard: Guard,
+    pub(crate) started: Instant,
+}
+
+type Routes = Router<Arc<App>>;
+
+/// Adds a route of the table.
+fn add<T: 'static>(routes: Routes, route: Route, handler: impl Handler<T, Arc<App>>) -> Routes {
+    let filter = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    let handler: MethodRouter<Arc<App>> = on(filter, handler);
+    routes.route(route.path, handler)
+}
+
+fn lifecycle_routes() -> Routes {
+    let routes = Router::new();
+    let routes = add(routes, route::CREATE_SANDBOX, lifecycle::create);
+    let routes = add(routes, route::LIST_SANDBOXES, lifecycle::list);
+    let routes = add(routes, route::GET_SANDBOX, lifecycle::get);
+    add(routes, route::DELETE_SANDBOX, lifecycle::delete)
+}
+
+fn sandbox_routes() -> Routes {
+    let routes = Router::new();
+    let routes = add(routes, route::HEALTH, process::health);
+    let routes = add(routes, route::INFO, process::info);
+    let routes = add(routes, route::START_PROCESS, process::start);
+    let routes = add(routes, route::LIST_PROCESSES, process::list);
+    let routes = add(routes, route::RUN, process::run);
+    let routes = add(routes, route::GET_PROCESS, process::get);
+    let routes = add(routes, route::KILL_PROCESS, process::kill);
+    let routes = add(routes, route::SIGNAL_PROCESS, process::signal);
+    let routes = add(routes, route::WRITE_STDIN, process::write_stdin);
+    let routes = add(routes, route::CLOSE_STDIN, process::close_stdin);
+    let routes = add(routes, route::GET_STDOUT, stream::stdout);
+    let routes = add(routes, route::GET_STDERR, stream::stderr);
+    let routes = add(routes, route::GET_OUTPUT, stream::output);
+    let routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
+    let routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
+    add(routes, route::FOLLOW_OUTPUT, stream::follow_output)
+}
+
+/// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
+/// client reaches it (protocol, 1.3 to 1.5).
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(sandbox_routes())
+        .nest("/s/{sandbox}", sandbox_routes())
+        .merge(lifecycle_routes())
+        .nest(route::NAMESPACED, lifecycle_routes())
+        .fallback(async || ApiError::new(ServerCode::RouteNotFound, "there is no such route"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), guard::check))
+        .with_state(app)
+}
+
+const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

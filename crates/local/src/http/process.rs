@@ -1,0 +1,104 @@
+//! Processes over HTTP (protocol, section 6), but for their output.
+
+use super::request::{Json, Segments, Target, json};
+use super::{App, NO_CONTENT, stream};
+use crate::error::{ApiError, Result};
+use crate::process::Process;
+use crate::sandbox::Sandbox;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use rustix::process::Signal;
+use serde_json::json as object;
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::wire::process::{
+    OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode,
+};
+use std::sync::Arc;
+
+pub(super) async fn health(_: Target) -> Result<Response> {
+    json(StatusCode::OK, &object!({ "healthy": true }))
+}
+
+pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -> Result<Response> {
+    let processes = sandbox.processes.all();
+    let running = processes.iter().filter(|process| process.is_running()).count();
+    let answer = object!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_secs": app.started.elapsed().as_secs(),
+        "running_processes": running,
+        "total_processes": processes.len(),
+        "isolation": "none",
+    });
+    json(StatusCode::OK, &answer)
+}
+
+pub(super) async fn start(
+    Target(sandbox): Target,
+    Json(request): Json<StartRequest>,
+) -> Result<Response> {
+    // A time limit is a run's (protocol, 6.2).
+    let process = sandbox.processes.start(StartRequest { timeout: None, ..request })?;
+    json(StatusCode::CREATED, &process.info())
+}
+
+pub(super) async fn run(
+    Target(sandbox): Target,
+    Json(request): Json<StartRequest>,
+) -> Result<Response> {
+    let process = sandbox.processes.start(StartRequest {
+        stdin_mode: StdinMode::Closed,
+        stdout_mode: OutputMode::Capture,
+        stderr_mode: OutputMode::Capture,
+        ..request
+    })?;
+    Ok(stream::run(process))
+}
+
+pub(super) async fn list(Target(sandbox): Target) -> Result<Response> {
+    let processes = sandbox.processes.all().iter().map(|process| process.info()).collect();
+    json(StatusCode::OK, &ProcessList { processes })
+}
+
+pub(super) async fn get(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    json(StatusCode::OK, &named(&sandbox, &segments)?.info())
+}
+
+pub(super) async fn kill(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
+    named(&sandbox, &segments)?.signal(Signal::KILL)?;
+    Ok(NO_CONTENT)
+}
+
+pub(super) async fn signal(
+    Target(sandbox): Target,
+    segments: Segments,
+    Json(request): Json<SignalRequest>,
+) -> Result<Response> {
+    let process = named(&sandbox, &segments)?;
+    let signal = i32::try_from(request.signal).ok().and_then(Signal::from_named_raw);
+    let signal = signal.ok_or_else(|| {
+        ApiError::new(ServerCode::InvalidSignal, "Invalid signal number: it is from 1 to 31")
+    })?;
+    process.signal(signal)?;
+    json(StatusCode::OK, &object!({ "success": true }))
+}
+
+pub(super) async fn write_stdin(
+    Target(sandbox): Target,
+    segments: Segments,
+    body: Body,
+) -> Result<StatusCode> {
+    named(&sandbox, &segments)?.stdin.write(body).await?;
+    Ok(NO_CONTENT)
+}
+
+pub(super) async fn close_stdin(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
+    named(&sandbox, &segments)?.stdin.close().await?;
+    Ok(NO_CONTENT)
+}
+
+/// The process that the path names.
+pub(super) fn named(sandbox: &Sandbox, segments: &Segments) -> Result<Arc<Process>> {
+    sandbox.processes.get(segments.get("process").unwrap_or_default())
+}

@@ -1,0 +1,131 @@
+//! What handlers take from a request, each refused with a code where it is wrong.
+
+use super::App;
+use super::guard::host_name;
+use crate::error::{ApiError, Result};
+use crate::sandbox::Sandbox;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
+use std::sync::Arc;
+
+/// A segment of the path, by its name in the route.
+pub(super) struct Segments(RawPathParams);
+
+impl Segments {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Segments {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        match RawPathParams::from_request_parts(parts, app).await {
+            Ok(segments) => Ok(Self(segments)),
+            Err(_) => Err(ApiError::new(ServerCode::InvalidPath, "the path is not UTF-8")),
+        }
+    }
+}
+
+/// The sandbox that a request is for: by the path's prefix, else by header, else by host.
+pub(super) struct Target(pub(super) Arc<Sandbox>);
+
+impl FromRequestParts<Arc<App>> for Target {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let segments = Segments::from_request_parts(parts, app).await?;
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let by_host = || {
+            let name = host_name(header(header::HOST.as_str())?);
+            let label = name.strip_suffix(".localhost").or_else(|| name.strip_suffix(".local"))?;
+            // The management port can stand before the id (protocol, 1.3).
+            Some(label.strip_prefix("9501-").unwrap_or(label))
+        };
+        let named = segments
+            .get("sandbox")
+            .or_else(|| header("x-tensorlake-sandbox-id"))
+            .or_else(by_host)
+            .ok_or_else(|| {
+                ApiError::new(
+                    ServerCode::MissingSandboxId,
+                    "the request names no sandbox: use its `sandbox_url`, or the header X-Tensorlake-Sandbox-Id",
+                )
+            })?;
+        let sandbox = app.registry.get(named)?;
+        if sandbox.is_running() { Ok(Self(sandbox)) } else { Err(ApiError::not_running()) }
+    }
+}
+
+/// A JSON body of the wanted shape.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Arc<App>) -> Result<Self> {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if media != "application/json"
+            && !(media.starts_with("application/") && media.ends_with("+json"))
+        {
+            return Err(ApiError::new(
+                ServerCode::UnsupportedMediaType,
+                "the body must be JSON, with `Content-Type: application/json`",
+            ));
+        }
+        let body = read(request.into_body()).await?;
+        // An array would do for a structure, field by field.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(ApiError::new(ServerCode::InvalidShape, "the body must be a JSON object"));
+        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let code = match error.classify() {
+                serde_json::error::Category::Data => ServerCode::InvalidShape,
+                _ => ServerCode::InvalidRequest,
+            };
+            ApiError::new(code, format!("the body is not as it should be: {error}"))
+        })
+    }
+}
+
+/// A whole body. One over the limit is read on for a while without being kept: a client that is
+/// still sending would see the connection break instead of the answer.
+async fn read(body: Body) -> Result<Vec<u8>> {
+    const PATIENCE: usize = 16 * limits::REQUEST_BYTES;
+    let (mut data, mut whole, mut length) = (body.into_data_stream(), Vec::new(), 0);
+    while let Some(part) = data.next().await {
+        let part =
+            part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
+        length += part.len();
+        if length <= limits::REQUEST_BYTES {
+            whole.extend_from_slice(&part);
+        } else if length > PATIENCE {
+            break;
+        }
+    }
+    if length <= limits::REQUEST_BYTES {
+        return Ok(whole);
+    }
+    let limit = limits::REQUEST_BYTES;
+    Err(ApiError::new(
+        ServerCode::PayloadTooLarge,
+        format!("a JSON body has at most {limit} bytes"),
+    ))
+}
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
+    let text = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error.into()))?;
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], text).into_response())
+}

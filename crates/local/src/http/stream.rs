@@ -1,0 +1,224 @@
+//! Output over HTTP: event streams, and what there is so far.
+
+use super::process::named;
+use super::request::{Segments, Target};
+use crate::error::{ApiError, Result};
+use crate::log::{Found, Log};
+use crate::process::Process;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
+use shoreline_protocol::stream::Stream;
+use shoreline_protocol::wire::event::{self, Style};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How a stream of events begins and ends, and what is in it.
+struct Follower {
+    process: Arc<Process>,
+    watch: watch::Receiver<()>,
+    /// The number of the next event.
+    next: u64,
+    only: Option<Stream>,
+    /// A run's stream has a start and an exit, a follow's an end.
+    is_run: bool,
+    ended: bool,
+}
+
+impl Follower {
+    fn new(process: Arc<Process>, after: u64, only: Option<Stream>, is_run: bool) -> Self {
+        let watch = process.log.watch();
+        Self { process, watch, next: after + 1, only, is_run, ended: false }
+    }
+
+    /// The next part of the body; nothing after the end.
+    ///
+    /// # Errors
+    /// The log cannot be read, which breaks the connection off: the client must notice.
+    async fn part(&mut self) -> io::Result<Option<Bytes>> {
+        let mut out = Vec::new();
+        while out.is_empty() {
+            if self.ended {
+                return Ok(None);
+            }
+            self.watch.mark_unchanged();
+            match self.process.log.find(self.next).await? {
+                Found::Chunks(chunks) => {
+                    let style = Style { named: !self.is_run, with_stream: self.only.is_none() };
+                    for chunk in &chunks {
+                        if self.only.is_none_or(|only| only == chunk.stream()) {
+                            chunk
+                                .lines(self.next)
+                                .for_each(|line| event::output(&line, style, &mut out));
+                        }
+                        self.next = chunk.next();
+                    }
+                }
+                Found::Gap(to) => {
+                    event::gap(self.next, to, &mut out);
+                    self.next = to + 1;
+                }
+                Found::Nothing => {
+                    let silent = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
+                    if timeout(silent, self.watch.changed()).await.is_err() {
+                        out.extend_from_slice(event::KEEP_ALIVE);
+                    }
+                }
+                Found::End(ended) => {
+                    self.ended = true;
+                    if self.is_run {
+                        event::exited(&ended.exit, &mut out);
+                    } else {
+                        out.extend_from_slice(event::EOF);
+                    }
+                }
+            }
+        }
+        Ok(Some(out.into()))
+    }
+
+    fn response(self, first: Vec<u8>) -> Response {
+        let parts = futures::stream::try_unfold(
+            (self, Some(first).filter(|first| !first.is_empty())),
+            async |(mut follower, first)| match first {
+                Some(first) => Ok(Some((Bytes::from(first), (follower, None)))),
+                None => {
+                    let part = follower.part().await?;
+                    Ok::<_, io::Error>(part.map(|part| (part, (follower, None))))
+                }
+            },
+        );
+        let headers =
+            [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+        (headers, Body::from_stream(parts)).into_response()
+    }
+}
+
+/// The stream of a run. Closing it leaves the command running, so that it can be followed by pid.
+pub(super) fn run(process: Arc<Process>) -> Response {
+    let mut first = Vec::new();
+    event::started(process.handle, process.pid, process.started_at, &mut first);
+    Follower::new(process, 0, None, true).response(first)
+}
+
+fn follow(
+    sandbox: &crate::sandbox::Sandbox,
+    segments: &Segments,
+    headers: &HeaderMap,
+    only: Option<Stream>,
+) -> Result<Response> {
+    let process = named(sandbox, segments)?;
+    let after = match headers.get("last-event-id").map(|id| id.to_str().map(str::parse::<u64>)) {
+        None => 0,
+        Some(Ok(Ok(after))) if after <= process.log.position().0 => after,
+        Some(_) => {
+            return Err(ApiError::new(
+                ServerCode::InvalidRequest,
+                "`Last-Event-ID` is no event of this process",
+            ));
+        }
+    };
+    Ok(Follower::new(process, after, only, false).response(Vec::new()))
+}
+
+pub(super) async fn follow_stdout(
+    Target(sandbox): Target,
+    segments: Segments,
+    headers: HeaderMap,
+) -> Result<Response> {
+    follow(&sandbox, &segments, &headers, Some(Stream::Stdout))
+}
+
+pub(super) async fn follow_stderr(
+    Target(sandbox): Target,
+    segments: Segments,
+    headers: HeaderMap,
+) -> Result<Response> {
+    follow(&sandbox, &segments, &headers, Some(Stream::Stderr))
+}
+
+pub(super) async fn follow_output(
+    Target(sandbox): Target,
+    segments: Segments,
+    headers: HeaderMap,
+) -> Result<Response> {
+    follow(&sandbox, &segments, &headers, None)
+}
+
+pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    Ok(captured(named(&sandbox, &segments)?, Some(Stream::Stdout)))
+}
+
+pub(super) async fn stderr(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    Ok(captured(named(&sandbox, &segments)?, Some(Stream::Stderr)))
+}
+
+pub(super) async fn output(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    Ok(captured(named(&sandbox, &segments)?, None))
+}
+
+/// What a process has written so far, as one JSON object that is written while it is read.
+fn captured(process: Arc<Process>, only: Option<Stream>) -> Response {
+    let (last, counts) = process.log.position();
+    let count: u64 = match only {
+        None => counts.iter().sum(),
+        Some(stream) => counts[stream as usize - 1],
+    };
+    let head = format!(r#"{{"pid":{},"line_count":{count},"lines":["#, process.pid);
+    let state = Capture { log: process.log.clone(), next: 1, last, only, comma: false };
+    let parts =
+        futures::stream::try_unfold((state, Some(head.into_bytes())), async |(mut state, head)| {
+            let part = match head {
+                Some(head) => Some(head),
+                None => state.part().await?,
+            };
+            Ok::<_, io::Error>(part.map(|part| (Bytes::from(part), (state, None))))
+        });
+    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response()
+}
+
+struct Capture {
+    log: Arc<Log>,
+    next: u64,
+    last: u64,
+    only: Option<Stream>,
+    comma: bool,
+}
+
+impl Capture {
+    async fn part(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.next > self.last + 1 {
+            return Ok(None);
+        }
+        let mut out = Vec::new();
+        let found =
+            if self.next > self.last { Found::Nothing } else { self.log.find(self.next).await? };
+        match found {
+            Found::Chunks(chunks) => {
+                for chunk in &chunks {
+                    let wanted = self.only.is_none_or(|only| only == chunk.stream());
+                    for line in chunk.lines(self.next).filter(|line| wanted && line.id <= self.last)
+                    {
+                        out.extend_from_slice(if self.comma { b",\"" } else { b"\"" });
+                        self.comma = true;
+                        event::escape(String::from_utf8_lossy(line.bytes).as_bytes(), &mut out);
+                        out.push(b'"');
+                    }
+                    self.next = chunk.next().min(self.last + 1);
+                }
+            }
+            // There is no honest answer any more: break off instead of leaving out.
+            Found::Gap(_) => return Err(io::Error::other("the output is no longer kept")),
+            Found::Nothing | Found::End(_) => {
+                out.extend_from_slice(b"]}");
+                self.next = self.last + 2;
+            }
+        }
+        Ok(Some(out))
+    }
+}

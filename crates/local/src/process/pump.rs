@@ -1,0 +1,220 @@
+//! What a process's one owner does: read its output into the log, keep its time limit, reap it.
+//!
+//! The end of a process: its leader has exited; what it left behind in its group may go on writing
+//! for a short while and is then killed; the log ends when both pipes do, or a little later where
+//! something outside the group holds them open.
+
+use super::{Process, reason};
+use crate::error::{ApiError, Result};
+use crate::log::{Lines, Log};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid,
+};
+use shoreline_protocol::exit::{Exit, ExitStatus};
+use shoreline_protocol::stream::Stream;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::process::Child;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead as _, Interest, ReadBuf};
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long what a leader left behind may be silent before it is killed, and how long it may write.
+const LEFT_SILENT: Duration = Duration::from_secs(2);
+const LEFT_WRITING: Duration = Duration::from_secs(10);
+/// How long after that the pipes may stay open.
+const PIPES_HELD: Duration = Duration::from_secs(1);
+
+/// Bytes of one read.
+const READ: usize = 256 * 1024;
+
+thread_local! {
+    // Shared by all processes of a thread, since a read is logged before the next one.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+pub(super) struct Pump {
+    process: Arc<Process>,
+    output: Output,
+    leader: Pid,
+    exited: AsyncFd<OwnedFd>,
+    deadline: Option<Instant>,
+}
+
+impl Pump {
+    pub(super) fn new(
+        process: Arc<Process>,
+        child: &mut Child,
+        timeout: Option<Duration>,
+    ) -> Result<Self> {
+        let pipe = |stream, fd: Option<OwnedFd>| -> std::io::Result<Option<Pipe>> {
+            let Some(fd) = fd else { return Ok(None) };
+            // Fewer, larger reads; a limit on pipes leaves it as it is.
+            let _ = rustix::pipe::fcntl_setpipe_size(&fd, READ);
+            let receiver = pipe::Receiver::from_owned_fd(fd)?;
+            Ok(Some(Pipe { receiver, stream, lines: Lines::default() }))
+        };
+        let mut open = || -> std::io::Result<(Output, AsyncFd<OwnedFd>)> {
+            let pipes = [
+                pipe(Stream::Stdout, child.stdout.take().map(Into::into))?,
+                pipe(Stream::Stderr, child.stderr.take().map(Into::into))?,
+            ];
+            let leader = pidfd_open(Pid::from_child(child), PidfdFlags::NONBLOCK)?;
+            // SAFETY: an `OwnedFd` gives the same descriptor all its life, and is closed only after
+            // the `AsyncFd` that owns it has deregistered it.
+            let exited = unsafe { AsyncFd::register_with_interest(leader, Interest::READABLE) }?;
+            Ok((Output { pipes, log: process.log.clone(), second_first: false }, exited))
+        };
+        let (output, exited) = open().map_err(|e| ApiError::internal(&e))?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(Self { leader: Pid::from_child(child), process, output, exited, deadline })
+    }
+
+    pub(super) async fn run(mut self) {
+        let timed_out = self.until_exit().await;
+        if !timed_out {
+            self.read_what_is_left().await;
+        }
+        let _ = self.process.signal(Signal::KILL);
+        let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
+        self.output.finish();
+        let exit = self.reap(timed_out);
+        self.process.log.end(exit);
+        self.process.log.spill().await;
+    }
+
+    /// Reads until the leader has exited; whether the time limit passed before.
+    async fn until_exit(&mut self) -> bool {
+        let mut timed_out = false;
+        loop {
+            let deadline = self.deadline.filter(|_| !timed_out);
+            tokio::select! {
+                biased;
+                _ = self.exited.readable() => return timed_out,
+                () = at(deadline) => {
+                    timed_out = true;
+                    let _ = self.process.signal(Signal::KILL);
+                }
+                true = self.output.read() => self.process.log.spill().await,
+            }
+        }
+    }
+
+    async fn read_what_is_left(&mut self) {
+        let end = Instant::now() + LEFT_WRITING;
+        let end = self.deadline.map_or(end, |deadline| deadline.min(end));
+        loop {
+            let silent = Instant::now() + LEFT_SILENT;
+            tokio::select! {
+                biased;
+                more = self.output.read() => if more {
+                    self.process.log.spill().await;
+                    if Instant::now() < end { continue }
+                },
+                () = sleep_until(silent.min(end)) => {}
+            }
+            return;
+        }
+    }
+
+    /// Reaps the leader. Until here its number cannot be another's.
+    fn reap(&self, timed_out: bool) -> Exit {
+        let mut group =
+            self.process.group.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let status = waitid(WaitId::Pid(self.leader), WaitIdOptions::EXITED).ok().flatten();
+        *group = None;
+        let signal = status.as_ref().and_then(WaitIdStatus::terminating_signal);
+        let code = status.as_ref().and_then(WaitIdStatus::exit_status);
+        Exit {
+            status: match (code, signal) {
+                (Some(code), _) => ExitStatus::Code(code),
+                (None, Some(signal)) => ExitStatus::Signal(signal),
+                (None, None) => ExitStatus::Unreported,
+            },
+            reason: Some(reason(signal, timed_out)),
+        }
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Both pipes of a process.
+struct Output {
+    pipes: [Option<Pipe>; 2],
+    log: Arc<Log>,
+    /// Whose turn it is where both have something, so that neither waits for long.
+    second_first: bool,
+}
+
+impl Output {
+    /// Logs the next read of either pipe; `false` when both have ended.
+    async fn read(&mut self) -> bool {
+        poll_fn(|context| {
+            let [first, second] = &mut self.pipes;
+            let mut order = [(first, false), (second, true)];
+            if self.second_first {
+                order.reverse();
+            }
+            let mut open = false;
+            for (slot, second) in order {
+                let Some(pipe) = slot else { continue };
+                open = true;
+                if let Poll::Ready(more) = pipe.poll_read(context, &self.log) {
+                    self.second_first = !second;
+                    if !more {
+                        pipe.finish(&self.log);
+                        *slot = None;
+                    }
+                    return Poll::Ready(true);
+                }
+            }
+            if open { Poll::Pending } else { Poll::Ready(false) }
+        })
+        .await
+    }
+
+    /// Logs what was written after the last line ends.
+    fn finish(&mut self) {
+        for pipe in self.pipes.iter_mut().flatten() {
+            pipe.finish(&self.log);
+        }
+    }
+}
+
+struct Pipe {
+    receiver: pipe::Receiver,
+    stream: Stream,
+    lines: Lines,
+}
+
+impl Pipe {
+    /// Reads once and logs it; `false` at the end.
+    fn poll_read(&mut self, context: &mut Context<'_>, log: &Log) -> Poll<bool> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            let read = ready!(Pin::new(&mut self.receiver).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(false);
+            }
+            self.lines.push(buffer.filled(), |bytes| log.append(self.stream, bytes));
+            Poll::Ready(true)
+        })
+    }
+
+    fn finish(&mut self, log: &Log) {
+        if let Some(rest) = self.lines.finish() {
+            log.append(self.stream, rest);
+        }
+    }
+}

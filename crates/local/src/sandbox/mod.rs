@@ -1,0 +1,116 @@
+//! Sandboxes: a directory, its processes, and whether it lives.
+
+mod registry;
+
+pub(crate) use registry::{Filter, Registry};
+
+use crate::log::now_ms;
+use crate::process::{Place, Table};
+use shoreline_protocol::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
+
+/// Why a sandbox ended, as its record tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EndReason {
+    /// Somebody asked for it.
+    UserTerminated,
+    /// `timeout_secs` passed.
+    Timeout,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: u64,
+    reason: EndReason,
+}
+
+/// One sandbox.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) processes: Table,
+    image: Option<String>,
+    resources: Resources,
+    timeout_secs: Option<u64>,
+    created_at: u64,
+    ended: Mutex<Option<Ended>>,
+    /// Its files, until it ends.
+    directory: Mutex<Option<TempDir>>,
+}
+
+impl Sandbox {
+    fn new(id: String, request: CreateRequest, parent: &std::path::Path) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir_in(parent)?;
+        let workspace = directory.path().join("workspace");
+        std::fs::create_dir(&workspace)?;
+        let logs = directory.path().join("log");
+        Ok(Self {
+            id,
+            name: request.name,
+            processes: Table::new(Place { workspace }, logs),
+            image: request.image,
+            resources: request.resources,
+            timeout_secs: request.timeout_secs,
+            created_at: now_ms(),
+            ended: Mutex::default(),
+            directory: Mutex::new(Some(directory)),
+        })
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.ended().is_none()
+    }
+
+    /// Kills everything in it and removes its files. Again is no error, and waits for the same.
+    pub(crate) async fn terminate(&self, reason: EndReason) {
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| Ended { at: now_ms(), reason });
+        self.processes.close().await;
+        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let removed = tokio::task::spawn_blocking(move || directory.map(TempDir::close));
+        if let Ok(Some(Err(error))) = removed.await {
+            eprintln!(
+                "shoreline-local: files of sandbox {} could not be removed: {error}",
+                self.id
+            );
+        }
+    }
+
+    /// `base_url` is where this server is reached.
+    pub(crate) fn info(&self, base_url: &str) -> SandboxInfo {
+        let ended = self.ended();
+        SandboxInfo {
+            id: self.id.clone(),
+            namespace: "default".to_owned(),
+            status: if ended.is_some() { Status::Terminated } else { Status::Running },
+            name: self.name.clone(),
+            image: self.image.clone(),
+            resources: self.resources,
+            timeout_secs: self.timeout_secs,
+            created_at: self.created_at,
+            terminated_at: ended.map(|ended| ended.at),
+            termination_reason: ended.map(|ended| {
+                match ended.reason {
+                    EndReason::UserTerminated => "user_terminated",
+                    EndReason::Timeout => "timeout",
+                }
+                .to_owned()
+            }),
+            sandbox_url: ended.is_none().then(|| self.url(base_url)),
+        }
+    }
+
+    /// Where its API is: a path, since not every resolver knows names below `localhost`.
+    pub(crate) fn url(&self, base_url: &str) -> String {
+        format!("{base_url}/s/{}", self.id)
+    }
+}

@@ -1,0 +1,153 @@
+//! Every sandbox of this server.
+
+use super::{EndReason, Sandbox};
+use crate::error::{ApiError, Result};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
+use shoreline_protocol::name;
+use shoreline_protocol::wire::sandbox::CreateRequest;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    /// In the order of their making.
+    sandboxes: Mutex<Vec<Arc<Sandbox>>>,
+    /// Holds every sandbox's files.
+    directory: TempDir,
+}
+
+/// Which sandboxes a list shows.
+pub(crate) enum Filter {
+    All,
+    Running,
+    Terminated,
+    /// A state that no sandbox here can be in.
+    None,
+}
+
+/// A part of the list, newest first.
+pub(crate) struct Page {
+    pub(crate) sandboxes: Vec<Arc<Sandbox>>,
+    /// The id that the next page comes after.
+    pub(crate) next: Option<String>,
+}
+
+impl Registry {
+    pub(crate) fn new() -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("shoreline-local-").tempdir()?;
+        Ok(Self { sandboxes: Mutex::default(), directory })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
+        if let Some(name) = &request.name {
+            name::check_sandbox_name(name)
+                .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
+        }
+        let timeout = request.timeout_secs.filter(|seconds| *seconds > 0);
+        let mut sandboxes = self.lock();
+        let live = || sandboxes.iter().filter(|sandbox| sandbox.is_running());
+        if live().count() >= limits::SANDBOXES {
+            return Err(ApiError::new(
+                ServerCode::TooManySandboxes,
+                format!("{} sandboxes run here: terminate some first", limits::SANDBOXES),
+            ));
+        }
+        if let Some(name) = &request.name
+            && live().any(|sandbox| sandbox.name.as_ref() == Some(name))
+        {
+            return Err(ApiError::new(
+                ServerCode::NameTaken,
+                format!("a sandbox named {name} runs already"),
+            ));
+        }
+        let sandbox = Sandbox::new(new_id()?, request, self.directory.path())
+            .map_err(|error| ApiError::internal(&error))?;
+        let sandbox = Arc::new(sandbox);
+        let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_running()).count();
+        if terminated >= limits::TERMINATED_SANDBOXES
+            && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_running())
+        {
+            sandboxes.remove(oldest);
+        }
+        sandboxes.push(sandbox.clone());
+        if let Some(seconds) = timeout {
+            let sandbox = Arc::downgrade(&sandbox);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                if let Some(sandbox) = sandbox.upgrade() {
+                    sandbox.terminate(EndReason::Timeout).await;
+                }
+            });
+        }
+        Ok(sandbox)
+    }
+
+    /// A sandbox by id, or a live one by name, or else the last one of that name.
+    pub(crate) fn get(&self, id_or_name: &str) -> Result<Arc<Sandbox>> {
+        let sandboxes = self.lock();
+        let named =
+            || sandboxes.iter().rev().filter(|sandbox| sandbox.name.as_deref() == Some(id_or_name));
+        sandboxes
+            .iter()
+            .find(|sandbox| sandbox.id == id_or_name)
+            .or_else(|| named().find(|sandbox| sandbox.is_running()))
+            .or_else(|| named().next())
+            .cloned()
+            .ok_or_else(|| {
+                ApiError::new(
+                    ServerCode::SandboxNotFound,
+                    format!("no sandbox {id_or_name:?} here"),
+                )
+            })
+    }
+
+    pub(crate) fn list(&self, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
+        let sandboxes = self.lock();
+        let mut rest = sandboxes
+            .iter()
+            .rev()
+            .skip_while(|sandbox| after.is_some_and(|after| sandbox.id != after))
+            .skip(usize::from(after.is_some()))
+            .filter(|sandbox| match filter {
+                Filter::All => true,
+                Filter::Running => sandbox.is_running(),
+                Filter::Terminated => !sandbox.is_running(),
+                Filter::None => false,
+            });
+        let page: Vec<_> = rest.by_ref().take(limit).cloned().collect();
+        let more = rest.next().is_some();
+        let next = page.last().filter(|_| more).map(|sandbox| sandbox.id.clone());
+        Page { sandboxes: page, next }
+    }
+
+    /// Ends every sandbox.
+    pub(crate) async fn close(&self) {
+        let all = self.lock().clone();
+        futures::future::join_all(
+            all.iter().map(|sandbox| sandbox.terminate(EndReason::UserTerminated)),
+        )
+        .await;
+    }
+}
+
+/// An id as the API has them: 21 characters of `0-9a-z`.
+fn new_id() -> Result<String> {
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut id = String::with_capacity(21);
+    while id.len() < 21 {
+        for byte in crate::random::<32>().map_err(|e| ApiError::internal(&e))? {
+            // 252 is the largest multiple of 36: beyond it some letters would come more often.
+            if byte < 252 && id.len() < 21 {
+                id.push(char::from(LETTERS[usize::from(byte % 36)]));
+            }
+        }
+    }
+    Ok(id)
+}

@@ -1,0 +1,92 @@
+//! Who may use the server.
+
+use crate::server::{Server, refused};
+use reqwest::{Method, StatusCode, header};
+use shoreline_protocol::route;
+
+#[tokio::test]
+async fn no_route_answers_without_the_key() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let unauthorized = (401, "UNAUTHORIZED".to_owned());
+    let prefixes =
+        ["".to_owned(), format!("/s/{}", sandbox.id), "/v1/namespaces/default".to_owned()];
+    for route in route::ALL {
+        let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
+        for prefix in &prefixes {
+            let url = format!("{}{prefix}{}", server.url, route.fill(&[&sandbox.id]));
+            let request = || server.client.request(method.clone(), &url);
+            assert_eq!(refused(request()).await, unauthorized, "{url}");
+            for key in ["", "x", "the key of the tes", "the key of the test2"] {
+                assert_eq!(refused(request().bearer_auth(key)).await, unauthorized, "{url} {key}");
+            }
+            let basic = request().basic_auth("the key of the test", Some(""));
+            assert_eq!(refused(basic).await, unauthorized);
+        }
+    }
+    let unknown = server.client.get(format!("{}/nothing", server.url));
+    assert_eq!(refused(unknown).await, unauthorized);
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_points_here_is_refused() {
+    let server = Server::start(&[]);
+    let port = server.url.rsplit_once(':').unwrap().1.to_owned();
+    let with_host =
+        |host: String| server.request(Method::GET, "/sandboxes").header(header::HOST, host);
+    for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil"] {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            let forbidden = (403, "FORBIDDEN_HOST".to_owned());
+            assert_eq!(refused(with_host(host.clone())).await, forbidden, "{host}");
+        }
+    }
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let answer = with_host(format!("{host}:{port}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused_and_allowed_ones_are_told_so() {
+    let allowed = "http://localhost:5173";
+    let server = Server::start(&["--allow-origin", allowed]);
+    let from =
+        |origin: &str| server.request(Method::GET, "/sandboxes").header(header::ORIGIN, origin);
+    for origin in ["https://evil.example", "null", "http://localhost:51730", "http://localhost"] {
+        let answer = from(origin).send().await.unwrap();
+        assert_eq!(answer.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN), None);
+        assert_eq!(refused(from(origin)).await, (403, "FORBIDDEN_ORIGIN".to_owned()), "{origin}");
+    }
+    let answer = from(allowed).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], allowed);
+    assert_eq!(answer.headers()[header::VARY], "Origin");
+    // An error must be readable by the page too.
+    let wrong =
+        server.client.get(format!("{}/sandboxes", server.url)).header(header::ORIGIN, allowed);
+    let answer = wrong.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], allowed);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_to_allowed_origins_only() {
+    let allowed = "http://localhost:5173";
+    let server = Server::start(&["--allow-origin", allowed]);
+    let preflight = |origin: &'static str| {
+        server
+            .client
+            .request(Method::OPTIONS, format!("{}/s/x/api/v1/processes/run", server.url))
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type")
+    };
+    assert_eq!(refused(preflight("https://evil.example")).await.0, 403);
+    let answer = preflight(allowed).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], allowed);
+    let headers = answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+    for name in ["Authorization", "Content-Type", "Last-Event-ID", "X-Tensorlake-Sandbox-Id"] {
+        assert!(headers.split(", ").any(|allowed| allowed == name), "{name}");
+    }
+}

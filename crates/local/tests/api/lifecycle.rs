@@ -1,0 +1,169 @@
+//! Sandboxes: made, found, listed, ended.
+
+use crate::server::{Server, refused};
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+async fn create(server: &Server, body: Value) -> Value {
+    let answer = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer.json().await.unwrap()
+}
+
+async fn get(server: &Server, path: &str) -> Value {
+    server.request(Method::GET, path).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_sandbox_from_its_making_to_its_end() {
+    let server = Server::start(&[]);
+    let made =
+        create(&server, json!({ "name": "my-env", "image": "any", "resources": { "cpus": 2 } }))
+            .await;
+    let id = made["sandbox_id"].as_str().unwrap();
+    assert_eq!(id.len(), 21);
+    assert_eq!(made["status"], "running");
+    for path in [
+        format!("/sandboxes/{id}"),
+        "/sandboxes/my-env".to_owned(),
+        format!("/v1/namespaces/default/sandboxes/{id}"),
+    ] {
+        let info = get(&server, &path).await;
+        assert_eq!(info["id"], id, "{path}");
+        assert_eq!((&info["status"], &info["name"]), (&json!("running"), &json!("my-env")));
+        assert_eq!(info["resources"], json!({ "cpus": 2.0, "memory_mb": 1024, "disk_mb": 1024 }));
+        assert_eq!(info["sandbox_url"], made["sandbox_url"]);
+        // A body with both spellings breaks the official decoder.
+        assert!(info.get("sandbox_id").is_none());
+    }
+    // Twice, since ending what has ended is no error.
+    for _ in 0..2 {
+        let ended = server.request(Method::DELETE, "/sandboxes/my-env").send().await.unwrap();
+        assert_eq!(ended.status(), StatusCode::OK);
+        assert_eq!(ended.text().await.unwrap(), "");
+    }
+    let info = get(&server, &format!("/sandboxes/{id}")).await;
+    assert_eq!(info["status"], "terminated");
+    assert!(info["terminated_at"].as_u64().unwrap() >= info["created_at"].as_u64().unwrap());
+    let call = server.request(Method::GET, &format!("/s/{id}/api/v1/health"));
+    assert_eq!(refused(call).await, (503, "SANDBOX_NOT_RUNNING".to_owned()));
+    // Its files are gone; what is left is the server's own directory.
+    let below: Vec<_> = std::fs::read_dir(&server.files()[0]).unwrap().collect();
+    assert_eq!(below.len(), 0);
+}
+
+#[tokio::test]
+async fn names_are_unique_among_the_living() {
+    let server = Server::start(&[]);
+    let body = json!({ "name": "twice" });
+    create(&server, body.clone()).await;
+    let again = server.request(Method::POST, "/sandboxes").json(&body);
+    assert_eq!(refused(again).await, (409, "NAME_TAKEN".to_owned()));
+    server.request(Method::DELETE, "/sandboxes/twice").send().await.unwrap();
+    create(&server, body).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_or_not_done_is_refused() {
+    let server = Server::start(&[]);
+    for (body, status, code) in [
+        (json!({ "name": "Bad_Name" }), 400, "INVALID_REQUEST"),
+        (json!({ "name": "abcdefghijklmnopqrstu" }), 400, "INVALID_REQUEST"),
+        (json!({ "name": 7 }), 422, "INVALID_SHAPE"),
+        (json!([]), 422, "INVALID_SHAPE"),
+        (json!({ "snapshot_id": "s" }), 501, "UNSUPPORTED"),
+        (json!({ "secret_names": ["A"] }), 501, "UNSUPPORTED"),
+        (json!({ "entrypoint": ["sh"] }), 501, "UNSUPPORTED"),
+        (json!({ "exposed_ports": [80] }), 501, "UNSUPPORTED"),
+        (
+            json!({ "file_systems": [{ "file_system_id": "f", "mount_path": "/f" }] }),
+            501,
+            "UNSUPPORTED",
+        ),
+        (json!({ "network": { "allow_internet_access": false } }), 501, "UNSUPPORTED"),
+        (json!({ "network": { "deny_out": ["10.0.0.0/8"] } }), 501, "UNSUPPORTED"),
+    ] {
+        let request = server.request(Method::POST, "/sandboxes").json(&body);
+        assert_eq!(refused(request).await, (status, code.to_owned()), "{body}");
+    }
+    create(&server, json!({ "network": { "allow_internet_access": true }, "later": 1 })).await;
+    let unknown = server.request(Method::GET, "/sandboxes/nobody");
+    assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
+    let unknown = server.request(Method::DELETE, "/sandboxes/nobody");
+    assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn pages_of_the_list_hold_every_sandbox_once() {
+    let server = Server::start(&[]);
+    let mut made = Vec::new();
+    for _ in 0..7 {
+        made.push(create(&server, json!({})).await["sandbox_id"].as_str().unwrap().to_owned());
+    }
+    server.request(Method::DELETE, &format!("/sandboxes/{}", made[3])).send().await.unwrap();
+    for limit in [1, 3, 7, 100] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = get(&server, &format!("/sandboxes?limit={limit}{cursor}")).await;
+            let page_ids = page["sandboxes"].as_array().unwrap().iter();
+            seen.extend(page_ids.map(|sandbox| sandbox["id"].as_str().unwrap().to_owned()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        seen.reverse();
+        assert_eq!(seen, made, "{limit}");
+    }
+    for (status, count) in [("running", 6), ("Terminated", 1), ("suspended", 0)] {
+        let page = get(&server, &format!("/sandboxes?status={status}")).await;
+        assert_eq!(page["sandboxes"].as_array().unwrap().len(), count, "{status}");
+    }
+    let wrong = server.request(Method::GET, "/sandboxes?limit=many");
+    assert_eq!(refused(wrong).await, (400, "INVALID_REQUEST".to_owned()));
+}
+
+#[tokio::test]
+async fn a_sandbox_is_reached_by_path_header_and_host() {
+    let server = Server::start(&[]);
+    let id = create(&server, json!({ "name": "by-name" })).await["sandbox_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let port = server.url.rsplit_once(':').unwrap().1;
+    let health = || server.request(Method::GET, "/api/v1/health");
+    let mut ways = vec![
+        server.request(Method::GET, &format!("/s/{id}/api/v1/health")),
+        server.request(Method::GET, "/s/by-name/api/v1/health"),
+        health().header("X-Tensorlake-Sandbox-Id", &id),
+    ];
+    for host in
+        [format!("{id}.localhost"), "by-name.local".to_owned(), format!("9501-{id}.localhost")]
+    {
+        ways.push(health().header(header::HOST, format!("{host}:{port}")));
+    }
+    for way in ways {
+        let answer = way.send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "healthy": true }));
+    }
+    assert_eq!(refused(health()).await, (400, "MISSING_SANDBOX_ID".to_owned()));
+    let other = health().header("X-Tensorlake-Sandbox-Id", "nobody");
+    assert_eq!(refused(other).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn a_time_limit_ends_a_sandbox() {
+    let server = Server::start(&[]);
+    let made = create(&server, json!({ "timeout_secs": 1 })).await;
+    let id = made["sandbox_id"].as_str().unwrap();
+    // Its end is seen by what runs in it.
+    let body = json!({ "command": "sleep", "args": ["1000"] });
+    let run = server.request(Method::POST, &format!("/s/{id}/api/v1/processes/run")).json(&body);
+    let events = run.send().await.unwrap().text().await.unwrap();
+    assert!(events.ends_with("data: {\"signal\":9,\"reason\":\"signaled\"}\n\n"), "{events}");
+    let info = get(&server, &format!("/sandboxes/{id}")).await;
+    assert_eq!(
+        (&info["status"], &info["termination_reason"]),
+        (&json!("terminated"), &json!("timeout"))
+    );
+}

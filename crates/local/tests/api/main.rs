@@ -1,0 +1,9 @@
+//! The server as its clients meet it: the real binary, over HTTP.
+#![allow(missing_docs, unreachable_pub)]
+
+mod access;
+mod ending;
+mod lifecycle;
+mod output;
+mod processes;
+mod server;

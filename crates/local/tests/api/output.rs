@@ -1,0 +1,162 @@
+//! Output: every byte, once, in order, whenever and however it is asked for.
+
+use crate::server::{Sandbox, Seen, Server};
+use reqwest::Method;
+use serde_json::Value;
+use shoreline_protocol::limits;
+use shoreline_protocol::output::{End, Mode, flag};
+
+/// Numbered lines on both streams, with a pause that lets followers attach in between.
+fn lines(count: u32) -> String {
+    format!("seq -f 'o%.0f' {count} & seq -f 'e%.0f' {count} >&2; wait")
+}
+
+fn numbered(letter: char, count: u32) -> String {
+    (1..=count).map(|i| format!("{letter}{i}\n")).collect()
+}
+
+#[tokio::test]
+async fn bytes_are_kept_whatever_they_are() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let seen = sandbox.run_script(r"printf 'a\r\nb\377c\n\n\000\033[1m\n\303'").await;
+    assert_eq!(seen.bytes[0], b"a\r\nb\xffc\n\n\0\x1b[1m\n\xc3");
+    // The text of it, as JSON has it; only the last line is unfinished.
+    assert_eq!(seen.batch.text, "a\r\nb\u{fffd}c\n\n\0\u{1b}[1m\n\u{fffd}");
+    let finished: Vec<_> = seen.batch.flags.iter().map(|f| f & flag::TERMINATED != 0).collect();
+    assert_eq!(finished, [true, true, true, true, false]);
+    assert!(seen.batch.times.iter().all(|time| *time > 1.7e12));
+    let nothing = sandbox.run_script("").await;
+    assert_eq!(nothing.batch.len(), 0);
+}
+
+#[tokio::test]
+async fn a_line_over_the_limit_comes_in_pieces() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let script =
+        format!("head -c {} /dev/zero | tr '\\0' x; echo; echo after", limits::LINE_BYTES + 5);
+    let seen = sandbox.run_script(&script).await;
+    let expected = format!("{}\nafter\n", "x".repeat(limits::LINE_BYTES + 5));
+    assert!(seen.stdout() == expected);
+    let finished: Vec<_> = seen.batch.flags.iter().map(|f| f & flag::TERMINATED != 0).collect();
+    assert_eq!(finished, [false, true, true]);
+}
+
+#[tokio::test]
+async fn followers_that_attach_at_any_moment_get_the_same_bytes() {
+    const LINES: u32 = 100_000;
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script(&format!("sleep 0.1; {}", lines(LINES))).await;
+    let followers = (0..40).map(|index| {
+        let sandbox = sandbox.clone();
+        tokio::spawn(async move {
+            // A moment of its own in the run, by what has been written so far.
+            while written(&sandbox, pid).await < u64::from(LINES) / 40 * index {}
+            sandbox.follow(pid, "output", None).await
+        })
+    });
+    let followers: Vec<_> = followers.collect();
+    let after_the_exit = {
+        let first = sandbox.follow(pid, "output", None).await;
+        assert_eq!(first.end, Some(End::Eof));
+        first
+    };
+    assert!(after_the_exit.stdout() == numbered('o', LINES));
+    assert!(after_the_exit.stderr() == numbered('e', LINES));
+    for follower in followers {
+        assert!(follower.await.unwrap() == after_the_exit);
+    }
+}
+
+async fn written(sandbox: &Sandbox, pid: u64) -> u64 {
+    // The count stands at the front; the lines need not be read.
+    let path = format!("/processes/{pid}/stdout");
+    let mut answer = sandbox.request(Method::GET, &path).send().await.unwrap();
+    let head = answer.chunk().await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&head).into_owned();
+    text.split_once("\"line_count\":").unwrap().1.split(',').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_follower_goes_on_after_any_event() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script(&lines(500)).await;
+    let all = sandbox.follow(pid, "output", None).await;
+    for after in [0, 1, 2, 499, 500, 501, 998, 999, 1000] {
+        let rest = sandbox.follow(pid, "output", Some(after)).await;
+        let start = if after == 0 { 0 } else { all.batch.byte_ends[after as usize - 1] as usize };
+        assert!(all.batch.text.as_bytes()[start..] == *rest.batch.text.as_bytes(), "{after}");
+        assert_eq!(rest.batch.flags, all.batch.flags[after as usize..]);
+    }
+    for (which, letter) in [("stdout", 'o'), ("stderr", 'e')] {
+        let one = sandbox.follow(pid, which, None).await;
+        assert_eq!(one.batch.text, numbered(letter, 500));
+        assert!(one.batch.flags.iter().all(|flags| flags & flag::STREAM == 0));
+    }
+    for wrong in ["1001", "-1", "x", ""] {
+        let request = sandbox.request(Method::GET, &format!("/processes/{pid}/output/follow"));
+        let request = request.header("Last-Event-ID", wrong);
+        assert_eq!(sandbox.refused(request).await, (400, "INVALID_REQUEST".to_owned()), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn captured_output_is_complete_once_the_status_is_final() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    for _ in 0..20 {
+        let pid = sandbox.script(&lines(2000)).await;
+        while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+        for (which, count) in [("stdout", 2000), ("stderr", 2000), ("output", 4000)] {
+            let captured = sandbox.get(&format!("/processes/{pid}/{which}")).await;
+            assert_eq!(captured["line_count"], count);
+            assert_eq!(captured["lines"].as_array().unwrap().len(), count, "{which}");
+        }
+    }
+    let pid = sandbox.script(r#"printf 'q" \\ \001 \377\nlast'"#).await;
+    sandbox.follow(pid, "output", None).await;
+    let captured: Value = sandbox.get(&format!("/processes/{pid}/stdout")).await;
+    assert_eq!(captured["lines"], serde_json::json!(["q\" \\ \u{1} \u{fffd}", "last"]));
+}
+
+#[tokio::test]
+async fn output_beyond_memory_is_read_back_from_disk() {
+    const LINES: u32 = 400_000;
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let live = sandbox.run_script(&lines(LINES)).await;
+    assert!(live.stdout() == numbered('o', LINES));
+    assert!(live.stderr() == numbered('e', LINES));
+    let pid = u64::from(live.pid.unwrap());
+    let later = sandbox.follow(pid, "output", None).await;
+    assert!(later.batch == live.batch);
+    let middle = u64::from(LINES);
+    let rest = sandbox.follow(pid, "output", Some(middle)).await;
+    assert!(rest.batch.flags == live.batch.flags[LINES as usize..]);
+    let captured = sandbox.get(&format!("/processes/{pid}/stderr")).await;
+    assert_eq!(captured["lines"].as_array().unwrap().len(), LINES as usize);
+}
+
+#[tokio::test]
+async fn a_reader_that_sleeps_stops_neither_the_process_nor_other_readers() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script(&lines(400_000)).await;
+    let path = format!("/processes/{pid}/output/follow");
+    let mut asleep = sandbox.request(Method::GET, &path).send().await.unwrap();
+    let first = asleep.chunk().await.unwrap().unwrap();
+    let other = sandbox.follow(pid, "output", None).await;
+    assert_eq!(other.batch.len(), 800_000);
+    assert_eq!(sandbox.get(&format!("/processes/{pid}")).await["status"], "exited");
+    // It finds everything when it wakes up.
+    let mut bytes = first.to_vec();
+    while let Some(chunk) = asleep.chunk().await.unwrap() {
+        bytes.extend_from_slice(&chunk);
+    }
+    let answer = axum::http::Response::builder().header("content-type", "text/event-stream");
+    let answer = reqwest::Response::from(answer.body(bytes).unwrap());
+    assert!(Seen::read(Mode::Follow, answer).await == other);
+}

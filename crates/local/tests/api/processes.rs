@@ -1,0 +1,332 @@
+//! Processes: how they start, what they see, how they are signalled and fed, how they end.
+
+use crate::server::{Server, is_alive};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
+use shoreline_protocol::output::End;
+use std::time::Duration;
+
+fn exit(status: ExitStatus, reason: Reason) -> Option<End> {
+    Some(End::Exit(Exit { status, reason: Some(reason) }))
+}
+
+#[tokio::test]
+async fn a_run_is_a_start_the_output_and_the_exit() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let seen = sandbox.run_script("echo out; echo err >&2; exit 3").await;
+    assert_eq!((seen.stdout(), seen.stderr()), ("out\n", "err\n"));
+    assert_eq!(seen.end, exit(ExitStatus::Code(3), Reason::Exited));
+    let info = sandbox.get(&format!("/processes/{}", seen.pid.unwrap())).await;
+    assert_eq!((&info["status"], &info["exit_code"]), (&json!("exited"), &json!(3)));
+    let seen = sandbox.run_script("kill -TERM $$").await;
+    assert_eq!(seen.end, exit(ExitStatus::Signal(15), Reason::Signaled));
+}
+
+#[tokio::test]
+async fn a_process_starts_where_and_with_what_it_was_told() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let printed = async |body: Value| sandbox.run(body).await.stdout().to_owned();
+    let script = "printf '%s %s\\n' \"$MODE\" \"$DEBUG\"";
+    let body = json!({ "command": "/bin/sh", "args": ["-lc", script], "env": { "MODE": "prod", "DEBUG": "0" } });
+    assert_eq!(printed(body).await, "prod 0\n");
+    // Arguments are passed as they are.
+    let odd = ["a b", "", "*", "$HOME", "'\"\\", "é\n"];
+    let mut args = vec!["-c", "for a; do printf '[%s]' \"$a\"; done", "sh"];
+    args.extend(odd);
+    let expected: String = odd.iter().map(|arg| format!("[{arg}]")).collect();
+    assert_eq!(printed(json!({ "command": "sh", "args": args })).await, expected);
+    // Its own directory, by its own name.
+    let here = printed(json!({ "command": "pwd" })).await;
+    assert_eq!(printed(json!({ "command": "pwd", "working_dir": "/workspace" })).await, here);
+    sandbox.run_script("mkdir below").await;
+    let below = printed(json!({ "command": "pwd", "working_dir": "/workspace/below" })).await;
+    assert_eq!(below, format!("{}/below\n", here.trim_end()));
+    assert_eq!(printed(json!({ "command": "pwd", "working_dir": "/" })).await, "/\n");
+    // argv[0] is the command as it was given, whatever file that is.
+    assert_eq!(printed(json!({ "command": "sh", "args": ["-c", "echo $0"] })).await, "sh\n");
+}
+
+#[tokio::test]
+async fn nothing_of_the_servers_environment_leaks() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let seen = sandbox.run(json!({ "command": "env" })).await;
+    let names = seen.stdout().lines().map(|line| line.split('=').next().unwrap());
+    for name in names {
+        assert!(
+            ["PATH", "HOME", "PWD", "LANG", "TZ", "USER", "LOGNAME", "SHELL"].contains(&name)
+                || name.starts_with("LC_"),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    sandbox
+        .run_script(
+            "echo text > file; echo '#!/no/such/interpreter' > script; chmod +x script; mkdir dir",
+        )
+        .await;
+    for (body, status, code) in [
+        (json!({ "command": "no-such-command" }), 404, "EXECUTABLE_NOT_FOUND"),
+        (json!({ "command": "./nothing" }), 404, "EXECUTABLE_NOT_FOUND"),
+        (json!({ "command": "./file" }), 400, "SPAWN_FAILED"),
+        (json!({ "command": "./dir" }), 400, "SPAWN_FAILED"),
+        (json!({ "command": "./script" }), 400, "SPAWN_FAILED"),
+        (json!({ "command": "ls", "working_dir": "/no/such" }), 400, "WORKING_DIR_NOT_FOUND"),
+        (
+            json!({ "command": "ls", "working_dir": "/workspace/file" }),
+            400,
+            "WORKING_DIR_NOT_FOUND",
+        ),
+        (json!({ "command": "" }), 400, "INVALID_REQUEST"),
+        (json!({ "command": "a\0b" }), 400, "INVALID_REQUEST"),
+        (json!({ "command": "ls", "args": ["\0"] }), 400, "INVALID_REQUEST"),
+        (json!({ "command": "ls", "env": { "A": "\0" } }), 400, "INVALID_REQUEST"),
+        (json!({ "command": "ls", "env": { "A=B": "" } }), 400, "INVALID_REQUEST"),
+        (json!({ "command": "ls", "args": [1] }), 422, "INVALID_SHAPE"),
+        (json!({ "args": [] }), 422, "INVALID_SHAPE"),
+        (json!({ "command": "ls", "stdin_mode": "odd" }), 422, "INVALID_SHAPE"),
+        (json!({ "command": "ls", "user": "root" }), 501, "UNSUPPORTED"),
+        (json!({ "command": "ls", "name": "web" }), 501, "UNSUPPORTED"),
+        (json!({ "command": "ls", "restart": { "policy": "always" } }), 501, "UNSUPPORTED"),
+    ] {
+        for path in ["/processes", "/processes/run"] {
+            let request = sandbox.request(Method::POST, path).json(&body);
+            assert_eq!(sandbox.refused(request).await, (status, code.to_owned()), "{path} {body}");
+        }
+    }
+    for timeout in [json!(0), json!(-1), json!(1e300)] {
+        let body = json!({ "command": "ls", "timeout": timeout });
+        let request = sandbox.request(Method::POST, "/processes/run").json(&body);
+        assert_eq!(
+            sandbox.refused(request).await,
+            (400, "INVALID_REQUEST".to_owned()),
+            "{timeout}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_refused_with_a_code() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let post = || sandbox.request(Method::POST, "/processes");
+    let json_type = ("content-type", "application/json");
+    let typed = |body: String| post().header(json_type.0, json_type.1).body(body);
+    assert_eq!(
+        sandbox.refused(post().body("{}")).await,
+        (415, "UNSUPPORTED_MEDIA_TYPE".to_owned())
+    );
+    assert_eq!(sandbox.refused(typed("{".into())).await, (400, "INVALID_REQUEST".to_owned()));
+    let huge = format!("{{\"command\":\"{}\"}}", "x".repeat(5 << 20));
+    assert_eq!(sandbox.refused(typed(huge)).await, (413, "PAYLOAD_TOO_LARGE".to_owned()));
+    let wrong_method = sandbox.request(Method::PUT, "/processes");
+    assert_eq!(sandbox.refused(wrong_method).await, (405, "METHOD_NOT_ALLOWED".to_owned()));
+}
+
+#[tokio::test]
+async fn a_time_limit_kills_the_whole_tree() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let script = "sleep 1000 & echo $!; sleep 1000";
+    let body = json!({ "command": "sh", "args": ["-c", script], "timeout": 0.3 });
+    let seen = sandbox.run(body).await;
+    assert_eq!(seen.end, exit(ExitStatus::Signal(9), Reason::TimedOut));
+    assert!(!is_alive(seen.stdout().trim().parse().unwrap()));
+    let info = sandbox.get(&format!("/processes/{}", seen.pid.unwrap())).await;
+    assert_eq!((&info["status"], &info["reason"]), (&json!("signaled"), &json!("timed_out")));
+    // A start has no time limit.
+    let pid = sandbox.start(json!({ "command": "sleep", "args": ["0.6"], "timeout": 0.1 })).await;
+    sandbox.follow(pid["pid"].as_u64().unwrap(), "output", None).await;
+    let info = sandbox.get(&format!("/processes/{}", pid["pid"])).await;
+    assert_eq!(info["exit_code"], 0);
+}
+
+#[tokio::test]
+async fn signals_reach_the_process_and_those_that_end_reach_its_children() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let script = "trap 'echo usr1' USR1; sleep 1000 & echo $!; while :; do wait; done";
+    let pid = sandbox.script(script).await;
+    let path = format!("/processes/{pid}/output/follow");
+    let mut events = sandbox.request(Method::GET, &path).send().await.unwrap();
+    let mut text = String::new();
+    let mut read_until = async |end: &str| {
+        while !text.contains(end) {
+            let chunk = events.chunk().await.unwrap();
+            match chunk {
+                Some(chunk) => text.push_str(std::str::from_utf8(&chunk).unwrap()),
+                None => break,
+            }
+        }
+        text.clone()
+    };
+    let first = read_until("\n\n").await;
+    let child: u64 = first.split('"').nth(3).unwrap().parse().unwrap();
+    let signal = async |number: i64| {
+        let path = format!("/processes/{pid}/signal");
+        sandbox
+            .request(Method::POST, &path)
+            .json(&json!({ "signal": number }))
+            .send()
+            .await
+            .unwrap()
+    };
+    assert_eq!(signal(10).await.json::<Value>().await.unwrap(), json!({ "success": true }));
+    assert!(read_until("usr1").await.contains("usr1"));
+    assert!(is_alive(child));
+    for wrong in [0, -1, 32, 64, 1_i64 << 40] {
+        let path = format!("/processes/{pid}/signal");
+        let request = sandbox.request(Method::POST, &path).json(&json!({ "signal": wrong }));
+        assert_eq!(sandbox.refused(request).await, (400, "INVALID_SIGNAL".to_owned()), "{wrong}");
+    }
+    assert_eq!(signal(9).await.status(), StatusCode::OK);
+    assert!(read_until("event: eof").await.contains("event: eof"));
+    assert!(!is_alive(child));
+    let again = sandbox.request(Method::DELETE, &format!("/processes/{pid}"));
+    assert_eq!(sandbox.refused(again).await, (409, "PROCESS_NOT_RUNNING".to_owned()));
+}
+
+#[tokio::test]
+async fn a_process_that_nobody_knows_is_not_found() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let other = server.sandbox().await;
+    let pid = other.script("sleep 1000").await;
+    for process in
+        [pid.to_string(), "4294967295".to_owned(), "99999999999".to_owned(), "web".to_owned()]
+    {
+        for (method, path) in [
+            (Method::GET, ""),
+            (Method::DELETE, ""),
+            (Method::POST, "/stdin"),
+            (Method::POST, "/stdin/close"),
+            (Method::GET, "/stdout"),
+            (Method::GET, "/output/follow"),
+        ] {
+            let request = sandbox.request(method, &format!("/processes/{process}{path}"));
+            assert_eq!(
+                sandbox.refused(request).await,
+                (404, "NOT_FOUND".to_owned()),
+                "{process}{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn stdin_arrives_byte_for_byte_and_in_order() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let info = sandbox.start(json!({ "command": "cat", "stdin_mode": "pipe" })).await;
+    assert_eq!(info["stdin_writable"], true);
+    let pid = info["pid"].as_u64().unwrap();
+    let stdin = format!("/processes/{pid}/stdin");
+    let mut sent = Vec::new();
+    for part in 0..40_u32 {
+        let bytes: Vec<u8> = (0..10_000_u32).map(|i| (i * (part + 1) % 251) as u8).collect();
+        sent.extend_from_slice(&bytes);
+        let written = sandbox.request(Method::POST, &stdin).body(bytes).send().await.unwrap();
+        assert_eq!(written.status(), StatusCode::NO_CONTENT);
+    }
+    for _ in 0..2 {
+        let closed = sandbox.request(Method::POST, &format!("{stdin}/close")).send().await.unwrap();
+        assert_eq!(closed.status(), StatusCode::NO_CONTENT);
+    }
+    assert!(sandbox.follow(pid, "output", None).await.bytes[0] == sent);
+    let late = sandbox.request(Method::POST, &stdin).body("x");
+    assert_eq!(sandbox.refused(late).await, (400, "STDIN_NOT_WRITABLE".to_owned()));
+    let unpiped = sandbox.script("sleep 1000").await;
+    for path in ["stdin", "stdin/close"] {
+        let request =
+            sandbox.request(Method::POST, &format!("/processes/{unpiped}/{path}")).body("x");
+        assert_eq!(sandbox.refused(request).await, (400, "STDIN_NOT_WRITABLE".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_read_holds_up_nobody_else() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let info =
+        sandbox.start(json!({ "command": "sleep", "args": ["1000"], "stdin_mode": "pipe" })).await;
+    let pid = info["pid"].as_u64().unwrap();
+    let write =
+        sandbox.request(Method::POST, &format!("/processes/{pid}/stdin")).body(vec![0; 8 << 20]);
+    let write = tokio::spawn(write.send());
+    // More than any pipe holds is under way; everything else works.
+    assert_eq!(sandbox.run_script("echo free").await.stdout(), "free\n");
+    assert_eq!(sandbox.get("/processes").await["processes"].as_array().unwrap().len(), 2);
+    assert!(!write.is_finished());
+    sandbox.request(Method::DELETE, &format!("/processes/{pid}")).send().await.unwrap();
+    assert_eq!(write.await.unwrap().unwrap().status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn many_at_once_and_each_its_own_exit() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let runs = (0..100).map(|code| {
+        let sandbox = sandbox.clone();
+        async move { sandbox.run_script(&format!("exit {code}")).await.exit_code() }
+    });
+    let codes = futures::future::join_all(runs).await;
+    assert_eq!(codes, (0..100).map(Some).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn closing_the_stream_of_a_run_leaves_the_command_running() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let body = json!({ "command": "sh", "args": ["-c", "echo one; sleep 0.3; echo two"] });
+    let mut run = sandbox.request(Method::POST, "/processes/run").json(&body).send().await.unwrap();
+    let start = run.chunk().await.unwrap().unwrap();
+    let text = std::str::from_utf8(&start).unwrap();
+    let pid: u64 =
+        text.split_once("\"pid\":").unwrap().1.split(',').next().unwrap().parse().unwrap();
+    drop(run);
+    let seen = sandbox.follow(pid, "output", None).await;
+    assert_eq!((seen.stdout(), seen.end), ("one\ntwo\n", Some(End::Eof)));
+}
+
+#[tokio::test]
+async fn discarded_output_is_not_kept_and_info_counts() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let body =
+        json!({ "command": "sh", "args": ["-c", "echo a; echo b >&2"], "stdout_mode": "discard" });
+    let pid = sandbox.start(body).await["pid"].as_u64().unwrap();
+    let seen = sandbox.follow(pid, "output", None).await;
+    assert_eq!((seen.stdout(), seen.stderr()), ("", "b\n"));
+    sandbox.script("sleep 1000").await;
+    let info = sandbox.get("/info").await;
+    assert_eq!((&info["running_processes"], &info["total_processes"]), (&json!(1), &json!(2)));
+    assert_eq!(info["isolation"], "none");
+    let listed = sandbox.get("/processes").await;
+    let handles: Vec<_> =
+        listed["processes"].as_array().unwrap().iter().map(|p| &p["handle"]).collect();
+    assert_eq!(handles, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_a_leader_leaves_behind_may_finish_its_output_and_is_then_ended() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let late = sandbox.run_script("(sleep 0.3; echo late) & echo now").await;
+    assert_eq!((late.stdout(), late.exit_code()), ("now\nlate\n", Some(0)));
+    // Silent but holding the pipe: ended after a while. Outside the group: let go.
+    let seen = tokio::time::timeout(
+        Duration::from_secs(20),
+        sandbox.run_script("sleep 1000 & echo $!; setsid sleep 5 & exit 4"),
+    );
+    let seen = seen.await.unwrap();
+    assert_eq!(seen.exit_code(), Some(4));
+    assert!(!is_alive(seen.stdout().trim().parse().unwrap()));
+}

@@ -1,0 +1,199 @@
+//! A server of the test's own, and what its clients do most.
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use shoreline_protocol::follow::Skip;
+use shoreline_protocol::limits;
+use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+pub const KEY: &str = "the key of the test";
+
+/// Ends with the test: its standard input closes.
+pub struct Server {
+    pub child: Child,
+    pub stdin: Option<ChildStdin>,
+    pub url: String,
+    pub client: Client,
+    /// Where it keeps its files.
+    pub temp: tempfile::TempDir,
+}
+
+impl Server {
+    pub fn start(args: &[&str]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_shoreline-local"))
+            .args(["--port", "0", "--json", "--until-stdin-closes"])
+            .args(args)
+            .env("SHORELINE_LOCAL_API_KEY", KEY)
+            .env("TENSORLAKE_API_KEY", "a secret of the user")
+            .env("TMPDIR", temp.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(ready["apiKey"], KEY);
+        Self {
+            stdin: child.stdin.take(),
+            child,
+            url: ready["url"].as_str().unwrap().to_owned(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            temp,
+        }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(KEY)
+    }
+
+    pub async fn sandbox(&self) -> Sandbox {
+        let answer =
+            self.request(Method::POST, "/sandboxes").json(&json!({})).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        Sandbox {
+            client: self.client.clone(),
+            id: answer["sandbox_id"].as_str().unwrap().to_owned(),
+            url: format!("{}/api/v1", answer["sandbox_url"].as_str().unwrap()),
+        }
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.temp.path()).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Clone)]
+pub struct Sandbox {
+    pub client: Client,
+    pub id: String,
+    pub url: String,
+}
+
+impl Sandbox {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(KEY)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.request(Method::GET, path).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn start(&self, body: Value) -> Value {
+        let answer = self.request(Method::POST, "/processes").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json().await.unwrap()
+    }
+
+    /// Starts a shell's script and gives its pid.
+    pub async fn script(&self, script: &str) -> u64 {
+        let info = self.start(json!({ "command": "sh", "args": ["-c", script] })).await;
+        info["pid"].as_u64().unwrap()
+    }
+
+    pub async fn run(&self, body: Value) -> Seen {
+        let answer = self.request(Method::POST, "/processes/run").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        Seen::read(Mode::Run, answer).await
+    }
+
+    pub async fn run_script(&self, script: &str) -> Seen {
+        self.run(json!({ "command": "sh", "args": ["-c", script] })).await
+    }
+
+    pub async fn follow(&self, pid: u64, which: &str, after: Option<u64>) -> Seen {
+        let mut request = self.request(Method::GET, &format!("/processes/{pid}/{which}/follow"));
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after.to_string());
+        }
+        Seen::read(Mode::Follow, request.send().await.unwrap()).await
+    }
+
+    /// The code of the error that a request is answered with.
+    pub async fn refused(&self, request: RequestBuilder) -> (u16, String) {
+        refused(request).await
+    }
+}
+
+pub async fn refused(request: RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.unwrap();
+    assert!(!body["error"].as_str().unwrap().is_empty());
+    (status, body["code"].as_str().unwrap().to_owned())
+}
+
+/// What came of a stream.
+#[derive(Debug, Default, PartialEq)]
+pub struct Seen {
+    pub end: Option<End>,
+    pub pid: Option<u32>,
+    pub batch: Batch,
+    /// The exact bytes of stdout and of stderr.
+    pub bytes: [Vec<u8>; 2],
+}
+
+impl Seen {
+    pub async fn read(mode: Mode, mut answer: Response) -> Self {
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let mut decoder = OutputDecoder::new(mode, limits::LINE_BYTES, LongLine::Refuse);
+        let mut batch = Batch::default();
+        while let Some(chunk) = answer.chunk().await.unwrap() {
+            decoder.push(&chunk, &mut Skip::default(), &mut batch).unwrap();
+        }
+        let pid = decoder.started().map(|started| started.pid);
+        let mut seen = Self { end: decoder.end(), pid, batch, ..Self::default() };
+        let mut start = 0;
+        for index in 0..seen.batch.len() {
+            let (end, flags) = (seen.batch.byte_ends[index] as usize, seen.batch.flags[index]);
+            let stream = usize::from((flags & flag::STREAM).saturating_sub(1));
+            let raw = seen.batch.raw.iter().find(|(at, _)| *at as usize == index);
+            match raw {
+                Some((_, bytes)) => {
+                    seen.bytes[stream].extend_from_slice(bytes);
+                    if flags & flag::TERMINATED != 0 {
+                        seen.bytes[stream].push(b'\n');
+                    }
+                }
+                None => {
+                    seen.bytes[stream].extend_from_slice(&seen.batch.text.as_bytes()[start..end]);
+                }
+            }
+            start = end;
+        }
+        seen
+    }
+
+    pub fn stdout(&self) -> &str {
+        std::str::from_utf8(&self.bytes[0]).unwrap()
+    }
+
+    pub fn stderr(&self) -> &str {
+        std::str::from_utf8(&self.bytes[1]).unwrap()
+    }
+
+    pub fn exit_code(&self) -> Option<i32> {
+        match self.end {
+            Some(End::Exit(exit)) => exit.exit_code(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a process exists and is no zombie.
+pub fn is_alive(pid: u64) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
