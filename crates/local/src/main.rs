@@ -107,7 +107,7 @@ fn stop_asked(until_stdin_closes: bool) -> io::Result<impl Future<Output = ()>> 
     let (sender, closed) = tokio::sync::oneshot::channel::<()>();
     let stdin = async move {
         if closed.await.is_err() && !until_stdin_closes {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     };
     if until_stdin_closes {

@@ -1,10 +1,11 @@
 //! Output: every byte, once, in order, whenever and however it is asked for.
 
-use crate::server::{Sandbox, Seen, Server};
+use crate::server::{Seen, Server};
 use reqwest::Method;
 use serde_json::Value;
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{End, Mode, flag};
+use tokio::sync::watch;
 
 /// Numbered lines on both streams, with a pause that lets followers attach in between.
 fn lines(count: u32) -> String {
@@ -45,38 +46,36 @@ async fn a_line_over_the_limit_comes_in_pieces() {
 
 #[tokio::test]
 async fn followers_that_attach_at_any_moment_get_the_same_bytes() {
-    const LINES: u32 = 100_000;
+    const LINES: u32 = 60_000;
+    const FOLLOWERS: usize = 16;
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
-    let pid = sandbox.script(&format!("sleep 0.1; {}", lines(LINES))).await;
-    let followers = (0..40).map(|index| {
-        let sandbox = sandbox.clone();
-        tokio::spawn(async move {
-            // A moment of its own in the run, by what has been written so far.
-            while written(&sandbox, pid).await < u64::from(LINES) / 40 * index {}
-            sandbox.follow(pid, "output", None).await
+    let pid = sandbox.script(&lines(LINES)).await;
+    // Each at a moment of its own, by how far a first one has come.
+    let (progress, _) = watch::channel(0);
+    let followers: Vec<_> = (0..FOLLOWERS)
+        .map(|index| {
+            let (sandbox, mut progress) = (sandbox.clone(), progress.subscribe());
+            tokio::spawn(async move {
+                let moment = 2 * LINES as usize / FOLLOWERS * index;
+                progress.wait_for(|events| *events >= moment).await.unwrap();
+                sandbox.follow(pid, "output", None).await
+            })
         })
+        .collect();
+    let path = format!("/processes/{pid}/output/follow");
+    let answer = sandbox.request(Method::GET, &path).send().await.unwrap();
+    let first = Seen::read_with(Mode::Follow, answer, |events| {
+        progress.send_replace(events);
     });
-    let followers: Vec<_> = followers.collect();
-    let after_the_exit = {
-        let first = sandbox.follow(pid, "output", None).await;
-        assert_eq!(first.end, Some(End::Eof));
-        first
-    };
-    assert!(after_the_exit.stdout() == numbered('o', LINES));
-    assert!(after_the_exit.stderr() == numbered('e', LINES));
+    let first = first.await;
+    assert!(first.stdout() == numbered('o', LINES));
+    assert!(first.stderr() == numbered('e', LINES));
+    assert_eq!(first.end, Some(End::Eof));
     for follower in followers {
-        assert!(follower.await.unwrap() == after_the_exit);
+        assert!(follower.await.unwrap() == first);
     }
-}
-
-async fn written(sandbox: &Sandbox, pid: u64) -> u64 {
-    // The count stands at the front; the lines need not be read.
-    let path = format!("/processes/{pid}/stdout");
-    let mut answer = sandbox.request(Method::GET, &path).send().await.unwrap();
-    let head = answer.chunk().await.unwrap().unwrap();
-    let text = String::from_utf8_lossy(&head).into_owned();
-    text.split_once("\"line_count\":").unwrap().1.split(',').next().unwrap().parse().unwrap()
+    assert!(sandbox.follow(pid, "output", None).await == first);
 }
 
 #[tokio::test]

@@ -145,12 +145,22 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub async fn read(mode: Mode, mut answer: Response) -> Self {
+    pub async fn read(mode: Mode, answer: Response) -> Self {
+        Self::read_with(mode, answer, |_| {}).await
+    }
+
+    /// `progress` is told how many events have been read.
+    pub async fn read_with(
+        mode: Mode,
+        mut answer: Response,
+        mut progress: impl FnMut(usize),
+    ) -> Self {
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         let mut decoder = OutputDecoder::new(mode, limits::LINE_BYTES, LongLine::Refuse);
         let mut batch = Batch::default();
         while let Some(chunk) = answer.chunk().await.unwrap() {
             decoder.push(&chunk, &mut Skip::default(), &mut batch).unwrap();
+            progress(batch.len());
         }
         let pid = decoder.started().map(|started| started.pid);
         let mut seen = Self { end: decoder.end(), pid, batch, ..Self::default() };
