@@ -3,7 +3,7 @@
 use super::process::named;
 use super::request::{Segments, Target};
 use crate::error::{ApiError, Result};
-use crate::log::{Found, Log};
+use crate::log::{Chunk, Found, Log};
 use crate::process::Process;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
@@ -12,11 +12,15 @@ use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::wire::event::{self, Style};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+/// Bytes of events that are written at once, roughly: what a slow follower holds.
+const PART: usize = 64 * 1024;
 
 /// How a stream of events begins and ends, and what is in it.
 struct Follower {
@@ -24,6 +28,8 @@ struct Follower {
     watch: watch::Receiver<()>,
     /// The number of the next event.
     next: u64,
+    /// Events from there on, as they were found in the log.
+    chunks: VecDeque<Arc<Chunk>>,
     only: Option<Stream>,
     /// A run's stream has a start and an exit, a follow's an end.
     is_run: bool,
@@ -33,7 +39,15 @@ struct Follower {
 impl Follower {
     fn new(process: Arc<Process>, after: u64, only: Option<Stream>, is_run: bool) -> Self {
         let watch = process.log.watch();
-        Self { process, watch, next: after + 1, only, is_run, ended: false }
+        Self {
+            process,
+            watch,
+            next: after + 1,
+            chunks: VecDeque::new(),
+            only,
+            is_run,
+            ended: false,
+        }
     }
 
     /// The next part of the body; nothing after the end.
@@ -46,19 +60,12 @@ impl Follower {
             if self.ended {
                 return Ok(None);
             }
+            if self.encode(&mut out) {
+                break;
+            }
             self.watch.mark_unchanged();
             match self.process.log.find(self.next).await? {
-                Found::Chunks(chunks) => {
-                    let style = Style { named: !self.is_run, with_stream: self.only.is_none() };
-                    for chunk in &chunks {
-                        if self.only.is_none_or(|only| only == chunk.stream()) {
-                            chunk
-                                .lines(self.next)
-                                .for_each(|line| event::output(&line, style, &mut out));
-                        }
-                        self.next = chunk.next();
-                    }
-                }
+                Found::Chunks(chunks) => self.chunks = chunks.into(),
                 Found::Gap(to) => {
                     event::gap(self.next, to, &mut out);
                     self.next = to + 1;
@@ -80,6 +87,30 @@ impl Follower {
             }
         }
         Ok(Some(out.into()))
+    }
+
+    /// Appends the events at hand, up to about a part; whether there were any.
+    fn encode(&mut self, out: &mut Vec<u8>) -> bool {
+        let style = Style { named: !self.is_run, with_stream: self.only.is_none() };
+        while out.len() < PART
+            && let Some(chunk) = self.chunks.front()
+        {
+            if self.only.is_none_or(|only| only == chunk.stream()) {
+                for line in chunk.lines(self.next) {
+                    self.next = line.id + 1;
+                    event::output(&line, style, out);
+                    if out.len() >= PART {
+                        break;
+                    }
+                }
+            } else {
+                self.next = chunk.next();
+            }
+            if self.next == chunk.next() {
+                self.chunks.pop_front();
+            }
+        }
+        !out.is_empty()
     }
 
     fn response(self, first: Vec<u8>) -> Response {

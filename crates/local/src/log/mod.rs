@@ -5,9 +5,9 @@
 mod chunk;
 mod lines;
 
+pub(crate) use chunk::Chunk;
 pub(crate) use lines::Lines;
 
-use chunk::Chunk;
 use shoreline_protocol::exit::Exit;
 use shoreline_protocol::limits;
 use shoreline_protocol::stream::Stream;

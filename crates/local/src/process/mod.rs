@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::exit::Reason;
 use shoreline_protocol::wire::process::{ProcessInfo, StartRequest, Status};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use stdin::Stdin;
 
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     args: Vec<String>,
     /// The process group, until its leader is reaped: afterwards the number may be another's.
     group: Mutex<Option<Pid>>,
+    /// It was sent SIGKILL: what it leaves behind need not be waited for.
+    killed: AtomicBool,
 }
 
 impl Process {
@@ -52,6 +55,7 @@ impl Process {
             command: request.command,
             args: request.args,
             group: Mutex::new(Some(group)),
+            killed: AtomicBool::new(false),
         });
         let pump = Pump::new(process.clone(), &mut child, timeout).inspect_err(|_| {
             // Nobody would read or reap it.
@@ -78,6 +82,9 @@ impl Process {
             Signal::TSTP,
             Signal::CONT,
         ];
+        if signal == Signal::KILL {
+            self.killed.store(true, Ordering::Relaxed);
+        }
         let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match *group {
             Some(pid) if GROUP.contains(&signal) => kill_process_group(pid, signal),

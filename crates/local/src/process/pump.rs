@@ -18,6 +18,7 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::process::Child;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -78,7 +79,7 @@ impl Pump {
 
     pub(super) async fn run(mut self) {
         let timed_out = self.until_exit().await;
-        if !timed_out {
+        if !self.process.killed.load(Ordering::Relaxed) {
             self.read_what_is_left().await;
         }
         let _ = self.process.signal(Signal::KILL);
