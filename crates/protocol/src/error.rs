@@ -133,6 +133,10 @@ macro_rules! server_codes {
             /// The HTTP status that it is sent with.
             #[must_use]
             pub const fn status(self) -> u16 { match self { $(Self::$name => $status,)* } }
+
+            /// What it means, as the documentation has it.
+            #[must_use]
+            pub const fn doc(self) -> &'static str { match self { $(Self::$name => $doc,)* } }
         }
     };
 }

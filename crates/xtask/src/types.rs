@@ -1,21 +1,30 @@
-//! TypeScript that is made from Rust: the types that cross the boundary, and the error codes.
+//! What is made from Rust's tables: the TypeScript types that cross the boundary, the error codes,
+//! and the page that lists them.
 
-use shoreline_protocol::error::{Code, Kind};
 use anyhow::{Result, bail};
+use shoreline_protocol::error::{Code, Kind, ServerCode};
 use std::fmt::Write as _;
 use std::path::Path;
 
 const NOTE: &str = "// Made by `cargo xtask types` from Rust; never edited.\n\n";
 
-fn files() -> [(&'static str, String); 3] {
-    [("types.ts", types()), ("errors.ts", errors()), ("version.ts", version())]
+fn files() -> [(&'static str, String); 4] {
+    [
+        ("js/src/generated/types.ts", types()),
+        ("js/src/generated/errors.ts", errors()),
+        ("js/src/generated/version.ts", version()),
+        ("docs/errors.md", error_page()),
+    ]
 }
 
 /// Writes what has changed, so that what is built from it stays.
 pub(crate) fn write() -> Result<()> {
-    for (name, text) in files() {
-        let path = Path::new("js/src/generated").join(name);
-        if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+    for (path, text) in files() {
+        let path = Path::new(path);
+        if std::fs::read_to_string(path).ok().as_ref() != Some(&text) {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
             std::fs::write(path, text)?;
         }
     }
@@ -24,10 +33,9 @@ pub(crate) fn write() -> Result<()> {
 
 /// Fails where a file is not what Rust makes.
 pub(crate) fn check() -> Result<()> {
-    for (name, text) in files() {
-        let path = Path::new("js/src/generated").join(name);
-        if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-            bail!("{} is out of date: run `cargo run -p xtask -- types`", path.display());
+    for (path, text) in files() {
+        if std::fs::read_to_string(path).ok().as_ref() != Some(&text) {
+            bail!("{path} is out of date: run `cargo run -p xtask -- types`");
         }
     }
     Ok(())
@@ -66,6 +74,52 @@ fn errors() -> String {
             kinds.push(kind);
             let _ = writeln!(out, "  | \"{}\"", kind.as_str());
         }
+    }
+    out
+}
+
+fn error_page() -> String {
+    let mut out = String::from(
+        "<!-- Made by `cargo xtask types` from Rust; never edited. -->
+
+# Errors
+
+## What callers see
+
+Every error is a `ShorelineError`; `code` is stable, `retryable` says whether the same call may
+succeed later without a change.
+
+| `code` | class | retryable | meaning |
+|---|---|---|---|
+",
+    );
+    for code in Code::ALL {
+        let class = match code.kind() {
+            Kind::Usage => "UsageError",
+            Kind::Api => "ApiError",
+            Kind::Connection => "ConnectionError",
+            Kind::Timeout => "TimeoutError",
+            Kind::Protocol => "ProtocolError",
+            Kind::Abort => "AbortError",
+            Kind::Command => "CommandError",
+            Kind::Core => "CoreError",
+        };
+        let retryable = if code.is_retryable() { "yes" } else { "no" };
+        let _ = writeln!(out, "| `{}` | `{class}` | {retryable} | {} |", code.as_str(), code.doc());
+    }
+    out.push_str(
+        "
+## What the local server answers
+
+Each with a JSON body `{\"error\": \"a sentence\", \"code\": \"THE_CODE\"}`; the code is in
+`serverCode` of the error that callers see.
+
+| code | status | meaning |
+|---|---|---|
+",
+    );
+    for code in ServerCode::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", code.as_str(), code.status(), code.doc());
     }
     out
 }
