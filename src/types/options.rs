@@ -173,7 +173,7 @@ options! {
 
 /// Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(untagged))]
 #[serde(untagged)]
 pub enum ProcessUser {
     /// `"alice"`, `"1000"`, `"1000:1000"`.
@@ -267,6 +267,16 @@ impl StartOptions {
             no_nul(&format!("`env.{key}`"), value)?;
         }
         no_nul("`workingDir`", self.working_dir.as_deref().unwrap_or_default())?;
+        let word =
+            |name: &str, given: &Option<String>, [one, other]: [&str; 2]| match given.as_deref() {
+                Some(word) if word != one && word != other => {
+                    Err(Error::argument(format!("`{name}` is \"{one}\" or \"{other}\"")))
+                }
+                _ => Ok(()),
+            };
+        word("stdinMode", &self.stdin_mode, ["closed", "pipe"])?;
+        word("stdoutMode", &self.stdout_mode, ["capture", "discard"])?;
+        word("stderrMode", &self.stderr_mode, ["capture", "discard"])?;
         if let Some(name) = &self.name {
             name::check_process_name(name).map_err(|e| Error::argument(e.sentence()))?;
         }

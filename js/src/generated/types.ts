@@ -337,7 +337,7 @@ failureThreshold?: number | undefined, };
 /**
  * Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
  */
-export type ProcessUser = { "Text": string } | { "Parts": {
+export type ProcessUser = string | {
 /**
  * The name.
  */
@@ -349,7 +349,7 @@ uid?: number | undefined,
 /**
  * The group's numeric id.
  */
-gid?: number | undefined, } };
+gid?: number | undefined, };
 
 /**
  * A process.
