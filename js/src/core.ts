@@ -1,7 +1,6 @@
 import type * as Glue from "./core/shoreline.js";
 import { CoreError, toError } from "./errors.js";
 import { version } from "./generated/version.js";
-import { revive } from "./run.js";
 
 /** The core's module, once it is there. */
 export type Core = typeof Glue;
@@ -17,7 +16,6 @@ export function useLoader(loader: () => Promise<Core>): void {
 
 /** Loads the core on first use, and tries again after a failure to load. */
 export function core(): Promise<Core> {
-  if (death) return Promise.reject(death);
   loading ??= start().catch((cause: unknown) => {
     loading = undefined;
     throw new CoreError({
@@ -37,10 +35,10 @@ async function start(): Promise<Core> {
   return core;
 }
 
-/** Awaits a call into the core; its errors become classes, and a crash marks the core as dead. */
-export async function call<T>(promise: Promise<unknown>): Promise<T> {
+/** Makes a call into the core; its errors become classes, and a crash marks the core as dead. */
+export async function call<T>(work: () => Promise<unknown>): Promise<T> {
   try {
-    return (await promise) as T;
+    return (await alive(work)) as T;
   } catch (error) {
     throw thrown(error);
   }
@@ -49,24 +47,30 @@ export async function call<T>(promise: Promise<unknown>): Promise<T> {
 /** As {@link call}, for a call that answers at once. */
 export function callSync<T>(work: () => T): T {
   try {
-    return work();
+    return alive(work);
   } catch (error) {
     throw thrown(error);
   }
 }
 
+function alive<T>(work: () => T): T {
+  // After a crash the instance may be inconsistent: further calls could give wrong answers.
+  if (death) throw death;
+  return work();
+}
+
 /** What a caller is told of an error that came out of the core. */
-export function thrown(error: unknown): unknown {
+function thrown(error: unknown): unknown {
   if (error instanceof WebAssembly.RuntimeError) {
-    // The instance may be inconsistent: later calls could give wrong answers.
     death ??= new CoreError({
       code: "core_dead",
-      message: "the WebAssembly core failed inside and cannot be used again: restart the process or reload the page",
+      message:
+        "the WebAssembly core failed inside and cannot be used again: restart the process or reload the page",
       cause: error,
     });
     return death;
   }
-  return toError(error, revive);
+  return toError(error);
 }
 
 function describe(cause: unknown): string {

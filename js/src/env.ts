@@ -2,7 +2,8 @@
 export function env(name: string): string | undefined {
   try {
     const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-    return process?.env?.[name] || undefined;
+    const value = process?.env?.[name];
+    return value === "" ? undefined : value;
   } catch {
     // Deno without --allow-env.
     return undefined;

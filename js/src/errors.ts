@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorKind } from "./generated/errors.js";
 import type { Cursor } from "./generated/types.js";
-import type { CommandResult, Truncation } from "./run.js";
+import { type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
 
 /** What every error of Shoreline has. `code` is stable; `message` is for people and may change. */
 export class ShorelineError extends Error {
@@ -159,16 +159,17 @@ const classes: Record<ErrorKind, new (fields: ErrorFields) => ShorelineError> = 
 };
 
 /** The one place that makes classes of the core's errors. */
-export function toError(value: unknown, reviveResult: (raw: never) => object): unknown {
+export function toError(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Error) return value;
   const fields = value as ErrorFields & { kind?: ErrorKind };
   const make = fields.kind === undefined ? undefined : classes[fields.kind];
   if (make === undefined) return value;
-  const nested = toError(fields.cause, reviveResult);
-  const partial = fields.partial && "stdout" in fields.partial ? reviveResult(fields.partial as never) : fields.partial;
-  return new make({ ...fields, cause: nested, partial: partial as PartialResult | undefined });
+  const cause = toError(fields.cause);
+  // Of a run it is a result without an exit.
+  const collected = fields.partial && "stdout" in fields.partial;
+  const partial = collected ? revive(fields.partial as unknown as RawResult) : fields.partial;
+  return new make({ ...fields, cause, partial: partial as PartialResult | undefined });
 }
-
 
 /** What was received before a failure. */
 export interface PartialResult {

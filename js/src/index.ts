@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export {
   AbortError,
   ApiError,
@@ -15,6 +16,7 @@ export type {
   Cursor,
   DaemonInfo,
   HealthCheck,
+  HealthCheckInfo,
   HealthResponse,
   ManagedProcessExit,
   ManagedProcessInfo,
@@ -25,19 +27,22 @@ export type {
   Reconnect,
   Resources,
   RestartPolicy,
+  RestartPolicyInfo,
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
+export type { Data } from "./arguments.js";
+export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { CallOptions, ClientOptions } from "./options.js";
-export { EventIterator, OutputEvent, type Stream } from "./output.js";
-export { type CommandResult, type ReconnectInfo, RunningCommand, type TruncatedStream, type Truncation } from "./run.js";
+export type { EventIterator, OutputEvent, Stream } from "./output.js";
+export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
+export type { ReconnectInfo, RunningCommand, RunOptions } from "./run.js";
 export {
   type ConnectOptions,
   type CreateOptions,
   type FollowOptions,
   type ListOptions,
   type ProcessAddress,
-  type RunOptions,
   Sandbox,
   type StartProcessOptions,
 } from "./sandbox.js";

@@ -1,6 +1,6 @@
+import { invalid } from "./arguments.js";
+import { callSync, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import type { Core } from "./core.js";
-import { callSync } from "./core.js";
 import { env } from "./env.js";
 import type { ConnectionOptions } from "./generated/types.js";
 
@@ -19,12 +19,17 @@ export interface CallOptions {
 }
 
 /** A client in the core, with what is absent taken from the environment. */
-export function client(core: Core, options: ClientOptions): Glue.Client {
+export async function client(options: ClientOptions): Promise<Glue.Client> {
+  const { Client } = await core();
   const filled: Record<string, unknown> = { ...options };
-  for (const [option, variable] of variables) {
-    if (filled[option] === undefined) filled[option] = env(variable);
-  }
-  return callSync(() => new core.Client(filled));
+  for (const [option, variable] of variables) filled[option] ??= env(variable);
+  return callSync(() => new Client(filled));
+}
+
+/** An id or a name, which the core then looks at. */
+export function idOrName(sandbox: unknown): string {
+  if (typeof sandbox === "string") return sandbox;
+  throw invalid("a sandbox is given by its id or its name, which is a string");
 }
 
 const variables: readonly (readonly [keyof ClientOptions, string])[] = [

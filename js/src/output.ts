@@ -71,14 +71,24 @@ export class OutputEvent {
     const { line, text, stream, timestamp } = this;
     return { line, text, ...(stream && { stream }), ...(timestamp && { timestamp }) };
   }
+
+  /** What `console.log` shows on Node, Bun and Deno. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return this.toJSON();
+  }
 }
 
 const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"];
 
-/** A source of batches in the core. */
+/** A source of batches in the core, with its errors as classes. */
 export interface BatchSource {
   next(): Promise<RawBatch | undefined>;
-  close(): void;
+  close(): void | Promise<void>;
+}
+
+/** The next batch of a stream in the core; undefined at its end. */
+export function nextBatch(stream: { next(): Promise<unknown> }): Promise<RawBatch | undefined> {
+  return call(() => stream.next());
 }
 
 /**
@@ -145,7 +155,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   }
 
   async #pull(): Promise<IteratorResult<OutputEvent, undefined>> {
-    if (this.#index >= this.#length && !this.#done) await this.#read();
+    while (this.#index >= this.#length && !this.#done) await this.#read();
     if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
     return { done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) };
   }
@@ -154,7 +164,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     try {
       this.#source ??= this.#open();
       const source = await this.#source;
-      const batch = await call<RawBatch | undefined>(source.next());
+      const batch = await source.next();
       if (batch === undefined || this.#done) {
         this.#done = true;
         return;

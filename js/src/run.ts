@@ -1,121 +1,17 @@
-import type * as Glue from "./core/shoreline.js";
+import { checkHandler, invalid, optionsOf } from "./arguments.js";
 import { call, callSync } from "./core.js";
+import type * as Glue from "./core/shoreline.js";
 import { CommandError } from "./errors.js";
-import { type BatchSource, EventIterator, OutputEvent, type RawBatch } from "./output.js";
+import type { RunOptions as CoreRunOptions } from "./generated/types.js";
+import { EventIterator, nextBatch, OutputEvent, type RawBatch } from "./output.js";
+import { type CommandResult, type RawResult, revive } from "./result.js";
 
-/** How a command ended and what it wrote. */
-export interface CommandResult {
-  /** What the command returned; null when a signal ended it. */
-  readonly exitCode: number | null;
-  /** The signal that ended it; null when it returned. */
-  readonly signal: number | null;
-  /** Standard output: its lines joined by `\n`, without a final newline. */
-  readonly stdout: string;
-  /** Standard error: its lines joined by `\n`, without a final newline. */
-  readonly stderr: string;
-  /** Standard output, byte for byte where the server offers it, final newline included. */
-  readonly stdoutBytes: Uint8Array;
-  /** Standard error, byte for byte where the server offers it, final newline included. */
-  readonly stderrBytes: Uint8Array;
-  /** Whether the time limit ended it; undefined where the server does not say. */
-  readonly timedOut: boolean | undefined;
-  /** Whether the memory limit ended it. */
-  readonly oomKilled: boolean;
-  /** The process. */
-  readonly pid: number | undefined;
-  /** The server's stable number for the process. */
-  readonly handle: number | undefined;
-  /** Milliseconds from the call to the reported end. */
-  readonly durationMs: number;
-  /** What `maxOutputBytes` left out; undefined when nothing. */
-  readonly truncated: Truncation | undefined;
-}
-
-/** What a limit left out, by stream. */
-export interface Truncation {
-  readonly stdout?: TruncatedStream;
-  readonly stderr?: TruncatedStream;
-}
-
-/** What a limit left out of one stream. */
-export interface TruncatedStream {
-  readonly droppedBytes: number;
-  readonly droppedLines: number;
-  /** Where it is missing: an index into the text. */
-  readonly at: number;
-}
-
-/** As the core hands a stream over: text with terminators, parts with exact bytes, what is missing. */
-type RawStream = [string, [number, number, Uint8Array][], [number, number, number] | undefined];
-
-interface RawResult {
-  exitCode: number | null;
-  signal: number | null;
-  timedOut?: boolean;
-  oomKilled: boolean;
-  pid?: number;
-  handle?: number;
-  durationMs: number;
-  stdout: RawStream;
-  stderr: RawStream;
-}
-
-const encoder = new TextEncoder();
-
-function text([whole]: RawStream): string {
-  return whole.endsWith("\n") ? whole.slice(0, -1) : whole;
-}
-
-function bytes([whole, spans]: RawStream): Uint8Array {
-  if (spans.length === 0) return encoder.encode(whole);
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const [start, end, exact] of spans) {
-    parts.push(encoder.encode(whole.slice(at, start)), exact);
-    at = end;
-  }
-  parts.push(encoder.encode(whole.slice(at)));
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
-}
-
-function truncation(raw: RawResult): Truncation | undefined {
-  const of = ([, , missing]: RawStream): TruncatedStream | undefined =>
-    missing && { droppedBytes: missing[0], droppedLines: missing[1], at: missing[2] };
-  const stdout = of(raw.stdout);
-  const stderr = of(raw.stderr);
-  return stdout || stderr ? { ...(stdout && { stdout }), ...(stderr && { stderr }) } : undefined;
-}
-
-/** Makes a result, or what there is of one, of what the core collected. */
-export function revive(raw: RawResult): CommandResult {
-  const { stdout, stderr, ...plain } = raw;
-  return {
-    ...plain,
-    timedOut: raw.timedOut,
-    pid: raw.pid,
-    handle: raw.handle,
-    stdout: text(stdout),
-    stderr: text(stderr),
-    // Made when they are asked for: most callers want the text only.
-    get stdoutBytes() {
-      return bytes(stdout);
-    },
-    get stderrBytes() {
-      return bytes(stderr);
-    },
-    truncated: truncation(raw),
-  };
-}
-
-/** What `run` takes beside the options that the core reads. */
-export interface RunHandlers {
-  /** Whether anything but exit code 0 is an error. Default: false, a failing command is a result. */
+/** A command to run to its end. */
+export interface RunOptions extends CoreRunOptions {
+  /**
+   * Whether anything but exit code 0 is an error, a {@link CommandError}. Default: false, a failing
+   * command is a result.
+   */
   check?: boolean | undefined;
   /** Called with each event of standard output as it arrives. */
   onStdout?: ((event: OutputEvent) => void) | undefined;
@@ -137,27 +33,30 @@ export interface ReconnectInfo {
   error: unknown;
 }
 
-type CoreRun = Glue.RunStream;
-
 /**
- * A command under way: awaited, it is its result; iterated, it is its output as it arrives. The
- * result is the same in both cases.
+ * A command under way. It is a promise of its result; iterated, it is its output as it arrives, and the
+ * result can be had afterwards. It runs from the call on. Who wants to iterate does so at once, before
+ * the next `await`: otherwise its output is collected for the result.
  */
-export class RunningCommand implements PromiseLike<CommandResult>, AsyncIterable<OutputEvent> {
+export class RunningCommand implements Promise<CommandResult>, AsyncIterable<OutputEvent> {
   readonly #command: string;
-  readonly #handlers: RunHandlers;
-  readonly #stream: Promise<CoreRun>;
+  readonly #options: RunOptions;
+  readonly #stream: Promise<Glue.RunStream>;
+  #outcome: Promise<RawResult> | undefined;
   #result: Promise<CommandResult> | undefined;
   #iterated = false;
 
   /** @internal */
-  constructor(command: string, handlers: RunHandlers, stream: Promise<CoreRun>) {
+  constructor(sandbox: Glue.Sandbox, command: string, options?: RunOptions) {
     this.#command = command;
-    this.#handlers = handlers;
-    this.#stream = stream;
-    // The command runs whether or not anybody waits; who does is told of a failure.
-    stream.catch(() => undefined);
-    if (handlers.onStdout || handlers.onStderr) this.result().catch(() => undefined);
+    this.#options = options ?? {};
+    this.#stream = begin(sandbox, command, options);
+    // A failure is told to who iterates or wants the result.
+    this.#stream.catch(noop);
+    queueMicrotask(() => {
+      // As with any promise: of a failure that nobody handles the runtime tells.
+      if (!this.#iterated) void this.result();
+    });
   }
 
   /** The result, once the command has ended. */
@@ -166,7 +65,6 @@ export class RunningCommand implements PromiseLike<CommandResult>, AsyncIterable
     return this.#result;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: it is awaited for its result, which is its point.
   then<A = CommandResult, B = never>(
     fulfilled?: ((value: CommandResult) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -182,43 +80,77 @@ export class RunningCommand implements PromiseLike<CommandResult>, AsyncIterable
     return this.result().finally(settled);
   }
 
+  readonly [Symbol.toStringTag] = "RunningCommand";
+
   /** The output as it arrives. Leaving the loop ends the command as an abort does. */
   [Symbol.asyncIterator](): EventIterator {
-    if (this.#iterated || this.#result) {
-      throw new TypeError("a command's output can be iterated once, and before its result is awaited");
+    if (this.#iterated || this.#result || this.#options.onStdout || this.#options.onStderr) {
+      throw invalid(
+        "a command's output can be iterated once, at once after `run`, and without `onStdout` and `onStderr`",
+      );
     }
     this.#iterated = true;
+    // The command is sent now, not when the first event is asked for.
+    let first: Promise<RawBatch | undefined> | undefined = this.#stream.then(nextBatch);
+    first.catch(noop);
     return new EventIterator(async () => {
       const stream = await this.#stream;
-      const source: BatchSource = {
-        next: () => stream.next() as Promise<RawBatch | undefined>,
-        close: () => stream.close(),
+      return {
+        next: async () => {
+          const batch = await (first ?? nextBatch(stream));
+          first = undefined;
+          // Who only iterates hears of a failing command too.
+          if (batch === undefined && this.#options.check) await this.result();
+          return batch;
+        },
+        close: () => this.#end(stream),
       };
-      return source;
     });
   }
 
   async #finish(): Promise<CommandResult> {
     const stream = await this.#stream;
-    const { onStdout, onStderr, check } = this.#handlers;
-    if (onStdout || onStderr) {
-      for (;;) {
-        const batch = await call<RawBatch | undefined>(stream.next());
-        if (batch === undefined) break;
-        try {
-          for (let i = 0; i < batch[1].length; i++) {
-            const event = new OutputEvent(batch, i);
-            (event.stream === "stderr" ? onStderr : onStdout)?.(event);
-          }
-        } catch (error) {
-          callSync(() => stream.close());
-          await stream.finish().catch(() => undefined);
-          throw error;
-        }
-      }
-    }
-    const result = revive(await call<RawResult>(stream.finish()));
-    if (check && result.exitCode !== 0) throw new CommandError(this.#command, result);
+    if (this.#options.onStdout || this.#options.onStderr) await this.#tell(stream);
+    const result = revive(await this.#collect(stream));
+    if (this.#options.check && result.exitCode !== 0) throw new CommandError(this.#command, result);
     return result;
   }
+
+  /** Gives every event to its handler. */
+  async #tell(stream: Glue.RunStream): Promise<void> {
+    const { onStdout, onStderr } = this.#options;
+    for (let batch = await nextBatch(stream); batch !== undefined; batch = await nextBatch(stream)) {
+      try {
+        for (let i = 0; i < batch[1].length; i++) {
+          const event = new OutputEvent(batch, i);
+          (event.stream === "stderr" ? onStderr : onStdout)?.(event);
+        }
+      } catch (error) {
+        await this.#end(stream);
+        throw error;
+      }
+    }
+  }
+
+  /** The end of the command; the core hands it over once. */
+  #collect(stream: Glue.RunStream): Promise<RawResult> {
+    this.#outcome ??= call<RawResult>(() => stream.finish());
+    return this.#outcome;
+  }
+
+  /** Ends the command as an abort does. It is the core's reading on that makes it act. */
+  async #end(stream: Glue.RunStream): Promise<void> {
+    callSync(() => {
+      stream.close();
+    });
+    await this.#collect(stream).catch(noop);
+  }
 }
+
+async function begin(sandbox: Glue.Sandbox, command: string, given?: RunOptions): Promise<Glue.RunStream> {
+  const options: RunOptions = optionsOf(given);
+  for (const name of ["onStdout", "onStderr", "onReconnect"] as const) checkHandler(name, options[name]);
+  return callSync(() => sandbox.run(command, options, options.onReconnect, options.signal));
+}
+
+function noop(): void {}

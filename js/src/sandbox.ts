@@ -1,11 +1,10 @@
+import { bytesOf, checkHandler, type Data, optionsOf } from "./arguments.js";
+import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { call, callSync, core } from "./core.js";
-import { UsageError } from "./errors.js";
 import type {
   CreateOptions as CoreCreateOptions,
   FollowOptions as CoreFollowOptions,
   ListOptions as CoreListOptions,
-  RunOptions as CoreRunOptions,
   StartOptions as CoreStartOptions,
   DaemonInfo,
   HealthResponse,
@@ -14,26 +13,31 @@ import type {
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
-import { type CallOptions, type ClientOptions, client } from "./options.js";
-import { type BatchSource, EventIterator, type RawBatch } from "./output.js";
-import { type ReconnectInfo, type RunHandlers, RunningCommand } from "./run.js";
+import { type CallOptions, client, type ClientOptions, idOrName } from "./options.js";
+import { EventIterator, nextBatch } from "./output.js";
+import { type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */
-export type CreateOptions = CoreCreateOptions & ClientOptions & CallOptions;
+export interface CreateOptions extends CoreCreateOptions, ClientOptions, CallOptions {}
+
 /** Which sandboxes to list, and how to reach the API. */
-export type ListOptions = CoreListOptions & ClientOptions & CallOptions;
+export interface ListOptions extends CoreListOptions, ClientOptions, CallOptions {}
+
 /** A sandbox to attach to. With `proxyUrl`, no lifecycle call is made. */
-export type ConnectOptions = ClientOptions & CallOptions & { sandboxId: string };
+export interface ConnectOptions extends ClientOptions, CallOptions {
+  /** Its id or its name. */
+  sandboxId: string;
+}
+
 /** A process to start. */
-export type StartProcessOptions = CoreStartOptions & CallOptions;
-/** A command to run to its end. */
-export type RunOptions = CoreRunOptions & RunHandlers;
+export interface StartProcessOptions extends CoreStartOptions, CallOptions {}
+
 /** How output is followed. */
-export type FollowOptions = CoreFollowOptions &
-  CallOptions & {
-    /** Called before a broken connection is taken up again. */
-    onReconnect?: ((info: ReconnectInfo) => void) | undefined;
-  };
+export interface FollowOptions extends CoreFollowOptions, CallOptions {
+  /** Called before a broken connection is taken up again. */
+  onReconnect?: ((info: ReconnectInfo) => void) | undefined;
+}
+
 /** A pid, or the name of a managed process. */
 export type ProcessAddress = number | string;
 
@@ -52,32 +56,41 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Makes a sandbox and waits until it runs. `await using` terminates it at the end. */
-  static async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const from = client(await core(), options);
-    return new Sandbox(await call(from.create(options, options.signal)), true);
+  static async create(options?: CreateOptions): Promise<Sandbox> {
+    const given: CreateOptions = optionsOf(options);
+    const from = await client(given);
+    return new Sandbox(await call(() => from.create(given, given.signal)), true);
   }
 
   /**
-   * Attaches to a sandbox by id or name. One that is attached to is not terminated by `await using`.
+   * Attaches to a sandbox by id or name, given alone or among the options. A sandbox that is attached to
+   * is not terminated by `await using`.
    */
-  static async connect(sandbox: string | ConnectOptions, options: ClientOptions & CallOptions = {}): Promise<Sandbox> {
-    const given = typeof sandbox === "string" ? { ...options, sandboxId: sandbox } : sandbox;
-    if (typeof given?.sandboxId !== "string") {
-      throw new UsageError({ code: "invalid_argument", message: "`connect` needs an id, a name, or options with `sandboxId`" });
-    }
-    const from = client(await core(), given);
+  static async connect(
+    sandbox: string | ConnectOptions,
+    options?: ClientOptions & CallOptions,
+  ): Promise<Sandbox> {
+    const given: Partial<ConnectOptions> =
+      typeof sandbox === "string" ? { ...optionsOf(options), sandboxId: sandbox } : optionsOf(sandbox);
+    const id = idOrName(given.sandboxId);
     const direct = given.proxyUrl !== undefined;
-    return new Sandbox(await call(from.connect(given.sandboxId, direct, given.signal)), false);
+    const from = await client(given);
+    return new Sandbox(await call(() => from.connect(id, direct, given.signal)), false);
   }
 
   /** Every sandbox, from all pages of the list. */
-  static async list(options: ListOptions = {}): Promise<SandboxInfo[]> {
-    return call(client(await core(), options).list(options, options.signal));
+  static async list(options?: ListOptions): Promise<SandboxInfo[]> {
+    const given: ListOptions = optionsOf(options);
+    const from = await client(given);
+    return call(() => from.list(given, given.signal));
   }
 
   /** Terminates a sandbox by id or name. */
-  static async terminate(sandbox: string, options: ClientOptions & CallOptions = {}): Promise<void> {
-    return call(client(await core(), options).terminate(sandbox, options.signal));
+  static async terminate(sandbox: string, options?: ClientOptions & CallOptions): Promise<void> {
+    const id = idOrName(sandbox);
+    const given: ClientOptions & CallOptions = optionsOf(options);
+    const from = await client(given);
+    return call(() => from.terminate(id, given.signal));
   }
 
   /** The id, or what the sandbox was reached by. */
@@ -92,12 +105,12 @@ export class Sandbox implements AsyncDisposable {
 
   /** What the server says of the sandbox now. */
   info(options?: CallOptions): Promise<SandboxInfo> {
-    return call(this.#core.info(options?.signal));
+    return this.#call(options, (core, signal) => core.info(signal));
   }
 
   /** Ends the sandbox and everything in it. One that has ended already is no error. */
   async terminate(options?: CallOptions): Promise<void> {
-    await call(this.#core.terminate(options?.signal));
+    await this.#call(options, (core, signal) => core.terminate(signal));
     this.#owned = false;
   }
 
@@ -108,69 +121,70 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Runs a command to its end. Awaited, it is the result; iterated, it is the output as it arrives.
-   * The command is sent once, ever; if the connection breaks, its output goes on by pid.
+   * The command is sent at once, and once; if the connection breaks, its output goes on by pid.
    */
-  run(command: string, options: RunOptions = {}): RunningCommand {
-    const stream = core().then(() =>
-      callSync(() => this.#core.run(command, options, options.onReconnect as never, options.signal)),
-    );
-    return new RunningCommand(command, options, stream);
+  run(command: string, options?: RunOptions): RunningCommand {
+    return new RunningCommand(this.#core, command, options);
   }
 
   /** Starts a process and does not wait for it. */
   startProcess(command: string, options?: StartProcessOptions): Promise<ProcessInfo> {
-    return call(this.#core.start(command, options, options?.signal));
+    return this.#call(options, (core, signal) => core.start(command, options, signal));
   }
 
   /** Every process that the sandbox knows, running or not. */
   listProcesses(options?: CallOptions): Promise<ProcessInfo[]> {
-    return call(this.#core.processes(options?.signal));
+    return this.#call(options, (core, signal) => core.processes(signal));
   }
 
   /** One process as it is now. */
   getProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo> {
-    return call(this.#core.process(process, options?.signal));
+    return this.#call(options, (core, signal) => core.process(process, signal));
   }
 
   /** Kills a process (SIGKILL), or stops a managed one. */
   killProcess(process: ProcessAddress, options?: CallOptions): Promise<void> {
-    return call(this.#core.kill(process, options?.signal));
+    return this.#call(options, (core, signal) => core.kill(process, signal));
   }
 
   /** Starts a managed process again. */
   restartProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo> {
-    return call(this.#core.restart(process, options?.signal));
+    return this.#call(options, (core, signal) => core.restart(process, signal));
   }
 
   /** Sends a signal by number, for example 15 for SIGTERM. */
   sendSignal(process: ProcessAddress, signal: number, options?: CallOptions): Promise<SendSignalResponse> {
-    return call(this.#core.sendSignal(process, signal, options?.signal));
+    // The glue would make a number of anything.
+    const number = typeof signal === "number" ? signal : NaN;
+    return this.#call(options, (core, abort) => core.sendSignal(process, number, abort));
   }
 
-  /** Writes to the standard input of a process that was started with `stdinMode: "pipe"`. */
-  writeStdin(process: ProcessAddress, data: Uint8Array | string, options?: CallOptions): Promise<void> {
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    return call(this.#core.writeStdin(process, bytes, options?.signal));
+  /**
+   * Writes to the standard input of a process that was started with `stdinMode: "pipe"`: bytes, or text
+   * in UTF-8.
+   */
+  writeStdin(process: ProcessAddress, data: Data, options?: CallOptions): Promise<void> {
+    return this.#call(options, (core, signal) => core.writeStdin(process, bytesOf(data), signal));
   }
 
   /** Closes the standard input of a process. */
   closeStdin(process: ProcessAddress, options?: CallOptions): Promise<void> {
-    return call(this.#core.closeStdin(process, options?.signal));
+    return this.#call(options, (core, signal) => core.closeStdin(process, signal));
   }
 
   /** What a process has written to standard output so far. */
   getStdout(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
-    return call(this.#core.output(STDOUT, process, options?.signal));
+    return this.#call(options, (core, signal) => core.output(STDOUT, process, signal));
   }
 
   /** What a process has written to standard error so far. */
   getStderr(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
-    return call(this.#core.output(STDERR, process, options?.signal));
+    return this.#call(options, (core, signal) => core.output(STDERR, process, signal));
   }
 
   /** What a process has written so far. */
   getOutput(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
-    return call(this.#core.output(BOTH, process, options?.signal));
+    return this.#call(options, (core, signal) => core.output(BOTH, process, signal));
   }
 
   /**
@@ -193,24 +207,37 @@ export class Sandbox implements AsyncDisposable {
 
   /** Whether the sandbox works. */
   health(options?: CallOptions): Promise<HealthResponse> {
-    return call(this.#core.health(options?.signal));
+    return this.#call(options, (core, signal) => core.health(signal));
   }
 
   /** Version, uptime and process counts of what serves the sandbox from inside. */
   daemonInfo(options?: CallOptions): Promise<DaemonInfo> {
-    return call(this.#core.daemonInfo(options?.signal));
+    return this.#call(options, (core, signal) => core.daemonInfo(signal));
   }
 
-  #follow(which: number, process: ProcessAddress, options: FollowOptions = {}): EventIterator {
+  #call<T>(
+    options: CallOptions | undefined,
+    work: (core: Glue.Sandbox, signal: AbortSignal | undefined) => Promise<unknown>,
+  ): Promise<T> {
+    // Everything that is wrong with a call is told by its promise.
+    return call(() => work(this.#core, (optionsOf(options) as CallOptions).signal));
+  }
+
+  #follow(which: number, process: ProcessAddress, options?: FollowOptions): EventIterator {
     return new EventIterator(async () => {
+      const given: FollowOptions = optionsOf(options);
+      checkHandler("onReconnect", given.onReconnect);
       const stream = callSync(() =>
-        this.#core.follow(which, process, options, options.onReconnect as never, options.signal),
+        this.#core.follow(which, process, given, given.onReconnect, given.signal),
       );
-      const source: BatchSource = {
-        next: () => stream.next() as Promise<RawBatch | undefined>,
-        close: () => stream.close(),
+      return {
+        next: () => nextBatch(stream),
+        close: () => {
+          callSync(() => {
+            stream.close();
+          });
+        },
       };
-      return source;
     });
   }
 }

@@ -1,0 +1,41 @@
+// What the shim itself checks of a call's arguments: only what it, or the glue, would trip over. The
+// values are the core's to judge.
+import { UsageError } from "./errors.js";
+
+/** The error for a wrong argument. */
+export function invalid(message: string): UsageError {
+  return new UsageError({ code: "invalid_argument", message });
+}
+
+/** A call's options; none given is as good as empty ones. */
+export function optionsOf<T extends object>(options: T | null | undefined): T | Record<string, never> {
+  if (options === undefined || options === null) return {};
+  // An array would be taken for arguments, as other clients have them in this place.
+  if (typeof options !== "object" || Array.isArray(options)) {
+    throw invalid('options must be an object, for example { args: ["-l"] }');
+  }
+  return options;
+}
+
+/** Refuses a handler that could not be called later. */
+export function checkHandler(name: string, handler: unknown): void {
+  if (handler !== undefined && typeof handler !== "function") throw invalid(`\`${name}\` must be a function`);
+}
+
+const encoder = new TextEncoder();
+
+/** What can be sent as bytes. */
+export type Data = string | ArrayBuffer | ArrayBufferView;
+
+/** Text in UTF-8, or the bytes that a buffer or a view of one has. */
+export function bytesOf(data: Data): Uint8Array {
+  if (typeof data === "string") return encoder.encode(data);
+  try {
+    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // By its tag, since a buffer may be of another realm.
+    if (Object.prototype.toString.call(data) === "[object ArrayBuffer]") return new Uint8Array(data);
+  } catch {
+    throw invalid("the data's buffer is detached: it was transferred away");
+  }
+  throw invalid("data must be a string, a Uint8Array, an ArrayBuffer or a view of one");
+}

@@ -1,0 +1,110 @@
+/** How a command ended and what it wrote. */
+export interface CommandResult {
+  /** What the command returned; null when a signal ended it. */
+  readonly exitCode: number | null;
+  /** The signal that ended it; null when it returned. */
+  readonly signal: number | null;
+  /** Standard output: its lines joined by `\n`, without a final newline. */
+  readonly stdout: string;
+  /** Standard error: its lines joined by `\n`, without a final newline. */
+  readonly stderr: string;
+  /** Standard output, byte for byte where the server offers it, final newline included. */
+  readonly stdoutBytes: Uint8Array;
+  /** Standard error, byte for byte where the server offers it, final newline included. */
+  readonly stderrBytes: Uint8Array;
+  /** Whether the time limit ended it; undefined where the server does not say. */
+  readonly timedOut: boolean | undefined;
+  /** Whether the memory limit ended it. */
+  readonly oomKilled: boolean;
+  /** The process. */
+  readonly pid: number | undefined;
+  /** The server's stable number for the process. */
+  readonly handle: number | undefined;
+  /** Milliseconds from the call to the reported end. */
+  readonly durationMs: number;
+  /** What `maxOutputBytes` left out; undefined when nothing. */
+  readonly truncated: Truncation | undefined;
+}
+
+/** What a limit left out, by stream. */
+export interface Truncation {
+  readonly stdout?: TruncatedStream;
+  readonly stderr?: TruncatedStream;
+}
+
+/** What a limit left out of one stream. */
+export interface TruncatedStream {
+  readonly droppedBytes: number;
+  readonly droppedLines: number;
+  /** Where it is missing: an index into the text. */
+  readonly at: number;
+}
+
+/** As the core hands a stream over: text with terminators, parts with exact bytes, what is missing. */
+type RawStream = [string, [number, number, Uint8Array][], [number, number, number] | undefined];
+
+/** As the core hands a result over. */
+export interface RawResult {
+  exitCode: number | null;
+  signal: number | null;
+  timedOut?: boolean;
+  oomKilled: boolean;
+  pid?: number;
+  handle?: number;
+  durationMs: number;
+  stdout: RawStream;
+  stderr: RawStream;
+}
+
+const encoder = new TextEncoder();
+
+function text([whole]: RawStream): string {
+  return whole.endsWith("\n") ? whole.slice(0, -1) : whole;
+}
+
+function bytes([whole, spans]: RawStream): Uint8Array {
+  if (spans.length === 0) return encoder.encode(whole);
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const [start, end, exact] of spans) {
+    parts.push(encoder.encode(whole.slice(at, start)), exact);
+    at = end;
+  }
+  parts.push(encoder.encode(whole.slice(at)));
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+function truncation(raw: RawResult): Truncation | undefined {
+  const of = ([, , missing]: RawStream): TruncatedStream | undefined =>
+    missing && { droppedBytes: missing[0], droppedLines: missing[1], at: missing[2] };
+  const stdout = of(raw.stdout);
+  const stderr = of(raw.stderr);
+  return stdout || stderr ? { ...(stdout && { stdout }), ...(stderr && { stderr }) } : undefined;
+}
+
+/** Makes a result, or what there is of one, of what the core collected. */
+export function revive(raw: RawResult): CommandResult {
+  const { stdout, stderr, ...plain } = raw;
+  return {
+    ...plain,
+    timedOut: raw.timedOut,
+    pid: raw.pid,
+    handle: raw.handle,
+    stdout: text(stdout),
+    stderr: text(stderr),
+    // Made when they are asked for: most callers want the text only.
+    get stdoutBytes() {
+      return bytes(stdout);
+    },
+    get stderrBytes() {
+      return bytes(stderr);
+    },
+    truncated: truncation(raw),
+  };
+}
