@@ -1,5 +1,6 @@
+// `npm run build`: sets everything up and builds it.
 import { setup } from "./setup.mjs";
-import { StepError, say } from "./steps.mjs";
+import { say, StepError } from "./steps.mjs";
 
 try {
   await setup();

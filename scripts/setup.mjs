@@ -1,14 +1,15 @@
 // From a fresh clone to everything built. Every step is skipped when nothing changed.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { read, root, run, StepError, say, step } from "./steps.mjs";
+import { bin, read, root, run, say, step, StepError } from "./steps.mjs";
 
-const TARGET = "wasm32-unknown-unknown";
-const CORE = ["src", "crates/protocol", "Cargo.toml", "Cargo.lock"];
+export const WASM = "wasm32-unknown-unknown";
+const RUST = ["Cargo.toml", "Cargo.lock"];
+const CORE = ["src", "crates/protocol", ...RUST];
 
 export async function setup() {
-  checkTools();
+  await checkTools();
   await npmPackages();
   await core();
   await types();
@@ -16,31 +17,38 @@ export async function setup() {
   await localServer();
 }
 
-function checkTools() {
+async function checkTools() {
   if (Number(process.versions.node.split(".")[0]) < 20) {
     throw new StepError(`needs Node 20 or later, this is ${process.version}`);
   }
   try {
-    read("cargo", ["--version"]);
-  } catch {
-    throw new StepError("needs Rust: install it with rustup (https://rustup.rs)");
+    await read("cargo", ["--version"]);
+  } catch (error) {
+    if (error instanceof StepError)
+      throw new StepError("needs Rust: install it with rustup (https://rustup.rs)");
+    throw error;
   }
 }
 
 /** Installs the npm packages that the lock file names. */
-export async function npmPackages() {
+async function npmPackages() {
   const inputs = ["package.json", "package-lock.json", ".npmrc"];
   const outputs = ["node_modules/.package-lock.json"];
-  await step("npm", { inputs, outputs, title: "installing npm packages" }, () => {
-    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-  });
+  await step("npm", { inputs, outputs, title: "installing npm packages" }, () =>
+    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]),
+  );
+}
+
+/** The compiler that can build for wasm; undefined where it is the default one. */
+export async function wasmCompiler() {
+  const lines = await read("sh", [join("scripts", "wasm-toolchain.sh")]);
+  return /^export RUSTC='(.*)'$/m.exec(lines)?.[1];
 }
 
 /** The environment in which cargo can build for wasm. */
-function wasmEnvironment() {
-  const lines = read("sh", [join("scripts", "wasm-toolchain.sh")]);
-  const rustc = /^export RUSTC='(.*)'$/m.exec(lines)?.[1];
-  const sysroot = read(rustc ?? "rustc", ["--print", "sysroot"]).trim();
+async function wasmEnvironment() {
+  const rustc = await wasmCompiler();
+  const sysroot = (await read(rustc ?? "rustc", ["--print", "sysroot"])).trim();
   const cargoHome = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   // A release must not tell where it was built.
   const remap = [
@@ -55,54 +63,84 @@ async function core() {
   const outputs = ["pkg/core"];
   const inputs = [...CORE, "crates/xtask/Cargo.toml", "crates/xtask/src/main.rs", "scripts/setup.mjs"];
   const extra = process.env.RUSTC ?? "";
-  await step("core", { inputs, outputs, extra, title: "building the WebAssembly core (minutes the first time)" }, () => {
-    const env = wasmEnvironment();
-    run("cargo", ["build", "--locked", "-p", "shoreline", "--lib", "--target", TARGET, "--profile", "wasm"], { env });
+  const title = "building the WebAssembly core (minutes the first time)";
+  await step("core", { inputs, outputs, extra, title }, async () => {
+    const env = await wasmEnvironment();
+    await run(
+      "cargo",
+      ["build", "--locked", "-p", "shoreline", "--lib", "--target", WASM, "--profile", "wasm"],
+      {
+        env,
+      },
+    );
     say("making the glue (builds its tool the first time)");
-    const made = join("target", TARGET, "wasm", "shoreline.wasm");
+    const made = join("target", WASM, "wasm", "shoreline.wasm");
     const raw = join("target", "glue");
-    run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "bindgen", made, raw]);
-    rmSync(join(root, "pkg", "core"), { recursive: true, force: true });
-    mkdirSync(join(root, "pkg", "core"), { recursive: true });
+    await run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "bindgen", made, raw]);
+    const out = join(root, "pkg", "core");
+    rmSync(out, { recursive: true, force: true });
+    mkdirSync(out, { recursive: true });
     // Features are read from the module's own section.
-    run(process.execPath, [
-      join("node_modules", "binaryen", "bin", "wasm-opt"),
-      join(raw, "shoreline_bg.wasm"),
-      "-Oz",
-      "--strip-debug",
-      "--strip-producers",
-      "-o",
-      join("pkg", "core", "shoreline_bg.wasm"),
-    ]);
-    for (const name of ["shoreline.js", "shoreline.d.ts"]) {
-      writeFileSync(join(root, "pkg", "core", name), readFileSync(join(root, raw, name)));
-    }
+    const optimize = ["-Oz", "--strip-debug", "--strip-producers"];
+    const files = [join(raw, "shoreline_bg.wasm"), "-o", join("pkg", "core", "shoreline_bg.wasm")];
+    await run(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
+    for (const name of ["shoreline.js", "shoreline.d.ts"])
+      copyFileSync(join(root, raw, name), join(out, name));
   });
 }
 
+/** A clone has the types; whoever changes the Rust that they are made of gets new ones. */
 async function types() {
-  const outputs = ["js/src/generated"];
-  await step("types", { inputs: [...CORE, "crates/xtask"], outputs, title: "making TypeScript types from Rust" }, () => {
-    run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "types"]);
-  });
+  // There the committed ones are what is tested; see the step `types` of the tests.
+  if (process.env.CI) return;
+  const outputs = ["js/src/generated", "docs/errors.md"];
+  await step(
+    "types",
+    { inputs: [...CORE, "crates/xtask"], outputs, title: "making TypeScript types from Rust" },
+    () => run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "types"]),
+  );
 }
 
 async function shim() {
-  const inputs = ["js", "tsconfig.json", "tsconfig.node.json", "pkg/core/shoreline.d.ts", "package-lock.json"];
-  await step("shim", { inputs, outputs: ["pkg/index.js"], title: "building the shim" }, () => {
-    // Two worlds: what runs everywhere sees no Node types, what is Node's sees no DOM.
+  const inputs = [
+    "js",
+    "tsconfig.json",
+    "tsconfig.node.json",
+    "pkg/core/shoreline.d.ts",
+    "package-lock.json",
+  ];
+  const outputs = ["pkg/index.js", "pkg/local/index.js"];
+  await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
+    // What a file that is no more has left behind would be packed.
+    for (const name of readdirSync(join(root, "pkg"))) {
+      if (name !== "core" && name !== "bin") rmSync(join(root, "pkg", name), { recursive: true });
+    }
+    // Two worlds: what runs everywhere sees no Node types.
     for (const project of ["tsconfig.json", "tsconfig.node.json"]) {
-      run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", project]);
+      await run(process.execPath, [bin("typescript", "bin", "tsc"), "-p", project]);
     }
   });
 }
 
-/** The server is built by cargo's own rules of what is fresh. */
 async function localServer() {
-  const binary = join(root, "target", "release", "shoreline-local");
-  const inputs = ["crates/local", "crates/protocol", "Cargo.toml", "Cargo.lock"];
-  await step("local", { inputs, outputs: ["target/release/shoreline-local"], title: "building the local server" }, () => {
-    run("cargo", ["build", "--locked", "--release", "-p", "shoreline-local"]);
-    if (!existsSync(binary)) throw new StepError("cargo built no shoreline-local: is CARGO_TARGET_DIR set?");
-  });
+  const inputs = ["crates/local", "crates/protocol", ...RUST];
+  const outputs = ["pkg/bin/shoreline-local"];
+  await step(
+    "local",
+    { inputs, outputs, title: "building the local server (minutes the first time)" },
+    async () => {
+      const strip = ["--config", "profile.release.strip=true"];
+      await run("cargo", ["build", "--locked", "--release", "-p", "shoreline-local", ...strip]);
+      const built = join(root, "target", "release", "shoreline-local");
+      if (!existsSync(built))
+        throw new StepError("cargo built no shoreline-local: is `build.target` set in its config?");
+      const [out, made] = ["shoreline-local.new", "shoreline-local"].map((name) =>
+        join(root, "pkg", "bin", name),
+      );
+      mkdirSync(join(root, "pkg", "bin"), { recursive: true });
+      // One that is running cannot be written over.
+      copyFileSync(built, out);
+      renameSync(out, made);
+    },
+  );
 }

@@ -1,5 +1,5 @@
 // What start, build and test share: running commands, and doing a step only when its inputs changed.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -14,32 +14,84 @@ export function say(text) {
   process.stderr.write(`shoreline: ${text}\n`);
 }
 
+/** How long something took, for people. */
+export function seconds(since) {
+  return `${((Date.now() - since) / 1000).toFixed(1)} s`;
+}
+
+/** The path of an npm package's command-line script. */
+export function bin(...path) {
+  return join("node_modules", ...path);
+}
+
 /** Runs a command in the project's root; its output goes to stderr. */
-export function run(command, args, { env, input } = {}) {
-  const done = spawnSync(command, args, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: [input === undefined ? "ignore" : "pipe", 2, 2],
-    input,
-  });
-  if (done.error?.code === "ENOENT") throw new StepError(`needs ${command}, which is not installed`);
-  if (done.error) throw done.error;
-  if (done.status !== 0) throw new StepError(`${command} ${args.join(" ")} failed (${done.signal ?? done.status})`);
+export function run(command, args, { env } = {}) {
+  return spawned(command, args, env, false);
 }
 
 /** Runs a command and gives its standard output. */
 export function read(command, args, { env } = {}) {
-  const done = spawnSync(command, args, {
+  return spawned(command, args, env, true);
+}
+
+/** Runs a command, shows its standard output and gives it, with whether it succeeded. */
+export async function watch(command, args, { env } = {}) {
+  let output = "";
+  const onOutput = (text) => {
+    output += text;
+    process.stdout.write(text);
+  };
+  try {
+    await spawned(command, args, env, true, onOutput);
+    return { ok: true, output };
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    say(error.message);
+    return { ok: false, output };
+  }
+}
+
+async function spawned(command, args, env, wantsOutput, onOutput) {
+  const child = spawn(command, args, {
     cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", 2],
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
+    // Where the build is, is known to the scripts, whatever the machine's cargo is set to.
+    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target"), ...env },
+    stdio: ["ignore", wantsOutput ? "pipe" : 2, 2],
+    // A group of its own, so that a signal ends the compilers below cargo too.
+    detached: true,
   });
-  if (done.error?.code === "ENOENT") throw new StepError(`needs ${command}, which is not installed`);
-  if (done.error) throw done.error;
-  if (done.status !== 0) throw new StepError(`${command} ${args.join(" ")} failed (${done.signal ?? done.status})`);
-  return done.stdout;
+  let stopped;
+  const stop = (signal) => {
+    stopped = signal;
+    try {
+      // Not the signal itself: what a shell runs in the background ignores SIGINT.
+      process.kill(-child.pid, "SIGTERM");
+    } catch {
+      // It has ended already.
+    }
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, stop);
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text) => {
+    if (onOutput) onOutput(text);
+    else output += text;
+  });
+  const [status, signal] = await new Promise((resolve, reject) => {
+    child.on("close", (...how) => resolve(how));
+    child.on("error", (error) => {
+      reject(error.code === "ENOENT" ? new StepError(`needs ${command}, which is not installed`) : error);
+    });
+  }).finally(() => {
+    for (const signal of signals) process.off(signal, stop);
+  });
+  if (stopped) {
+    process.kill(process.pid, stopped);
+    // The signal ends this process; nothing may happen before it does.
+    await new Promise(() => setInterval(() => {}, 1000));
+  }
+  if (status !== 0) throw new StepError(`${command} ${args.join(" ")} failed (${signal ?? status})`);
+  return output;
 }
 
 /** Every file below the given paths, sorted. */
@@ -65,19 +117,18 @@ function digest(paths, extra) {
   return hash.digest("hex");
 }
 
-/**
- * Does `work` unless inputs and outputs are as they were after it last succeeded.
- */
+/** Does `work` unless inputs and outputs are as they were after it last succeeded. */
 export async function step(name, { inputs, outputs, extra = "", title }, work) {
   const stamp = join(root, "target", "stamps", name);
-  const both = () => `${digest(inputs, extra)} ${digest(outputs, "")}`;
+  const before = digest(inputs, extra);
   const last = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
-  if (outputs.every((path) => existsSync(join(root, path))) && last === both()) return false;
+  const there = outputs.every((path) => existsSync(join(root, path)));
+  if (there && last === `${before} ${digest(outputs, "")}`) return;
   say(title);
   const began = Date.now();
   await work();
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, both());
-  say(`${title}: done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
-  return true;
+  // Inputs as they were before: what was edited meanwhile is built the next time.
+  writeFileSync(stamp, `${before} ${digest(outputs, "")}`);
+  say(`${title}: done in ${seconds(began)}`);
 }
