@@ -1,0 +1,101 @@
+// The package as npm would publish it, and the tests compiled beside it.
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { bin, filesBelow, read, root, run, StepError } from "./steps.mjs";
+
+/** Where the packed package is installed; the tests run from there. */
+const PACKED = join(root, "target", "packed");
+const INSTALLED = join(PACKED, "node_modules", "shoreline");
+export const TARBALL = join("target", "packed", "shoreline.tgz");
+
+/** Packs, and unpacks to where an import of "shoreline" finds it. */
+export async function pack() {
+  rmSync(PACKED, { recursive: true, force: true });
+  mkdirSync(INSTALLED, { recursive: true });
+  const packed = await read("npm", ["pack", "--json", "--loglevel=error", "--pack-destination", PACKED]);
+  const [{ filename }] = JSON.parse(packed);
+  renameSync(join(PACKED, filename), join(root, TARBALL));
+  await run("tar", ["-xzf", TARBALL, "-C", INSTALLED, "--strip-components=1"]);
+  writeFileSync(join(PACKED, "package.json"), '{ "type": "module", "private": true }\n');
+}
+
+/** Compiles every test file, and gives those whose path has `part` in it. */
+export async function compileTests(part) {
+  const { build } = await import("esbuild");
+  const sources = filesBelow("tests").filter((path) => /\.test\.ts$|\/page\.ts$/.test(path));
+  const { warnings } = await build({
+    absWorkingDir: root,
+    entryPoints: sources,
+    outbase: join(root, "tests"),
+    outdir: join(PACKED, "tests"),
+    bundle: true,
+    // The package is imported by its name, as a user does.
+    packages: "external",
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    // `sideEffects` speaks of the package; what a test file does is its effect.
+    ignoreAnnotations: true,
+    logLevel: "warning",
+  });
+  if (warnings.length > 0) throw new StepError("compiling the tests gave warnings");
+  return sources
+    .filter((path) => path.endsWith(".test.ts") && path.includes(part))
+    .map((path) => join(PACKED, "tests", path.slice(join(root, "tests").length)).replace(/\.ts$/, ".js"));
+}
+
+/** The most that a browser may have to download, gzip. */
+const BUDGET = 45 * 1024;
+const SNAPSHOT = join(root, "tests", "package", "size.json");
+/** Compilers differ a little. */
+const TOLERANCE = 1.01;
+
+/** Measures what a browser downloads; fails when it is more than it was, or than it may be. */
+export async function size() {
+  const { build } = await import("esbuild");
+  const entry = join(INSTALLED, "pkg", "entry", "browser.js");
+  const bundle = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    logLevel: "warning",
+  });
+  const wasm = sizesOf(readFileSync(join(INSTALLED, "pkg", "core", "shoreline_bg.wasm")));
+  const js = sizesOf(bundle.outputFiles[0].contents);
+  const total = Object.fromEntries(Object.keys(js).map((kind) => [kind, wasm[kind] + js[kind]]));
+  const sizes = { wasm, js, total };
+  console.table(sizes);
+  if (process.argv.includes("--update")) writeFileSync(SNAPSHOT, `${JSON.stringify(sizes, undefined, 2)}\n`);
+  const last = JSON.parse(readFileSync(SNAPSHOT, "utf8"));
+  const what = `what a browser downloads is ${total.gzip} bytes (gzip)`;
+  if (total.gzip > BUDGET) throw new StepError(`${what}, over the budget of ${BUDGET}`);
+  if (total.gzip > last.total.gzip * TOLERANCE) {
+    throw new StepError(
+      `${what} and was ${last.total.gzip}: if that is meant, run \`npm test -- size --update\` and commit tests/package/size.json`,
+    );
+  }
+}
+
+function sizesOf(bytes) {
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
+  return {
+    raw: bytes.length,
+    gzip: gzipSync(bytes, { level: 9 }).length,
+    brotli: brotliCompressSync(bytes, quality).length,
+  };
+}
+
+/** What npm's users would stumble over. */
+export async function lintPackage() {
+  await run(process.execPath, [bin("publint", "src", "cli.js"), "run", TARBALL, "--strict"]);
+  await run(process.execPath, [
+    bin("@arethetypeswrong", "cli", "dist", "index.js"),
+    TARBALL,
+    // ESM only, for runtimes that resolve `exports`.
+    ...["--profile", "esm-only", "--no-definitely-typed", "--no-emoji", "--format", "ascii"],
+  ]);
+}

@@ -1,0 +1,121 @@
+// `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
+// one by one. With CI set, a step that cannot run has failed.
+import { chromium } from "./chromium.mjs";
+import { compileTests, lintPackage, pack, size } from "./package.mjs";
+import { setup, WASM, wasmCompiler } from "./setup.mjs";
+import { bin, run, say, seconds, StepError, watch } from "./steps.mjs";
+
+/** What a step gives that could not run; `why` says what is missing. */
+class Skip {
+  constructor(why) {
+    this.why = why;
+  }
+}
+
+const node = (...args) => run(process.execPath, args);
+const tsc = (project) => node(bin("typescript", "bin", "tsc"), "-p", project);
+const cargo = (...args) => run("cargo", args);
+const DENY = ["--", "-D", "warnings"];
+
+/** Name and work. A step may give `{ passed, failed }` of its tests, or a `Skip`. */
+const steps = {
+  format: async () => {
+    await cargo("fmt", "--all", "--check");
+    await node(bin("prettier", "bin", "prettier.cjs"), "--check", "--log-level=warn", ".");
+  },
+  lint: () => node(bin("eslint", "bin", "eslint.js"), ".", "--max-warnings=0"),
+  clippy: () => cargo("clippy", "--locked", "--workspace", "--all-targets", ...DENY),
+  "clippy-wasm": async () => {
+    if (await wasmCompiler())
+      return new Skip("the private wasm toolchain has no clippy: run `rustup target add`");
+    return cargo("clippy", "--locked", "-p", "shoreline", "--lib", "--target", WASM, ...DENY);
+  },
+  types: () => cargo("run", "--locked", "-q", "-p", "xtask", "--", "types", "--check"),
+  unit: () =>
+    counted("cargo", ["test", "--locked"], /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm),
+  rustdoc: () =>
+    run("cargo", ["doc", "--locked", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
+  package: lintPackage,
+  size,
+  "typed-tests": async () => {
+    for (const project of ["tests/contract", "tests", "tests/types", "tests/types/node"]) await tsc(project);
+  },
+  readme: () => tests("readme/"),
+  local: () => tests("local/"),
+  node: () => tests("runtimes/node/"),
+  chromium: async () => {
+    const missing = await chromium();
+    return missing ? new Skip(missing) : tests("runtimes/chromium/");
+  },
+  commands: () => tests("commands/"),
+};
+
+/** Runs the test files below `part`. */
+async function tests(part) {
+  const files = await compileTests(part);
+  // Without files, node would look for some itself.
+  if (files.length === 0) throw new StepError(`there are no tests below tests/${part}`);
+  const args = ["--test", "--test-reporter=spec", ...files];
+  return counted(
+    process.execPath,
+    args,
+    /^ℹ pass (\d+)\nℹ fail (\d+)\nℹ cancelled (\d+)\nℹ skipped (\d+)\nℹ todo (\d+)/gm,
+  );
+}
+
+/** Runs a command that counts its tests: passed, failed, and kinds of not run, which is no better. */
+async function counted(command, args, summary) {
+  const { ok, output } = await watch(command, args);
+  let [passed, failed] = [0, 0];
+  for (const [, good, ...bad] of output.matchAll(summary)) {
+    passed += Number(good);
+    failed += bad.reduce((sum, count) => sum + Number(count), 0);
+  }
+  // A run that broke off, or ran nothing, has failed whatever it counted.
+  if (!ok || passed === 0) failed = Math.max(failed, 1);
+  return { passed, failed };
+}
+
+const wanted = process.argv.slice(2).filter((name) => !name.startsWith("-"));
+const unknown = wanted.filter((name) => !(name in steps));
+if (unknown.length > 0) {
+  say(`there is no step ${unknown.join(", ")}; there are: ${Object.keys(steps).join(", ")}`);
+  process.exit(2);
+}
+
+const total = { passed: 0, failed: 0 };
+const lines = [];
+
+async function perform(name, work) {
+  say(`--- ${name}`);
+  const began = Date.now();
+  let { passed, failed, note } = { passed: 0, failed: 0, note: "" };
+  try {
+    const result = await work();
+    if (result instanceof Skip) {
+      note = `: ${result.why}`;
+      if (process.env.CI) failed = 1;
+    } else {
+      ({ passed, failed } = typeof result === "object" ? result : { passed: 1, failed: 0 });
+    }
+  } catch (error) {
+    failed = 1;
+    note = `: ${error instanceof StepError ? error.message : error.stack}`;
+  }
+  const verdict = failed > 0 ? "FAILED" : passed > 0 ? "ok" : "SKIPPED";
+  lines.push(`${name}: ${verdict} (${passed} passed, ${failed} failed, ${seconds(began)})${note}`);
+  say(lines.at(-1));
+  total.passed += passed;
+  total.failed += failed;
+  return failed === 0;
+}
+
+const built = await perform("setup", async () => {
+  await setup();
+  await pack();
+});
+if (built) {
+  for (const name of wanted.length > 0 ? wanted : Object.keys(steps)) await perform(name, steps[name]);
+}
+console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 ? 1 : 0;

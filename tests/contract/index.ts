@@ -1,0 +1,9 @@
+// The whole suite: every file declares its cases as it is loaded.
+import "./arguments.js";
+import "./follow.js";
+import "./lifecycle.js";
+import "./peer.js";
+import "./process.js";
+import "./run.js";
+
+export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";

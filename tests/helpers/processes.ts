@@ -1,0 +1,46 @@
+// Processes on this machine, told apart by a mark in their arguments.
+import { readdirSync, readFileSync } from "node:fs";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A text that no other process has among its arguments. What has it is ended after the test. */
+export function mark(t: TestContext): string {
+  const text = `mark-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  t.after(() => {
+    for (const pid of marked(text)) process.kill(pid, "SIGKILL");
+  });
+  return text;
+}
+
+/** A shell script that does nothing for long, with a mark. */
+export function waiting(marked: string): string[] {
+  return ["-c", `: ${marked}; while :; do sleep 1; done`];
+}
+
+/** The pids of the processes that have the mark. */
+export function marked(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+      } catch {
+        // It has just ended.
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Waits until `condition` holds; there is no event for what other processes do. */
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  ms = 10_000,
+): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,39 @@
+// Files over HTTP, for pages in a browser.
+import { createReadStream } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface StaticServer {
+  origin: string;
+  close: () => Promise<void>;
+}
+
+const types: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm" };
+
+/** Serves what is below `root`, and `page` as `/`. */
+export async function serveFiles(root: URL, page: string): Promise<StaticServer> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://x");
+    if (pathname === "/") {
+      response.setHeader("Content-Type", "text/html").end(page);
+      return;
+    }
+    response.setHeader("Content-Type", types[extname(pathname)] ?? "application/octet-stream");
+    createReadStream(fileURLToPath(new URL(`.${pathname}`, root)))
+      .on("error", () => response.writeHead(404).end())
+      .pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      }),
+  };
+}

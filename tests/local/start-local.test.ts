@@ -1,0 +1,222 @@
+// `startLocal`: a server that starts, ends with its handle and with its parent, and says why it cannot start.
+import assert from "node:assert/strict";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { after, test, type TestContext } from "node:test";
+import { inspect } from "node:util";
+import { Sandbox, ShorelineError, UsageError } from "shoreline";
+import { LocalServerError, startLocal } from "shoreline/local";
+import { eventually, mark, marked, waiting } from "../helpers/processes.js";
+
+const directory = mkdtempSync(join(tmpdir(), "shoreline-test-"));
+after(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** A program that is a shell script. */
+function program(name: string, script: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+async function fails(options: Parameters<typeof startLocal>[0], code: string): Promise<LocalServerError> {
+  const error: unknown = await startLocal(options).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof LocalServerError, inspect(error));
+  assert.ok(error instanceof ShorelineError);
+  assert.equal(error.code, code);
+  return error;
+}
+
+test("close ends the server and every process that it started", async (t) => {
+  const server = await startLocal();
+  const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+  const text = mark(t);
+  await sandbox.startProcess("sh", { args: waiting(text) });
+  await eventually("the process runs", () => marked(text).length === 1);
+  await server.close();
+  assert.deepEqual(marked(text), []);
+  await assert.rejects(fetch(server.url));
+  await server.close();
+});
+
+test("disposing closes", async () => {
+  const server = await startLocal();
+  await server[Symbol.asyncDispose]();
+  await assert.rejects(fetch(server.url));
+});
+
+test("two servers have different addresses and keys", async () => {
+  const [one, two] = await Promise.all([startLocal(), startLocal()]);
+  try {
+    assert.notEqual(one.url, two.url);
+    assert.notEqual(one.apiKey, two.apiKey);
+    const error = await Sandbox.list({ apiUrl: one.url, apiKey: two.apiKey }).catch((e: unknown) => e);
+    assert.equal((error as ShorelineError).code, "authentication");
+  } finally {
+    await Promise.all([one.close(), two.close()]);
+  }
+});
+
+test("printing a server does not print its key", async () => {
+  const server = await startLocal();
+  try {
+    assert.ok(server.apiKey.length >= 16);
+    assert.ok(!inspect(server, { depth: 9, showHidden: true }).includes(server.apiKey));
+    assert.ok(!JSON.stringify(server).includes(server.apiKey));
+  } finally {
+    await server.close();
+  }
+});
+
+test("an origin that is allowed may call the server, others may not", async () => {
+  const server = await startLocal({ allowOrigins: ["http://page.example"] });
+  const preflight = async (origin: string) => {
+    const headers = { Origin: origin, "Access-Control-Request-Method": "POST" };
+    const answer = await fetch(`${server.url}/sandboxes`, { method: "OPTIONS", headers });
+    return answer.headers.get("access-control-allow-origin");
+  };
+  try {
+    assert.equal(await preflight("http://page.example"), "http://page.example");
+    assert.equal(await preflight("http://other.example"), null);
+  } finally {
+    await server.close();
+  }
+});
+
+/** Where the packed package can be imported. */
+const packed = join(process.cwd(), "target", "packed");
+
+/** A process that starts a server, and in a sandbox of it a process with a mark, then does `then`. */
+async function parent(t: TestContext, then: string): Promise<{ text: string; url: string; child: Child }> {
+  const text = mark(t);
+  const script = `
+    import { Sandbox } from "shoreline";
+    import { startLocal } from "shoreline/local";
+    const server = await startLocal();
+    const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+    await sandbox.startProcess("sh", { args: JSON.parse(process.env.WAITING) });
+    console.log(server.url);
+    ${then}`;
+  const args = ["--input-type=module", "--eval", script];
+  const child = spawn(process.execPath, args, {
+    cwd: packed,
+    // Not in its arguments, where the mark would be found.
+    env: { ...process.env, WAITING: JSON.stringify(waiting(text)) },
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  t.after(() => child.kill("SIGKILL"));
+  return { text, url: await line(child), child };
+}
+
+type Child = ChildProcessByStdio<null, Readable, null>;
+
+async function line(child: Child): Promise<string> {
+  const [text] = (await once(child.stdout, "data")) as [Buffer];
+  return String(text).trim();
+}
+
+async function allEnded(url: string, text: string): Promise<void> {
+  await eventually("the process has ended", () => marked(text).length === 0);
+  await eventually("the server has ended", () =>
+    fetch(url).then(
+      () => false,
+      () => true,
+    ),
+  );
+}
+
+test("the handle does not keep its process running, and the server ends with it", async (t) => {
+  const { text, url, child } = await parent(t, "");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+  await allEnded(url, text);
+});
+
+for (const signal of ["SIGKILL", "SIGINT"] as const) {
+  test(`the server ends when its parent is ended by ${signal}`, async (t) => {
+    const { text, url, child } = await parent(t, "setInterval(() => {}, 1000);");
+    await eventually("the process runs", () => marked(text).length === 1);
+    child.kill(signal);
+    assert.deepEqual(await once(child, "exit"), [null, signal]);
+    await allEnded(url, text);
+  });
+}
+
+test("Ctrl-C reaches the parent, not the server", async (t) => {
+  const { text, url, child } = await parent(
+    t,
+    `
+    process.once("SIGINT", async () => console.log((await sandbox.health()).healthy));
+    process.kill(0, "SIGINT");
+    setInterval(() => {}, 1000);`,
+  );
+  assert.equal(await line(child), "true");
+  child.kill();
+  await allEnded(url, text);
+});
+
+test("a program that is not there", async () => {
+  const error = await fails({ binary: join(directory, "nothing") }, "missing_capability");
+  assert.match(error.message, /nothing.*`binary`/);
+  assert.equal((error.cause as NodeJS.ErrnoException).code, "ENOENT");
+});
+
+test("a file that is no program", async () => {
+  const path = join(directory, "text");
+  writeFileSync(path, "text");
+  const error = await fails({ binary: path }, "missing_capability");
+  assert.match(error.message, /does not run on linux/);
+});
+
+test("a program that ends at once: the error has what it said", async () => {
+  const binary = program("ends", "echo 'no port for you' >&2; exit 3");
+  const error = await fails({ binary }, "unavailable");
+  assert.equal(error.stderr, "no port for you\n");
+  assert.match(error.message, /exit code 3.*no port for you/s);
+});
+
+test("a program that says a lot: the error has the end of it", async () => {
+  const binary = program("says", "seq 100000 >&2; exit 1");
+  const error = await fails({ binary }, "unavailable");
+  assert.ok(error.stderr.length <= 4096);
+  assert.match(error.stderr, /\n100000\n$/);
+});
+
+test("a program that says something else", async () => {
+  const binary = program("else", "echo hello; exec sleep 1000");
+  await fails({ binary }, "unavailable");
+});
+
+test("a program that is not ready in time is ended", async () => {
+  const binary = program("slow", "echo 'still warming up' >&2; while :; do sleep 1; done");
+  const error = await fails({ binary, startupTimeout: 0.5 }, "start_timeout");
+  assert.match(error.message, /after 0.5 s.*still warming up/s);
+  await eventually("it was ended", () => marked(binary).length === 0);
+});
+
+test("wrong options are told before anything is started", async () => {
+  const wrong: unknown[] = [
+    "x",
+    [],
+    { binary: "" },
+    { binary: 1 },
+    { binary: "a\0b" },
+    { allowOrigins: "http://a.example" },
+    { allowOrigins: ["a.example"] },
+    { allowOrigins: ["http://a.example/path"] },
+    { startupTimeout: 0 },
+    { startupTimeout: NaN },
+    { startupTimeout: "1" },
+  ];
+  for (const options of wrong) {
+    const error: unknown = await startLocal(options as never).catch((thrown: unknown) => thrown);
+    assert.ok(error instanceof UsageError, inspect(options));
+    assert.equal(error.code, "invalid_argument");
+  }
+});
