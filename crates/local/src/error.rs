@@ -18,6 +18,10 @@ impl ApiError {
         Self { code, text: text.into() }
     }
 
+    pub(crate) fn into_parts(self) -> (ServerCode, String) {
+        (self.code, self.text)
+    }
+
     pub(crate) fn internal(error: &std::io::Error) -> Self {
         Self::new(ServerCode::InternalError, error.to_string())
     }

@@ -1,12 +1,15 @@
 //! The local sandbox server: the public sandbox API on loopback, with real processes.
 
+mod agent;
 mod error;
 mod http;
+mod isolation;
 mod log;
 mod process;
 mod sandbox;
 
 use clap::Parser;
+use isolation::{Isolation, Wanted};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,9 +26,13 @@ struct Args {
     #[arg(long, default_value_t = 8900)]
     port: u16,
 
-    /// The address; only loopback is taken, since nothing isolates the processes
+    /// The address; without isolation only loopback is taken
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+
+    /// What keeps sandboxes apart from this machine and from each other
+    #[arg(long, value_enum, default_value_t = Wanted::Auto)]
+    isolation: Wanted,
 
     /// The key that every request must carry; made at the start unless given
     #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
@@ -45,12 +52,22 @@ struct Args {
 }
 
 fn main() -> io::Result<()> {
+    // Inside a sandbox the same executable has other work.
+    let mut raw = std::env::args_os().skip(1);
+    match raw.next() {
+        Some(first) if first == "agent" => {
+            return agent::main(agent::Args::parse_from(std::env::args_os().skip(1)));
+        }
+        Some(first) if first == agent::ON_TERMINAL => return agent::on_terminal(raw),
+        _ => {}
+    }
     let args = Args::parse();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
 }
 
 async fn serve(args: Args) -> io::Result<()> {
-    if !args.host.is_loopback() {
+    let isolation = Isolation::choose(args.isolation)?;
+    if isolation.is_none() && !args.host.is_loopback() {
         let text = "without isolation the server listens on loopback only: leave out --host";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
@@ -64,16 +81,15 @@ async fn serve(args: Args) -> io::Result<()> {
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let app = Arc::new(http::App {
-        registry: sandbox::Registry::new()?,
+        registry: sandbox::Registry::new(isolation.clone())?,
         url: url.clone(),
         guard: http::Guard::new(token.clone(), args.allow_origins),
         started: Instant::now(),
     });
     let stop = Arc::new(Notify::new());
     let stopped = stop_asked(args.until_stdin_closes)?;
-    eprintln!(
-        "shoreline-local: listening on {url}; isolation: none, commands run as this user on this machine"
-    );
+    let note = if isolation.is_none() { ": commands run as this user on this machine" } else { "" };
+    eprintln!("shoreline-local: listening on {url}; isolation {}{note}", isolation.name());
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "url": url, "apiKey": token }))?;

@@ -17,7 +17,7 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response> {
-    refuse_what_is_not_done(&request)?;
+    refuse_what_is_not_done(&request, app.registry.isolation.is_none())?;
     let sandbox = app.registry.create(request)?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
@@ -29,8 +29,9 @@ pub(super) async fn create(
 }
 
 /// What a sandbox would seem to have and has not is refused.
-fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
-    let network = request.network.as_ref();
+fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
+    let network = request.network.clone().unwrap_or_default();
+    let lists = !network.allow_out.is_empty() || !network.deny_out.is_empty();
     let parts = [
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
         (!request.secret_names.is_empty(), "secrets (`secret_names`): pass them in `env`"),
@@ -40,10 +41,8 @@ fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
             "exposed ports: a port opened inside is one of this machine",
         ),
         (!request.file_systems.is_empty(), "file systems"),
-        (
-            network.is_some_and(|network| network.restricts()),
-            "a restricted `network`, which needs isolation",
-        ),
+        (lists, "a `network` restricted to some hosts"),
+        (open && !network.allow_internet_access, "a sandbox without network: install bubblewrap"),
     ];
     match parts.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(ApiError::unsupported(what)),

@@ -29,7 +29,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "uptime_secs": app.started.elapsed().as_secs(),
         "running_processes": running,
         "total_processes": processes.len(),
-        "isolation": "none",
+        "isolation": app.registry.isolation.name(),
     });
     json(StatusCode::OK, &answer)
 }
@@ -39,7 +39,7 @@ pub(super) async fn start(
     Json(request): Json<StartRequest>,
 ) -> Result<Response> {
     // A time limit is a run's (protocol, 6.2).
-    let process = sandbox.processes.start(StartRequest { timeout: None, ..request })?;
+    let process = sandbox.processes.start(StartRequest { timeout: None, ..request }).await?;
     json(StatusCode::CREATED, &process.info())
 }
 
@@ -47,13 +47,13 @@ pub(super) async fn run(
     Target(sandbox): Target,
     Json(request): Json<StartRequest>,
 ) -> Result<Response> {
-    let process = sandbox.processes.start(StartRequest {
+    let request = StartRequest {
         stdin_mode: StdinMode::Closed,
         stdout_mode: OutputMode::Capture,
         stderr_mode: OutputMode::Capture,
         ..request
-    })?;
-    Ok(stream::run(process))
+    };
+    Ok(stream::run(sandbox.processes.start(request).await?))
 }
 
 pub(super) async fn list(Target(sandbox): Target) -> Result<Response> {
@@ -66,7 +66,7 @@ pub(super) async fn get(Target(sandbox): Target, segments: Segments) -> Result<R
 }
 
 pub(super) async fn kill(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
-    named(&sandbox, &segments)?.signal(Signal::KILL)?;
+    named(&sandbox, &segments)?.signal(Signal::KILL).await?;
     Ok(NO_CONTENT)
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn signal(
     let signal = signal.ok_or_else(|| {
         ApiError::new(ServerCode::InvalidSignal, "Invalid signal number: it is from 1 to 31")
     })?;
-    process.signal(signal)?;
+    process.signal(signal).await?;
     json(StatusCode::OK, &object!({ "success": true }))
 }
 

@@ -1,23 +1,27 @@
-//! Processes of a sandbox: started, signalled, fed, and reaped by one owner each.
+//! Processes of a sandbox: started, signalled and fed through its agent, read and reaped by one owner
+//! each.
 
 mod pump;
-mod spawn;
 mod stdin;
 mod table;
 
-pub(crate) use spawn::Place;
 pub(crate) use table::Table;
 
+use crate::agent::{Agent, Spawn};
 use crate::error::{ApiError, Result};
 use crate::log::{Log, now_ms};
 use pump::Pump;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::fd::OwnedFd;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::exit::Reason;
-use shoreline_protocol::wire::process::{ProcessInfo, StartRequest, Status};
+use shoreline_protocol::wire::process::{OutputMode, ProcessInfo, StartRequest, Status, StdinMode};
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use stdin::Stdin;
+use tokio::net::unix::pipe;
 
 /// A process, running or ended.
 #[derive(Debug)]
@@ -29,40 +33,44 @@ pub(crate) struct Process {
     pub(crate) stdin: Stdin,
     command: String,
     args: Vec<String>,
-    /// The process group, until its leader is reaped: afterwards the number may be another's.
-    group: Mutex<Option<Pid>>,
+    agent: Arc<Agent>,
     /// It was sent SIGKILL: what it leaves behind need not be waited for.
     killed: AtomicBool,
 }
 
 impl Process {
     /// Starts a process in a group of its own, and the task that reads and reaps it.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         request: StartRequest,
-        place: &Place,
+        agent: &Arc<Agent>,
         handle: u64,
         log: Arc<Log>,
     ) -> Result<Arc<Self>> {
-        let timeout = spawn::timeout(&request)?;
-        let mut child = spawn::spawn(&request, place)?;
-        let group = Pid::from_child(&child);
+        let timeout = check(&request)?;
+        let files = Files::open(&request).map_err(|e| ApiError::internal(&e))?;
+        let StartRequest { command, args, env, working_dir, user, .. } = request;
+        let spawn = Spawn {
+            command: command.clone(),
+            args: args.clone(),
+            env,
+            working_dir,
+            user,
+            files: files.wanted,
+            terminal: None,
+        };
+        let spawned = agent.spawn(spawn, files.theirs).await?;
         let process = Arc::new(Self {
             handle,
-            pid: child.id(),
+            pid: spawned.pid,
             started_at: now_ms(),
             log,
-            stdin: Stdin::new(child.stdin.take())?,
-            command: request.command,
-            args: request.args,
-            group: Mutex::new(Some(group)),
+            stdin: Stdin::new(files.stdin),
+            command,
+            args,
+            agent: agent.clone(),
             killed: AtomicBool::new(false),
         });
-        let pump = Pump::new(process.clone(), &mut child, timeout).inspect_err(|_| {
-            // Nobody would read or reap it.
-            let _ = child.kill();
-            let _ = child.wait();
-        })?;
-        tokio::spawn(pump.run());
+        tokio::spawn(Pump::new(process.clone(), files.output, spawned.exited, timeout).run());
         Ok(process)
     }
 
@@ -72,7 +80,7 @@ impl Process {
 
     /// Sends a signal. What asks to end, stop or go on reaches the whole group, as from a terminal;
     /// anything else the process itself.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<()> {
         const GROUP: [Signal; 7] = [
             Signal::INT,
             Signal::QUIT,
@@ -85,16 +93,7 @@ impl Process {
         if signal == Signal::KILL {
             self.killed.store(true, Ordering::Relaxed);
         }
-        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = match *group {
-            Some(pid) if GROUP.contains(&signal) => kill_process_group(pid, signal),
-            Some(pid) => kill_process(pid, signal),
-            None => Err(rustix::io::Errno::SRCH),
-        };
-        sent.map_err(|_| {
-            let text = format!("Process {} is not running", self.pid);
-            ApiError::new(ServerCode::ProcessNotRunning, text)
-        })
+        self.agent.signal(self.pid, signal.as_raw(), GROUP.contains(&signal)).await
     }
 
     pub(crate) fn info(&self) -> ProcessInfo {
@@ -127,11 +126,68 @@ impl Process {
     }
 }
 
-/// What the reason of an end is, when nothing else is known.
-fn reason(signal: Option<i32>, timed_out: bool) -> Reason {
-    match signal {
-        Some(9) if timed_out => Reason::TimedOut,
-        Some(_) => Reason::Signaled,
-        None => Reason::Exited,
+/// What no process could be started with is refused; what is right has this time limit.
+fn check(request: &StartRequest) -> Result<Option<Duration>> {
+    let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
+    if request.command.is_empty() {
+        return wrong("`command` must not be empty");
+    }
+    let strings = [&request.command]
+        .into_iter()
+        .chain(&request.args)
+        .chain(&request.working_dir)
+        .chain(request.env.iter().flat_map(|(name, value)| [name, value]));
+    if strings.into_iter().any(|text| text.contains('\0')) {
+        return wrong("a NUL character cannot be passed to a process");
+    }
+    if request.env.keys().any(|name| name.is_empty() || name.contains('=')) {
+        return wrong("the name of a variable is not empty and has no '='");
+    }
+    if request.name.is_some() || request.restart.is_some() || request.health_check.is_some() {
+        return Err(ApiError::unsupported("managed processes (`name`, `restart`, `health_check`)"));
+    }
+    match request.timeout.map(Duration::try_from_secs_f64) {
+        None => Ok(None),
+        Some(Ok(timeout)) if !timeout.is_zero() => Ok(Some(timeout)),
+        Some(_) => wrong("`timeout` must be a number of seconds above 0"),
+    }
+}
+
+/// The pipes of a process: our ends, and those that it gets.
+struct Files {
+    stdin: Option<pipe::Sender>,
+    output: [Option<pipe::Receiver>; 2],
+    theirs: Vec<OwnedFd>,
+    wanted: [bool; 3],
+}
+
+impl Files {
+    fn open(request: &StartRequest) -> io::Result<Self> {
+        let mut files = Self {
+            stdin: None,
+            output: [None, None],
+            theirs: Vec::new(),
+            wanted: [
+                request.stdin_mode == StdinMode::Pipe,
+                request.stdout_mode == OutputMode::Capture,
+                request.stderr_mode == OutputMode::Capture,
+            ],
+        };
+        let [stdin, stdout, stderr] = files.wanted;
+        if stdin {
+            let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+            files.stdin = Some(pipe::Sender::from_owned_fd(write)?);
+            files.theirs.push(read);
+        }
+        for (output, wanted) in files.output.iter_mut().zip([stdout, stderr]) {
+            if wanted {
+                let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+                // Fewer, larger reads; a limit on pipes leaves it as it is.
+                let _ = rustix::pipe::fcntl_setpipe_size(&read, pump::READ);
+                *output = Some(pipe::Receiver::from_owned_fd(read)?);
+                files.theirs.push(write);
+            }
+        }
+        Ok(files)
     }
 }

@@ -4,26 +4,22 @@
 //! for a short while and is then killed; the log ends when both pipes do, or a little later where
 //! something outside the group holds them open.
 
-use super::{Process, reason};
-use crate::error::{ApiError, Result};
+use super::Process;
+use crate::agent::Exited;
 use crate::log::{Lines, Log};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid,
-};
-use shoreline_protocol::exit::{Exit, ExitStatus};
+use rustix::process::Signal;
+use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
 use shoreline_protocol::stream::Stream;
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead as _, Interest, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long what a leader left behind may be silent before it is killed, and how long it may write.
@@ -33,7 +29,7 @@ const LEFT_WRITING: Duration = Duration::from_secs(10);
 const PIPES_HELD: Duration = Duration::from_secs(1);
 
 /// Bytes of one read.
-const READ: usize = 256 * 1024;
+pub(super) const READ: usize = 256 * 1024;
 
 thread_local! {
     // Shared by all processes of a thread, since a read is logged before the next one.
@@ -43,64 +39,54 @@ thread_local! {
 pub(super) struct Pump {
     process: Arc<Process>,
     output: Output,
-    leader: Pid,
-    exited: AsyncFd<OwnedFd>,
+    exited: oneshot::Receiver<Exited>,
     deadline: Option<Instant>,
 }
 
 impl Pump {
     pub(super) fn new(
         process: Arc<Process>,
-        child: &mut Child,
+        [stdout, stderr]: [Option<pipe::Receiver>; 2],
+        exited: oneshot::Receiver<Exited>,
         timeout: Option<Duration>,
-    ) -> Result<Self> {
-        let pipe = |stream, fd: Option<OwnedFd>| -> std::io::Result<Option<Pipe>> {
-            let Some(fd) = fd else { return Ok(None) };
-            // Fewer, larger reads; a limit on pipes leaves it as it is.
-            let _ = rustix::pipe::fcntl_setpipe_size(&fd, READ);
-            let receiver = pipe::Receiver::from_owned_fd(fd)?;
-            Ok(Some(Pipe { receiver, stream, lines: Lines::default() }))
+    ) -> Self {
+        let pipe = |stream, receiver: Option<_>| {
+            receiver.map(|receiver| Pipe { receiver, stream, lines: Lines::default() })
         };
-        let mut open = || -> std::io::Result<(Output, AsyncFd<OwnedFd>)> {
-            let pipes = [
-                pipe(Stream::Stdout, child.stdout.take().map(Into::into))?,
-                pipe(Stream::Stderr, child.stderr.take().map(Into::into))?,
-            ];
-            let leader = pidfd_open(Pid::from_child(child), PidfdFlags::NONBLOCK)?;
-            // SAFETY: an `OwnedFd` gives the same descriptor all its life, and is closed only after
-            // the `AsyncFd` that owns it has deregistered it.
-            let exited = unsafe { AsyncFd::register_with_interest(leader, Interest::READABLE) }?;
-            Ok((Output { pipes, log: process.log.clone(), second_first: false }, exited))
+        let output = Output {
+            pipes: [pipe(Stream::Stdout, stdout), pipe(Stream::Stderr, stderr)],
+            log: process.log.clone(),
+            second_first: false,
         };
-        let (output, exited) = open().map_err(|e| ApiError::internal(&e))?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(Self { leader: Pid::from_child(child), process, output, exited, deadline })
+        Self { process, output, exited, deadline }
     }
 
     pub(super) async fn run(mut self) {
-        let timed_out = self.until_exit().await;
+        let (exited, timed_out) = self.until_exit().await;
         if !self.process.killed.load(Ordering::Relaxed) {
             self.read_what_is_left().await;
         }
-        let _ = self.process.signal(Signal::KILL);
+        // An agent that is lost has taken everything with it.
+        let _ = self.process.agent.reap(self.process.pid).await;
         let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
         self.output.finish();
-        let exit = self.reap(timed_out);
-        self.process.log.end(exit);
+        self.process.log.end(exit(exited, timed_out));
         self.process.log.spill().await;
     }
 
-    /// Reads until the leader has exited; whether the time limit passed before.
-    async fn until_exit(&mut self) -> bool {
+    /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
+    /// before.
+    async fn until_exit(&mut self) -> (Option<Exited>, bool) {
         let mut timed_out = false;
         loop {
             let deadline = self.deadline.filter(|_| !timed_out);
             tokio::select! {
                 biased;
-                _ = self.exited.readable() => return timed_out,
+                exited = &mut self.exited => return (exited.ok(), timed_out),
                 () = at(deadline) => {
                     timed_out = true;
-                    let _ = self.process.signal(Signal::KILL);
+                    let _ = self.process.signal(Signal::KILL).await;
                 }
                 true = self.output.read() => self.process.log.spill().await,
             }
@@ -123,23 +109,18 @@ impl Pump {
             return;
         }
     }
+}
 
-    /// Reaps the leader. Until here its number cannot be another's.
-    fn reap(&self, timed_out: bool) -> Exit {
-        let mut group =
-            self.process.group.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = waitid(WaitId::Pid(self.leader), WaitIdOptions::EXITED).ok().flatten();
-        *group = None;
-        let signal = status.as_ref().and_then(WaitIdStatus::terminating_signal);
-        let code = status.as_ref().and_then(WaitIdStatus::exit_status);
-        Exit {
-            status: match (code, signal) {
-                (Some(code), _) => ExitStatus::Code(code),
-                (None, Some(signal)) => ExitStatus::Signal(signal),
-                (None, None) => ExitStatus::Unreported,
-            },
-            reason: Some(reason(signal, timed_out)),
+fn exit(exited: Option<Exited>, timed_out: bool) -> Exit {
+    let Exited { code, signal } = exited.unwrap_or(Exited { code: None, signal: None });
+    match (code, signal) {
+        (Some(code), _) => Exit { status: ExitStatus::Code(code), reason: Some(Reason::Exited) },
+        (None, Some(signal)) => {
+            let timed_out = timed_out && signal == Signal::KILL.as_raw();
+            let reason = if timed_out { Reason::TimedOut } else { Reason::Signaled };
+            Exit { status: ExitStatus::Signal(signal), reason: Some(reason) }
         }
+        (None, None) => Exit { status: ExitStatus::Unreported, reason: None },
     }
 }
 

@@ -4,8 +4,6 @@ use crate::error::{ApiError, Result};
 use axum::body::Body;
 use futures::StreamExt as _;
 use shoreline_protocol::error::ServerCode;
-use std::os::fd::OwnedFd;
-use std::process::ChildStdin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
@@ -20,11 +18,9 @@ pub(crate) struct Stdin {
 }
 
 impl Stdin {
-    pub(super) fn new(child: Option<ChildStdin>) -> Result<Self> {
-        let pipe = child.map(|child| pipe::Sender::from_owned_fd(OwnedFd::from(child)));
-        let pipe = pipe.transpose().map_err(|e| ApiError::internal(&e))?;
+    pub(super) fn new(pipe: Option<pipe::Sender>) -> Self {
         let piped = pipe.is_some();
-        Ok(Self { pipe: Mutex::new(pipe), piped, open: AtomicBool::new(piped) })
+        Self { pipe: Mutex::new(pipe), piped, open: AtomicBool::new(piped) }
     }
 
     pub(crate) fn is_writable(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The processes of one sandbox, by pid.
 
-use super::{Place, Process};
+use super::Process;
+use crate::agent::Agent;
 use crate::error::{ApiError, Result};
 use crate::log::Log;
 use rustix::process::Signal;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    place: Place,
+    agent: Arc<Agent>,
     /// Where logs go that do not fit into memory.
     logs: PathBuf,
     inner: Mutex<Inner>,
@@ -29,36 +30,45 @@ struct Inner {
 }
 
 impl Table {
-    pub(crate) fn new(place: Place, logs: PathBuf) -> Self {
-        Self { place, logs, inner: Mutex::default() }
+    pub(crate) fn new(agent: Arc<Agent>, logs: PathBuf) -> Self {
+        Self { agent, logs, inner: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn start(&self, request: StartRequest) -> Result<Arc<Process>> {
-        // Held while it is started, so that a sandbox that ends misses none.
-        let mut inner = self.lock();
-        if inner.closed {
+    pub(crate) async fn start(&self, request: StartRequest) -> Result<Arc<Process>> {
+        let handle = {
+            let mut inner = self.lock();
+            if inner.closed {
+                return Err(ApiError::not_running());
+            }
+            let running = inner.processes.values().filter(|process| process.is_running()).count();
+            if running >= limits::PROCESSES {
+                return Err(ApiError::new(
+                    ServerCode::TooManyProcesses,
+                    format!("{} processes run in this sandbox: end some first", limits::PROCESSES),
+                ));
+            }
+            inner.handles += 1;
+            inner.handles
+        };
+        let log = Arc::new(Log::new(self.logs.join(handle.to_string())));
+        let process = Process::start(request, &self.agent, handle, log).await?;
+        let closed = {
+            let mut inner = self.lock();
+            // A number that the system gives out again is the new process's.
+            inner.processes.retain(|_, other| other.pid != process.pid);
+            inner.forget_the_oldest_ended();
+            inner.processes.insert(handle, process.clone());
+            inner.closed
+        };
+        if closed {
+            // The sandbox has ended in between, and may have missed it.
+            let _ = process.signal(Signal::KILL).await;
             return Err(ApiError::not_running());
         }
-        if inner.processes.values().filter(|process| process.is_running()).count()
-            >= limits::PROCESSES
-        {
-            return Err(ApiError::new(
-                ServerCode::TooManyProcesses,
-                format!("{} processes run in this sandbox: end some first", limits::PROCESSES),
-            ));
-        }
-        inner.handles += 1;
-        let handle = inner.handles;
-        let log = Arc::new(Log::new(self.logs.join(handle.to_string())));
-        let process = Process::start(request, &self.place, handle, log)?;
-        // A number that the system gives out again is the new process's.
-        inner.processes.retain(|_, other| other.pid != process.pid);
-        inner.forget_the_oldest_ended();
-        inner.processes.insert(handle, process.clone());
         Ok(process)
     }
 
@@ -85,7 +95,7 @@ impl Table {
             inner.processes.values().cloned().collect::<Vec<_>>()
         };
         for process in &all {
-            let _ = process.signal(Signal::KILL);
+            let _ = process.signal(Signal::KILL).await;
         }
         for process in &all {
             process.wait().await;

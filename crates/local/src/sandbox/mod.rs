@@ -4,12 +4,16 @@ mod registry;
 
 pub(crate) use registry::{Filter, Registry};
 
+use crate::agent::Agent;
+use crate::isolation::{Isolation, Limits};
 use crate::log::now_ms;
-use crate::process::{Place, Table};
+use crate::process::Table;
 use shoreline_protocol::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 /// Why a sandbox ended, as its record tells it.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +22,8 @@ pub(crate) enum EndReason {
     UserTerminated,
     /// `timeout_secs` passed.
     Timeout,
+    /// Something in it killed its agent.
+    AgentLost,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +38,7 @@ pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
     pub(crate) processes: Table,
+    agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
     timeout_secs: Option<u64>,
@@ -42,22 +49,42 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    fn new(id: String, request: CreateRequest, parent: &std::path::Path) -> io::Result<Self> {
+    fn new(
+        id: String,
+        request: CreateRequest,
+        parent: &Path,
+        isolation: &Isolation,
+    ) -> io::Result<Arc<Self>> {
         let directory = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir_in(parent)?;
-        let workspace = directory.path().join("workspace");
-        std::fs::create_dir(&workspace)?;
-        let logs = directory.path().join("log");
-        Ok(Self {
+        let place = isolation.prepare(directory.path())?;
+        let megabytes = |number: Option<u64>| number.map(|number| number.saturating_mul(1 << 20));
+        let limits = Limits {
+            memory: megabytes(request.resources.memory_mb),
+            file_size: megabytes(request.resources.disk_mb),
+            network: request.network.is_none_or(|network| network.allow_internet_access),
+        };
+        let (lost, agent_lost) = oneshot::channel();
+        let agent = Arc::new(Agent::start(isolation.agent(&place, &limits)?, lost)?);
+        let sandbox = Arc::new(Self {
             id,
             name: request.name,
-            processes: Table::new(Place { workspace }, logs),
+            processes: Table::new(agent.clone(), directory.path().join("log")),
+            agent,
             image: request.image,
             resources: request.resources,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
             ended: Mutex::default(),
             directory: Mutex::new(Some(directory)),
-        })
+        });
+        let watched = Arc::downgrade(&sandbox);
+        tokio::spawn(async move {
+            let _ = agent_lost.await;
+            if let Some(sandbox) = watched.upgrade() {
+                sandbox.terminate(EndReason::AgentLost).await;
+            }
+        });
+        Ok(sandbox)
     }
 
     fn ended(&self) -> Option<Ended> {
@@ -75,6 +102,7 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| Ended { at: now_ms(), reason });
         self.processes.close().await;
+        self.agent.close().await;
         let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let removed = tokio::task::spawn_blocking(move || directory.map(TempDir::close));
         if let Ok(Some(Err(error))) = removed.await {
@@ -102,6 +130,7 @@ impl Sandbox {
                 match ended.reason {
                     EndReason::UserTerminated => "user_terminated",
                     EndReason::Timeout => "timeout",
+                    EndReason::AgentLost => "agent_lost",
                 }
                 .to_owned()
             }),

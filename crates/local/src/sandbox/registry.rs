@@ -2,6 +2,7 @@
 
 use super::{EndReason, Sandbox};
 use crate::error::{ApiError, Result};
+use crate::isolation::Isolation;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name;
@@ -17,6 +18,7 @@ pub(crate) struct Registry {
     sandboxes: Mutex<Vec<Arc<Sandbox>>>,
     /// Holds every sandbox's files.
     directory: TempDir,
+    pub(crate) isolation: Isolation,
 }
 
 /// Which sandboxes a list shows.
@@ -36,9 +38,9 @@ pub(crate) struct Page {
 }
 
 impl Registry {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(isolation: Isolation) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("shoreline-local-").tempdir()?;
-        Ok(Self { sandboxes: Mutex::default(), directory })
+        Ok(Self { sandboxes: Mutex::default(), directory, isolation })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
@@ -67,9 +69,8 @@ impl Registry {
                 format!("a sandbox named {name} runs already"),
             ));
         }
-        let sandbox = Sandbox::new(new_id()?, request, self.directory.path())
+        let sandbox = Sandbox::new(new_id()?, request, self.directory.path(), &self.isolation)
             .map_err(|error| ApiError::internal(&error))?;
-        let sandbox = Arc::new(sandbox);
         let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_running()).count();
         if terminated >= limits::TERMINATED_SANDBOXES
             && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_running())

@@ -1,9 +1,10 @@
 //! How the server ends: with everything that it started.
 
-use crate::server::{Seen, Server, is_alive};
+use crate::server::{Seen, Server, is_alive, isolations};
 use reqwest::Method;
 use shoreline_protocol::output::{End, Mode};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_signal_ends_every_process_and_removes_every_file() {
@@ -34,11 +35,37 @@ async fn the_end_of_its_standard_input_ends_it() {
     assert_eq!(server.files().len(), 0);
 }
 
+#[tokio::test]
+async fn a_crash_leaves_nothing_behind() {
+    for isolation in isolations() {
+        let mut server = Server::start(&["--isolation", isolation]);
+        let sandbox = server.sandbox().await;
+        // One that left its group, too.
+        let pid = sandbox.script("setsid sleep 98765 & sleep 98765 & wait").await;
+        sandbox.run_script("sleep 0").await;
+        while count("sleep 98765") < 2 {}
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while count("sleep 98765") > 0 {
+            assert!(Instant::now() < end, "{isolation}: {pid}");
+        }
+    }
+}
+
+/// How many processes of this machine were started by this command.
+fn count(command: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let wanted = command.replace(' ', "\0");
+    lines.filter(|line| String::from_utf8_lossy(line).trim_end_matches('\0') == wanted).count()
+}
+
 #[test]
 fn what_is_not_safe_is_not_served() {
     for args in [&["--host", "0.0.0.0"][..], &["--host", "::"], &["--api-key", ""]] {
         let done = Command::new(env!("CARGO_BIN_EXE_shoreline-local"))
-            .args(["--port", "0"])
+            .args(["--port", "0", "--isolation", "none"])
             .args(args)
             .output()
             .unwrap();

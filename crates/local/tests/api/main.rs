@@ -3,6 +3,7 @@
 
 mod access;
 mod ending;
+mod isolation;
 mod lifecycle;
 mod output;
 mod processes;

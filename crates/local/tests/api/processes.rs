@@ -93,7 +93,8 @@ async fn a_start_that_fails_says_why() {
         (json!({ "command": "ls", "args": [1] }), 422, "INVALID_SHAPE"),
         (json!({ "args": [] }), 422, "INVALID_SHAPE"),
         (json!({ "command": "ls", "stdin_mode": "odd" }), 422, "INVALID_SHAPE"),
-        (json!({ "command": "ls", "user": "root" }), 501, "UNSUPPORTED"),
+        (json!({ "command": "ls", "user": "no-such-user" }), 400, "USER_NOT_FOUND"),
+        (json!({ "command": "ls", "user": "1:x" }), 400, "USER_NOT_FOUND"),
         (json!({ "command": "ls", "name": "web" }), 501, "UNSUPPORTED"),
         (json!({ "command": "ls", "restart": { "policy": "always" } }), 501, "UNSUPPORTED"),
     ] {

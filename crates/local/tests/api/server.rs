@@ -26,6 +26,7 @@ impl Server {
         let temp = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_shoreline-local"))
             .args(["--port", "0", "--json", "--until-stdin-closes"])
+            .args(if args.contains(&"--isolation") { &[][..] } else { &["--isolation", "none"] })
             .args(args)
             .env("SHORELINE_LOCAL_API_KEY", KEY)
             .env("TENSORLAKE_API_KEY", "a secret of the user")
@@ -199,6 +200,13 @@ impl Seen {
             _ => None,
         }
     }
+}
+
+/// The isolations that are to be tested here: bubblewrap must be there where nothing may be skipped.
+pub fn isolations() -> Vec<&'static str> {
+    let there = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "bubblewrap is not installed");
+    if there { vec!["none", "bubblewrap"] } else { vec!["none"] }
 }
 
 /// Whether a process exists and is no zombie.

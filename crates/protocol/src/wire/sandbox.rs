@@ -5,21 +5,27 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What a sandbox gets.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Resources {
     /// Processors.
-    pub cpus: f64,
+    pub cpus: Option<f64>,
     /// Memory, MB.
-    pub memory_mb: u64,
+    pub memory_mb: Option<u64>,
     /// Disk, MB.
     #[serde(alias = "ephemeral_disk_mb")]
-    pub disk_mb: u64,
+    pub disk_mb: Option<u64>,
 }
 
-impl Default for Resources {
-    fn default() -> Self {
-        Self { cpus: 1.0, memory_mb: 1024, disk_mb: 1024 }
+impl Serialize for Resources {
+    /// Clients require the numbers: what was not asked for is shown as the API's default.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut out = serializer.serialize_struct("Resources", 3)?;
+        out.serialize_field("cpus", &self.cpus.unwrap_or(1.0))?;
+        out.serialize_field("memory_mb", &self.memory_mb.unwrap_or(1024))?;
+        out.serialize_field("disk_mb", &self.disk_mb.unwrap_or(1024))?;
+        out.end()
     }
 }
 
@@ -64,14 +70,6 @@ pub struct NetworkPolicy {
 impl Default for NetworkPolicy {
     fn default() -> Self {
         Self { allow_internet_access: true, allow_out: Vec::new(), deny_out: Vec::new() }
-    }
-}
-
-impl NetworkPolicy {
-    /// Whether it forbids anything.
-    #[must_use]
-    pub fn restricts(&self) -> bool {
-        !self.allow_internet_access || !self.allow_out.is_empty() || !self.deny_out.is_empty()
     }
 }
 

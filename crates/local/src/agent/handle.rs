@@ -1,0 +1,189 @@
+//! The server's side of an agent.
+
+use super::message::{Asked, Exited, Inbox, Request, Spawn, Told, encode, send};
+use crate::error::{ApiError, Result};
+use rustix::fd::{AsFd as _, OwnedFd};
+use shoreline_protocol::error::ServerCode;
+use std::collections::HashMap;
+use std::io;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// An agent that runs. Dropping it ends it and everything that it started.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    socket: Arc<UnixStream>,
+    ids: AtomicU64,
+    /// One message at a time.
+    sending: tokio::sync::Mutex<()>,
+    waiting: Arc<Mutex<Waiting>>,
+    child: tokio::sync::Mutex<Child>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    answers: HashMap<u64, oneshot::Sender<Result<Spawned>>>,
+    exits: HashMap<u32, oneshot::Sender<Exited>>,
+    /// The agent is gone: there will be no answer.
+    closed: bool,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) pid: u32,
+    /// Told when the leader has exited; an error when the agent is lost.
+    pub(crate) exited: oneshot::Receiver<Exited>,
+    /// A terminal's other side.
+    #[expect(dead_code, reason = "terminals come next")]
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Agent {
+    /// Starts an agent with `command`; `lost` is told when it ends.
+    pub(crate) fn start(command: Command, lost: oneshot::Sender<()>) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let child = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()?;
+        let socket = Arc::new(UnixStream::from_std(ours)?);
+        let waiting = Arc::default();
+        tokio::spawn(listen(socket.clone(), Arc::clone(&waiting), lost));
+        Ok(Self {
+            socket,
+            ids: AtomicU64::new(0),
+            sending: tokio::sync::Mutex::default(),
+            waiting,
+            child: tokio::sync::Mutex::new(child),
+        })
+    }
+
+    /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
+    pub(crate) async fn spawn(&self, spawn: Spawn, files: Vec<OwnedFd>) -> Result<Spawned> {
+        self.ask(Request::Spawn(spawn), files).await
+    }
+
+    /// Signals a process that has not been reaped, or its group.
+    pub(crate) async fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
+        self.ask(Request::Signal { pid, signal, group }, Vec::new()).await.map(drop)
+    }
+
+    /// Kills what is left of a group whose leader has exited, and reaps it.
+    pub(crate) async fn reap(&self, pid: u32) -> Result<()> {
+        self.ask(Request::Reap { pid }, Vec::new()).await.map(drop)
+    }
+
+    async fn ask(&self, request: Request, files: Vec<OwnedFd>) -> Result<Spawned> {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            if waiting.closed {
+                return Err(lost());
+            }
+            waiting.answers.insert(id, sender);
+        }
+        let bytes =
+            encode(&Asked { id, request }, files.len()).map_err(|e| ApiError::internal(&e))?;
+        self.send(&bytes, &files).await.map_err(|_| lost())?;
+        drop(files);
+        answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    async fn send(&self, mut bytes: &[u8], files: &[OwnedFd]) -> io::Result<()> {
+        let _turn = self.sending.lock().await;
+        let mut files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
+        while !bytes.is_empty() {
+            self.socket.writable().await?;
+            let sent =
+                self.socket.try_io(Interest::WRITABLE, || Ok(send(&*self.socket, bytes, &files)?));
+            match sent {
+                Ok(count) => {
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    files.clear();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends it and everything in the sandbox; done when that is so.
+    pub(crate) async fn close(&self) {
+        let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
+        let mut child = self.child.lock().await;
+        if timeout(Duration::from_secs(5), child.wait()).await.is_err() {
+            let _ = child.kill().await;
+        }
+    }
+}
+
+/// Hands out what the agent says until it ends.
+async fn listen(socket: Arc<UnixStream>, waiting: Arc<Mutex<Waiting>>, lost: oneshot::Sender<()>) {
+    let mut inbox = Inbox::default();
+    loop {
+        let received = async {
+            socket.readable().await?;
+            socket.try_io(Interest::READABLE, || inbox.receive(&*socket))
+        };
+        match received.await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+        if hand_out(&mut inbox, &waiting).is_err() {
+            break;
+        }
+    }
+    // Whoever waits is told by the end of its channel.
+    *lock(&waiting) = Waiting { closed: true, ..Waiting::default() };
+    let _ = lost.send(());
+}
+
+fn hand_out(inbox: &mut Inbox, waiting: &Mutex<Waiting>) -> io::Result<()> {
+    while let Some((told, files)) = inbox.next::<Told>()? {
+        let mut waiting = lock(waiting);
+        match told {
+            Told::Exited { pid, exited } => {
+                if let Some(sender) = waiting.exits.remove(&pid) {
+                    let _ = sender.send(exited);
+                }
+            }
+            Told::Answer { id, result } => {
+                let Some(sender) = waiting.answers.remove(&id) else { continue };
+                let result = result.map_err(|refusal| {
+                    let code = ServerCode::ALL.iter().find(|code| code.as_str() == refusal.code);
+                    ApiError::new(*code.unwrap_or(&ServerCode::InternalError), refusal.text)
+                });
+                let _ = sender.send(result.map(|pid| {
+                    let (exit, exited) = oneshot::channel();
+                    if pid != 0 {
+                        waiting.exits.insert(pid, exit);
+                    }
+                    Spawned { pid, exited, terminal: files.into_iter().next() }
+                }));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lost() -> ApiError {
+    ApiError::new(ServerCode::SandboxNotRunning, "the sandbox has ended")
+}

@@ -1,0 +1,17 @@
+//! The agent: one small process in every sandbox, which does there what must be seen from inside:
+//! starting processes, signalling and reaping them, opening files and sockets. The server sends it
+//! requests over a socket and gets open files back, so that bytes do not pass through it.
+//!
+//! It dies with the server, since its socket ends, and takes with it everything that was started: what
+//! left its process group too, since orphans become its children.
+
+mod handle;
+mod inside;
+mod message;
+mod spawn;
+mod tree;
+
+pub(crate) use handle::Agent;
+pub(crate) use inside::{Args, main};
+pub(crate) use message::{Exited, Spawn};
+pub(crate) use spawn::{ON_TERMINAL, on_terminal};

@@ -1,0 +1,163 @@
+//! Starting a process, with the cause when that fails.
+
+use super::message::{Size, Spawn};
+use crate::error::{ApiError, Result};
+use rustix::fd::OwnedFd;
+use rustix::process::{getgid, getuid};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::wire::process::User;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The name under which a process reaches the sandbox's own directory, as in the cloud.
+const WORKSPACE: &str = "/workspace";
+
+/// The subcommand that gives a process its terminal.
+pub(crate) const ON_TERMINAL: &str = "on-terminal";
+
+/// Starts a process in a group of its own; with a terminal, gives that one's other side.
+pub(super) fn spawn(
+    spawn: &Spawn,
+    files: Vec<OwnedFd>,
+    workspace: &Path,
+) -> Result<(Child, Option<OwnedFd>)> {
+    let directory = directory(spawn, workspace)?;
+    let path = spawn.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
+    let executable = find(&spawn.command, path.as_deref(), &directory)?;
+    let mut command;
+    let mut files = files.into_iter();
+    let mut terminal = None;
+    let [stdin, stdout, stderr] = match spawn.terminal {
+        None => {
+            command = Command::new(executable);
+            command.arg0(&spawn.command).process_group(0);
+            spawn.files.map(|comes| comes.then(|| files.next()).flatten())
+        }
+        Some(size) => {
+            let open = || -> io::Result<_> {
+                let (ours, its) = open_terminal(size)?;
+                Ok((ours, [Some(its.try_clone()?), Some(its.try_clone()?), Some(its)]))
+            };
+            let (ours, its) = open().map_err(|e| ApiError::internal(&e))?;
+            terminal = Some(ours);
+            command = Command::new("/proc/self/exe");
+            command.arg(ON_TERMINAL).arg(executable).arg(&spawn.command);
+            its
+        }
+    };
+    if let Some((uid, gid)) = identity(spawn.user.as_ref())? {
+        command.uid(uid).gid(gid);
+    }
+    let stdio = |file: Option<OwnedFd>| file.map_or_else(Stdio::null, Stdio::from);
+    command
+        .args(&spawn.args)
+        .envs(&spawn.env)
+        .env("PWD", &directory)
+        .current_dir(&directory)
+        .stdin(stdio(stdin))
+        .stdout(stdio(stdout))
+        .stderr(stdio(stderr))
+        .spawn()
+        .map(|child| (child, terminal))
+        .map_err(|error| failed(&spawn.command, &error))
+}
+
+/// The directory that a request names; `/workspace` is the sandbox's own.
+fn directory(spawn: &Spawn, workspace: &Path) -> Result<PathBuf> {
+    let named = spawn.working_dir.as_deref().unwrap_or(WORKSPACE);
+    let directory = match Path::new(named).strip_prefix(WORKSPACE) {
+        Ok(below) if below.as_os_str().is_empty() => workspace.to_owned(),
+        Ok(below) => workspace.join(below),
+        Err(_) => workspace.join(named),
+    };
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    let text = format!("no such directory: {named:?}");
+    Err(ApiError::new(ServerCode::WorkingDirNotFound, text))
+}
+
+/// The file that is run: found here and not by the kernel, so that a missing command is told from a
+/// missing interpreter.
+fn find(command: &str, path: Option<&OsStr>, directory: &Path) -> Result<PathBuf> {
+    which::which_in(command, path, directory).map_err(|_| {
+        if command.contains('/') && directory.join(command).exists() {
+            return failed(command, &io::ErrorKind::PermissionDenied.into());
+        }
+        let text = format!("no such executable: {command:?}");
+        ApiError::new(ServerCode::ExecutableNotFound, text)
+    })
+}
+
+/// The uid and gid to change to; nothing where the agent has them already.
+fn identity(user: Option<&User>) -> Result<Option<(u32, u32)>> {
+    let (name, mut uid, mut gid) = match user {
+        None => return Ok(None),
+        Some(User::Text(text)) => match text.split_once(':') {
+            Some((uid, gid)) => (None, Some(number(uid)?), Some(number(gid)?)),
+            None if text.bytes().all(|b| b.is_ascii_digit()) => (None, Some(number(text)?), None),
+            None => (Some(text.as_str()), None, None),
+        },
+        Some(User::Parts { name, uid, gid }) => (name.as_deref(), *uid, *gid),
+    };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let known = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (user, _) = (fields.next()?, fields.next()?);
+        let (its, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let found = name.map_or(uid == Some(its), |name| name == user);
+        found.then_some((its, group))
+    });
+    if let Some(name) = name {
+        let (its, _) = known.ok_or_else(|| no_user(name))?;
+        uid = uid.or(Some(its));
+    }
+    gid = gid.or(known.map(|(_, group)| group));
+    let own = (getuid().as_raw(), getgid().as_raw());
+    let wanted = (uid.unwrap_or(own.0), gid.unwrap_or(own.1));
+    match wanted {
+        same if same == own => Ok(None),
+        other if own.0 == 0 => Ok(Some(other)),
+        _ => Err(ApiError::unsupported("another `user` than the sandbox's own")),
+    }
+}
+
+fn number(text: &str) -> Result<u32> {
+    text.parse().map_err(|_| no_user(text))
+}
+
+fn no_user(name: &str) -> ApiError {
+    ApiError::new(ServerCode::UserNotFound, format!("no such user: {name:?}"))
+}
+
+/// A terminal: our side of it, and the process's.
+fn open_terminal(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let its = ioctl_tiocgptpeer(&ours, flags)?;
+    let Size { rows, cols } = size;
+    tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 })?;
+    Ok((ours, its))
+}
+
+/// Becomes the process that a terminal is for: leads a session, takes its stdin as the terminal that
+/// controls it, and runs the executable (first of `args`) under the name that follows.
+pub(crate) fn on_terminal(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+    rustix::process::setsid()?;
+    rustix::process::ioctl_tiocsctty(io::stdin())?;
+    let executable = args.next().unwrap_or_default();
+    let name = args.next().unwrap_or_default();
+    Err(Command::new(executable).arg0(name).args(args).exec())
+}
+
+fn failed(command: &str, error: &io::Error) -> ApiError {
+    let text = format!("{command:?} could not be started: {error}");
+    ApiError::new(ServerCode::SpawnFailed, text)
+}

@@ -1,0 +1,137 @@
+//! What a process in a sandbox can see and do, tried from inside.
+
+use crate::server::{KEY, Sandbox, Server, isolations};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shoreline_protocol::exit::ExitStatus;
+use shoreline_protocol::output::End;
+
+/// A server with bubblewrap, where that is installed.
+fn isolated() -> Option<Server> {
+    isolations().contains(&"bubblewrap").then(|| Server::start(&["--isolation", "bubblewrap"]))
+}
+
+async fn prints(sandbox: &Sandbox, script: &str) -> String {
+    let seen = sandbox.run_script(script).await;
+    format!("{}{}", seen.stdout(), seen.stderr())
+}
+
+async fn sandbox_with(server: &Server, body: Value) -> Sandbox {
+    let answer = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let url = format!("{}/api/v1", answer["sandbox_url"].as_str().unwrap());
+    let id = answer["sandbox_id"].as_str().unwrap().to_owned();
+    Sandbox { client: server.client.clone(), id, url }
+}
+
+#[tokio::test]
+async fn what_is_in_force_is_said() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        assert_eq!(server.sandbox().await.get("/info").await["isolation"], isolation);
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_the_host_is_seen() {
+    let Some(server) = isolated() else { return };
+    let (sandbox, other) = (server.sandbox().await, server.sandbox().await);
+    other.script("sleep 43219").await;
+    // Not the home of whoever started the server, nor anybody's, nor what is in /etc beside the needed.
+    let own_home = std::env::var("HOME").unwrap();
+    assert_eq!(
+        prints(&sandbox, &format!("ls -A {own_home} /home/tl-user /srv 2>/dev/null | grep -v :"))
+            .await
+            .trim(),
+        ""
+    );
+    assert_eq!(prints(&sandbox, "ls /home; ls -A /root").await, "tl-user\n");
+    assert_eq!(prints(&sandbox, "cat /etc/shadow 2>/dev/null").await, "");
+    // Not the server, its key, or other sandboxes' processes.
+    let processes = prints(
+        &sandbox,
+        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'",
+    )
+    .await;
+    assert!(!processes.contains(KEY) && !processes.contains("43219"), "{processes}");
+    let id = sandbox.run(json!({ "command": "ps", "args": ["-e", "-o", "comm="] })).await;
+    assert!(id.stdout().lines().count() < 8, "{}", id.stdout());
+    // Nor their files.
+    sandbox
+        .run_script("echo mine > /tmp/file; echo mine > /workspace/file; echo mine > ~/file")
+        .await;
+    assert_eq!(prints(&other, "ls -A /tmp /workspace ~ | grep file").await, "");
+    assert_eq!(prints(&sandbox, "cat /tmp/file file ~/file").await, "mine\nmine\nmine\n");
+}
+
+#[tokio::test]
+async fn nothing_of_the_host_can_be_changed() {
+    let Some(server) = isolated() else { return };
+    let sandbox = server.sandbox().await;
+    assert_eq!(
+        prints(&sandbox, "id -un; id -u; pwd; hostname").await,
+        "tl-user\n1000\n/workspace\nsandbox\n"
+    );
+    for script in [
+        "touch /usr/bin/new",
+        "touch /etc/resolv.conf",
+        "echo x > /etc/passwd",
+        "mount -t tmpfs none /mnt",
+        "chroot / true",
+        "echo 1 > /proc/sys/kernel/ns_last_pid",
+    ] {
+        let seen = sandbox.run_script(&format!("{script} 2>/dev/null && echo done")).await;
+        assert_eq!(seen.stdout(), "", "{script}");
+    }
+    let no_new_privileges = "grep -E '^(NoNewPrivs|CapEff)' /proc/self/status";
+    assert_eq!(
+        prints(&sandbox, no_new_privileges).await,
+        "CapEff:\t0000000000000000\nNoNewPrivs:\t1\n"
+    );
+}
+
+#[tokio::test]
+async fn a_sandbox_that_kills_its_agent_is_ended_and_its_exits_are_not_made_up() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let sandbox = server.sandbox().await;
+        let victim = sandbox.run_script("sleep 0.1; kill -9 $PPID; sleep 1000").await;
+        match victim.end {
+            Some(End::Exit(exit)) => assert_eq!(exit.status, ExitStatus::Signal(9)),
+            end => assert_eq!(end, None),
+        }
+        let path = format!("/sandboxes/{}", sandbox.id);
+        let mut info: Value = Value::Null;
+        while info["status"] != "terminated" {
+            info = server.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
+        }
+        assert_eq!(info["termination_reason"], "agent_lost");
+        assert_eq!(prints(&server.sandbox().await, "echo fine").await, "fine\n");
+    }
+}
+
+#[tokio::test]
+async fn a_sandbox_without_network_has_none() {
+    let Some(server) = isolated() else { return };
+    let closed =
+        sandbox_with(&server, json!({ "network": { "allow_internet_access": false } })).await;
+    let open = server.sandbox().await;
+    let interfaces = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort";
+    assert_eq!(prints(&closed, interfaces).await, "lo\n");
+    assert_ne!(prints(&open, interfaces).await, "lo\n");
+}
+
+#[tokio::test]
+async fn limits_hold() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let resources = json!({ "resources": { "memory_mb": 64, "disk_mb": 1 } });
+        let sandbox = sandbox_with(&server, resources).await;
+        let big_file = sandbox.run_script("head -c 2000000 /dev/zero > file; wc -c < file").await;
+        assert!(big_file.stdout().trim().parse::<u64>().unwrap() <= 1 << 20);
+        let memory =
+            sandbox.run_script("head -c 100000000 /dev/zero | tail -c 90000000 | wc -c").await;
+        assert_ne!(memory.stdout(), "90000000\n", "{}", memory.stderr());
+        assert_eq!(prints(&sandbox, "ulimit -c").await, "0\n");
+    }
+}
