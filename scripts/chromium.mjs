@@ -2,13 +2,12 @@
 import { existsSync } from "node:fs";
 import { run, say, StepError } from "./steps.mjs";
 
-const HERE = "/usr/bin/chromium";
-
 /** Makes sure that there is one; gives why there is none. */
 export async function chromium() {
-  if (existsSync(process.env.CHROMIUM ?? HERE)) return undefined;
+  if (existsSync(process.env.CHROMIUM ?? "/usr/bin/chromium")) return undefined;
+  if (process.env.CHROMIUM) return `CHROMIUM names no file: ${process.env.CHROMIUM}`;
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    return "there is no /usr/bin/chromium: install it, or name one in CHROMIUM";
+    return "there is no /usr/bin/chromium: install it, or name another in CHROMIUM";
   }
   say("installing Debian's chromium");
   const env = { DEBIAN_FRONTEND: "noninteractive" };
