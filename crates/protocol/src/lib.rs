@@ -22,6 +22,7 @@ pub mod json;
 pub mod limits;
 pub mod name;
 pub mod output;
+pub mod pty;
 pub mod retry;
 pub mod route;
 pub mod sse;

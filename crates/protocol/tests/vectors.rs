@@ -15,6 +15,7 @@ use shoreline_protocol::failure::{RequestKind, classify};
 use shoreline_protocol::follow::Skip;
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
+use shoreline_protocol::pty::{Closed, Input, Output, Size, closed};
 use shoreline_protocol::retry::{self, Failure, Policy};
 use shoreline_protocol::route::Method;
 use shoreline_protocol::sse::{Item, Sse, TooLong, text};
@@ -258,4 +259,51 @@ fn retries(failure: &Failure<'_>, expected: &Value, id: &Value) {
     let again = |method| retry::decide(method, failure, 0, 0.5, &Policy::default()).is_some();
     assert_eq!(json!(again(Method::Get)), expected["retry_get"], "{id} GET");
     assert_eq!(json!(again(Method::Post)), expected["retry_post"], "{id} POST");
+}
+
+#[test]
+fn pty() {
+    let vectors = section("pty");
+    assert_eq!(vectors.len(), 30);
+    for vector in vectors {
+        let message = hex(vector["message"]["hex"].as_str().unwrap_or_default());
+        let is_text = vector["message"]["type"] == "text";
+        let data = |bytes: &[u8]| {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            json!({ "kind": "data", "hex": hex })
+        };
+        let ignored = json!({ "kind": "ignored" });
+        let seen = match vector["direction"].as_str().unwrap() {
+            // Text messages never reach the decoder, whichever side they come from.
+            _ if is_text => ignored,
+            "client_to_server" => match Input::decode(&message) {
+                Some(Input::Data(bytes)) => data(bytes),
+                Some(Input::Resize(Size { cols, rows })) => {
+                    json!({ "kind": "resize", "cols": cols, "rows": rows })
+                }
+                Some(Input::Ready(_)) => json!({ "kind": "ready" }),
+                None => ignored,
+            },
+            "server_to_client" => match Output::decode(&message) {
+                Some(Output::Data(bytes)) => data(bytes),
+                Some(Output::Exit(code)) => json!({ "kind": "exit", "exit_code": code }),
+                Some(Output::Position(_)) | None => ignored,
+            },
+            _ => {
+                let close = &vector["close"];
+                let code = close["code"].as_u64().map(|code| code as u16);
+                let (exit_code, error) = match closed(code, close["reason"].as_str().unwrap()) {
+                    Closed::Exited(code) => (Some(code), None),
+                    Closed::Lost(loss) => (None, Some(loss.as_str())),
+                };
+                json!({ "kind": "closed", "exit_code": exit_code, "error": error })
+            }
+        };
+        assert_eq!(seen, vector["expected"], "{}", vector["id"]);
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }

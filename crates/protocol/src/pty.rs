@@ -1,0 +1,219 @@
+//! A terminal's WebSocket messages and its end (protocol, sections 8.3 and 8.4).
+//!
+//! Binary messages with an opcode first. Text, empty messages, unknown opcodes and short frames are
+//! ignored, as both sides do.
+
+use alloc::vec::Vec;
+
+use crate::limits::{PTY_MAX_COLS, PTY_MAX_ROWS};
+
+/// Opcodes.
+mod op {
+    pub(super) const DATA: u8 = 0;
+    pub(super) const RESIZE: u8 = 1;
+    pub(super) const READY: u8 = 2;
+    pub(super) const EXIT: u8 = 3;
+    pub(super) const POSITION: u8 = 4;
+}
+
+/// The size of a terminal, within what servers allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// From 1 to [`PTY_MAX_COLS`].
+    pub cols: u16,
+    /// From 1 to [`PTY_MAX_ROWS`].
+    pub rows: u16,
+}
+
+impl Size {
+    /// The size nearest to what is asked for.
+    #[must_use]
+    pub fn clamped(cols: u16, rows: u16) -> Self {
+        Self { cols: cols.clamp(1, PTY_MAX_COLS), rows: rows.clamp(1, PTY_MAX_ROWS) }
+    }
+}
+
+/// What a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// What is typed.
+    Data(&'a [u8]),
+    /// The terminal's size has changed.
+    Resize(Size),
+    /// Output may be sent. With a position (beyond the public protocol): from that byte of the
+    /// session's output on, which the server answers with [`Output::Position`].
+    Ready(Option<u64>),
+}
+
+impl<'a> Input<'a> {
+    /// Reads a binary message; nothing where it is to be ignored.
+    ///
+    /// ```
+    /// use shoreline_protocol::pty::Input;
+    /// assert_eq!(Input::decode(&[0, b'l', b's']), Some(Input::Data(b"ls")));
+    /// ```
+    #[must_use]
+    pub fn decode(message: &'a [u8]) -> Option<Self> {
+        match message {
+            [op::DATA, data @ ..] => Some(Self::Data(data)),
+            [op::RESIZE, c1, c0, r1, r0, ..] => Some(Self::Resize(Size::clamped(
+                u16::from_be_bytes([*c1, *c0]),
+                u16::from_be_bytes([*r1, *r0]),
+            ))),
+            [op::READY, position @ ..] => Some(Self::Ready(position_of(position))),
+            _ => None,
+        }
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Data(data) => framed(op::DATA, data),
+            Self::Resize(Size { cols, rows }) => {
+                let ([c1, c0], [r1, r0]) = (cols.to_be_bytes(), rows.to_be_bytes());
+                framed(op::RESIZE, &[c1, c0, r1, r0])
+            }
+            Self::Ready(None) => framed(op::READY, &[]),
+            Self::Ready(Some(position)) => framed(op::READY, &position.to_be_bytes()),
+        }
+    }
+}
+
+/// What a server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Terminal output, which may cut characters and escape sequences anywhere.
+    Data(&'a [u8]),
+    /// The session has ended with this code; -1 = a signal, or unknown.
+    Exit(i32),
+    /// Which byte of the session's output comes next, from 0 (beyond the public protocol).
+    Position(u64),
+}
+
+impl<'a> Output<'a> {
+    /// Reads a binary message; nothing where it is to be ignored.
+    #[must_use]
+    pub fn decode(message: &'a [u8]) -> Option<Self> {
+        match message {
+            [op::DATA, data @ ..] => Some(Self::Data(data)),
+            [op::EXIT, a, b, c, d, ..] => Some(Self::Exit(i32::from_be_bytes([*a, *b, *c, *d]))),
+            [op::POSITION, position @ ..] => position_of(position).map(Self::Position),
+            _ => None,
+        }
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Data(data) => framed(op::DATA, data),
+            Self::Exit(code) => framed(op::EXIT, &code.to_be_bytes()),
+            Self::Position(position) => framed(op::POSITION, &position.to_be_bytes()),
+        }
+    }
+}
+
+fn framed(op: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + payload.len());
+    out.push(op);
+    out.extend_from_slice(payload);
+    out
+}
+
+fn position_of(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|position| u64::from_be_bytes(*position))
+}
+
+/// What the end of the connection says of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The session has ended with this code; -1 = a signal, or unknown.
+    Exited(i32),
+    /// Nothing of an exit.
+    Lost(Loss),
+}
+
+/// Why a connection has ended without an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The reason speaks of an exit whose code cannot be read.
+    BadExitReason,
+    /// A normal close that says nothing.
+    ExitUnknown,
+    /// The session was killed, or its server stopped.
+    SessionTerminated,
+    /// The client was too slow, and output is lost.
+    OutputLost,
+    /// The client sent too fast, and input may be lost.
+    InputRateLimit,
+    /// Another rule of the server was broken.
+    Policy,
+    /// A message was too big.
+    MessageTooBig,
+    /// The connection broke: the session may go on.
+    ConnectionLost,
+}
+
+impl Loss {
+    /// The name under which it is told.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadExitReason => "bad_exit_reason",
+            Self::ExitUnknown => "exit_unknown",
+            Self::SessionTerminated => "session_terminated",
+            Self::OutputLost => "output_lost",
+            Self::InputRateLimit => "input_rate_limit",
+            Self::Policy => "policy",
+            Self::MessageTooBig => "message_too_big",
+            Self::ConnectionLost => "connection_lost",
+        }
+    }
+}
+
+/// Reads a close; `code` is nothing where the connection broke without one.
+///
+/// ```
+/// use shoreline_protocol::pty::{Closed, closed};
+/// assert_eq!(closed(Some(1000), "exit:7"), Closed::Exited(7));
+/// ```
+#[must_use]
+pub fn closed(code: Option<u16>, reason: &str) -> Closed {
+    Closed::Lost(match (code, reason.strip_prefix("exit:")) {
+        (Some(1000), Some(exit)) => match exit.parse() {
+            Ok(code) => return Closed::Exited(code),
+            Err(_) => Loss::BadExitReason,
+        },
+        (Some(1000), None) => Loss::ExitUnknown,
+        (Some(1001), _) => Loss::SessionTerminated,
+        (Some(1008), _) if reason.starts_with("output lagged") => Loss::OutputLost,
+        (Some(1008), _) if reason.starts_with("input rate limit") => Loss::InputRateLimit,
+        (Some(1008), _) => Loss::Policy,
+        (Some(1009), _) => Loss::MessageTooBig,
+        _ => Loss::ConnectionLost,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let size = Size { cols: 80, rows: 24 };
+        for input in [
+            Input::Data(b"x\0"),
+            Input::Resize(size),
+            Input::Ready(None),
+            Input::Ready(Some(1 << 40)),
+        ] {
+            assert_eq!(Input::decode(&input.encode()), Some(input));
+        }
+        for output in
+            [Output::Data(b""), Output::Exit(-1), Output::Exit(130), Output::Position(u64::MAX)]
+        {
+            assert_eq!(Output::decode(&output.encode()), Some(output));
+        }
+    }
+}
