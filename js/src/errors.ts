@@ -13,6 +13,8 @@ export class ShorelineError extends Error {
   readonly serverCode: string | undefined;
   /** Whether the same call may succeed later without a change. */
   readonly retryable: boolean;
+  /** What a `run` or a follow had received before it. */
+  readonly partial: PartialResult | undefined;
 
   constructor(fields: ErrorFields) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -20,6 +22,7 @@ export class ShorelineError extends Error {
     this.status = fields.status;
     this.serverCode = fields.serverCode;
     this.retryable = fields.retryable ?? false;
+    this.partial = fields.partial;
     // Across realms and copies of the package, `instanceof` fails and this does not.
     Object.defineProperty(this, brand, { value: true });
   }
@@ -45,37 +48,16 @@ export class ApiError extends ShorelineError {
 /** No connection, or one that broke and could not be taken up again. */
 export class ConnectionError extends ShorelineError {
   override readonly name = "ConnectionError";
-  /** What a `run` or a follow had received before. */
-  readonly partial: PartialResult | undefined;
-
-  constructor(fields: ErrorFields) {
-    super(fields);
-    this.partial = fields.partial;
-  }
 }
 
 /** A deadline passed; `code` says which. */
 export class TimeoutError extends ShorelineError {
   override readonly name = "TimeoutError";
-  /** What a `run` or a follow had received before. */
-  readonly partial: PartialResult | undefined;
-
-  constructor(fields: ErrorFields) {
-    super(fields);
-    this.partial = fields.partial;
-  }
 }
 
 /** The server sent what the protocol does not allow, or ended too early. */
 export class ProtocolError extends ShorelineError {
   override readonly name = "ProtocolError";
-  /** What a `run` or a follow had received before. */
-  readonly partial: PartialResult | undefined;
-
-  constructor(fields: ErrorFields) {
-    super(fields);
-    this.partial = fields.partial;
-  }
 }
 
 /** The caller's signal aborted the call. `reason` is the signal's. */
@@ -83,13 +65,10 @@ export class AbortError extends ShorelineError {
   override readonly name = "AbortError";
   /** The signal's reason. */
   readonly reason: unknown;
-  /** What a `run` or a follow had received before. */
-  readonly partial: PartialResult | undefined;
 
   constructor(fields: ErrorFields) {
     super(fields);
     this.reason = fields.cause;
-    this.partial = fields.partial;
   }
 }
 
@@ -177,6 +156,10 @@ export interface PartialResult {
   stdout?: string;
   /** Of a `run`: standard error so far. */
   stderr?: string;
+  /** Of a `run`: standard output so far, as far as possible byte for byte. */
+  stdoutBytes?: Uint8Array;
+  /** Of a `run`: standard error so far, as far as possible byte for byte. */
+  stderrBytes?: Uint8Array;
   /** Of a `run`: the process, once it was known. */
   pid?: number;
   /** Of a follow: events that were delivered. */
