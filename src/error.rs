@@ -3,6 +3,7 @@
 use js_sys::{Object, Reflect};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::ApiFailure;
+use shoreline_protocol::retry::Failure;
 use wasm_bindgen::prelude::*;
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
@@ -14,6 +15,7 @@ pub(crate) struct Error {
     pub(crate) message: String,
     pub(crate) status: Option<u16>,
     pub(crate) server_code: Option<String>,
+    pub(crate) retry_after_ms: Option<u64>,
     pub(crate) cause: JsValue,
     /// What was received before the failure; see `client::run`.
     pub(crate) partial: JsValue,
@@ -26,6 +28,7 @@ impl Error {
             message: message.into(),
             status: None,
             server_code: None,
+            retry_after_ms: None,
             cause: JsValue::UNDEFINED,
             partial: JsValue::UNDEFINED,
         }
@@ -40,6 +43,19 @@ impl Error {
             status: Some(status),
             server_code: failure.server_code,
             ..Self::new(failure.code, failure.message)
+        }
+    }
+
+    /// What it is to who may try again.
+    pub(crate) fn failure(&self) -> Failure<'_> {
+        match self.status {
+            Some(status) => Failure::Status {
+                status,
+                server_code: self.server_code.as_deref(),
+                retry_after_ms: self.retry_after_ms,
+            },
+            None if self.code == Code::ConnectFailed => Failure::NotSent,
+            None => Failure::Lost,
         }
     }
 

@@ -15,7 +15,7 @@ use js_sys::{Array, Function, Object, Promise, Reflect};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::{self, RequestKind};
 use shoreline_protocol::limits;
-use shoreline_protocol::retry::{self, Failure, Policy};
+use shoreline_protocol::retry::{self, Policy};
 use shoreline_protocol::route::Method;
 use std::cell::RefCell;
 use wasm_bindgen::JsCast;
@@ -145,14 +145,7 @@ pub(crate) struct Transport {
 /// What came of one try.
 enum Try {
     Answer(Answer),
-    Failed(Failed),
-}
-
-struct Failed {
-    error: Error,
-    status: Option<u16>,
-    certainly_not_sent: bool,
-    retry_after_ms: Option<u64>,
+    Failed(Error),
 }
 
 impl Transport {
@@ -168,26 +161,17 @@ impl Transport {
         let mut asked_again = false;
         let mut attempt = 0;
         loop {
-            let failed = match self.once(request, signal, asked_again).await? {
+            let error = match self.once(request, signal, asked_again).await? {
                 Try::Answer(answer) => return Ok(answer),
-                Try::Failed(failed) => failed,
+                Try::Failed(error) => error,
             };
-            if failed.status == Some(401) && matches!(self.key, Key::Ask { .. }) && !asked_again {
+            if error.status == Some(401) && matches!(self.key, Key::Ask { .. }) && !asked_again {
                 asked_again = true;
                 continue;
             }
-            let failure = match failed.status {
-                Some(status) => Failure::Status {
-                    status,
-                    server_code: failed.error.server_code.as_deref(),
-                    retry_after_ms: failed.retry_after_ms,
-                },
-                None if failed.certainly_not_sent => Failure::NotSent,
-                None => Failure::Lost,
-            };
-            let delay =
-                retry::decide(request.method, &failure, attempt, host::random(), &self.policy);
-            let Some(delay) = delay.filter(|_| request.retry) else { return Err(failed.error) };
+            let (failure, random) = (error.failure(), host::random());
+            let delay = retry::decide(request.method, &failure, attempt, random, &self.policy);
+            let Some(delay) = delay.filter(|_| request.retry) else { return Err(error) };
             attempt += 1;
             Scope::new(signal)?.guard(host::sleep(delay as f64)).await??;
         }
@@ -243,12 +227,7 @@ impl Transport {
         let text = body.bytes(limits::ERROR_BODY_BYTES).await.unwrap_or_default();
         let content_type = headers.get("content-type");
         let failure = failure::classify(request.kind, status, content_type.as_deref(), &text);
-        Ok(Try::Failed(Failed {
-            error: Error::api(status, failure),
-            status: Some(status),
-            certainly_not_sent: false,
-            retry_after_ms,
-        }))
+        Ok(Try::Failed(Error { retry_after_ms, ..Error::api(status, failure) }))
     }
 
     fn init(&self, request: &Request<'_>, key: Option<&str>, scope: &Scope) -> Result<Object> {
@@ -289,9 +268,8 @@ impl Transport {
 }
 
 /// Sorts a rejected `fetch`: only what certainly never left may be sent again blindly.
-fn unsent(cause: JsValue) -> Failed {
-    let certainly_not_sent = is_connect_failure(&cause);
-    let error = if certainly_not_sent {
+fn unsent(cause: JsValue) -> Error {
+    let error = if is_connect_failure(&cause) {
         Error::new(
             Code::ConnectFailed,
             "no connection could be made: check the address and that the server is running",
@@ -302,12 +280,7 @@ fn unsent(cause: JsValue) -> Failed {
             "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
         )
     };
-    Failed {
-        error: error.with_cause(cause),
-        status: None,
-        certainly_not_sent,
-        retry_after_ms: None,
-    }
+    error.with_cause(cause)
 }
 
 /// Whether the runtime says that no connection was made: by `code` on the error or its causes (Node,
