@@ -11,7 +11,7 @@ use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::follow::{Cursor, Skip};
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder};
-use shoreline_protocol::retry::{self, Failure, Policy};
+use shoreline_protocol::retry::{self, Policy};
 use shoreline_protocol::route::{self, Method, Route};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -84,9 +84,12 @@ pub(crate) struct Follow {
     connection: Option<Connection>,
     /// Broken connections in a row that brought no new event.
     failures: u32,
-    /// Whether something was ever received, so that a 404 means that the process is gone.
-    begun: bool,
-    /// Whether a replay had to be settled by counts.
+    /// Whether the process was ever seen, so that a 404 means that it is gone, and a web page that
+    /// something is in between for a while.
+    pub(super) begun: bool,
+    /// Whether output was asked for before, so that it now comes again.
+    pub(super) again: bool,
+    /// Whether output came again that has no ids.
     counted: bool,
     done: bool,
     failed: Option<Error>,
@@ -129,6 +132,7 @@ impl Follow {
             plan,
             leash,
             begun: cursor.total() > 0,
+            again: cursor.total() > 0,
             cursor,
             connection: None,
             failures: 0,
@@ -136,6 +140,10 @@ impl Follow {
             done: false,
             failed: None,
         }
+    }
+
+    pub(super) fn process(&self) -> &str {
+        &self.process
     }
 
     pub(crate) fn cursor(&self) -> &Cursor {
@@ -199,7 +207,7 @@ impl Follow {
                         "the server replayed fewer events than it had sent before",
                     ));
                 }
-                if self.counted && end == End::Eof {
+                if (self.counted || connection.skip.counted()) && end == End::Eof {
                     self.settle().await?;
                 }
                 connection.body.finish_later();
@@ -211,7 +219,7 @@ impl Follow {
 
     async fn connect(&mut self) -> Result<Connection> {
         let (last_event_id, skip) = self.cursor.resume();
-        self.counted |= self.begun && last_event_id.is_none();
+        self.counted |= self.again && last_event_id.is_none();
         let sandbox = &self.sandbox;
         let headers = sandbox.base.borrow().headers.clone();
         let request = Request {
@@ -229,20 +237,35 @@ impl Follow {
         };
         let answer = sandbox.client.transport.send(&request, Some(&self.leash.signal())).await?;
         let body = answer.event_stream()?;
+        self.again = true;
         Ok(Connection { body, decoder: self.plan.decoder(Mode::Follow), skip })
     }
 
     fn may_heal(&self, error: &Error) -> bool {
         !self.leash.is_pulled()
-            && (matches!(error.code, Code::StreamBroken | Code::IdleTimeout)
-                || error.code.is_retryable()
-                || (error.code.kind() == Kind::Connection && error.code != Code::RunOutcomeUnknown))
+            && (error.code.is_retryable()
+                || error.code.kind() == Kind::Connection
+                || (self.begun
+                    && matches!(error.code, Code::UnexpectedContentType | Code::InvalidResponse)))
+    }
+
+    /// Makes a request that belongs to the same call, as often as it takes.
+    pub(super) async fn heal<T>(
+        &mut self,
+        mut request: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
+        loop {
+            match request().await {
+                Err(error) if self.may_heal(&error) => self.back_off(error).await?,
+                other => return other.map_err(|error| self.with_progress(error)),
+            }
+        }
     }
 
     async fn back_off(&mut self, error: Error) -> Result<()> {
         let delay = retry::decide(
             Method::Get,
-            &Failure::Lost,
+            &error.failure(),
             self.failures,
             host::random(),
             &self.plan.policy,

@@ -9,7 +9,7 @@ use crate::types::{self, ProcessState, RunOptions, StartOptions};
 use futures::future::{AbortHandle, Abortable, FutureExt, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use shoreline_protocol::error::{Code, Kind};
-use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
+use shoreline_protocol::exit::{Exit, Reason};
 use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::follow::{Cursor, Skip};
 use shoreline_protocol::output::{Batch, End, Mode, OutputDecoder};
@@ -202,10 +202,7 @@ impl Run {
                         self.phase = Phase::Streaming(Streaming { body, decoder, exit: None });
                     }
                     Err(error) if has_no_run(&error) => self.start_instead().await?,
-                    Err(error) if error.code == Code::ConnectionLost => {
-                        return Err(unknown_outcome(error));
-                    }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(of_start(error)),
                 }
                 Ok(())
             }
@@ -214,7 +211,7 @@ impl Run {
                 let more = follow.next(batch).await;
                 self.cursor = follow.cursor().clone();
                 if !more? {
-                    let exit = self.exit_by_pid().await?;
+                    let exit = exit_by_pid(&self.sandbox, &self.leash, follow).await?;
                     self.phase = Phase::Ended(exit);
                 }
                 Ok(())
@@ -253,7 +250,10 @@ impl Run {
         }
         let Some(pid) = self.limit.pid.get() else {
             broken = match broken.code {
-                Code::StreamEndedWithoutExit => broken,
+                Code::StreamEndedWithoutExit => Error::new(
+                    broken.code,
+                    "the stream ended before the command was seen to start: it is unknown whether it ran",
+                ),
                 _ => unknown_outcome(broken),
             };
             return Err(broken);
@@ -268,24 +268,25 @@ impl Run {
 
     /// Goes on by pid from where the stream is.
     fn follow(&mut self, pid: u32) {
-        self.phase = Phase::Following(Box::new(Follow::continue_from(
+        let mut follow = Follow::continue_from(
             self.sandbox.clone(),
             route::FOLLOW_OUTPUT,
             pid.to_string(),
             self.plan.clone(),
             self.cursor.clone(),
             self.leash.clone(),
-        )));
+        );
+        follow.begun = true;
+        follow.again = self.broken.is_some();
+        self.phase = Phase::Following(Box::new(follow));
     }
 
     /// For servers without `run`: start, follow, and keep the time limit from here.
     async fn start_instead(&mut self) -> Result<()> {
         let timeout = self.request.timeout.take();
         let signal = self.leash.signal();
-        let started = match self.sandbox.start(&self.request, Some(&signal)).await {
-            Err(error) if error.code == Code::ConnectionLost => return Err(unknown_outcome(error)),
-            other => types::read_answer::<ProcessState>(&other?)?,
-        };
+        let started = self.sandbox.start(&self.request, Some(&signal)).await.map_err(of_start)?;
+        let started: ProcessState = types::read_answer(&started)?;
         self.limit.pid.set(Some(started.pid));
         self.handle = started.handle.map(|handle| handle as u64);
         if let Some(timeout) = timeout {
@@ -331,26 +332,6 @@ impl Run {
         if let Some(enforcer) = self.enforcer.take() {
             enforcer.abort();
         }
-    }
-
-    /// The exit as the process table has it, once the output has ended.
-    async fn exit_by_pid(&self) -> Result<Exit> {
-        let signal = self.leash.signal();
-        let pid = self.pid().unwrap_or_default().to_string();
-        for wait in EXIT_POLL_MS {
-            if wait > 0.0 {
-                Scope::new(Some(&signal))?.guard(host::sleep(wait)).await??;
-            }
-            let info = self.sandbox.process(&pid, Some(&signal)).await?;
-            let info: ProcessState = types::read_answer(&info)?;
-            if info.status != "running" {
-                return exit_of(&info);
-            }
-        }
-        Err(Error::new(
-            Code::StreamEndedWithoutExit,
-            "the output has ended, but the server still says that the command runs",
-        ))
     }
 
     fn collect(&mut self, batch: &Batch) -> Result<()> {
@@ -494,6 +475,14 @@ fn has_no_run(error: &Error) -> bool {
         || (error.status == Some(404) && error.server_code.is_none() && error.message == "HTTP 404")
 }
 
+/// A start that was sent and not answered may have been carried out.
+fn of_start(error: Error) -> Error {
+    match error.code {
+        Code::ConnectionLost | Code::ConnectTimeout | Code::IdleTimeout => unknown_outcome(error),
+        _ => error,
+    }
+}
+
 fn unknown_outcome(error: Error) -> Error {
     Error::new(
         Code::RunOutcomeUnknown,
@@ -518,23 +507,33 @@ async fn pid_of(mut body: Body) -> Option<u32> {
     None
 }
 
+/// The exit as the process table has it, once the output has ended.
+async fn exit_by_pid(sandbox: &Sandbox, leash: &Leash, follow: &mut Follow) -> Result<Exit> {
+    let signal = leash.signal();
+    let pid = follow.process().to_owned();
+    for wait in EXIT_POLL_MS {
+        if wait > 0.0 {
+            Scope::new(Some(&signal))?.guard(host::sleep(wait)).await??;
+        }
+        let info = follow.heal(async || sandbox.process(&pid, Some(&signal)).await).await?;
+        let info: ProcessState = types::read_answer(&info)?;
+        if info.status != "running" {
+            return exit_of(&info);
+        }
+    }
+    Err(Error::new(
+        Code::StreamEndedWithoutExit,
+        "the output has ended, but the server still says that the command runs",
+    ))
+}
+
 fn exit_of(info: &ProcessState) -> Result<Exit> {
-    let status = match (info.exit_code, info.signal) {
-        (Some(code), _) => ExitStatus::Code(code),
-        (None, Some(signal)) => ExitStatus::Signal(signal),
-        (None, None) => {
-            return Err(Error::new(
-                Code::StreamEndedWithoutExit,
-                "the command has ended, but the server lost its exit status",
-            ));
-        }
-    };
-    let reason = match status {
-        _ if info.oom_killed || info.status == "oom_killed" => {
-            Some(Reason::OomKilled)
-        }
-        ExitStatus::Code(_) => Some(Reason::Exited),
-        _ => None,
-    };
-    Ok(Exit { status, reason })
+    let oom_killed = info.oom_killed || info.status == "oom_killed";
+    let reason = info.reason.as_deref().and_then(|name| Reason::from_name(name.as_bytes()));
+    Exit::from_parts(info.exit_code, info.signal, oom_killed, reason).ok_or_else(|| {
+        Error::new(
+            Code::StreamEndedWithoutExit,
+            "the command has ended, but the server lost its exit status",
+        )
+    })
 }

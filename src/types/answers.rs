@@ -21,6 +21,8 @@ pub(crate) struct ProcessState {
     #[serde(default)]
     pub(crate) oom_killed: bool,
     #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
     pub(crate) handle: Option<f64>,
 }
 

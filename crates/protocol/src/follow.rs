@@ -51,7 +51,9 @@ impl Cursor {
             },
         };
         let counts = if self.last_id.is_none() { self.counts } else { [0; 3] };
-        (self.last_id.clone(), Skip { by_id, counts, all: self.counts })
+        // Whether an answer begins at the start is a guess then.
+        let counted = matches!(by_id, ById::Unless(_));
+        (self.last_id.clone(), Skip { by_id, counts, all: self.counts, counted })
     }
 
     /// Whether `count` lines on the server are what has been delivered.
@@ -69,6 +71,7 @@ pub struct Skip {
     counts: [u64; 3],
     /// What there would be to drop, were the answer to begin at the start.
     all: [u64; 3],
+    counted: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,10 +109,17 @@ impl Skip {
         match self.counts.get_mut(stream.map_or(0, |stream| stream as usize)) {
             Some(count) if *count > 0 => {
                 *count -= 1;
+                self.counted = true;
                 true
             }
             _ => false,
         }
+    }
+
+    /// Whether only the server's own count can tell that the right events were dropped.
+    #[must_use]
+    pub const fn counted(&self) -> bool {
+        self.counted
     }
 
     /// Events that were delivered before and have not come again.
