@@ -6,6 +6,7 @@ mod http;
 mod isolation;
 mod log;
 mod process;
+mod pty;
 mod sandbox;
 
 use clap::Parser;
@@ -150,10 +151,9 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 }
 
 fn new_token() -> io::Result<String> {
-    use std::fmt::Write as _;
-    let mut token = String::from("sl_");
-    for byte in random::<24>()? {
-        let _ = write!(token, "{byte:02x}");
-    }
-    Ok(token)
+    Ok(format!("sl_{}", hex(random::<24>()?)))
+}
+
+fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -42,7 +42,6 @@ pub(crate) struct Spawned {
     /// Told when the leader has exited; an error when the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
     /// A terminal's other side.
-    #[expect(dead_code, reason = "terminals come next")]
     pub(crate) terminal: Option<OwnedFd>,
 }
 

@@ -13,5 +13,5 @@ mod tree;
 
 pub(crate) use handle::Agent;
 pub(crate) use inside::{Args, main};
-pub(crate) use message::{Exited, Spawn};
+pub(crate) use message::{Exited, Size, Spawn};
 pub(crate) use spawn::{ON_TERMINAL, on_terminal};

@@ -4,11 +4,12 @@
 use super::App;
 use crate::error::ApiError;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::route;
 use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
@@ -62,12 +63,7 @@ impl Guard {
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let token = given.and_then(|given| {
-            let (scheme, token) = given.split_at_checked(7)?;
-            scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-        });
-        if token.is_some_and(|token| token.ct_eq(self.token.as_bytes()).into()) {
+        if is_key(self, headers) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -75,6 +71,16 @@ impl Guard {
             "this server wants its key: `Authorization: Bearer <key>`, as it printed at its start",
         ))
     }
+}
+
+/// Whether a request carries the server's key.
+pub(super) fn is_key(guard: &Guard, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = given.and_then(|given| {
+        let (scheme, token) = given.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+    });
+    token.is_some_and(|token| token.ct_eq(guard.token.as_bytes()).into())
 }
 
 /// A Host header's name without its port.
@@ -86,8 +92,15 @@ pub(super) fn host_name(host: &str) -> &str {
 }
 
 /// Lets a request pass, or answers it.
-pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    State(app): State<Arc<App>>,
+    matched: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let guard = &app.guard;
+    // It has a token of its own, which it checks.
+    let is_socket = matched.is_some_and(|path| path.as_str().ends_with(route::PTY_SOCKET.path));
     let headers = request.headers();
     let origin = match Guard::check_host(headers).and_then(|()| guard.check_origin(headers)) {
         Ok(origin) => origin.cloned(),
@@ -97,10 +110,11 @@ pub(super) async fn check(State(app): State<Arc<App>>, request: Request, next: N
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight && origin.is_some() {
         preflight_answer()
-    } else if let Err(error) = guard.check_token(headers) {
-        error.into_response()
     } else {
-        next.run(request).await
+        match guard.check_token(headers) {
+            Err(error) if !is_socket => error.into_response(),
+            _ => next.run(request).await,
+        }
     };
     if let Some(origin) = origin {
         let headers = response.headers_mut();

@@ -3,6 +3,7 @@
 mod guard;
 mod lifecycle;
 mod process;
+mod pty;
 mod request;
 mod stream;
 
@@ -70,7 +71,13 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::GET_OUTPUT, stream::output);
     let routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
     let routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
-    add(routes, route::FOLLOW_OUTPUT, stream::follow_output)
+    let routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
+    let routes = add(routes, route::CREATE_PTY, pty::create);
+    let routes = add(routes, route::LIST_PTYS, pty::list);
+    let routes = add(routes, route::GET_PTY, pty::get);
+    let routes = add(routes, route::KILL_PTY, pty::kill);
+    let routes = add(routes, route::RESIZE_PTY, pty::resize);
+    add(routes, route::PTY_SOCKET, pty::socket)
 }
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every

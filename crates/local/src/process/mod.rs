@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::wire::process::{OutputMode, ProcessInfo, StartRequest, Status, StdinMode};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,30 +127,45 @@ impl Process {
     }
 }
 
-/// What no process could be started with is refused; what is right has this time limit.
-fn check(request: &StartRequest) -> Result<Option<Duration>> {
+/// Refuses what no process could be started with.
+pub(crate) fn check_strings(
+    command: &str,
+    args: &[String],
+    env: &BTreeMap<String, String>,
+    working_dir: Option<&str>,
+) -> Result<()> {
     let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
-    if request.command.is_empty() {
+    if command.is_empty() {
         return wrong("`command` must not be empty");
     }
-    let strings = [&request.command]
+    let strings = [command]
         .into_iter()
-        .chain(&request.args)
-        .chain(&request.working_dir)
-        .chain(request.env.iter().flat_map(|(name, value)| [name, value]));
+        .chain(args.iter().map(String::as_str))
+        .chain(working_dir)
+        .chain(env.iter().flat_map(|(name, value)| [name.as_str(), value]));
     if strings.into_iter().any(|text| text.contains('\0')) {
         return wrong("a NUL character cannot be passed to a process");
     }
-    if request.env.keys().any(|name| name.is_empty() || name.contains('=')) {
+    if env.keys().any(|name| name.is_empty() || name.contains('=')) {
         return wrong("the name of a variable is not empty and has no '='");
     }
+    Ok(())
+}
+
+/// The time limit of a request that a process can be started with.
+fn check(request: &StartRequest) -> Result<Option<Duration>> {
+    let StartRequest { command, args, env, working_dir, .. } = request;
+    check_strings(command, args, env, working_dir.as_deref())?;
     if request.name.is_some() || request.restart.is_some() || request.health_check.is_some() {
         return Err(ApiError::unsupported("managed processes (`name`, `restart`, `health_check`)"));
     }
     match request.timeout.map(Duration::try_from_secs_f64) {
         None => Ok(None),
         Some(Ok(timeout)) if !timeout.is_zero() => Ok(Some(timeout)),
-        Some(_) => wrong("`timeout` must be a number of seconds above 0"),
+        Some(_) => Err(ApiError::new(
+            ServerCode::InvalidRequest,
+            "`timeout` must be a number of seconds above 0",
+        )),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::isolation::{Isolation, Limits};
 use crate::log::now_ms;
 use crate::process::Table;
+use crate::pty::Sessions;
 use shoreline_protocol::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
 use std::io;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
     pub(crate) processes: Table,
+    pub(crate) terminals: Sessions,
     agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
@@ -69,6 +71,7 @@ impl Sandbox {
             id,
             name: request.name,
             processes: Table::new(agent.clone(), directory.path().join("log")),
+            terminals: Sessions::new(agent.clone()),
             agent,
             image: request.image,
             resources: request.resources,
@@ -101,7 +104,7 @@ impl Sandbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| Ended { at: now_ms(), reason });
-        self.processes.close().await;
+        tokio::join!(self.processes.close(), self.terminals.close());
         self.agent.close().await;
         let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let removed = tokio::task::spawn_blocking(move || directory.map(TempDir::close));

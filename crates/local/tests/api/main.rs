@@ -8,3 +8,4 @@ mod lifecycle;
 mod output;
 mod processes;
 mod server;
+mod terminals;

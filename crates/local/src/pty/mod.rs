@@ -1,0 +1,149 @@
+//! Terminals: a process on a pseudo-terminal, its recent output, and whoever is attached.
+
+mod ring;
+mod session;
+
+pub(crate) use session::{At, Session};
+
+use crate::agent::Agent;
+use crate::error::{ApiError, Result};
+use serde::{Deserialize, Serialize};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long an ended session is still shown.
+const SHOWN: Duration = Duration::from_secs(60);
+const SHOWN_AFTER_KILL: Duration = Duration::from_secs(5);
+
+/// A session to create (protocol, 8.1).
+#[derive(Debug, Deserialize)]
+pub(crate) struct CreateRequest {
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) args: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) env: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) working_dir: Option<String>,
+    #[serde(default = "rows")]
+    pub(crate) rows: u16,
+    #[serde(default = "cols")]
+    pub(crate) cols: u16,
+}
+
+const fn rows() -> u16 {
+    24
+}
+
+const fn cols() -> u16 {
+    80
+}
+
+/// A session, as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Info {
+    session_id: String,
+    pid: u32,
+    command: String,
+    args: Vec<String>,
+    rows: u16,
+    cols: u16,
+    created_at: u64,
+    ended_at: Option<u64>,
+    exit_code: Option<i32>,
+    /// Beyond the public protocol, as in a process's record.
+    signal: Option<i32>,
+    is_alive: bool,
+}
+
+/// The sessions of one sandbox.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    agent: Arc<Agent>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sessions: Vec<Arc<Session>>,
+    /// Being created: they count too.
+    starting: usize,
+    closed: bool,
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sessions {
+    pub(crate) fn new(agent: Arc<Agent>) -> Self {
+        Self { agent, inner: Arc::default() }
+    }
+
+    /// Starts a session.
+    pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Session>> {
+        {
+            let mut inner = lock(&self.inner);
+            if inner.closed {
+                return Err(ApiError::not_running());
+            }
+            let live = inner.sessions.iter().filter(|session| session.is_alive()).count();
+            if live + inner.starting >= limits::PTY_SESSIONS {
+                return Err(ApiError::new(
+                    ServerCode::TooManySessions,
+                    format!("{} terminals are open: close some first", limits::PTY_SESSIONS),
+                ));
+            }
+            inner.starting += 1;
+        }
+        let started = Session::start(request, &self.agent).await;
+        let mut inner = lock(&self.inner);
+        inner.starting -= 1;
+        let session = started?;
+        inner.sessions.push(session.clone());
+        let closed = inner.closed;
+        drop(inner);
+        if closed {
+            session.kill();
+        }
+        self.forget_later(session.clone());
+        Ok(session)
+    }
+
+    /// An ended session is shown for a while and then forgotten.
+    fn forget_later(&self, session: Arc<Session>) {
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            session.wait().await;
+            let shown = if session.was_killed() { SHOWN_AFTER_KILL } else { SHOWN };
+            tokio::time::sleep(shown).await;
+            if let Some(inner) = inner.upgrade() {
+                lock(&inner).sessions.retain(|other| other.id != session.id);
+            }
+        });
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        lock(&self.inner).sessions.clone()
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.inner).sessions.iter().find(|session| session.id == id).cloned()
+    }
+
+    /// Starts no session any more and ends those that there are.
+    pub(crate) async fn close(&self) {
+        let all = {
+            let mut inner = lock(&self.inner);
+            inner.closed = true;
+            inner.sessions.clone()
+        };
+        all.iter().for_each(|session| session.kill());
+        for session in &all {
+            session.wait().await;
+        }
+    }
+}

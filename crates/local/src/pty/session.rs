@@ -1,0 +1,290 @@
+//! One terminal: its owner reads what the program writes, keeps the newest of it, and ends it.
+
+use super::ring::Ring;
+use super::{CreateRequest, Info};
+use crate::agent::{Agent, Exited, Size, Spawn};
+use crate::error::{ApiError, Result};
+use crate::log::now_ms;
+use rustix::fd::OwnedFd;
+use rustix::process::Signal;
+use rustix::termios::{Winsize, tcsetwinsize};
+use shoreline_protocol::error::ServerCode;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long nobody may be attached.
+const UNATTENDED: Duration = Duration::from_secs(300);
+/// Between SIGHUP and SIGKILL.
+const HANG_UP: Duration = Duration::from_secs(5);
+/// How long after the exit output may still come.
+const LATE_OUTPUT: Duration = Duration::from_secs(1);
+
+/// A terminal session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pid: u32,
+    command: String,
+    args: Vec<String>,
+    created_at: u64,
+    agent: Arc<Agent>,
+    /// For its size, which must not wait for the input.
+    terminal: OwnedFd,
+    input: tokio::sync::Mutex<pipe::Sender>,
+    state: Mutex<State>,
+    wake: watch::Sender<()>,
+    /// Clients that are attached now.
+    attached: AtomicUsize,
+    killed: AtomicBool,
+    kill: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    size: Size,
+    ring: Ring,
+    ended: Option<(Exited, u64)>,
+}
+
+/// What an attached client finds at its position.
+pub(crate) enum At {
+    /// Bytes that come there.
+    Bytes(Vec<u8>),
+    Nothing,
+    /// Bytes up to this position are no longer kept.
+    Lost(u64),
+    /// The session has ended, and everything was read.
+    End(Exited),
+}
+
+impl Session {
+    pub(super) async fn start(request: CreateRequest, agent: &Arc<Agent>) -> Result<Arc<Self>> {
+        let size = shoreline_protocol::pty::Size::clamped(request.cols, request.rows);
+        let size = Size { rows: size.rows, cols: size.cols };
+        let CreateRequest { command, args, env, working_dir, .. } = request;
+        let (args, mut env) = (args.unwrap_or_default(), env.unwrap_or_default());
+        crate::process::check_strings(&command, &args, &env, working_dir.as_deref())?;
+        env.entry("TERM".to_owned()).or_insert_with(|| "xterm-256color".to_owned());
+        let spawn = Spawn {
+            command: command.clone(),
+            args: args.clone(),
+            env,
+            working_dir,
+            user: None,
+            files: [false; 3],
+            terminal: Some(size),
+        };
+        let spawned = agent.spawn(spawn, Vec::new()).await?;
+        let open = || -> io::Result<_> {
+            let terminal = spawned.terminal.ok_or_else(|| io::Error::other("no terminal came"))?;
+            rustix::io::ioctl_fionbio(&terminal, true)?;
+            let output = pipe::Receiver::from_owned_fd_unchecked(terminal.try_clone()?)?;
+            let input = pipe::Sender::from_owned_fd_unchecked(terminal.try_clone()?)?;
+            Ok((terminal, output, input))
+        };
+        let (terminal, output, input) = open().map_err(|e| ApiError::internal(&e))?;
+        let session = Arc::new(Self {
+            id: new_id().map_err(|e| ApiError::internal(&e))?,
+            token: crate::hex(crate::random::<32>().map_err(|e| ApiError::internal(&e))?),
+            pid: spawned.pid,
+            command,
+            args,
+            created_at: now_ms(),
+            agent: agent.clone(),
+            terminal,
+            input: tokio::sync::Mutex::new(input),
+            state: Mutex::new(State { size, ring: Ring::default(), ended: None }),
+            wake: watch::Sender::default(),
+            attached: AtomicUsize::new(0),
+            killed: AtomicBool::new(false),
+            kill: Notify::new(),
+        });
+        tokio::spawn(session.clone().run(output, spawned.exited));
+        Ok(session)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads output until the program has exited, and ends it when asked or unattended.
+    async fn run(self: Arc<Self>, mut output: pipe::Receiver, exited: oneshot::Receiver<Exited>) {
+        let exited = self.until_exit(&mut output, exited).await;
+        // Whatever else holds the terminal open ends with the leader's group.
+        let _ = self.agent.reap(self.pid).await;
+        let mut buffer = [0; 4096];
+        let _ = timeout(LATE_OUTPUT, async {
+            while let Ok(count @ 1..) = output.read(&mut buffer).await {
+                self.push(&buffer[..count]);
+            }
+        })
+        .await;
+        self.lock().ended = Some((exited, now_ms()));
+        self.wake.send_replace(());
+    }
+
+    async fn until_exit(
+        &self,
+        output: &mut pipe::Receiver,
+        mut exited: oneshot::Receiver<Exited>,
+    ) -> Exited {
+        let mut buffer = [0; 4096];
+        let mut reading = true;
+        let mut watch = self.wake.subscribe();
+        let mut alone_since = Some(Instant::now());
+        let mut kill_at = None;
+        loop {
+            let alone = self.attached.load(Ordering::Relaxed) == 0;
+            alone_since = if alone { alone_since.or_else(|| Some(Instant::now())) } else { None };
+            let unattended = alone_since.map(|since| since + UNATTENDED);
+            tokio::select! {
+                exited = &mut exited => {
+                    return exited.unwrap_or(Exited { code: None, signal: None });
+                }
+                read = output.read(&mut buffer), if reading => match read {
+                    Ok(count @ 1..) => self.push(&buffer[..count]),
+                    // Nothing has the terminal open now; only the exit is due.
+                    _ => reading = false,
+                },
+                () = self.kill.notified() => {
+                    let _ = self.agent.signal(self.pid, Signal::HUP.as_raw(), true).await;
+                    kill_at.get_or_insert_with(|| Instant::now() + HANG_UP);
+                }
+                () = at(unattended) => {
+                    self.killed.store(true, Ordering::Relaxed);
+                    kill_at = Some(Instant::now());
+                    alone_since = Some(Instant::now());
+                }
+                () = at(kill_at) => {
+                    let _ = self.agent.signal(self.pid, Signal::KILL.as_raw(), true).await;
+                    kill_at = None;
+                }
+                // Somebody came or went.
+                _ = watch.changed() => {}
+            }
+        }
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        self.lock().ring.push(bytes);
+        self.wake.send_replace(());
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().ended.is_none()
+    }
+
+    pub(super) fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    /// Hangs up, and kills what does not care. Of one that has ended nothing is left to do.
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        self.kill.notify_one();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn wait(&self) {
+        let mut watch = self.wake.subscribe();
+        while self.is_alive() && watch.changed().await.is_ok() {}
+    }
+
+    /// Notified when there may be more.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
+    }
+
+    /// Counts a client for as long as the guard lives.
+    pub(crate) fn attach(self: &Arc<Self>) -> Attached {
+        self.attached.fetch_add(1, Ordering::Relaxed);
+        self.wake.send_replace(());
+        Attached(self.clone())
+    }
+
+    /// The position of the first byte that can be had, and of the next one to come.
+    pub(crate) fn positions(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.ring.start(), state.ring.end())
+    }
+
+    /// What is at a position.
+    pub(crate) fn at(&self, position: u64) -> At {
+        const MOST: usize = 16 * 1024;
+        let state = self.lock();
+        if position < state.ring.start() {
+            return At::Lost(state.ring.start());
+        }
+        if position < state.ring.end() {
+            return At::Bytes(state.ring.read(position, MOST));
+        }
+        state.ended.map_or(At::Nothing, |(exited, _)| At::End(exited))
+    }
+
+    /// Types bytes, as fast as the program takes them.
+    pub(crate) async fn type_in(&self, bytes: &[u8]) -> io::Result<()> {
+        self.input.lock().await.write_all(bytes).await
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, rows: u16, cols: u16) -> Result<()> {
+        let mut state = self.lock();
+        let shoreline_protocol::pty::Size { rows, cols } =
+            shoreline_protocol::pty::Size::clamped(cols, rows);
+        let winsize = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+        if state.ended.is_some() || tcsetwinsize(&self.terminal, winsize).is_err() {
+            return Err(ApiError::new(ServerCode::Conflict, "the terminal has ended"));
+        }
+        state.size = Size { rows, cols };
+        Ok(())
+    }
+
+    pub(crate) fn info(&self) -> Info {
+        let state = self.lock();
+        Info {
+            session_id: self.id.clone(),
+            pid: self.pid,
+            command: self.command.clone(),
+            args: self.args.clone(),
+            rows: state.size.rows,
+            cols: state.size.cols,
+            created_at: self.created_at,
+            ended_at: state.ended.map(|(_, at)| at),
+            exit_code: state.ended.and_then(|(exited, _)| exited.code),
+            signal: state.ended.and_then(|(exited, _)| exited.signal),
+            is_alive: state.ended.is_none(),
+        }
+    }
+}
+
+/// A client that is attached.
+#[derive(Debug)]
+pub(crate) struct Attached(Arc<Session>);
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.attached.fetch_sub(1, Ordering::Relaxed);
+        self.0.wake.send_replace(());
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An id as the API has them: 21 characters of `A-Za-z0-9_-`.
+fn new_id() -> io::Result<String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    let bytes = crate::random::<21>()?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 64)])).collect())
+}
