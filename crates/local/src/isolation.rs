@@ -179,6 +179,12 @@ impl Isolation {
     }
 }
 
+/// Bytes that programs can share through `/dev/shm`.
+const SHARED_MEMORY: &str = "268435456";
+/// What is in memory would otherwise be a place to fill it up.
+const READ_ONLY: [&str; 8] =
+    ["--remount-ro", "/run", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace"];
+
 /// Where the agent's executable is inside.
 const AGENT: &str = "/run/shoreline/agent";
 
@@ -204,10 +210,12 @@ fn view(command: &mut Command, place: &Place, executable: &Path) {
         "/proc",
         "--dev",
         "/dev",
+        "--size",
+        SHARED_MEMORY,
+        "--tmpfs",
+        "/dev/shm",
         "--tmpfs",
         "/run",
-        "--dir",
-        "/var/tmp",
         "--dir",
         "/root",
     ]);
@@ -231,11 +239,15 @@ fn view(command: &mut Command, place: &Place, executable: &Path) {
         let inside = Path::new("/etc").join(name);
         command.arg("--ro-bind").arg(place.host("etc").join(name)).arg(inside);
     }
-    for (name, inside) in [("workspace", "/workspace"), ("tmp", "/tmp"), ("home", "/home/tl-user")]
-    {
+    for (name, inside) in [
+        ("workspace", "/workspace"),
+        ("tmp", "/tmp"),
+        ("tmp", "/var/tmp"),
+        ("home", "/home/tl-user"),
+    ] {
         command.arg("--bind").arg(place.host(name)).arg(inside);
     }
-    command.arg("--ro-bind").arg(executable).arg(AGENT).args(["--chdir", "/workspace"]);
+    command.arg("--ro-bind").arg(executable).arg(AGENT).args(READ_ONLY);
 }
 
 /// A sandbox's directory on the host.

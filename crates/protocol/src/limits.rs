@@ -70,3 +70,9 @@ pub const PROCESSES: usize = 2048;
 
 /// Ended processes of one sandbox whose output is kept.
 pub const ENDED_PROCESSES: usize = 1000;
+
+/// Bytes of a file that is written to a local server at once.
+pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+
+/// Entries of a directory that a local server lists.
+pub const DIRECTORY_ENTRIES: usize = 200_000;

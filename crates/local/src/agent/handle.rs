@@ -1,6 +1,6 @@
 //! The server's side of an agent.
 
-use super::message::{Asked, Exited, Inbox, Request, Spawn, Told, encode, send};
+use super::message::{Asked, Exited, FileRequest, How, Inbox, Request, Spawn, Told, encode, send};
 use crate::error::{ApiError, Result};
 use rustix::fd::{AsFd as _, OwnedFd};
 use shoreline_protocol::error::ServerCode;
@@ -41,8 +41,8 @@ pub(crate) struct Spawned {
     pub(crate) pid: u32,
     /// Told when the leader has exited; an error when the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
-    /// A terminal's other side.
-    pub(crate) terminal: Option<OwnedFd>,
+    /// A terminal's other side, or what was opened.
+    pub(crate) file: Option<OwnedFd>,
 }
 
 fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
@@ -74,6 +74,12 @@ impl Agent {
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
     pub(crate) async fn spawn(&self, spawn: Spawn, files: Vec<OwnedFd>) -> Result<Spawned> {
         self.ask(Request::Spawn(spawn), files).await
+    }
+
+    /// Does something with a path; what was opened comes back.
+    pub(crate) async fn file(&self, path: &str, how: How) -> Result<Option<OwnedFd>> {
+        let request = FileRequest { path: path.to_owned(), how };
+        Ok(self.ask(Request::File(request), Vec::new()).await?.file)
     }
 
     /// Signals a process that has not been reaped, or its group.
@@ -175,7 +181,7 @@ fn hand_out(inbox: &mut Inbox, waiting: &Mutex<Waiting>) -> io::Result<()> {
                     if pid != 0 {
                         waiting.exits.insert(pid, exit);
                     }
-                    Spawned { pid, exited, terminal: files.into_iter().next() }
+                    Spawned { pid, exited, file: files.into_iter().next() }
                 }));
             }
         }

@@ -1,7 +1,7 @@
 //! The agent itself. One thread: it never waits for a process, a disk or a peer.
 
 use super::message::{Asked, Exited, Inbox, Refusal, Request, Spawn, Told, encode, send};
-use super::{spawn, tree};
+use super::{files, spawn, tree};
 use crate::error::{ApiError, Result};
 use clap::Parser;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -127,6 +127,9 @@ impl Inside {
         while let Some((Asked { id, request }, files)) = inbox.next()? {
             let result = match request {
                 Request::Spawn(spawn) => self.spawn(&spawn, files),
+                Request::File(request) => {
+                    files::perform(&request, &self.workspace).map(|file| (0, file))
+                }
                 Request::Signal { pid, signal, group } => {
                     self.signal(pid, signal, group).map(|()| (0, None))
                 }

@@ -36,9 +36,36 @@ pub(crate) struct Size {
     pub(crate) cols: u16,
 }
 
+/// What is done with a path.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FileRequest {
+    pub(crate) path: String,
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum How {
+    Read,
+    List,
+    Remove,
+    /// Opens a new file beside the path, named after it and the mark.
+    Create {
+        mark: String,
+    },
+    /// Puts that file in its place.
+    Commit {
+        mark: String,
+    },
+    /// Removes that file.
+    Discard {
+        mark: String,
+    },
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     Spawn(Spawn),
+    File(FileRequest),
     /// To the process, or to its whole group. Its leader is not reaped yet.
     Signal {
         pid: u32,

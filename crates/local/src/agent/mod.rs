@@ -5,13 +5,15 @@
 //! It dies with the server, since its socket ends, and takes with it everything that was started: what
 //! left its process group too, since orphans become its children.
 
+mod files;
 mod handle;
 mod inside;
 mod message;
+mod place;
 mod spawn;
 mod tree;
 
 pub(crate) use handle::Agent;
 pub(crate) use inside::{Args, main};
-pub(crate) use message::{Exited, Size, Spawn};
+pub(crate) use message::{Exited, How, Size, Spawn};
 pub(crate) use spawn::{ON_TERMINAL, on_terminal};

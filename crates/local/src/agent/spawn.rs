@@ -1,6 +1,7 @@
 //! Starting a process, with the cause when that fails.
 
 use super::message::{Size, Spawn};
+use super::place::{WORKSPACE, inside};
 use crate::error::{ApiError, Result};
 use rustix::fd::OwnedFd;
 use rustix::process::{getgid, getuid};
@@ -13,9 +14,6 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-/// The name under which a process reaches the sandbox's own directory, as in the cloud.
-const WORKSPACE: &str = "/workspace";
 
 /// The subcommand that gives a process its terminal.
 pub(crate) const ON_TERMINAL: &str = "on-terminal";
@@ -67,14 +65,10 @@ pub(super) fn spawn(
         .map_err(|error| failed(&spawn.command, &error))
 }
 
-/// The directory that a request names; `/workspace` is the sandbox's own.
+/// The directory that a request names.
 fn directory(spawn: &Spawn, workspace: &Path) -> Result<PathBuf> {
     let named = spawn.working_dir.as_deref().unwrap_or(WORKSPACE);
-    let directory = match Path::new(named).strip_prefix(WORKSPACE) {
-        Ok(below) if below.as_os_str().is_empty() => workspace.to_owned(),
-        Ok(below) => workspace.join(below),
-        Err(_) => workspace.join(named),
-    };
+    let directory = inside(named, workspace);
     if directory.is_dir() {
         return Ok(directory);
     }

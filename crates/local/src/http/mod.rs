@@ -1,5 +1,6 @@
 //! The API over HTTP: routes, who may use them, and their answers.
 
+mod files;
 mod guard;
 mod lifecycle;
 mod process;
@@ -77,7 +78,11 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::GET_PTY, pty::get);
     let routes = add(routes, route::KILL_PTY, pty::kill);
     let routes = add(routes, route::RESIZE_PTY, pty::resize);
-    add(routes, route::PTY_SOCKET, pty::socket)
+    let routes = add(routes, route::PTY_SOCKET, pty::socket);
+    let routes = add(routes, route::READ_FILE, files::read);
+    let routes = add(routes, route::WRITE_FILE, files::write);
+    let routes = add(routes, route::DELETE_FILE, files::delete);
+    add(routes, route::LIST_DIRECTORY, files::list)
 }
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every

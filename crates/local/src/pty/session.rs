@@ -83,7 +83,7 @@ impl Session {
         };
         let spawned = agent.spawn(spawn, Vec::new()).await?;
         let open = || -> io::Result<_> {
-            let terminal = spawned.terminal.ok_or_else(|| io::Error::other("no terminal came"))?;
+            let terminal = spawned.file.ok_or_else(|| io::Error::other("no terminal came"))?;
             rustix::io::ioctl_fionbio(&terminal, true)?;
             let output = pipe::Receiver::from_owned_fd_unchecked(terminal.try_clone()?)?;
             let input = pipe::Sender::from_owned_fd_unchecked(terminal.try_clone()?)?;

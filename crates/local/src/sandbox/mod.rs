@@ -40,7 +40,7 @@ pub(crate) struct Sandbox {
     pub(crate) name: Option<String>,
     pub(crate) processes: Table,
     pub(crate) terminals: Sessions,
-    agent: Arc<Agent>,
+    pub(crate) agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
     timeout_secs: Option<u64>,

@@ -74,6 +74,11 @@ async fn nothing_of_the_host_can_be_changed() {
     );
     for script in [
         "touch /usr/bin/new",
+        "touch /new",
+        "touch /etc/new",
+        "touch /run/new",
+        "touch /dev/new",
+        "touch /root/new",
         "touch /etc/resolv.conf",
         "echo x > /etc/passwd",
         "mount -t tmpfs none /mnt",
@@ -83,6 +88,8 @@ async fn nothing_of_the_host_can_be_changed() {
         let seen = sandbox.run_script(&format!("{script} 2>/dev/null && echo done")).await;
         assert_eq!(seen.stdout(), "", "{script}");
     }
+    let writable = "for d in /tmp /var/tmp /dev/shm ~ /workspace; do touch $d/new || echo $d; done";
+    assert_eq!(prints(&sandbox, writable).await, "");
     let no_new_privileges = "grep -E '^(NoNewPrivs|CapEff)' /proc/self/status";
     assert_eq!(
         prints(&sandbox, no_new_privileges).await,

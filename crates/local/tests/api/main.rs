@@ -3,6 +3,7 @@
 
 mod access;
 mod ending;
+mod files;
 mod isolation;
 mod lifecycle;
 mod output;

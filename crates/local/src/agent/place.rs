@@ -1,0 +1,15 @@
+//! Paths, as requests name them.
+
+use std::path::{Path, PathBuf};
+
+/// The name of the sandbox's own directory, as in the cloud.
+pub(super) const WORKSPACE: &str = "/workspace";
+
+/// Where a path leads: `/workspace` is the sandbox's own directory, and relative ones begin there.
+pub(super) fn inside(path: &str, workspace: &Path) -> PathBuf {
+    match Path::new(path).strip_prefix(WORKSPACE) {
+        Ok(below) if below.as_os_str().is_empty() => workspace.to_owned(),
+        Ok(below) => workspace.join(below),
+        Err(_) => workspace.join(path),
+    }
+}

@@ -1,0 +1,238 @@
+//! Files over HTTP (protocol, section 7): opened inside the sandbox, read and written here.
+
+use super::NO_CONTENT;
+use super::request::{Target, json};
+use crate::agent::{Agent, How};
+use crate::error::{ApiError, Result};
+use axum::body::{Body, Bytes};
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use percent_encoding::percent_decode_str;
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+use serde::Serialize;
+use serde_json::json as object;
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
+use std::fs::File;
+use std::io::{self, SeekFrom};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+
+/// The path of a request; `..` is refused, wherever it would lead.
+fn checked(RawQuery(query): RawQuery) -> Result<String> {
+    let wrong = || {
+        let text = "the query must have a `path`, percent-encoded UTF-8";
+        ApiError::new(ServerCode::InvalidRequest, text)
+    };
+    let query = query.unwrap_or_default();
+    let path = query.split('&').find_map(|pair| pair.strip_prefix("path=")).ok_or_else(wrong)?;
+    // Strictly: a form's decoding would make another path of what is not UTF-8.
+    let path = path.replace('+', " ");
+    let path = percent_decode_str(&path).decode_utf8().map_err(|_| wrong())?.into_owned();
+    if path.is_empty() || path.contains('\0') {
+        return Err(ApiError::new(ServerCode::InvalidPath, "a path is not empty and has no NUL"));
+    }
+    if path.split('/').any(|part| part == "..") {
+        let text = format!("{path:?}: a path must not have `..` in it");
+        return Err(ApiError::new(ServerCode::PathTraversal, text));
+    }
+    Ok(path)
+}
+
+/// What was opened inside, and what it is: the other side is not to be trusted with either.
+async fn opened(agent: &Agent, path: &str, how: How) -> Result<(File, std::fs::Metadata)> {
+    let file = agent.file(path, how).await?;
+    let file = file.ok_or_else(|| ApiError::internal(&io::Error::other("no file came")))?;
+    let file = File::from(file);
+    let metadata = file.metadata().map_err(|e| ApiError::internal(&e))?;
+    Ok((file, metadata))
+}
+
+pub(super) async fn read(
+    Target(sandbox): Target,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let path = checked(query)?;
+    let (file, metadata) = opened(&sandbox.agent, &path, How::Read).await?;
+    if metadata.is_dir() {
+        return Err(ApiError::new(ServerCode::IsDirectory, format!("{path:?}: is a directory")));
+    }
+    if !metadata.is_file() {
+        return Err(ApiError::new(ServerCode::InvalidPath, format!("{path:?}: is no file")));
+    }
+    let length = metadata.len();
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let part = range.and_then(|range| byte_range(range, length));
+    let (status, start, count) = match part {
+        None => (StatusCode::OK, 0, length),
+        Some(Some((start, end))) => (StatusCode::PARTIAL_CONTENT, start, end - start + 1),
+        Some(None) => {
+            let text = format!("the range lies outside the {length} bytes of the file");
+            let error = ApiError::new(ServerCode::RangeNotSatisfiable, text);
+            let whole = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+            return Ok((whole, error).into_response());
+        }
+    };
+    let mut file = tokio::fs::File::from_std(file);
+    file.seek(SeekFrom::Start(start)).await.map_err(|e| ApiError::internal(&e))?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, count.to_string()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+    ];
+    let mut response = (status, headers, Body::from_stream(contents(file, count))).into_response();
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(range) = format!("bytes {start}-{}/{length}", start + count - 1).parse()
+    {
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    Ok(response)
+}
+
+/// `count` bytes from where the file stands; fewer are an error, which breaks the connection off.
+fn contents(file: tokio::fs::File, count: u64) -> impl futures::Stream<Item = io::Result<Bytes>> {
+    const PART: u64 = 256 * 1024;
+    futures::stream::try_unfold((file, count), async |(mut file, left)| {
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(left.min(PART)).unwrap_or_default());
+        let read = (&mut file).take(left.min(PART)).read_buf(&mut bytes).await?;
+        if read == 0 {
+            return Err(io::Error::other("the file has become shorter"));
+        }
+        Ok(Some((Bytes::from(bytes), (file, left - read as u64))))
+    })
+}
+
+/// The first and the last byte of a single range (RFC 9110, 14.1.2): nothing where the header is to be
+/// ignored, `None` within where nothing of it can be had.
+fn byte_range(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
+    let (first, last) = text.strip_prefix("bytes=")?.trim().split_once('-')?;
+    let number = |text: &str| text.parse::<u64>().ok();
+    let (start, end) = match (first.is_empty(), last.is_empty()) {
+        (true, _) => (length.saturating_sub(number(last)?), length.saturating_sub(1)),
+        (false, true) => (number(first)?, length.saturating_sub(1)),
+        (false, false) => (number(first)?, number(last)?.min(length.saturating_sub(1))),
+    };
+    if first.is_empty() && number(last) == Some(0) || start >= length {
+        return Some(None);
+    }
+    (start <= end).then_some(Some((start, end)))
+}
+
+pub(super) async fn write(
+    Target(sandbox): Target,
+    query: RawQuery,
+    body: Body,
+) -> Result<StatusCode> {
+    let path = checked(query)?;
+    let mark = crate::hex(crate::random::<8>().map_err(|e| ApiError::internal(&e))?);
+    let (file, _) = opened(&sandbox.agent, &path, How::Create { mark: mark.clone() }).await?;
+    let unfinished =
+        Unfinished { agent: sandbox.agent.clone(), path: path.clone(), mark: Some(mark.clone()) };
+    fill(tokio::fs::File::from_std(file), body).await?;
+    sandbox.agent.file(&path, How::Commit { mark }).await?;
+    unfinished.done();
+    Ok(NO_CONTENT)
+}
+
+async fn fill(mut file: tokio::fs::File, body: Body) -> Result<()> {
+    let (mut data, mut length) = (body.into_data_stream(), 0);
+    while let Some(part) = data.next().await {
+        let part =
+            part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
+        length += part.len() as u64;
+        if length > limits::FILE_BYTES {
+            let text = format!("a file has at most {} bytes", limits::FILE_BYTES);
+            return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
+        }
+        file.write_all(&part).await.map_err(|e| write_failed(&e))?;
+    }
+    file.flush().await.map_err(|e| write_failed(&e))?;
+    // Whole before it takes its place, also if the machine goes down.
+    file.sync_data().await.map_err(|e| write_failed(&e))
+}
+
+fn write_failed(error: &io::Error) -> ApiError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ApiError::new(ServerCode::StorageFull, "the disk is full")
+        }
+        _ => ApiError::internal(error),
+    }
+}
+
+/// A file that is being written; dropped before it is done, as when the client goes away, it is removed.
+struct Unfinished {
+    agent: Arc<Agent>,
+    path: String,
+    mark: Option<String>,
+}
+
+impl Unfinished {
+    fn done(mut self) {
+        self.mark = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(mark) = self.mark.take() {
+            let (agent, path) = (self.agent.clone(), std::mem::take(&mut self.path));
+            tokio::spawn(async move { agent.file(&path, How::Discard { mark }).await });
+        }
+    }
+}
+
+pub(super) async fn delete(Target(sandbox): Target, query: RawQuery) -> Result<StatusCode> {
+    sandbox.agent.file(&checked(query)?, How::Remove).await?;
+    Ok(NO_CONTENT)
+}
+
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    is_dir: bool,
+    size: Option<u64>,
+    modified_at: i64,
+}
+
+pub(super) async fn list(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
+    let path = checked(query)?;
+    let (directory, _) = opened(&sandbox.agent, &path, How::List).await?;
+    let entries = tokio::task::spawn_blocking(move || entries(&directory));
+    let mut entries = entries.await.map_err(|e| ApiError::internal(&e.into()))??;
+    entries.sort_by(|a, b| b.is_dir.cmp(&a.is_dir).then_with(|| a.name.cmp(&b.name)));
+    json(StatusCode::OK, &object!({ "path": path, "entries": entries }))
+}
+
+fn entries(directory: &File) -> Result<Vec<Entry>> {
+    let failed = |errno: rustix::io::Errno| ApiError::internal(&errno.into());
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name.to_bytes() == b"." || name.to_bytes() == b".." {
+            continue;
+        }
+        if entries.len() == limits::DIRECTORY_ENTRIES {
+            let text = format!("the directory has more than {} entries", limits::DIRECTORY_ENTRIES);
+            return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
+        }
+        // One that has vanished in between is not there.
+        let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        entries.push(Entry {
+            name: name.to_string_lossy().into_owned(),
+            is_dir,
+            size: (!is_dir).then_some(stat.st_size.unsigned_abs()),
+            modified_at: stat.st_mtime * 1000
+                + i64::try_from(stat.st_mtime_nsec / 1_000_000).unwrap_or(0),
+        });
+    }
+    Ok(entries)
+}
