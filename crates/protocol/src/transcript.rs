@@ -31,7 +31,7 @@ pub struct Piece {
 /// What is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Truncated {
-    /// Bytes of text.
+    /// Bytes, as they were written where that is known.
     pub dropped_bytes: u64,
     /// Line ends in them.
     pub dropped_lines: u64,
@@ -68,13 +68,15 @@ pub struct Transcript {
 
 #[derive(Debug)]
 struct Log {
-    /// Bytes of head and of tail; nothing = keep everything.
-    halves: Option<(usize, usize)>,
+    /// Bytes of head and tail together; nothing = keep everything.
+    limit: Option<usize>,
     ready: Piece,
-    /// Text handed out or ready, in bytes and UTF-16 units.
+    /// What was handed out or is ready, in bytes and UTF-16 units.
     head_bytes: usize,
     head_units: u64,
-    /// Once the head is full: what may yet be the tail, up to twice its size.
+    /// Whether the next text begins the tail.
+    head_full: bool,
+    /// What may yet be the tail, up to twice its size.
     tail: Vec<Line>,
     tail_bytes: usize,
     dropped: Truncated,
@@ -86,15 +88,21 @@ struct Line {
     raw: Option<Vec<u8>>,
 }
 
+/// How many bytes were written: text that stands for others is longer than they are.
+fn size(text: &str, raw: Option<&Vec<u8>>) -> usize {
+    raw.map_or(text.len(), Vec::len)
+}
+
 impl Transcript {
     /// Keeps `limit` bytes of each stream: the first and the last half.
     #[must_use]
     pub fn new(limit: Option<usize>) -> Self {
         let log = || Log {
-            halves: limit.map(|limit| (limit / 2, limit - limit / 2)),
+            limit,
             ready: Piece::default(),
             head_bytes: 0,
             head_units: 0,
+            head_full: false,
             tail: Vec::new(),
             tail_bytes: 0,
             dropped: Truncated::default(),
@@ -150,7 +158,7 @@ impl Transcript {
 
 impl Log {
     fn add(&mut self, text: &str, raw: Option<Vec<u8>>) -> Result<(), StreamError> {
-        let Some((head, tail)) = self.halves else {
+        let Some(limit) = self.limit else {
             if self.head_bytes + text.len() > limits::OUTPUT_BYTES {
                 return Err(StreamError::TooLarge);
             }
@@ -158,9 +166,9 @@ impl Log {
             return Ok(());
         };
         let mut rest = text;
-        let room = head.saturating_sub(self.head_bytes);
-        if self.tail.is_empty() && self.dropped.dropped_bytes == 0 && room > 0 {
-            if text.len() <= room {
+        if !self.head_full {
+            let room = (limit / 2).saturating_sub(self.head_bytes);
+            if size(text, raw.as_ref()) <= room {
                 self.keep(text, raw);
                 return Ok(());
             }
@@ -169,19 +177,20 @@ impl Log {
                 self.keep(kept, None);
                 rest = after;
             }
+            // Even where a character or a raw line did not fit.
+            self.head_full = true;
         }
-        // The head is full from here on, even where a character or a raw line did not fit.
-        self.head_bytes = self.head_bytes.max(head);
-        self.tail_bytes += rest.len();
+        self.tail_bytes += size(rest, raw.as_ref());
         self.tail.push(Line { text: rest.into(), raw });
-        if self.tail_bytes > tail.saturating_mul(2) {
-            self.shrink(tail);
+        let room = limit.saturating_sub(self.head_bytes);
+        if self.tail_bytes > room.saturating_mul(2) {
+            self.shrink(room);
         }
         Ok(())
     }
 
     fn keep(&mut self, text: &str, raw: Option<Vec<u8>>) {
-        self.head_bytes += text.len();
+        self.head_bytes += size(text, raw.as_ref());
         let start_utf16 = self.head_units;
         self.head_units += utf16_len(text) as u64;
         self.ready.text.push_str(text);
@@ -198,14 +207,14 @@ impl Log {
             if excess == 0 {
                 break;
             }
-            let length = line.text.len();
-            let cut = if length <= excess || line.raw.is_some() {
+            let length = size(&line.text, line.raw.as_ref());
+            let (cut, dropped) = if length <= excess || line.raw.is_some() {
                 whole += 1;
-                length
+                (length, line.text.as_str())
             } else {
-                ceil_char_boundary(&line.text, excess)
+                let cut = ceil_char_boundary(&line.text, excess);
+                (cut, line.text.get(..cut).unwrap_or_default())
             };
-            let dropped = line.text.get(..cut).unwrap_or_default();
             self.dropped.dropped_bytes += cut as u64;
             self.dropped.dropped_lines +=
                 dropped.bytes().filter(|byte| *byte == b'\n').count() as u64;
@@ -220,8 +229,8 @@ impl Log {
 
     fn finish(&mut self) -> Tail {
         let at = self.head_units;
-        if let Some((_, tail)) = self.halves {
-            self.shrink(tail);
+        if let Some(limit) = self.limit {
+            self.shrink(limit.saturating_sub(self.head_bytes));
         }
         for line in core::mem::take(&mut self.tail) {
             self.keep(&line.text, line.raw);
