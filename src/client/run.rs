@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::transport::{Answer, Body, Cause, Leash, Payload, Request, Scope};
 use crate::types::{self, ProcessState, RunOptions, StartOptions};
-use futures::future::{AbortHandle, Abortable, FutureExt, LocalBoxFuture};
+use futures::future::{self, AbortHandle, Abortable, Either, FutureExt, LocalBoxFuture};
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use shoreline_protocol::error::{Code, Kind};
 use shoreline_protocol::exit::{Exit, Reason};
@@ -17,6 +17,7 @@ use shoreline_protocol::route;
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::transcript::{Piece, Transcript, Truncated};
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -310,11 +311,9 @@ impl Run {
                 limit.enforced.set(true);
                 // A process that has just ended refuses the signal, which is as good.
                 if let Some(grace) = term_grace {
-                    let _ = sandbox.send_signal(&pid, SIGTERM, None).await;
-                    host::sleep(grace).await?;
+                    during(grace, sandbox.send_signal(&pid, SIGTERM, None)).await?;
                 }
-                let _ = sandbox.kill(&pid, None).await;
-                host::sleep(REPORT_GRACE_MS).await?;
+                during(REPORT_GRACE_MS, sandbox.kill(&pid, None)).await?;
             }
             limit.given_up.set(true);
             if let Some(leash) = leash.upgrade() {
@@ -466,6 +465,14 @@ impl Collected {
             .into()
         });
         Array::of3(&self.text.join("").into(), &self.raw, &truncated).into()
+    }
+}
+
+/// Waits for `ms`; a request that takes longer is ended.
+async fn during<T>(ms: f64, request: impl Future<Output = T>) -> Result<()> {
+    match future::select(pin!(request), pin!(host::sleep(ms))).await {
+        Either::Left((_, wait)) => wait.await,
+        Either::Right((waited, _)) => waited,
     }
 }
 
