@@ -6,15 +6,19 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use shoreline_protocol::error::ServerCode;
 use std::collections::HashMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+/// How long a port may take to answer.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// An agent that runs. Dropping it ends it and everything that it started.
 #[derive(Debug)]
@@ -80,6 +84,22 @@ impl Agent {
     pub(crate) async fn file(&self, path: &str, how: How) -> Result<Option<OwnedFd>> {
         let request = FileRequest { path: path.to_owned(), how };
         Ok(self.ask(Request::File(request), Vec::new()).await?.file)
+    }
+
+    /// A connection to a port of the sandbox's loopback.
+    pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
+        let socket = self.ask(Request::Socket, Vec::new()).await?.file;
+        let socket =
+            socket.ok_or_else(|| ApiError::internal(&io::Error::other("no socket came")))?;
+        let socket = TcpSocket::from_std_stream(socket.into());
+        let connected = timeout(CONNECT, socket.connect((Ipv4Addr::LOCALHOST, port).into())).await;
+        match connected {
+            Ok(Ok(stream)) => Ok(stream),
+            _ => Err(ApiError::new(
+                ServerCode::ConnectionRefused,
+                format!("nothing listens on port {port} of the sandbox"),
+            )),
+        }
     }
 
     /// Signals a process that has not been reaped, or its group.

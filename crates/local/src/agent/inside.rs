@@ -6,6 +6,7 @@ use crate::error::{ApiError, Result};
 use clap::Parser;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions,
     kill_process, kill_process_group, pidfd_open, set_child_subreaper, set_dumpable_behavior,
@@ -129,6 +130,12 @@ impl Inside {
                 Request::Spawn(spawn) => self.spawn(&spawn, files),
                 Request::File(request) => {
                     files::perform(&request, &self.workspace).map(|file| (0, file))
+                }
+                Request::Socket => {
+                    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+                    socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
+                        .map(|socket| (0, Some(socket)))
+                        .map_err(|errno| ApiError::internal(&errno.into()))
                 }
                 Request::Signal { pid, signal, group } => {
                     self.signal(pid, signal, group).map(|()| (0, None))

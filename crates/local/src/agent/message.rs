@@ -66,6 +66,8 @@ pub(crate) enum How {
 pub(super) enum Request {
     Spawn(Spawn),
     File(FileRequest),
+    /// A TCP socket of the sandbox's network, not connected.
+    Socket,
     /// To the process, or to its whole group. Its leader is not reaped yet.
     Signal {
         pid: u32,

@@ -64,6 +64,7 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::RUN, process::run);
     let routes = add(routes, route::GET_PROCESS, process::get);
     let routes = add(routes, route::KILL_PROCESS, process::kill);
+    let routes = add(routes, route::RESTART_PROCESS, process::restart);
     let routes = add(routes, route::SIGNAL_PROCESS, process::signal);
     let routes = add(routes, route::WRITE_STDIN, process::write_stdin);
     let routes = add(routes, route::CLOSE_STDIN, process::close_stdin);

@@ -51,6 +51,9 @@ pub(super) async fn run(
         stdin_mode: StdinMode::Closed,
         stdout_mode: OutputMode::Capture,
         stderr_mode: OutputMode::Capture,
+        name: None,
+        restart: None,
+        health_check: None,
         ..request
     };
     Ok(stream::run(sandbox.processes.start(request).await?))
@@ -66,8 +69,23 @@ pub(super) async fn get(Target(sandbox): Target, segments: Segments) -> Result<R
 }
 
 pub(super) async fn kill(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
-    named(&sandbox, &segments)?.signal(Signal::KILL).await?;
+    let process = named(&sandbox, &segments)?;
+    match &process.managed {
+        // Between two processes there is none to kill, and still something to end.
+        Some(managed) => managed.stop().await,
+        None => process.signal(Signal::KILL).await?,
+    }
     Ok(NO_CONTENT)
+}
+
+pub(super) async fn restart(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    let process = named(&sandbox, &segments)?;
+    let managed = process.managed.as_ref().ok_or_else(|| {
+        let text =
+            "only a managed process can be started again: start it with a `name` or `restart`";
+        ApiError::new(ServerCode::Conflict, text)
+    })?;
+    json(StatusCode::OK, &managed.restart().await?.info())
 }
 
 pub(super) async fn signal(

@@ -1,15 +1,17 @@
 //! Processes of a sandbox: started, signalled and fed through its agent, read and reaped by one owner
 //! each.
 
+mod managed;
 mod pump;
 mod stdin;
 mod table;
 
+use managed::Managed;
 pub(crate) use table::Table;
 
 use crate::agent::{Agent, Spawn};
 use crate::error::{ApiError, Result};
-use crate::log::{Log, now_ms};
+use crate::log::{Ended, Log, now_ms};
 use pump::Pump;
 use rustix::fd::OwnedFd;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -35,6 +37,7 @@ pub(crate) struct Process {
     command: String,
     args: Vec<String>,
     agent: Arc<Agent>,
+    pub(crate) managed: Option<Arc<Managed>>,
     /// It was sent SIGKILL: what it leaves behind need not be waited for.
     killed: AtomicBool,
 }
@@ -46,6 +49,7 @@ impl Process {
         agent: &Arc<Agent>,
         handle: u64,
         log: Arc<Log>,
+        managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Self>> {
         let timeout = check(&request)?;
         let files = Files::open(&request).map_err(|e| ApiError::internal(&e))?;
@@ -69,6 +73,7 @@ impl Process {
             command,
             args,
             agent: agent.clone(),
+            managed,
             killed: AtomicBool::new(false),
         });
         tokio::spawn(Pump::new(process.clone(), files.output, spawned.exited, timeout).run());
@@ -117,13 +122,21 @@ impl Process {
             args: self.args.clone(),
             started_at: self.started_at,
             ended_at: ended.map(|ended| ended.at),
+            managed: self.managed.as_ref().map(|managed| managed.info()),
         }
     }
 
     /// Waits until it has ended and its output is complete.
-    pub(crate) async fn wait(&self) {
+    pub(crate) async fn wait(&self) -> Ended {
         let mut watch = self.log.watch();
-        while self.is_running() && watch.changed().await.is_ok() {}
+        loop {
+            watch.mark_unchanged();
+            if let Some(ended) = self.log.ended() {
+                return ended;
+            }
+            // The sender is the log's, which is held here.
+            let _ = watch.changed().await;
+        }
     }
 }
 
@@ -156,9 +169,6 @@ pub(crate) fn check_strings(
 fn check(request: &StartRequest) -> Result<Option<Duration>> {
     let StartRequest { command, args, env, working_dir, .. } = request;
     check_strings(command, args, env, working_dir.as_deref())?;
-    if request.name.is_some() || request.restart.is_some() || request.health_check.is_some() {
-        return Err(ApiError::unsupported("managed processes (`name`, `restart`, `health_check`)"));
-    }
     match request.timeout.map(Duration::try_from_secs_f64) {
         None => Ok(None),
         Some(Ok(timeout)) if !timeout.is_zero() => Ok(Some(timeout)),

@@ -1,12 +1,13 @@
 //! The processes of one sandbox, by pid.
 
-use super::Process;
+use super::{Managed, Process};
 use crate::agent::Agent;
 use crate::error::{ApiError, Result};
 use crate::log::Log;
 use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
+use shoreline_protocol::name::check_process_name;
 use shoreline_protocol::wire::process::StartRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ struct Inner {
     /// By handle, which is the order of their start.
     processes: BTreeMap<u64, Arc<Process>>,
     handles: u64,
+    /// Those whose supervision has not ended, and some whose has.
+    managed: Vec<Arc<Managed>>,
     /// Nothing is started any more.
     closed: bool,
 }
@@ -38,7 +41,42 @@ impl Table {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn start(&self, request: StartRequest) -> Result<Arc<Process>> {
+    /// Starts a process, managed where the request says so.
+    pub(crate) async fn start(self: &Arc<Self>, request: StartRequest) -> Result<Arc<Process>> {
+        if let Some(name) = &request.name {
+            check_process_name(name)
+                .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
+        }
+        let managed = {
+            let mut inner = self.lock();
+            let managed = Managed::new(request.clone(), inner.handles + 1);
+            if let Some(managed) = &managed {
+                inner.managed.retain(|other| !other.is_stopped());
+                if managed.name.is_some()
+                    && inner.managed.iter().any(|other| other.name == managed.name)
+                {
+                    let name = managed.name.as_deref().unwrap_or_default();
+                    let text = format!("a process named {name:?} is managed already");
+                    return Err(ApiError::new(ServerCode::NameTaken, text));
+                }
+                // Before it runs, so that a name is given to one only.
+                inner.managed.push(managed.clone());
+            }
+            managed
+        };
+        let Some(managed) = managed else { return self.start_one(request, None).await };
+        let begun = managed.begin(self).await;
+        if begun.is_err() {
+            self.lock().managed.retain(|other| !Arc::ptr_eq(other, &managed));
+        }
+        begun
+    }
+
+    pub(super) async fn start_one(
+        &self,
+        request: StartRequest,
+        managed: Option<Arc<Managed>>,
+    ) -> Result<Arc<Process>> {
         let handle = {
             let mut inner = self.lock();
             if inner.closed {
@@ -55,7 +93,7 @@ impl Table {
             inner.handles
         };
         let log = Arc::new(Log::new(self.logs.join(handle.to_string())));
-        let process = Process::start(request, &self.agent, handle, log).await?;
+        let process = Process::start(request, &self.agent, handle, log, managed).await?;
         let closed = {
             let mut inner = self.lock();
             // A number that the system gives out again is the new process's.
@@ -77,28 +115,38 @@ impl Table {
         self.lock().processes.values().cloned().collect()
     }
 
-    /// The process that a path names.
+    /// The process that a path names: by pid, or the one that a managed name stands for now.
     pub(crate) fn get(&self, address: &str) -> Result<Arc<Process>> {
-        let found = address.parse().ok().and_then(|pid: u32| {
-            self.lock().processes.values().find(|process| process.pid == pid).cloned()
-        });
-        found.ok_or_else(|| {
+        let inner = self.lock();
+        let by_pid = || {
+            let pid: u32 = address.parse().ok()?;
+            inner.processes.values().find(|process| process.pid == pid).cloned()
+        };
+        let by_name = || {
+            let named = |managed: &&Arc<Managed>| managed.name.as_deref() == Some(address);
+            inner.managed.iter().rev().find(named)?.current()
+        };
+        by_pid().or_else(by_name).ok_or_else(|| {
             ApiError::new(ServerCode::NotFound, format!("Process {address} not found"))
         })
     }
 
     /// Starts nothing any more and kills what runs; done when all have ended.
     pub(crate) async fn close(&self) {
-        let all = {
+        let (all, managed) = {
             let mut inner = self.lock();
             inner.closed = true;
-            inner.processes.values().cloned().collect::<Vec<_>>()
+            let managed = std::mem::take(&mut inner.managed);
+            (inner.processes.values().cloned().collect::<Vec<_>>(), managed)
         };
+        for managed in managed {
+            managed.stop().await;
+        }
         for process in &all {
             let _ = process.signal(Signal::KILL).await;
         }
         for process in &all {
-            process.wait().await;
+            let _ = process.wait().await;
         }
     }
 }

@@ -38,7 +38,7 @@ struct Ended {
 pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
-    pub(crate) processes: Table,
+    pub(crate) processes: Arc<Table>,
     pub(crate) terminals: Sessions,
     pub(crate) agent: Arc<Agent>,
     image: Option<String>,
@@ -70,7 +70,7 @@ impl Sandbox {
         let sandbox = Arc::new(Self {
             id,
             name: request.name,
-            processes: Table::new(agent.clone(), directory.path().join("log")),
+            processes: Arc::new(Table::new(agent.clone(), directory.path().join("log"))),
             terminals: Sessions::new(agent.clone()),
             agent,
             image: request.image,

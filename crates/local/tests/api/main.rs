@@ -6,6 +6,7 @@ mod ending;
 mod files;
 mod isolation;
 mod lifecycle;
+mod managed;
 mod output;
 mod processes;
 mod server;

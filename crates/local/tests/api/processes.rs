@@ -95,8 +95,6 @@ async fn a_start_that_fails_says_why() {
         (json!({ "command": "ls", "stdin_mode": "odd" }), 422, "INVALID_SHAPE"),
         (json!({ "command": "ls", "user": "no-such-user" }), 400, "USER_NOT_FOUND"),
         (json!({ "command": "ls", "user": "1:x" }), 400, "USER_NOT_FOUND"),
-        (json!({ "command": "ls", "name": "web" }), 501, "UNSUPPORTED"),
-        (json!({ "command": "ls", "restart": { "policy": "always" } }), 501, "UNSUPPORTED"),
     ] {
         for path in ["/processes", "/processes/run"] {
             let request = sandbox.request(Method::POST, path).json(&body);
