@@ -20,6 +20,9 @@ pub(crate) struct Guard {
     origins: Vec<String>,
 }
 
+/// This machine's names for itself.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Last-Event-ID, Traceparent, X-Forwarded-Organization-Id, X-Forwarded-Project-Id, X-Tensorlake-Sandbox-Id, X-Tensorlake-Route-Hint",
@@ -35,9 +38,8 @@ impl Guard {
         let host =
             headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let name = host_name(host);
-        let known = ["127.0.0.1", "localhost", "[::1]"].contains(&name)
-            || name.ends_with(".localhost")
-            || name.ends_with(".local");
+        let known =
+            LOOPBACK.contains(&name) || name.ends_with(".localhost") || name.ends_with(".local");
         if known {
             return Ok(());
         }
@@ -50,10 +52,11 @@ impl Guard {
     fn check_origin<'a>(
         &self,
         headers: &'a HeaderMap,
+        url: &str,
     ) -> Result<Option<&'a HeaderValue>, ApiError> {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
         let allowed = self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-        if allowed {
+        if allowed || is_own(origin.as_bytes(), url) {
             return Ok(Some(origin));
         }
         Err(ApiError::new(
@@ -71,6 +74,13 @@ impl Guard {
             "this server wants its key: `Authorization: Bearer <key>`, as it printed at its start",
         ))
     }
+}
+
+/// Whether an origin is where this server listens. No page comes from there, but clients that are no
+/// browser name the address that they connect to (Python's `websocket-client` does).
+fn is_own(origin: &[u8], url: &str) -> bool {
+    let port = url.rsplit_once(':').map_or("", |(_, port)| port);
+    LOOPBACK.iter().any(|name| origin == format!("http://{name}:{port}").as_bytes())
 }
 
 /// Whether a request carries the server's key.
@@ -102,10 +112,11 @@ pub(super) async fn check(
     // It has a token of its own, which it checks.
     let is_socket = matched.is_some_and(|path| path.as_str().ends_with(route::PTY_SOCKET.path));
     let headers = request.headers();
-    let origin = match Guard::check_host(headers).and_then(|()| guard.check_origin(headers)) {
-        Ok(origin) => origin.cloned(),
-        Err(error) => return error.into_response(),
-    };
+    let origin =
+        match Guard::check_host(headers).and_then(|()| guard.check_origin(headers, &app.url)) {
+            Ok(origin) => origin.cloned(),
+            Err(error) => return error.into_response(),
+        };
     let preflight = request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight && origin.is_some() {

@@ -68,6 +68,15 @@ async fn pages_of_other_origins_are_refused_and_allowed_ones_are_told_so() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], allowed);
     assert_eq!(answer.headers()[header::VARY], "Origin");
+    // What some clients send that are no browser. Pages come from another port or another name.
+    let port = server.url.rsplit_once(':').unwrap().1;
+    for own in ["127.0.0.1", "localhost"] {
+        let answer = from(&format!("http://{own}:{port}")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{own}");
+    }
+    for other in [format!("http://8000-x.localhost:{port}"), format!("https://localhost:{port}")] {
+        assert_eq!(refused(from(&other)).await, (403, "FORBIDDEN_ORIGIN".to_owned()), "{other}");
+    }
     // An error must be readable by the page too.
     let wrong =
         server.client.get(format!("{}/sandboxes", server.url)).header(header::ORIGIN, allowed);
