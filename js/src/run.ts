@@ -1,7 +1,7 @@
 import { checkHandler, invalid, optionsOf } from "./arguments.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { CommandError } from "./errors.js";
+import { CommandError, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import { EventIterator, nextBatch, OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
@@ -30,7 +30,20 @@ export interface ReconnectInfo {
   /** How long is waited first. */
   delayMs: number;
   /** What broke it. */
-  error: unknown;
+  error: ShorelineError;
+}
+
+/** The handler as the core calls it, with errors that are not classes yet. */
+export function reconnectHandler({
+  onReconnect,
+}: Pick<RunOptions, "onReconnect">): ((info: ReconnectInfo) => void) | undefined {
+  checkHandler("onReconnect", onReconnect);
+  return (
+    onReconnect &&
+    ((info) => {
+      onReconnect({ ...info, error: toError(info.error) as ShorelineError });
+    })
+  );
 }
 
 /**
@@ -149,8 +162,9 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
 
 async function begin(sandbox: Glue.Sandbox, command: string, given?: RunOptions): Promise<Glue.RunStream> {
   const options: RunOptions = optionsOf(given);
-  for (const name of ["onStdout", "onStderr", "onReconnect"] as const) checkHandler(name, options[name]);
-  return callSync(() => sandbox.run(command, options, options.onReconnect, options.signal));
+  for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
+  const onReconnect = reconnectHandler(options);
+  return callSync(() => sandbox.run(command, options, onReconnect, options.signal));
 }
 
 function noop(): void {}

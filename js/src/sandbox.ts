@@ -1,4 +1,4 @@
-import { bytesOf, checkHandler, type Data, optionsOf } from "./arguments.js";
+import { bytesOf, type Data, optionsOf } from "./arguments.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
@@ -15,7 +15,7 @@ import type {
 } from "./generated/types.js";
 import { type CallOptions, client, type ClientOptions, idOrName } from "./options.js";
 import { EventIterator, nextBatch } from "./output.js";
-import { type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
+import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */
 export interface CreateOptions extends CoreCreateOptions, ClientOptions, CallOptions {}
@@ -226,10 +226,8 @@ export class Sandbox implements AsyncDisposable {
   #follow(which: number, process: ProcessAddress, options?: FollowOptions): EventIterator {
     return new EventIterator(async () => {
       const given: FollowOptions = optionsOf(options);
-      checkHandler("onReconnect", given.onReconnect);
-      const stream = callSync(() =>
-        this.#core.follow(which, process, given, given.onReconnect, given.signal),
-      );
+      const onReconnect = reconnectHandler(given);
+      const stream = callSync(() => this.#core.follow(which, process, given, onReconnect, given.signal));
       return {
         next: () => nextBatch(stream),
         close: () => {
