@@ -159,6 +159,8 @@ routes! {
     DELETE_SANDBOX = Delete "/sandboxes/{sandbox}";
     /// Suspends a sandbox.
     SUSPEND_SANDBOX = Post "/sandboxes/{sandbox}/suspend";
+    /// Whose key it is.
+    INTROSPECT_KEY = Post "/platform/v1/keys/introspect";
     /// Resumes a sandbox.
     RESUME_SANDBOX = Post "/sandboxes/{sandbox}/resume";
 }

@@ -86,6 +86,16 @@ impl Agent {
         Ok(self.ask(Request::File(request), Vec::new()).await?.file)
     }
 
+    /// Stops every process of the sandbox.
+    pub(crate) async fn freeze(&self) -> Result<()> {
+        self.ask(Request::Freeze, Vec::new()).await.map(drop)
+    }
+
+    /// Lets every process of the sandbox go on.
+    pub(crate) async fn thaw(&self) -> Result<()> {
+        self.ask(Request::Thaw, Vec::new()).await.map(drop)
+    }
+
     /// A connection to a port of the sandbox's loopback.
     pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
         let socket = self.ask(Request::Socket, Vec::new()).await?.file;

@@ -131,6 +131,14 @@ impl Inside {
                 Request::File(request) => {
                     files::perform(&request, &self.workspace).map(|file| (0, file))
                 }
+                Request::Freeze => {
+                    tree::signal_everything(Signal::STOP);
+                    Ok((0, None))
+                }
+                Request::Thaw => {
+                    tree::signal_everything(Signal::CONT);
+                    Ok((0, None))
+                }
                 Request::Socket => {
                     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
                     socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)

@@ -66,6 +66,9 @@ pub(crate) enum How {
 pub(super) enum Request {
     Spawn(Spawn),
     File(FileRequest),
+    /// Stops every process of the sandbox, or lets them go on.
+    Freeze,
+    Thaw,
     /// A TCP socket of the sandbox's network, not connected.
     Socket,
     /// To the process, or to its whole group. Its leader is not reaped yet.

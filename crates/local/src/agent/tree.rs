@@ -1,6 +1,7 @@
 //! The processes below this one, as the kernel lists them.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
+use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,26 @@ pub(super) fn reap_orphans(is_leader: impl Fn(u32) -> bool) {
 fn reap(pid: u32) {
     if let Some(pid) = raw(pid) {
         let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+}
+
+/// Signals every process below this one, those too that are made meanwhile.
+pub(super) fn signal_everything(signal: Signal) {
+    let mut done = HashSet::new();
+    loop {
+        let (mut next, mut found) = (vec![own()], Vec::new());
+        while let Some(pid) = next.pop() {
+            let below = children(pid);
+            next.extend_from_slice(&below);
+            found.extend(below);
+        }
+        let new: Vec<_> = found.into_iter().filter(|pid| done.insert(*pid)).collect();
+        if new.is_empty() {
+            return;
+        }
+        for pid in new.into_iter().filter_map(raw) {
+            let _ = kill_process(pid, signal);
+        }
     }
 }
 

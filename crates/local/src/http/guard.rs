@@ -1,7 +1,7 @@
 //! Who may use this server: those who know the token. And no web page, unless its origin is allowed:
 //! a browser sends what a page tells it, so a page that can reach a port can try tokens.
 
-use super::App;
+use super::{App, ports};
 use crate::error::ApiError;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -108,6 +108,13 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
+    if let Some((port, sandbox)) = ports::named(request.headers()) {
+        // Pages of what runs inside are of that port's own origin.
+        return match ports::forward(&app, port, &sandbox, request).await {
+            Ok(response) => response,
+            Err(error) => error.into_response(),
+        };
+    }
     let guard = &app.guard;
     // It has a token of its own, which it checks.
     let is_socket = matched.is_some_and(|path| path.as_str().ends_with(route::PTY_SOCKET.path));

@@ -10,7 +10,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::wire::sandbox::{CreateRequest, CreateResponse, SandboxList, Status};
+use shoreline_protocol::limits;
+use shoreline_protocol::wire::sandbox::{
+    CreateRequest, CreateResponse, SandboxList, Status, UpdateRequest,
+};
 use std::sync::Arc;
 
 pub(super) async fn create(
@@ -18,14 +21,23 @@ pub(super) async fn create(
     Json(request): Json<CreateRequest>,
 ) -> Result<Response> {
     refuse_what_is_not_done(&request, app.registry.isolation.is_none())?;
+    check_ports(&request.exposed_ports)?;
     let sandbox = app.registry.create(request)?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
         status: Status::Running,
-        name: sandbox.name.clone(),
+        name: sandbox.name(),
         sandbox_url: sandbox.url(&app.url),
     };
     json(StatusCode::OK, &answer)
+}
+
+fn check_ports(ports: &[u16]) -> Result<()> {
+    let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
+    if ports.contains(&limits::MANAGEMENT_PORT) {
+        return wrong("port 9501 is reserved for sandbox management");
+    }
+    if ports.contains(&0) { wrong("a port is from 1 to 65535") } else { Ok(()) }
 }
 
 /// What a sandbox would seem to have and has not is refused.
@@ -36,10 +48,6 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
         (!request.secret_names.is_empty(), "secrets (`secret_names`): pass them in `env`"),
         (!request.entrypoint.is_empty(), "an `entrypoint`: start it as a process"),
-        (
-            !request.exposed_ports.is_empty(),
-            "exposed ports: a port opened inside is one of this machine",
-        ),
         (!request.file_systems.is_empty(), "file systems"),
         (lists, "a `network` restricted to some hosts"),
         (open && !network.allow_internet_access, "a sandbox without network: install bubblewrap"),
@@ -65,9 +73,12 @@ pub(super) async fn list(
         query.map_err(|error| ApiError::new(ServerCode::InvalidRequest, error.body_text()))?;
     let filter = match query.status.as_deref() {
         None => Filter::All,
-        Some(status) if status.eq_ignore_ascii_case("running") => Filter::Running,
-        Some(status) if status.eq_ignore_ascii_case("terminated") => Filter::Terminated,
-        Some(_) => Filter::None,
+        Some(status) => match status.to_ascii_lowercase().as_str() {
+            "running" => Filter::In(Status::Running),
+            "suspended" => Filter::In(Status::Suspended),
+            "terminated" => Filter::In(Status::Terminated),
+            _ => Filter::None,
+        },
     };
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
     let page = app.registry.list(&filter, query.cursor.as_deref(), limit);
@@ -89,4 +100,45 @@ pub(super) async fn delete(State(app): State<Arc<App>>, segments: Segments) -> R
     // Also if whoever asked does not wait for it.
     let ended = tokio::spawn(async move { sandbox.terminate(EndReason::UserTerminated).await });
     ended.await.map_err(|error| ApiError::internal(&error.into()))
+}
+
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    segments: Segments,
+    Json(request): Json<UpdateRequest>,
+) -> Result<Response> {
+    let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
+    if request.network.is_some() || request.resources.is_some() {
+        return Err(ApiError::unsupported("changing the network or resources of a sandbox"));
+    }
+    check_ports(request.exposed_ports.as_deref().unwrap_or_default())?;
+    app.registry.update(&sandbox, request.name, |settings| {
+        if let Some(ports) = request.exposed_ports {
+            settings.exposed_ports = ports;
+        }
+        if let Some(allow) = request.allow_unauthenticated_access {
+            settings.allow_unauthenticated_access = allow;
+        }
+    })?;
+    json(StatusCode::OK, &sandbox.info(&app.url))
+}
+
+pub(super) async fn suspend(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
+    let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
+    let status = if sandbox.suspend().await? { StatusCode::ACCEPTED } else { StatusCode::OK };
+    json(status, &sandbox.info(&app.url))
+}
+
+pub(super) async fn resume(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
+    let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
+    let status = if sandbox.resume().await? { StatusCode::ACCEPTED } else { StatusCode::OK };
+    json(status, &sandbox.info(&app.url))
+}
+
+/// Whoever has the key is the one user of a local server.
+pub(super) async fn introspect_key() -> Result<Response> {
+    let answer = serde_json::json!({
+        "id": "local", "organizationId": "local", "projectId": "default",
+    });
+    json(StatusCode::OK, &answer)
 }

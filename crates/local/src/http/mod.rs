@@ -3,10 +3,12 @@
 mod files;
 mod guard;
 mod lifecycle;
+mod ports;
 mod process;
 mod pty;
 mod request;
 mod stream;
+mod tunnel;
 
 pub(crate) use guard::Guard;
 
@@ -14,7 +16,7 @@ use crate::error::ApiError;
 use crate::sandbox::Registry;
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware;
 use axum::routing::MethodFilter;
 use axum::routing::{MethodRouter, on};
@@ -52,7 +54,10 @@ fn lifecycle_routes() -> Routes {
     let routes = add(routes, route::CREATE_SANDBOX, lifecycle::create);
     let routes = add(routes, route::LIST_SANDBOXES, lifecycle::list);
     let routes = add(routes, route::GET_SANDBOX, lifecycle::get);
-    add(routes, route::DELETE_SANDBOX, lifecycle::delete)
+    let routes = add(routes, route::DELETE_SANDBOX, lifecycle::delete);
+    let routes = add(routes, route::UPDATE_SANDBOX, lifecycle::update);
+    let routes = add(routes, route::SUSPEND_SANDBOX, lifecycle::suspend);
+    add(routes, route::RESUME_SANDBOX, lifecycle::resume)
 }
 
 fn sandbox_routes() -> Routes {
@@ -83,23 +88,42 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::READ_FILE, files::read);
     let routes = add(routes, route::WRITE_FILE, files::write);
     let routes = add(routes, route::DELETE_FILE, files::delete);
-    add(routes, route::LIST_DIRECTORY, files::list)
+    let routes = add(routes, route::LIST_DIRECTORY, files::list);
+    add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
 /// client reaches it (protocol, 1.3 to 1.5).
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
         .merge(sandbox_routes())
         .nest("/s/{sandbox}", sandbox_routes())
         .merge(lifecycle_routes())
         .nest(route::NAMESPACED, lifecycle_routes())
-        .fallback(async || ApiError::new(ServerCode::RouteNotFound, "there is no such route"))
+        .fallback(no_route)
         .method_not_allowed_fallback(async || {
             ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
         })
         .layer(middleware::from_fn_with_state(app.clone(), guard::check))
         .with_state(app)
+}
+
+/// What the API has and this server has not is told from what nobody has.
+async fn no_route(uri: Uri) -> ApiError {
+    const NOT_HERE: [(&str, &str); 8] = [
+        ("/snapshot", "snapshots"),
+        ("/sandbox-pools", "pools"),
+        ("/archived-sandboxes", "an archive of sandboxes"),
+        ("/images", "images"),
+        ("/copy", "copies of sandboxes"),
+        ("/file_systems", "file systems"),
+        ("/logs", "logs of sandboxes: read the output of its processes"),
+        ("/api/v1/ssh/", "SSH: open a terminal"),
+    ];
+    match NOT_HERE.iter().find(|(part, _)| uri.path().contains(part)) {
+        Some((_, what)) => ApiError::unsupported(what),
+        None => ApiError::new(ServerCode::RouteNotFound, "there is no such route"),
+    }
 }
 
 const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

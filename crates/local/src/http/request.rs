@@ -36,7 +36,7 @@ impl FromRequestParts<Arc<App>> for Segments {
     }
 }
 
-/// The sandbox that a request is for: by the path's prefix, else by header, else by host.
+/// The sandbox that a request is for, running: by the path's prefix, else by header, else by host.
 pub(super) struct Target(pub(super) Arc<Sandbox>);
 
 impl FromRequestParts<Arc<App>> for Target {
@@ -62,7 +62,9 @@ impl FromRequestParts<Arc<App>> for Target {
                 )
             })?;
         let sandbox = app.registry.get(named)?;
-        if sandbox.is_running() { Ok(Self(sandbox)) } else { Err(ApiError::not_running()) }
+        // A request wakes a sandbox that is suspended (protocol, 1.3).
+        sandbox.resume().await?;
+        Ok(Self(sandbox))
     }
 }
 

@@ -1,8 +1,10 @@
-//! Sandboxes: a directory, its processes, and whether it lives.
+//! Sandboxes: a directory, an agent, processes, and whether it lives.
 
 mod registry;
+mod state;
 
 pub(crate) use registry::{Filter, Registry};
+pub(crate) use state::EndReason;
 
 use crate::agent::Agent;
 use crate::isolation::{Isolation, Limits};
@@ -10,34 +12,17 @@ use crate::log::now_ms;
 use crate::process::Table;
 use crate::pty::Sessions;
 use shoreline_protocol::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
+use state::State;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
-
-/// Why a sandbox ended, as its record tells it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum EndReason {
-    /// Somebody asked for it.
-    UserTerminated,
-    /// `timeout_secs` passed.
-    Timeout,
-    /// Something in it killed its agent.
-    AgentLost,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ended {
-    at: u64,
-    reason: EndReason,
-}
+use tokio::sync::{Notify, oneshot};
 
 /// One sandbox.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     pub(crate) id: String,
-    pub(crate) name: Option<String>,
     pub(crate) processes: Arc<Table>,
     pub(crate) terminals: Sessions,
     pub(crate) agent: Arc<Agent>,
@@ -45,9 +30,23 @@ pub(crate) struct Sandbox {
     resources: Resources,
     timeout_secs: Option<u64>,
     created_at: u64,
-    ended: Mutex<Option<Ended>>,
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    /// One change of the state at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// The time limit begins anew.
+    woken: Notify,
     /// Its files, until it ends.
     directory: Mutex<Option<TempDir>>,
+}
+
+/// What can be changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<String>,
+    pub(crate) exposed_ports: Vec<u16>,
+    /// Exposed ports want no key.
+    pub(crate) allow_unauthenticated_access: bool,
 }
 
 impl Sandbox {
@@ -67,17 +66,24 @@ impl Sandbox {
         };
         let (lost, agent_lost) = oneshot::channel();
         let agent = Arc::new(Agent::start(isolation.agent(&place, &limits)?, lost)?);
+        let logs = directory.path().join("log");
         let sandbox = Arc::new(Self {
             id,
-            name: request.name,
-            processes: Arc::new(Table::new(agent.clone(), directory.path().join("log"))),
+            processes: Arc::new(Table::new(agent.clone(), logs)),
             terminals: Sessions::new(agent.clone()),
             agent,
             image: request.image,
             resources: request.resources,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
-            ended: Mutex::default(),
+            settings: Mutex::new(Settings {
+                name: request.name,
+                exposed_ports: request.exposed_ports,
+                allow_unauthenticated_access: request.allow_unauthenticated_access,
+            }),
+            state: Mutex::new(State::Running),
+            changing: tokio::sync::Mutex::default(),
+            woken: Notify::new(),
             directory: Mutex::new(Some(directory)),
         });
         let watched = Arc::downgrade(&sandbox);
@@ -87,57 +93,48 @@ impl Sandbox {
                 sandbox.terminate(EndReason::AgentLost).await;
             }
         });
+        sandbox.keep_time();
         Ok(sandbox)
     }
 
-    fn ended(&self) -> Option<Ended> {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn settings_locked(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.ended().is_none()
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings_locked().clone()
     }
 
-    /// Kills everything in it and removes its files. Again is no error, and waits for the same.
-    pub(crate) async fn terminate(&self, reason: EndReason) {
-        self.ended
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| Ended { at: now_ms(), reason });
-        tokio::join!(self.processes.close(), self.terminals.close());
-        self.agent.close().await;
-        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let removed = tokio::task::spawn_blocking(move || directory.map(TempDir::close));
-        if let Ok(Some(Err(error))) = removed.await {
-            eprintln!(
-                "shoreline-local: files of sandbox {} could not be removed: {error}",
-                self.id
-            );
-        }
+    pub(crate) fn name(&self) -> Option<String> {
+        self.settings_locked().name.clone()
     }
 
     /// `base_url` is where this server is reached.
     pub(crate) fn info(&self, base_url: &str) -> SandboxInfo {
         let ended = self.ended();
+        let Settings { name, exposed_ports, allow_unauthenticated_access } = self.settings();
         SandboxInfo {
             id: self.id.clone(),
             namespace: "default".to_owned(),
-            status: if ended.is_some() { Status::Terminated } else { Status::Running },
-            name: self.name.clone(),
+            status: self.status(),
+            name,
             image: self.image.clone(),
             resources: self.resources,
             timeout_secs: self.timeout_secs,
             created_at: self.created_at,
             terminated_at: ended.map(|ended| ended.at),
-            termination_reason: ended.map(|ended| {
-                match ended.reason {
-                    EndReason::UserTerminated => "user_terminated",
-                    EndReason::Timeout => "timeout",
-                    EndReason::AgentLost => "agent_lost",
-                }
-                .to_owned()
-            }),
+            termination_reason: ended.map(|ended| ended.reason.as_str().to_owned()),
+            exposed_ports,
+            allow_unauthenticated_access,
             sandbox_url: ended.is_none().then(|| self.url(base_url)),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match *self.state_locked() {
+            State::Running => Status::Running,
+            State::Suspended => Status::Suspended,
+            State::Ended(_) => Status::Terminated,
         }
     }
 

@@ -1,15 +1,14 @@
 //! Every sandbox of this server.
 
-use super::{EndReason, Sandbox};
+use super::{EndReason, Sandbox, Settings};
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name;
-use shoreline_protocol::wire::sandbox::CreateRequest;
+use shoreline_protocol::wire::sandbox::{CreateRequest, Status};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tempfile::TempDir;
 
 #[derive(Debug)]
@@ -24,8 +23,7 @@ pub(crate) struct Registry {
 /// Which sandboxes a list shows.
 pub(crate) enum Filter {
     All,
-    Running,
-    Terminated,
+    In(Status),
     /// A state that no sandbox here can be in.
     None,
 }
@@ -52,53 +50,38 @@ impl Registry {
             name::check_sandbox_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
         }
-        let timeout = request.timeout_secs.filter(|seconds| *seconds > 0);
         let mut sandboxes = self.lock();
-        let live = || sandboxes.iter().filter(|sandbox| sandbox.is_running());
-        if live().count() >= limits::SANDBOXES {
+        if sandboxes.iter().filter(|sandbox| sandbox.is_alive()).count() >= limits::SANDBOXES {
             return Err(ApiError::new(
                 ServerCode::TooManySandboxes,
                 format!("{} sandboxes run here: terminate some first", limits::SANDBOXES),
             ));
         }
-        if let Some(name) = &request.name
-            && live().any(|sandbox| sandbox.name.as_ref() == Some(name))
-        {
-            return Err(ApiError::new(
-                ServerCode::NameTaken,
-                format!("a sandbox named {name} runs already"),
-            ));
+        if let Some(name) = &request.name {
+            check_free(&sandboxes, name)?;
         }
         let sandbox = Sandbox::new(new_id()?, request, self.directory.path(), &self.isolation)
             .map_err(|error| ApiError::internal(&error))?;
-        let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_running()).count();
+        let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_alive()).count();
         if terminated >= limits::TERMINATED_SANDBOXES
-            && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_running())
+            && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_alive())
         {
             sandboxes.remove(oldest);
         }
         sandboxes.push(sandbox.clone());
-        if let Some(seconds) = timeout {
-            let sandbox = Arc::downgrade(&sandbox);
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                if let Some(sandbox) = sandbox.upgrade() {
-                    sandbox.terminate(EndReason::Timeout).await;
-                }
-            });
-        }
         Ok(sandbox)
     }
 
     /// A sandbox by id, or a live one by name, or else the last one of that name.
     pub(crate) fn get(&self, id_or_name: &str) -> Result<Arc<Sandbox>> {
         let sandboxes = self.lock();
-        let named =
-            || sandboxes.iter().rev().filter(|sandbox| sandbox.name.as_deref() == Some(id_or_name));
+        let named = || {
+            sandboxes.iter().rev().filter(|sandbox| sandbox.name().as_deref() == Some(id_or_name))
+        };
         sandboxes
             .iter()
             .find(|sandbox| sandbox.id == id_or_name)
-            .or_else(|| named().find(|sandbox| sandbox.is_running()))
+            .or_else(|| named().find(|sandbox| sandbox.is_alive()))
             .or_else(|| named().next())
             .cloned()
             .ok_or_else(|| {
@@ -107,6 +90,33 @@ impl Registry {
                     format!("no sandbox {id_or_name:?} here"),
                 )
             })
+    }
+
+    /// Changes what can be changed of a sandbox.
+    pub(crate) fn update(
+        &self,
+        sandbox: &Sandbox,
+        name: Option<String>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<()> {
+        // Held, so that a name is given to one only.
+        let sandboxes = self.lock();
+        if !sandbox.is_alive() {
+            return Err(ApiError::new(ServerCode::Conflict, "the sandbox is terminated"));
+        }
+        if let Some(name) = &name
+            && sandbox.name().as_ref() != Some(name)
+        {
+            name::check_sandbox_name(name)
+                .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
+            check_free(&sandboxes, name)?;
+        }
+        let mut settings = sandbox.settings_locked();
+        if name.is_some() {
+            settings.name = name;
+        }
+        change(&mut settings);
+        Ok(())
     }
 
     pub(crate) fn list(&self, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
@@ -118,8 +128,7 @@ impl Registry {
             .skip(usize::from(after.is_some()))
             .filter(|sandbox| match filter {
                 Filter::All => true,
-                Filter::Running => sandbox.is_running(),
-                Filter::Terminated => !sandbox.is_running(),
+                Filter::In(status) => sandbox.status() == *status,
                 Filter::None => false,
             });
         let page: Vec<_> = rest.by_ref().take(limit).cloned().collect();
@@ -136,6 +145,18 @@ impl Registry {
         )
         .await;
     }
+}
+
+/// Whether no living sandbox has this name.
+fn check_free(sandboxes: &[Arc<Sandbox>], name: &str) -> Result<()> {
+    let taken = sandboxes
+        .iter()
+        .any(|sandbox| sandbox.is_alive() && sandbox.name().as_deref() == Some(name));
+    if taken {
+        let text = format!("a sandbox named {name} is there already");
+        return Err(ApiError::new(ServerCode::NameTaken, text));
+    }
+    Ok(())
 }
 
 /// An id as the API has them: 21 characters of `0-9a-z`.

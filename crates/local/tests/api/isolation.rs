@@ -19,9 +19,7 @@ async fn prints(sandbox: &Sandbox, script: &str) -> String {
 async fn sandbox_with(server: &Server, body: Value) -> Sandbox {
     let answer = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
-    let url = format!("{}/api/v1", answer["sandbox_url"].as_str().unwrap());
-    let id = answer["sandbox_id"].as_str().unwrap().to_owned();
-    Sandbox { client: server.client.clone(), id, url }
+    server.attach(answer["sandbox_id"].as_str().unwrap())
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Sandboxes: made, found, listed, ended.
 
-use crate::server::{Server, refused};
+use crate::server::{Server, isolations, refused};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -74,7 +74,9 @@ async fn what_is_wrong_or_not_done_is_refused() {
         (json!({ "snapshot_id": "s" }), 501, "UNSUPPORTED"),
         (json!({ "secret_names": ["A"] }), 501, "UNSUPPORTED"),
         (json!({ "entrypoint": ["sh"] }), 501, "UNSUPPORTED"),
-        (json!({ "exposed_ports": [80] }), 501, "UNSUPPORTED"),
+        (json!({ "exposed_ports": [9501] }), 400, "INVALID_REQUEST"),
+        (json!({ "exposed_ports": [0] }), 400, "INVALID_REQUEST"),
+        (json!({ "exposed_ports": [65536] }), 422, "INVALID_SHAPE"),
         (
             json!({ "file_systems": [{ "file_system_id": "f", "mount_path": "/f" }] }),
             501,
@@ -166,4 +168,132 @@ async fn a_time_limit_ends_a_sandbox() {
         (&info["status"], &info["termination_reason"]),
         (&json!("terminated"), &json!("timeout"))
     );
+}
+
+#[tokio::test]
+async fn a_suspended_sandbox_stands_still_and_goes_on() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let made = create(&server, json!({ "name": "still" })).await;
+        let id = made["sandbox_id"].as_str().unwrap();
+        let sandbox = server.attach(id);
+        let ticking = "i=0; while :; do i=$((i+1)); echo $i > tick; sleep 0.01; done";
+        // In a group of its own, and one that has left its session.
+        sandbox
+            .script(&format!("setsid sh -c '{ticking}' & {}", ticking.replace("tick", "tock")))
+            .await;
+        let post = async |what: &str| {
+            let request = server.request(Method::POST, &format!("/sandboxes/still/{what}"));
+            request.send().await.unwrap()
+        };
+        for (what, first, status) in [("suspend", 202, "suspended"), ("resume", 202, "running")] {
+            if what == "suspend" {
+                while sandbox.run_script("cat tick tock").await.stdout().lines().count() < 2 {}
+            }
+            let answer = post(what).await;
+            assert_eq!(answer.status().as_u16(), first, "{what}");
+            assert_eq!(answer.json::<Value>().await.unwrap()["status"], status);
+            assert_eq!(post(what).await.status(), StatusCode::OK, "{what}");
+            let listed = get(&server, &format!("/sandboxes?status={status}")).await;
+            assert_eq!(listed["sandboxes"].as_array().unwrap().len(), 1);
+        }
+        post("suspend").await;
+        let files = std::fs::read_dir(&server.files()[0]).unwrap().next().unwrap().unwrap().path();
+        let read = || {
+            let file =
+                |name: &str| std::fs::read_to_string(files.join("workspace").join(name)).unwrap();
+            (file("tick"), file("tock"))
+        };
+        let before = read();
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert_eq!(read(), before, "{isolation}");
+        // A request wakes it.
+        assert_eq!(sandbox.run_script("echo awake").await.stdout(), "awake\n");
+        assert_eq!(get(&server, "/sandboxes/still").await["status"], "running");
+        while read() == before {}
+    }
+}
+
+#[tokio::test]
+async fn only_a_named_sandbox_that_lives_is_suspended() {
+    let server = Server::start(&[]);
+    let nameless = create(&server, json!({})).await["sandbox_id"].as_str().unwrap().to_owned();
+    let suspend = |id: &str| server.request(Method::POST, &format!("/sandboxes/{id}/suspend"));
+    assert_eq!(refused(suspend(&nameless)).await, (400, "INVALID_REQUEST".to_owned()));
+    assert_eq!(refused(suspend("nobody")).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
+    create(&server, json!({ "name": "named" })).await;
+    server.request(Method::DELETE, "/sandboxes/named").send().await.unwrap();
+    for what in ["suspend", "resume"] {
+        let request = server.request(Method::POST, &format!("/sandboxes/named/{what}"));
+        assert_eq!(refused(request).await, (503, "SANDBOX_NOT_RUNNING".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_time_limit_suspends_a_named_sandbox_and_begins_anew_when_it_wakes() {
+    let server = Server::start(&[]);
+    create(&server, json!({ "name": "sleepy", "timeout_secs": 1 })).await;
+    for _ in 0..2 {
+        while get(&server, "/sandboxes/sleepy").await["status"] != "suspended" {}
+        let health = server.request(Method::GET, "/s/sleepy/api/v1/health").send().await.unwrap();
+        assert_eq!(health.status(), StatusCode::OK);
+        assert_eq!(get(&server, "/sandboxes/sleepy").await["status"], "running");
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_changed_is_changed_and_the_rest_stays() {
+    let server = Server::start(&[]);
+    create(&server, json!({ "name": "taken" })).await;
+    let id = create(&server, json!({})).await["sandbox_id"].as_str().unwrap().to_owned();
+    let patch =
+        |body: Value| server.request(Method::PATCH, &format!("/sandboxes/{id}")).json(&body);
+    let changed =
+        async |body: Value| patch(body).send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(changed(json!({ "name": "other" })).await["name"], "other");
+    let info =
+        changed(json!({ "exposed_ports": [3000, 80], "allow_unauthenticated_access": true })).await;
+    assert_eq!((&info["name"], &info["exposed_ports"]), (&json!("other"), &json!([3000, 80])));
+    let info = changed(json!({ "exposed_ports": [] })).await;
+    assert_eq!(
+        (&info["exposed_ports"], &info["allow_unauthenticated_access"]),
+        (&json!([]), &json!(true))
+    );
+    assert_eq!(
+        changed(json!({ "name": "other", "network": null, "new": 1 })).await["name"],
+        "other"
+    );
+    assert_eq!(get(&server, "/sandboxes/other").await["id"], id);
+    for (body, status, code) in [
+        (json!({ "name": "taken" }), 409, "NAME_TAKEN"),
+        (json!({ "name": "Bad" }), 400, "INVALID_REQUEST"),
+        (json!({ "exposed_ports": [9501] }), 400, "INVALID_REQUEST"),
+        (json!({ "network": { "allow_internet_access": false } }), 501, "UNSUPPORTED"),
+        (json!({ "exposed_ports": "80" }), 422, "INVALID_SHAPE"),
+    ] {
+        assert_eq!(refused(patch(body.clone())).await, (status, code.to_owned()), "{body}");
+    }
+    server.request(Method::DELETE, "/sandboxes/other").send().await.unwrap();
+    assert_eq!(refused(patch(json!({ "name": "late" }))).await, (409, "CONFLICT".to_owned()));
+}
+
+#[tokio::test]
+async fn what_this_server_has_not_is_told_from_what_nobody_has() {
+    let server = Server::start(&[]);
+    let id = create(&server, json!({})).await["sandbox_id"].as_str().unwrap().to_owned();
+    let snapshot = format!("/sandboxes/{id}/snapshot");
+    for path in [
+        "/snapshots",
+        "/sandbox-pools/x",
+        "/archived-sandboxes",
+        "/v1/namespaces/d/snapshots",
+        &snapshot,
+    ] {
+        let request = server.request(Method::POST, path);
+        assert_eq!(refused(request).await, (501, "UNSUPPORTED".to_owned()), "{path}");
+    }
+    let nobody = server.request(Method::GET, "/something");
+    assert_eq!(refused(nobody).await, (404, "ROUTE_NOT_FOUND".to_owned()));
+    let key = server.request(Method::POST, "/platform/v1/keys/introspect").send().await.unwrap();
+    assert_eq!(key.json::<Value>().await.unwrap()["projectId"], "default");
 }

@@ -8,6 +8,7 @@ mod isolation;
 mod lifecycle;
 mod managed;
 mod output;
+mod ports;
 mod processes;
 mod server;
 mod terminals;

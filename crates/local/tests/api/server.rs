@@ -56,11 +56,13 @@ impl Server {
         let answer =
             self.request(Method::POST, "/sandboxes").json(&json!({})).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
-        Sandbox {
-            client: self.client.clone(),
-            id: answer["sandbox_id"].as_str().unwrap().to_owned(),
-            url: format!("{}/api/v1", answer["sandbox_url"].as_str().unwrap()),
-        }
+        self.attach(answer["sandbox_id"].as_str().unwrap())
+    }
+
+    /// A sandbox that there is already.
+    pub fn attach(&self, id: &str) -> Sandbox {
+        let url = format!("{}/s/{id}/api/v1", self.url);
+        Sandbox { client: self.client.clone(), id: id.to_owned(), url }
     }
 
     pub fn files(&self) -> Vec<PathBuf> {

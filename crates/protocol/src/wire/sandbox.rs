@@ -49,10 +49,30 @@ pub struct CreateRequest {
     pub entrypoint: Vec<String>,
     /// Ports inside that the proxy makes reachable.
     pub exposed_ports: Vec<u16>,
+    /// Whether these want no key.
+    #[serde(alias = "allow_unauthenticated_proxy_access")]
+    pub allow_unauthenticated_access: bool,
     /// What it can reach.
     pub network: Option<NetworkPolicy>,
     /// File systems to mount.
     pub file_systems: Vec<serde::de::IgnoredAny>,
+}
+
+/// The body of a change: what is absent stays (protocol, 10.5).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct UpdateRequest {
+    /// Another name.
+    pub name: Option<String>,
+    /// In place of those that there are.
+    pub exposed_ports: Option<Vec<u16>>,
+    /// Whether these want no key.
+    #[serde(alias = "allow_unauthenticated_proxy_access")]
+    pub allow_unauthenticated_access: Option<bool>,
+    /// What it can reach; `null` takes every restriction away.
+    pub network: Option<NetworkPolicy>,
+    /// What it gets.
+    pub resources: Option<serde::de::IgnoredAny>,
 }
 
 /// What a sandbox can reach.
@@ -79,6 +99,7 @@ impl Default for NetworkPolicy {
 #[allow(missing_docs)]
 pub enum Status {
     Running,
+    Suspended,
     Terminated,
 }
 
@@ -108,6 +129,8 @@ pub struct SandboxInfo {
     /// Milliseconds since the epoch.
     pub terminated_at: Option<u64>,
     pub termination_reason: Option<String>,
+    pub exposed_ports: Vec<u16>,
+    pub allow_unauthenticated_access: bool,
     pub sandbox_url: Option<String>,
 }
 

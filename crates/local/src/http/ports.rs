@@ -1,0 +1,66 @@
+//! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (protocol, section 1.3).
+
+use super::App;
+use super::guard::{host_name, is_key};
+use crate::error::{ApiError, Result};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits::MANAGEMENT_PORT;
+
+/// The port and the sandbox that a request's host names, if it is not for this server itself.
+pub(super) fn named(headers: &HeaderMap) -> Option<(u16, String)> {
+    let host = host_name(headers.get(header::HOST)?.to_str().ok()?);
+    let label = host.strip_suffix(".localhost").or_else(|| host.strip_suffix(".local"))?;
+    let (port, sandbox) = label.split_once('-')?;
+    let port = port.parse().ok().filter(|port| *port != MANAGEMENT_PORT)?;
+    Some((port, sandbox.to_owned()))
+}
+
+/// Passes a request on to a port, unchanged but for the key of this server.
+pub(super) async fn forward(
+    app: &App,
+    port: u16,
+    sandbox: &str,
+    mut request: Request,
+) -> Result<Response> {
+    let has_key = is_key(&app.guard, request.headers());
+    let sandbox = app.registry.get(sandbox)?;
+    let settings = sandbox.settings();
+    if !settings.allow_unauthenticated_access && !has_key {
+        return Err(ApiError::new(ServerCode::Unauthorized, "this port wants the server's key"));
+    }
+    if !settings.exposed_ports.contains(&port) {
+        let text = format!("port {port} of this sandbox is not exposed");
+        return Err(ApiError::new(ServerCode::NotFound, text));
+    }
+    sandbox.resume().await?;
+    // What runs inside must not learn it.
+    if has_key {
+        request.headers_mut().remove(header::AUTHORIZATION);
+    }
+    let connection = sandbox.agent.connect(port).await?;
+    let broken = |_| ApiError::new(ServerCode::ProxyError, "the port broke the connection off");
+    let (mut sender, connection) =
+        http1::handshake::<_, Body>(TokioIo::new(connection)).await.map_err(broken)?;
+    tokio::spawn(connection.with_upgrades());
+    let client = hyper::upgrade::on(&mut request);
+    // It names this server; the port inside speaks of a path.
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let mut response = sender.send_request(request).await.map_err(broken)?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let inside = hyper::upgrade::on(&mut response);
+        tokio::spawn(async move {
+            if let (Ok(client), Ok(inside)) = (client.await, inside.await) {
+                let (mut client, mut inside) = (TokioIo::new(client), TokioIo::new(inside));
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut inside).await;
+            }
+        });
+    }
+    Ok(response.map(Body::new).into_response())
+}
