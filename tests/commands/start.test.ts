@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { test } from "node:test";
-import { eventually, mark, marked, waiting } from "../helpers/processes.js";
+import { eventually, mark, marked, test, waiting } from "../helpers/processes.js";
 
 interface Ended {
   stdout: Buffer;

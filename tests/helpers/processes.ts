@@ -1,7 +1,12 @@
 // Processes on this machine, told apart by a mark in their arguments.
 import { readdirSync, readFileSync } from "node:fs";
-import type { TestContext } from "node:test";
+import { test as nodeTest, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+
+/** Declares a test that starts programs: one that hangs fails by its own name. */
+export function test(name: string, run: (t: TestContext) => Promise<void>): void {
+  void nodeTest(name, { timeout: 30_000 }, run);
+}
 
 /** A text that no other process has among its arguments. What has it is ended after the test. */
 export function mark(t: TestContext): string {

@@ -6,11 +6,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { after, test, type TestContext } from "node:test";
+import { after, type TestContext } from "node:test";
 import { inspect } from "node:util";
 import { Sandbox, ShorelineError, UsageError } from "shoreline";
 import { LocalServerError, startLocal } from "shoreline/local";
-import { eventually, mark, marked, waiting } from "../helpers/processes.js";
+import { eventually, mark, marked, test, waiting } from "../helpers/processes.js";
 
 const directory = mkdtempSync(join(tmpdir(), "shoreline-test-"));
 after(() => {
