@@ -43,6 +43,10 @@ struct Args {
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allow_origins: Vec<String>,
 
+    /// Bytes of one process's output that are kept on disk; beyond it the oldest are dropped
+    #[arg(long, default_value_t = shoreline_protocol::limits::LOG_BYTES)]
+    max_log_bytes: u64,
+
     /// Print one line of JSON with `url` and `apiKey` when ready
     #[arg(long)]
     json: bool,
@@ -82,7 +86,7 @@ async fn serve(args: Args) -> io::Result<()> {
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let app = Arc::new(http::App {
-        registry: sandbox::Registry::new(isolation.clone())?,
+        registry: sandbox::Registry::new(isolation.clone(), args.max_log_bytes)?,
         url: url.clone(),
         guard: http::Guard::new(token.clone(), args.allow_origins),
         started: Instant::now(),

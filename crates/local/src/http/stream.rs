@@ -182,19 +182,24 @@ pub(super) async fn follow_output(
 }
 
 pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    Ok(captured(named(&sandbox, &segments)?, Some(Stream::Stdout)))
+    captured(named(&sandbox, &segments)?, Some(Stream::Stdout))
 }
 
 pub(super) async fn stderr(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    Ok(captured(named(&sandbox, &segments)?, Some(Stream::Stderr)))
+    captured(named(&sandbox, &segments)?, Some(Stream::Stderr))
 }
 
 pub(super) async fn output(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    Ok(captured(named(&sandbox, &segments)?, None))
+    captured(named(&sandbox, &segments)?, None)
 }
 
 /// What a process has written so far, as one JSON object that is written while it is read.
-fn captured(process: Arc<Process>, only: Option<Stream>) -> Response {
+fn captured(process: Arc<Process>, only: Option<Stream>) -> Result<Response> {
+    let first = process.log.first();
+    if first > 1 {
+        let text = format!("events 1 to {} are no longer kept: follow the output", first - 1);
+        return Err(ApiError::new(ServerCode::OutputExpired, text));
+    }
     let (last, counts) = process.log.position();
     let count: u64 = match only {
         None => counts.iter().sum(),
@@ -210,7 +215,7 @@ fn captured(process: Arc<Process>, only: Option<Stream>) -> Response {
             };
             Ok::<_, io::Error>(part.map(|part| (Bytes::from(part), (state, None))))
         });
-    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
 }
 
 struct Capture {

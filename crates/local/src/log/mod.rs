@@ -9,7 +9,6 @@ pub(crate) use chunk::Chunk;
 pub(crate) use lines::Lines;
 
 use shoreline_protocol::exit::Exit;
-use shoreline_protocol::limits;
 use shoreline_protocol::stream::Stream;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -77,11 +76,13 @@ pub(crate) struct Log {
     wake: watch::Sender<()>,
     /// Where its files are; made with the first.
     directory: PathBuf,
+    /// Bytes that are kept there.
+    most: u64,
 }
 
 impl Log {
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { inner: Mutex::default(), wake: watch::Sender::default(), directory }
+    pub(crate) fn new(directory: PathBuf, most: u64) -> Self {
+        Self { inner: Mutex::default(), wake: watch::Sender::default(), directory, most }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -120,6 +121,13 @@ impl Log {
     pub(crate) fn position(&self) -> (u64, [u64; 2]) {
         let inner = self.lock();
         (inner.last, inner.counts)
+    }
+
+    /// The number of the first event that is kept.
+    pub(crate) fn first(&self) -> u64 {
+        let inner = self.lock();
+        let in_memory = || inner.memory.front().map(|chunk| chunk.first);
+        inner.disk.front().map(|record| record.first).or_else(in_memory).unwrap_or(inner.last + 1)
     }
 
     /// Moves the oldest events to disk when too many are in memory. Whoever appends waits for it: a
@@ -167,7 +175,7 @@ impl Log {
                 );
             }
         }
-        while inner.disk_bytes > limits::LOG_BYTES {
+        while inner.disk_bytes > self.most {
             let Some(oldest) = inner.disk.pop_front() else { break };
             inner.disk_bytes -= oldest.length;
             if inner.disk.front().is_none_or(|record| record.file != oldest.file) {

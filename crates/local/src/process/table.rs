@@ -18,6 +18,8 @@ pub(crate) struct Table {
     agent: Arc<Agent>,
     /// Where logs go that do not fit into memory.
     logs: PathBuf,
+    /// Bytes of each that are kept there.
+    log_bytes: u64,
     inner: Mutex<Inner>,
 }
 
@@ -33,8 +35,8 @@ struct Inner {
 }
 
 impl Table {
-    pub(crate) fn new(agent: Arc<Agent>, logs: PathBuf) -> Self {
-        Self { agent, logs, inner: Mutex::default() }
+    pub(crate) fn new(agent: Arc<Agent>, logs: PathBuf, log_bytes: u64) -> Self {
+        Self { agent, logs, log_bytes, inner: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -92,7 +94,7 @@ impl Table {
             inner.handles += 1;
             inner.handles
         };
-        let log = Arc::new(Log::new(self.logs.join(handle.to_string())));
+        let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.log_bytes));
         let process = Process::start(request, &self.agent, handle, log, managed).await?;
         let closed = {
             let mut inner = self.lock();

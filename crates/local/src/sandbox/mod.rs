@@ -55,6 +55,7 @@ impl Sandbox {
         request: CreateRequest,
         parent: &Path,
         isolation: &Isolation,
+        log_bytes: u64,
     ) -> io::Result<Arc<Self>> {
         let directory = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir_in(parent)?;
         let place = isolation.prepare(directory.path())?;
@@ -69,7 +70,7 @@ impl Sandbox {
         let logs = directory.path().join("log");
         let sandbox = Arc::new(Self {
             id,
-            processes: Arc::new(Table::new(agent.clone(), logs)),
+            processes: Arc::new(Table::new(agent.clone(), logs, log_bytes)),
             terminals: Sessions::new(agent.clone()),
             agent,
             image: request.image,

@@ -18,6 +18,7 @@ pub(crate) struct Registry {
     /// Holds every sandbox's files.
     directory: TempDir,
     pub(crate) isolation: Isolation,
+    log_bytes: u64,
 }
 
 /// Which sandboxes a list shows.
@@ -36,9 +37,9 @@ pub(crate) struct Page {
 }
 
 impl Registry {
-    pub(crate) fn new(isolation: Isolation) -> io::Result<Self> {
+    pub(crate) fn new(isolation: Isolation, log_bytes: u64) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("shoreline-local-").tempdir()?;
-        Ok(Self { sandboxes: Mutex::default(), directory, isolation })
+        Ok(Self { sandboxes: Mutex::default(), directory, isolation, log_bytes })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
@@ -60,8 +61,14 @@ impl Registry {
         if let Some(name) = &request.name {
             check_free(&sandboxes, name)?;
         }
-        let sandbox = Sandbox::new(new_id()?, request, self.directory.path(), &self.isolation)
-            .map_err(|error| ApiError::internal(&error))?;
+        let sandbox = Sandbox::new(
+            new_id()?,
+            request,
+            self.directory.path(),
+            &self.isolation,
+            self.log_bytes,
+        )
+        .map_err(|error| ApiError::internal(&error))?;
         let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_alive()).count();
         if terminated >= limits::TERMINATED_SANDBOXES
             && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_alive())

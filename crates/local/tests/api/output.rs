@@ -159,3 +159,23 @@ async fn a_reader_that_sleeps_stops_neither_the_process_nor_other_readers() {
     let answer = reqwest::Response::from(answer.body(bytes).unwrap());
     assert!(Seen::read(Mode::Follow, answer).await == other);
 }
+
+#[tokio::test]
+async fn output_that_is_dropped_is_not_passed_over_in_silence() {
+    let server = Server::start(&["--max-log-bytes", "1000000"]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script("seq 3000000").await;
+    let end = "event: eof\ndata: {}\n\n";
+    while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+    let path = format!("/processes/{pid}/output/follow");
+    let text = sandbox.request(Method::GET, &path).send().await.unwrap().text().await.unwrap();
+    assert!(text.starts_with("event: gap\ndata: {\"gap\":{\"from\":1,\"to\":"), "{text:.200}");
+    assert!(text.ends_with(end));
+    let to: u64 = text.split("\"to\":").nth(1).unwrap().split('}').next().unwrap().parse().unwrap();
+    // What is there still comes, each line with its own number.
+    let rest = sandbox.follow(pid, "output", Some(to)).await;
+    let expected: String = (to + 1..=3_000_000).map(|line| format!("{line}\n")).collect();
+    assert!(rest.stdout() == expected);
+    let captured = sandbox.request(Method::GET, &format!("/processes/{pid}/stdout"));
+    assert_eq!(sandbox.refused(captured).await, (410, "OUTPUT_EXPIRED".to_owned()));
+}
