@@ -1,19 +1,27 @@
-//! The runtime's own abilities. No other module names the global object.
+//! The runtime's own abilities. No other module names what is global.
 
 use crate::error::{Error, Result};
-use js_sys::{Function, Promise, Reflect};
+use crate::js;
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use js_sys::Function;
 use shoreline_protocol::error::Code;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::spawn_local;
 
-fn global(name: &str) -> Option<Function> {
-    Reflect::get(&js_sys::global(), &name.into()).ok()?.dyn_into().ok()
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Closure<dyn FnMut()>, ms: f64) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(id: &JsValue);
 }
 
 /// The runtime's `fetch`, looked up as late as possible so that one installed later is found.
 pub(crate) fn fetch() -> Result<Function> {
-    global("fetch").ok_or_else(|| {
+    js::get(&js_sys::global(), "fetch").dyn_into().map_err(|_| {
         Error::new(
             Code::MissingCapability,
             "this runtime has no global `fetch`: pass one as the `fetch` option, or use Node 20 or later",
@@ -39,38 +47,24 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Calls `callback` once after `ms` milliseconds.
-    pub(crate) fn start(ms: f64, callback: impl FnMut() + 'static) -> Result<Self> {
+    pub(crate) fn start(ms: f64, callback: impl FnMut() + 'static) -> Self {
         /// What browsers and Node take: more would fire at once.
         const LONGEST: f64 = 2_147_483_647.0;
-        let callback = Closure::<dyn FnMut()>::new(callback);
-        let set = global("setTimeout").ok_or_else(|| {
-            Error::new(Code::MissingCapability, "this runtime has no global `setTimeout`")
-        })?;
-        let id = set
-            .call2(&JsValue::UNDEFINED, callback.as_ref(), &ms.clamp(0.0, LONGEST).into())
-            .map_err(|e| Error::new(Code::MissingCapability, "setTimeout failed").with_cause(e))?;
-        Ok(Self { id, _callback: callback })
+        let callback = Closure::new(callback);
+        Self { id: set_timeout(&callback, ms.min(LONGEST)), _callback: callback }
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if let Some(clear) = global("clearTimeout") {
-            let _ = clear.call1(&JsValue::UNDEFINED, &self.id);
-        }
+        clear_timeout(&self.id);
     }
 }
 
-/// Resolves after `ms` milliseconds.
-pub(crate) async fn sleep(ms: f64) -> Result<()> {
-    let mut timer = None;
-    let promise = Promise::new(&mut |resolve, _| {
-        timer = Some(Timer::start(ms, move || {
-            let _ = resolve.call0(&JsValue::UNDEFINED);
-        }));
-    });
-    let timer = timer.transpose()?;
-    let _ = JsFuture::from(promise).await;
-    drop(timer);
-    Ok(())
+/// Runs `future` in the background. Boxed, so that the wasm holds once what drives it.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    fn spawn(future: Pin<Box<dyn Future<Output = ()>>>) {
+        spawn_local(future);
+    }
+    spawn(Box::pin(future));
 }

@@ -2,12 +2,47 @@
 //!
 //! Only `exports` is seen from JavaScript, and only `host` names the global object. Decisions about
 //! bytes are `shoreline-protocol`'s; here bytes and futures are moved.
+//!
+//! Small before all else, since every page that uses it downloads it: no standard library, so that
+//! no panic brings its message along, no serde, and text is joined, not formatted.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+#![forbid(unsafe_code)]
+// A panic kills the instance for good.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+// The exports are reached from JavaScript.
+#![allow(unreachable_pub)]
+
+extern crate alloc;
 
 mod client;
 mod error;
 mod exports;
 mod host;
+mod js;
 mod transport;
 pub mod types;
 
 pub use exports::*;
+
+#[cfg(target_arch = "wasm32")]
+mod runtime {
+    use core::panic::PanicInfo;
+
+    #[global_allocator]
+    static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+    /// The shim sees a `RuntimeError` and gives the instance up.
+    #[panic_handler]
+    fn panic(_: &PanicInfo<'_>) -> ! {
+        core::arch::wasm32::unreachable()
+    }
+}

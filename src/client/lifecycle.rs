@@ -1,301 +1,218 @@
 //! Sandboxes: create, connect, list, terminate.
 
-use super::{Client, Sandbox, invalid_url, json_of, to_json};
+use super::{Client, Sandbox, json_of, to_json};
 use crate::error::{Error, Result};
-use crate::host;
-use crate::transport::{Payload, Request, Scope};
-use crate::types::{self, CreateOptions, ListOptions, SandboxState, Seconds};
-use js_sys::{Array, Reflect};
-use serde::Serialize;
+use crate::transport::{Leash, Payload, Reading, Request};
+use crate::types::{self, CreateOptions, ListOptions, SandboxState};
+use crate::{host, js};
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use js_sys::{Array, Object};
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::{limits, name};
-use std::cell::RefCell;
-use std::rc::Rc;
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use web_sys::AbortSignal;
 
 /// Between two looks at a sandbox that is coming up, ms.
 const POLL_MS: f64 = 500.0;
+/// How long a sandbox may take to come up, in seconds.
+const STARTUP_SECONDS: f64 = 300.0;
 
-/// The parts of a new sandbox that the wire groups.
-#[derive(Serialize)]
-struct CreateBody<'a> {
-    #[serde(flatten)]
-    plain: &'a CreateOptions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resources: Option<ResourcesBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<NetworkBody<'a>>,
-}
-
-#[derive(Serialize)]
-struct ResourcesBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpus: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_mb: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disk_mb: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct NetworkBody<'a> {
-    allow_internet_access: bool,
-    allow_out: &'a [String],
-    deny_out: &'a [String],
-}
-
-impl<'a> CreateBody<'a> {
-    fn new(plain: &'a CreateOptions) -> Result<Self> {
-        if let Some(name) = &plain.name {
-            name::check_sandbox_name(name).map_err(|e| Error::argument(e.sentence()))?;
-        }
-        if plain.cpus.is_some_and(|cpus| !(cpus.is_finite() && cpus > 0.0)) {
-            return Err(Error::argument("`cpus` must be a number above 0"));
-        }
-        if plain.exposed_ports.iter().flatten().any(|port| *port == limits::MANAGEMENT_PORT) {
-            return Err(Error::argument("port 9501 is reserved for sandbox management"));
-        }
-        let CreateOptions { cpus, memory_mb, disk_mb, .. } = *plain;
-        let some = cpus.is_some() || memory_mb.is_some() || disk_mb.is_some();
-        let CreateOptions { allow_internet_access: allow, allow_out, deny_out, .. } = plain;
-        let network = allow.is_some() || allow_out.is_some() || deny_out.is_some();
-        Ok(Self {
-            plain,
-            resources: some.then_some(ResourcesBody { cpus, memory_mb, disk_mb }),
-            network: network.then(|| NetworkBody {
-                allow_internet_access: allow.unwrap_or(true),
-                allow_out: allow_out.as_deref().unwrap_or_default(),
-                deny_out: deny_out.as_deref().unwrap_or_default(),
-            }),
-        })
+/// Moves members into an object of their own, where there are any of them.
+fn group(options: &Object, group: &str, names: [&str; 3]) {
+    let out = Object::new();
+    for name in names {
+        js::set(&out, name, &js::get(options, name));
+        js::delete(options, name);
+    }
+    if Object::keys(&out).length() > 0 {
+        js::set(options, group, &out);
     }
 }
 
+/// The path of a route about one sandbox, by id or name.
+pub(crate) fn path_of(route: Route, sandbox: &str) -> Result<String> {
+    name::check_sandbox_id_or_name(sandbox)?;
+    Ok(route.fill(&[sandbox]))
+}
+
 impl Client {
-    async fn lifecycle_call(
-        &self,
+    /// Makes one lifecycle call.
+    pub(crate) async fn lifecycle(
+        self: Rc<Self>,
         route: Route,
-        segments: &[&str],
-        query: &str,
-        body: Option<String>,
-        signal: Option<&AbortSignal>,
+        path: String,
+        payload: Payload,
+        leash: Leash,
     ) -> Result<JsValue> {
-        let url = format!("{}{query}", self.lifecycle.url(&route.fill(segments)));
+        let kind = match route {
+            route::GET_SANDBOX => RequestKind::LifecycleGet,
+            route::DELETE_SANDBOX => RequestKind::LifecycleDelete,
+            _ => RequestKind::Lifecycle,
+        };
+        let url = self.lifecycle.url(&path);
         self.check_key(&url)?;
         let request = Request {
             method: route.method,
             url,
-            headers: &[],
-            payload: body.map_or(Payload::None, Payload::Json),
-            events: false,
-            last_event_id: None,
-            kind: match route {
-                route::GET_SANDBOX => RequestKind::LifecycleGet,
-                route::DELETE_SANDBOX => RequestKind::LifecycleDelete,
-                _ => RequestKind::Lifecycle,
-            },
+            headers: Vec::new(),
+            payload,
+            reading: Reading::Whole,
+            kind,
             head_ms: self.waits.request,
             idle_ms: self.waits.idle,
             retry: true,
         };
-        let mut answer = self.transport.send(&request, signal).await?;
+        let answer = self.transport.send(&request, &leash).await?;
         if route == route::DELETE_SANDBOX {
-            answer.body.bytes(limits::BODY_BYTES).await?;
             return Ok(JsValue::UNDEFINED);
         }
-        let answer = types::answer(&json_of(answer).await?)?;
+        let answer = json_of(&answer)?;
         types::sandbox_names(&answer);
         Ok(answer)
     }
 
     /// Makes a sandbox and waits until it runs. One that does not come up is terminated.
-    pub(crate) async fn create(
-        self: Rc<Self>,
-        options: &JsValue,
-        signal: Option<&AbortSignal>,
-    ) -> Result<Sandbox> {
-        let options: CreateOptions = types::read_options(options)?;
-        let body = to_json(&CreateBody::new(&options)?)?;
-        let answer =
-            self.lifecycle_call(route::CREATE_SANDBOX, &[], "", Some(body), signal).await?;
-        let made: SandboxState = types::read_answer(&answer)?;
-        let id = made.sandbox_id.clone();
-        let deadline = host::now() + options.startup_timeout.map_or(300_000.0, Seconds::ms);
-        match self.wait_until_running(made, deadline, signal).await {
-            Ok(info) => self.attach(
-                &id,
-                info.name.or(options.name),
-                info.sandbox_url.as_deref(),
-                info.routing_hint,
-            ),
-            Err(error) => {
-                // Nobody but this call knows the id: left alone it would be leaked.
-                let ended = self.terminate(&id, None).await;
-                let note = match ended {
-                    Ok(()) => "it was terminated",
-                    Err(_) => "it could not be terminated",
-                };
-                let message = format!("{} (sandbox {id}; {note})", error.message);
-                Err(Error { message, ..error })
-            }
+    pub(crate) async fn create(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<Sandbox> {
+        let options = types::read("", &options, CreateOptions::FIELDS)?;
+        let ports = js::get(&options, "exposed_ports");
+        if Array::is_array(&ports)
+            && ports.unchecked_ref::<Array>().includes(&limits::MANAGEMENT_PORT.into(), 0)
+        {
+            return Err(Error::argument("port 9501 is reserved for sandbox management"));
         }
-    }
+        let seconds = js::number(&options, "startup_timeout").unwrap_or(STARTUP_SECONDS);
+        js::delete(&options, "startup_timeout");
+        let name = js::text(&options, "name");
+        group(&options, "resources", ["cpus", "memory_mb", "disk_mb"]);
+        group(&options, "network", ["allow_internet_access", "allow_out", "deny_out"]);
+        let body = Payload::Json(to_json(&options)?);
 
-    async fn wait_until_running(
-        &self,
-        mut info: SandboxState,
-        deadline: f64,
-        signal: Option<&AbortSignal>,
-    ) -> Result<SandboxState> {
-        loop {
-            let status = info.status;
-            match status.as_str() {
-                "running" if info.sandbox_url.is_some() || self.proxy_url.is_some() => {
-                    return Ok(SandboxState { status, ..info });
+        let deadline = host::now() + seconds * 1000.0;
+        let path = route::CREATE_SANDBOX.fill(&[]);
+        let mut answer =
+            self.clone().lifecycle(route::CREATE_SANDBOX, path, body, leash.clone()).await;
+        let mut id = None;
+        let mut failed = loop {
+            let mut info = match answer.and_then(|answer| SandboxState::read(&answer)) {
+                Ok(info) => info,
+                Err(error) => break error,
+            };
+            let running = info.status == "running";
+            // A record that does not say where the sandbox is may only be young.
+            if running && (id.is_some() || info.sandbox_url.is_some() || self.proxy_url.is_some()) {
+                id = Some(info.sandbox_id.clone());
+                info.name = info.name.or(name);
+                match self.clone().attach(info) {
+                    Ok(sandbox) => return Ok(sandbox),
+                    Err(error) => break error,
                 }
-                "running" | "pending" | "snapshotting" => {}
-                _ => {
-                    let why = info.termination_reason.or(info.pending_reason).unwrap_or_default();
-                    return Err(Error::new(
-                        Code::Unavailable,
-                        format!("the sandbox did not come up: it is {status} {why}").trim_end(),
-                    ));
-                }
+            }
+            let path = route::GET_SANDBOX.fill(&[&info.sandbox_id]);
+            id = Some(info.sandbox_id);
+            let reason = info.reason.as_deref().unwrap_or("no reason was given");
+            if !matches!(info.status.as_str(), "running" | "pending" | "snapshotting") {
+                let text = ["the sandbox did not come up: it is ", &info.status, ", ", reason];
+                break Error::of(Code::Unavailable, &text);
             }
             if host::now() > deadline {
-                let why = info.pending_reason.unwrap_or_else(|| "no reason was given".into());
-                return Err(Error::new(
+                break Error::of(
                     Code::StartTimeout,
-                    format!("the sandbox did not run in time: {why}"),
-                ));
+                    &["the sandbox did not run in time: ", reason],
+                );
             }
-            let before = status == "running";
-            if !before {
-                Scope::new(signal)?.guard(host::sleep(POLL_MS)).await??;
+            if let Err(error) = leash.sleep(if running { 0.0 } else { POLL_MS }).await {
+                break error;
             }
-            info = types::read_answer(&self.info(&info.sandbox_id, signal).await?)?;
-            if before && info.status == "running" {
-                return Ok(info);
-            }
+            answer = self
+                .clone()
+                .lifecycle(route::GET_SANDBOX, path, Payload::None, leash.clone())
+                .await;
+        };
+        // Nobody but this call knows the id: left alone it would be leaked.
+        if let Some(id) = id {
+            let text = [&*failed.message, " (sandbox ", &id, ", which is being terminated)"];
+            failed.message = text.concat();
+            let path = route::DELETE_SANDBOX.fill(&[&id]);
+            let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, Leash::own());
+            host::spawn(async move {
+                let _ = end.await;
+            });
         }
-    }
-
-    /// What the server says of a sandbox.
-    pub(crate) async fn info(
-        &self,
-        id_or_name: &str,
-        signal: Option<&AbortSignal>,
-    ) -> Result<JsValue> {
-        check_id(id_or_name)?;
-        self.lifecycle_call(route::GET_SANDBOX, &[id_or_name], "", None, signal).await
+        Err(failed)
     }
 
     /// Attaches to a sandbox; with an explicit proxy address no lifecycle call is made.
     pub(crate) async fn connect(
         self: Rc<Self>,
-        id_or_name: &str,
+        id_or_name: String,
         direct: bool,
-        signal: Option<&AbortSignal>,
+        leash: Leash,
     ) -> Result<Sandbox> {
-        check_id(id_or_name)?;
+        let path = path_of(route::GET_SANDBOX, &id_or_name)?;
         if direct && self.proxy_url.is_some() {
-            return self.attach(id_or_name, None, None, None);
+            return self.attach(SandboxState { sandbox_id: id_or_name, ..SandboxState::default() });
         }
-        let info: SandboxState =
-            types::read_answer(&self.info(id_or_name, signal).await?)?;
-        let id = info.sandbox_id.clone();
-        self.attach(&id, info.name, info.sandbox_url.as_deref(), info.routing_hint)
+        let call = self.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, leash);
+        let info = SandboxState::read(&call.await?)?;
+        self.attach(info)
     }
 
-    fn attach(
-        self: Rc<Self>,
-        id: &str,
-        name: Option<String>,
-        sandbox_url: Option<&str>,
-        routing_hint: Option<String>,
-    ) -> Result<Sandbox> {
-        let url = sandbox_url.filter(|url| !url.is_empty());
-        let mut base = SandboxBase::choose(&self.lifecycle, url, self.proxy_url.as_deref(), id)
-            .map_err(invalid_url)?;
-        if let Some(hint) = routing_hint.filter(|hint| !hint.is_empty()) {
+    fn attach(self: Rc<Self>, info: SandboxState) -> Result<Sandbox> {
+        let (url, proxy) = (info.sandbox_url.as_deref(), self.proxy_url.as_deref());
+        let mut base = SandboxBase::choose(&self.lifecycle, url, proxy, &info.sandbox_id)?;
+        if let Some(hint) = info.routing_hint {
             base.headers.push(("X-Tensorlake-Route-Hint", hint));
         }
         self.check_key(&base.url)?;
-        Ok(Sandbox {
-            client: self,
-            id: id.to_owned(),
-            name: RefCell::new(name),
-            base: RefCell::new(base),
-        })
+        Ok(Sandbox { client: self, id: info.sandbox_id, name: info.name, base })
     }
 
     /// Every sandbox, from all pages.
-    pub(crate) async fn list(
-        &self,
-        options: &JsValue,
-        signal: Option<&AbortSignal>,
-    ) -> Result<Array> {
-        let options: ListOptions = types::read_options(options)?;
+    pub(crate) async fn list(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<JsValue> {
+        let options = types::read("", &options, ListOptions::FIELDS)?;
+        let limit = js::number(&options, "limit").map(|limit| (limit as u32).to_string());
+        let status = js::text(&options, "status");
         let all = Array::new();
         let mut cursor: Option<String> = None;
         for _ in 0..limits::LIST_PAGES {
-            let mut query = String::new();
-            let limit = options.limit.map(|limit| limit.to_string());
-            for (key, value) in
-                [("limit", &limit), ("status", &options.status), ("cursor", &cursor)]
-            {
+            let mut path = route::LIST_SANDBOXES.fill(&[]);
+            let mut mark = '?';
+            for (key, value) in [("limit", &limit), ("status", &status), ("cursor", &cursor)] {
                 if let Some(value) = value {
-                    query.push(if query.is_empty() { '?' } else { '&' });
-                    query.push_str(key);
-                    query.push('=');
-                    route::percent_encode(value, &mut query);
+                    path.push(mark);
+                    path.push_str(key);
+                    path.push('=');
+                    route::percent_encode(value, &mut path);
+                    mark = '&';
                 }
             }
-            let answer =
-                self.lifecycle_call(route::LIST_SANDBOXES, &[], &query, None, signal).await?;
+            let call =
+                self.clone().lifecycle(route::LIST_SANDBOXES, path, Payload::None, leash.clone());
+            let answer = call.await?;
             for sandbox in types::array_in(&answer, "sandboxes")?.iter() {
                 types::sandbox_names(&sandbox);
                 all.push(&sandbox);
             }
             // Servers call it either way.
-            let next = ["nextCursor", "nextToken"].iter().find_map(|name| {
-                Reflect::get(&answer, &(*name).into()).ok()?.as_string()
-            });
+            let next = js::text(&answer, "nextCursor").or_else(|| js::text(&answer, "nextToken"));
             match next.filter(|next| !next.is_empty()) {
-                None => return Ok(all),
-                next if next == cursor => {
-                    return Err(Error::new(
-                        Code::InvalidResponse,
-                        "the server's list repeats its cursor without an end",
-                    ));
-                }
+                None => return Ok(all.into()),
+                next if next == cursor => break,
                 next => cursor = next,
             }
         }
         Err(Error::new(Code::InvalidResponse, "the server's list of sandboxes does not end"))
     }
-
-    /// Terminates a sandbox. One that has ended already is no error.
-    pub(crate) async fn terminate(&self, id: &str, signal: Option<&AbortSignal>) -> Result<()> {
-        check_id(id)?;
-        self.lifecycle_call(route::DELETE_SANDBOX, &[id], "", None, signal).await.map(drop)
-    }
 }
 
 impl Sandbox {
-    pub(crate) async fn info(&self, signal: Option<&AbortSignal>) -> Result<JsValue> {
-        self.client.info(&self.id, signal).await
+    /// The lifecycle API, which knows more of a sandbox than it does itself.
+    pub(crate) fn client(&self) -> Rc<Client> {
+        self.client.clone()
     }
-
-    pub(crate) async fn terminate(&self, signal: Option<&AbortSignal>) -> Result<()> {
-        self.client.terminate(&self.id, signal).await
-    }
-}
-
-fn check_id(id_or_name: &str) -> Result<()> {
-    name::check_sandbox_id_or_name(id_or_name).map_err(|e| Error::argument(e.sentence()))
 }

@@ -1,29 +1,32 @@
 //! The API's calls, on top of `transport`.
 
+mod collected;
 mod follow;
 mod lifecycle;
+mod limit;
 pub(crate) mod process;
 mod run;
 
 pub(crate) use follow::{Follow, cursor_to_js};
+pub(crate) use lifecycle::path_of;
 pub(crate) use run::Run;
 
 use crate::error::{Error, Result};
-use crate::transport::{Answer, Key, Payload, Request, Transport};
-use crate::types::{self, ConnectionOptions, Seconds};
-use js_sys::{Function, JSON, Reflect};
-use serde::Serialize;
-use shoreline_protocol::endpoint::{self, Lifecycle, SandboxBase};
+use crate::js;
+use crate::transport::{Answer, Key, Leash, Payload, Reading, Request, Transport};
+use crate::types::{self, ConnectionOptions};
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use js_sys::{Function, JSON};
+use shoreline_protocol::endpoint::{self, EndpointError, Lifecycle, SandboxBase, Url};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::limits;
 use shoreline_protocol::retry::Policy;
 use shoreline_protocol::route::Route;
-use std::cell::RefCell;
-use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use web_sys::AbortSignal;
 
 /// How long is waited, in ms.
 #[derive(Clone, Copy)]
@@ -46,41 +49,44 @@ pub(crate) struct Client {
 impl Client {
     /// `options` is a `ConnectionOptions` with, beside it, `apiKey` and `fetch`, which are no data.
     pub(crate) fn new(options: &JsValue) -> Result<Self> {
-        let read: ConnectionOptions = types::read_options(options)?;
-        let get = |name: &str| Reflect::get(options, &name.into()).unwrap_or(JsValue::UNDEFINED);
-        let fetch = match get("fetch") {
-            none if none.is_undefined() => None,
-            value => Some(
-                value
-                    .dyn_into::<Function>()
-                    .map_err(|_| Error::argument("`fetch` must be a function"))?,
-            ),
+        let read = types::read("", options, ConnectionOptions::FIELDS)?;
+        let fetch = js::get(options, "fetch");
+        let fetch = if js::is_none(&fetch) {
+            None
+        } else {
+            let what = |_| Error::argument("`fetch` must be a function");
+            Some(fetch.dyn_into::<Function>().map_err(what)?)
         };
+        let text = |name| js::text(&read, name);
         let lifecycle = Lifecycle::resolve(
-            read.api_url.as_deref().unwrap_or(endpoint::PUBLIC_API),
-            read.sandbox_api_url.as_deref(),
-            read.namespace.as_deref().unwrap_or("default"),
-        )
-        .map_err(invalid_url)?;
+            text("api_url").as_deref().unwrap_or(endpoint::PUBLIC_API),
+            text("sandbox_api_url").as_deref(),
+            text("namespace").as_deref().unwrap_or("default"),
+        )?;
+        let proxy_url = text("proxy_url");
+        if let Some(url) = &proxy_url {
+            Url::parse("`proxyUrl`", url)?;
+        }
         let mut headers = Vec::new();
-        if let (Some(organization), Some(project)) = (read.organization_id, read.project_id) {
+        if let (Some(organization), Some(project)) = (text("organization_id"), text("project_id")) {
             headers.push(("X-Forwarded-Organization-Id", organization));
             headers.push(("X-Forwarded-Project-Id", project));
         }
-        let ms = |seconds: Option<Seconds>, default: f64| seconds.map_or(default, Seconds::ms);
+        let ms = |name, default: f64| js::number(&read, name).unwrap_or(default) * 1000.0;
+        let retries = js::number(&read, "max_retries").unwrap_or(3.0);
         Ok(Self {
             transport: Transport {
                 fetch,
-                key: Key::from_js(&get("apiKey"))?,
+                key: Key::from_js(&js::get(options, "apiKey"))?,
                 headers,
-                policy: Policy { max_retries: read.max_retries.unwrap_or(3), ..Policy::default() },
+                policy: Policy { max_retries: retries as u32, ..Policy::default() },
             },
             lifecycle,
-            proxy_url: read.proxy_url,
+            proxy_url,
             waits: Waits {
-                connect: ms(read.connect_timeout, 60_000.0),
-                request: ms(read.request_timeout, 300_000.0),
-                idle: ms(read.idle_timeout, (limits::IDLE_TIMEOUT_SECONDS * 1000) as f64),
+                connect: ms("connect_timeout", 60.0),
+                request: ms("request_timeout", 300.0),
+                idle: ms("idle_timeout", limits::IDLE_TIMEOUT_SECONDS as f64),
             },
         })
     }
@@ -101,97 +107,83 @@ impl Client {
 pub(crate) struct Sandbox {
     client: Rc<Client>,
     pub(crate) id: String,
-    pub(crate) name: RefCell<Option<String>>,
-    base: RefCell<SandboxBase>,
+    pub(crate) name: Option<String>,
+    base: SandboxBase,
 }
 
-/// What differs between the calls to a sandbox.
-struct Call<'a> {
+/// A call to a sandbox that is one request.
+pub(crate) struct Call {
     route: Route,
-    segments: &'a [&'a str],
-    query: Option<String>,
+    process: String,
     payload: Payload,
+    /// Whether its answer may take long.
     patient: bool,
+    shape: Shape,
 }
 
-impl<'a> Call<'a> {
-    fn new(route: Route, segments: &'a [&'a str]) -> Self {
-        Self { route, segments, query: None, payload: Payload::None, patient: false }
-    }
+/// What a call's answer is made into.
+enum Shape {
+    Nothing,
+    Object,
+    /// The array of that name in it.
+    Array(&'static str),
+}
 
-    fn body<T: Serialize>(mut self, body: &T) -> Result<Self> {
-        self.payload = Payload::Json(to_json(body)?);
-        Ok(self)
-    }
-
-    fn patient(mut self) -> Self {
-        self.patient = true;
-        self
+impl Call {
+    fn new(route: Route, shape: Shape) -> Self {
+        Self { route, process: String::new(), payload: Payload::None, patient: false, shape }
     }
 }
 
 impl Sandbox {
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base.borrow().url)
-    }
-
-    async fn send(&self, call: Call<'_>, signal: Option<&AbortSignal>) -> Result<Answer> {
-        let waits = self.client.waits;
-        let mut url = self.url(&call.route.fill(call.segments));
-        if let Some(query) = &call.query {
-            url.push('?');
-            url.push_str(query);
-        }
-        let headers = self.base.borrow().headers.clone();
+    /// Makes a call.
+    pub(crate) async fn call(self: Rc<Self>, call: Call, leash: Leash) -> Result<JsValue> {
+        let head_ms =
+            if call.patient { self.client.waits.request } else { self.client.waits.connect };
         let request = Request {
-            method: call.route.method,
-            url,
-            headers: &headers,
+            head_ms,
             payload: call.payload,
-            events: false,
-            last_event_id: None,
-            kind: RequestKind::SandboxPlane,
-            head_ms: if call.patient { waits.request } else { waits.connect },
-            idle_ms: waits.idle,
-            retry: true,
+            ..self.request(call.route, &call.process, Reading::Whole)
         };
-        self.client.transport.send(&request, signal).await
+        let answer = self.client.transport.send(&request, &leash).await?;
+        match call.shape {
+            Shape::Nothing => Ok(JsValue::UNDEFINED),
+            Shape::Object => json_of(&answer),
+            Shape::Array(name) => types::array_in(&json_of(&answer)?, name).map(JsValue::from),
+        }
     }
 
-    async fn json(&self, call: Call<'_>, signal: Option<&AbortSignal>) -> Result<JsValue> {
-        types::answer(&json_of(self.send(call, signal).await?).await?)
-    }
-
-    /// A call whose answer has nothing in it.
-    async fn done(&self, call: Call<'_>, signal: Option<&AbortSignal>) -> Result<()> {
-        let mut answer = self.send(call, signal).await?;
-        answer.body.bytes(limits::BODY_BYTES).await.map(drop)
+    fn request(&self, route: Route, process: &str, reading: Reading) -> Request {
+        Request {
+            method: route.method,
+            url: [&*self.base.url, &route.fill(&[process])].concat(),
+            headers: self.base.headers.clone(),
+            payload: Payload::None,
+            reading,
+            kind: RequestKind::SandboxPlane,
+            head_ms: self.client.waits.connect,
+            idle_ms: self.client.waits.idle,
+            retry: true,
+        }
     }
 }
 
-fn to_json<T: Serialize>(body: &T) -> Result<String> {
-    let object = types::write(body)?;
-    JSON::stringify(&object)
+fn to_json(body: &JsValue) -> Result<String> {
+    JSON::stringify(body)
         .map(String::from)
         .map_err(|e| Error::argument("the request cannot be written as JSON").with_cause(e))
 }
 
-/// An answer's body as a JavaScript value.
-async fn json_of(mut answer: Answer) -> Result<JsValue> {
-    let bytes = answer.body.bytes(limits::BODY_BYTES).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    JSON::parse(&text).map_err(|e| {
-        let content_type = answer.headers.get("content-type").unwrap_or_default();
-        Error::new(
-            Code::InvalidResponse,
-            format!(
-                "the answer is not JSON (content type {content_type:?}): is a proxy in between?"
-            ),
-        )
-        .with_cause(e)
-    })
+/// An answer that must be a JSON object.
+fn json_of(answer: &Answer) -> Result<JsValue> {
+    let parsed = JSON::parse(&String::from_utf8_lossy(&answer.bytes));
+    let parsed = parsed
+        .map_err(|cause| answer.unexpected(Code::InvalidResponse, "not JSON").with_cause(cause))?;
+    types::answer(&parsed)
 }
 
-fn invalid_url(error: endpoint::EndpointError) -> Error {
-    Error::new(Code::InvalidUrl, error.to_string())
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        Self::new(Code::InvalidUrl, &error.message())
+    }
 }

@@ -1,157 +1,154 @@
 //! Processes: start, look at, signal, feed, and read what they wrote.
 
-use super::{Call, Sandbox};
+use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
-use crate::transport::Payload;
+use crate::js;
+use crate::transport::{Leash, Payload, Reading};
 use crate::types::{self, StartOptions};
-use serde::Serialize;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use js_sys::Object;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
 use shoreline_protocol::route::{self, Route};
 use wasm_bindgen::prelude::*;
-use web_sys::AbortSignal;
 
-#[derive(Serialize)]
-struct SignalBody {
-    signal: i32,
+/// A new process. `body` is what [`command`] made.
+pub(crate) fn start(body: &Object) -> Result<Call> {
+    let payload = Payload::Json(to_json(body)?);
+    Ok(Call { payload, patient: true, ..Call::new(route::START_PROCESS, Shape::Object) })
 }
 
-type Signal<'a> = Option<&'a AbortSignal>;
-
-impl Sandbox {
-    pub(crate) async fn start(
-        &self,
-        options: &StartOptions,
-        signal: Signal<'_>,
-    ) -> Result<JsValue> {
-        options.check()?;
-        self.json(Call::new(route::START_PROCESS, &[]).body(options)?.patient(), signal).await
-    }
-
-    pub(crate) async fn processes(&self, signal: Signal<'_>) -> Result<JsValue> {
-        let list = self.json(Call::new(route::LIST_PROCESSES, &[]), signal).await?;
-        types::array_in(&list, "processes").map(JsValue::from)
-    }
-
-    pub(crate) async fn process(&self, process: &str, signal: Signal<'_>) -> Result<JsValue> {
-        self.json(Call::new(route::GET_PROCESS, &[process]), signal).await
-    }
-
-    pub(crate) async fn kill(&self, process: &str, signal: Signal<'_>) -> Result<()> {
-        self.done(Call::new(route::KILL_PROCESS, &[process]), signal).await
-    }
-
-    pub(crate) async fn restart(&self, process: &str, signal: Signal<'_>) -> Result<JsValue> {
-        self.json(Call::new(route::RESTART_PROCESS, &[process]).patient(), signal).await
-    }
-
-    pub(crate) async fn send_signal(
-        &self,
-        process: &str,
-        number: i32,
-        signal: Signal<'_>,
-    ) -> Result<JsValue> {
-        let address = [process];
-        let call = Call::new(route::SIGNAL_PROCESS, &address);
-        self.json(call.body(&SignalBody { signal: number })?, signal).await
-    }
-
-    pub(crate) async fn write_stdin(
-        &self,
-        process: &str,
-        data: JsValue,
-        signal: Signal<'_>,
-    ) -> Result<()> {
-        let address = [process];
-        let mut call = Call::new(route::WRITE_STDIN, &address).patient();
-        call.payload = Payload::Bytes(data);
-        self.done(call, signal).await
-    }
-
-    pub(crate) async fn close_stdin(&self, process: &str, signal: Signal<'_>) -> Result<()> {
-        self.done(Call::new(route::CLOSE_STDIN, &[process]), signal).await
-    }
-
-    pub(crate) async fn output(
-        &self,
-        route: Route,
-        process: &str,
-        signal: Signal<'_>,
-    ) -> Result<JsValue> {
-        self.json(Call::new(route, &[process]), signal).await
-    }
-
-    /// How many lines the server counts. The body is not kept: only its ends can hold the count.
-    pub(crate) async fn line_count(
-        &self,
-        route: Route,
-        process: &str,
-        signal: &AbortSignal,
-    ) -> Result<u64> {
-        const KEPT: usize = 128;
-        let mut answer = self.send(Call::new(route, &[process]), Some(signal)).await?;
-        let (mut head, mut tail) = (Vec::new(), Vec::new());
-        while let Some(chunk) = answer.body.chunk().await? {
-            head.extend(chunk.iter().take(KEPT - head.len().min(KEPT)));
-            tail.extend_from_slice(chunk);
-            tail.drain(..tail.len().saturating_sub(KEPT));
+/// The body of a request to start `command`, with `options` that have been read.
+pub(crate) fn command(command: &JsValue, options: Object) -> Result<Object> {
+    match command.as_string() {
+        None => return Err(Error::argument("`command` must be a string")),
+        Some(text) if text.is_empty() => {
+            return Err(Error::argument("`command` must not be empty"));
         }
-        [tail, head].iter().find_map(|end| count_in(&String::from_utf8_lossy(end))).ok_or_else(
-            || Error::new(Code::InvalidResponse, "the server's answer has no `line_count`"),
-        )
+        Some(text) if text.contains('\0') => {
+            return Err(Error::argument("`command` must be without NUL characters"));
+        }
+        Some(_) => js::set(&options, "command", command),
     }
-
-    pub(crate) async fn health(&self, signal: Signal<'_>) -> Result<JsValue> {
-        self.json(Call::new(route::HEALTH, &[]), signal).await
-    }
-
-    pub(crate) async fn daemon_info(&self, signal: Signal<'_>) -> Result<JsValue> {
-        self.json(Call::new(route::INFO, &[]), signal).await
-    }
+    Ok(options)
 }
 
-/// The number after `"line_count":`; within a line's text the quotes would be escaped.
-fn count_in(text: &str) -> Option<u64> {
-    let (before, after) = text.rsplit_once("\"line_count\"")?;
-    if before.ends_with('\\') {
-        return None;
+/// Reads the options of a start.
+pub(crate) fn start_options(command: &JsValue, options: &JsValue) -> Result<Object> {
+    self::command(command, types::read("", options, StartOptions::FIELDS)?)
+}
+
+pub(crate) fn list() -> Call {
+    Call::new(route::LIST_PROCESSES, Shape::Array("processes"))
+}
+
+/// A call about one process, with an object for an answer.
+pub(crate) fn about(route: Route, process: &JsValue) -> Result<Call> {
+    Ok(Call { process: address(process)?, ..Call::new(route, Shape::Object) })
+}
+
+/// A call about one process, without an answer.
+pub(crate) fn order(route: Route, process: &JsValue) -> Result<Call> {
+    Ok(Call { process: address(process)?, ..Call::new(route, Shape::Nothing) })
+}
+
+pub(crate) fn restart(process: &JsValue) -> Result<Call> {
+    Ok(Call { patient: true, ..about(route::RESTART_PROCESS, process)? })
+}
+
+/// `number` is a classic signal number.
+pub(crate) fn signal(process: &JsValue, number: f64) -> Result<Call> {
+    if !(number % 1.0 == 0.0 && (1.0..=31.0).contains(&number)) {
+        return Err(Error::argument(
+            "a signal is a whole number from 1 to 31, for example 15 for SIGTERM",
+        ));
     }
-    let digits = after.trim_start().strip_prefix(':')?.trim_start();
-    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    let body = Object::new();
+    js::set(&body, "signal", &number.into());
+    let payload = Payload::Json(to_json(&body)?);
+    Ok(Call { payload, ..about(route::SIGNAL_PROCESS, process)? })
+}
+
+pub(crate) fn write_stdin(process: &JsValue, data: JsValue) -> Result<Call> {
+    let payload = Payload::Bytes(data);
+    Ok(Call { payload, patient: true, ..order(route::WRITE_STDIN, process)? })
+}
+
+pub(crate) fn health() -> Call {
+    Call::new(route::HEALTH, Shape::Object)
+}
+
+pub(crate) fn daemon_info() -> Call {
+    Call::new(route::INFO, Shape::Object)
 }
 
 /// A pid or a managed process's name, as a path segment.
 pub(crate) fn address(process: &JsValue) -> Result<String> {
     if let Some(pid) = process.as_f64() {
-        if pid.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&pid) {
+        if pid % 1.0 == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&pid) {
             return Ok((pid as u32).to_string());
         }
     } else if let Some(text) = process.as_string() {
         if !name::is_pid(&text) {
-            name::check_process_name(&text).map_err(|e| Error::argument(e.sentence()))?;
+            name::check_process_name(&text)?;
         }
         return Ok(text);
     }
     Err(Error::argument("a process is given by its pid (a whole number) or its name (a string)"))
 }
 
-/// A classic signal number.
-pub(crate) fn signal_number(number: f64) -> Result<i32> {
-    if number.fract() == 0.0 && (1.0..=31.0).contains(&number) {
-        Ok(number as i32)
-    } else {
-        Err(Error::argument("a signal is a whole number from 1 to 31, for example 15 for SIGTERM"))
+impl Sandbox {
+    /// How many lines the server counts. The body is not kept: only its ends can hold the count.
+    pub(super) async fn line_count(
+        &self,
+        route: Route,
+        process: &str,
+        leash: &Leash,
+    ) -> Result<u64> {
+        const KEPT: usize = 128;
+        let request = self.request(route, process, Reading::Chunks);
+        let mut answer = self.client.transport.send(&request, leash).await?;
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        while let Some(chunk) = answer.body.chunk(leash).await? {
+            head.extend(chunk.iter().take(KEPT - head.len().min(KEPT)));
+            tail.extend(chunk.iter().skip(chunk.len().saturating_sub(KEPT)));
+            tail.drain(..tail.len().saturating_sub(KEPT));
+        }
+        let count = count_in(&tail).or_else(|| count_in(&head));
+        count.ok_or_else(|| {
+            Error::new(Code::InvalidResponse, "the server's answer has no `line_count`")
+        })
     }
 }
 
-/// Reads the options of a start.
-pub(crate) fn start_options(command: &JsValue, options: &JsValue) -> Result<StartOptions> {
-    let mut read: StartOptions = types::read_options(options)?;
-    read.command = command_text(command)?;
-    read.check()?;
-    Ok(read)
+/// The number after `"line_count":`; within a line's text its quotes would be escaped.
+fn count_in(text: &[u8]) -> Option<u64> {
+    const KEY: &[u8] = b"\"line_count\"";
+    let at = text.windows(KEY.len()).rposition(|window| window == KEY)?;
+    let after =
+        text.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = after.iter().take_while(|byte| byte.is_ascii_digit());
+    core::str::from_utf8(after.get(..digits.count())?).ok()?.parse().ok()
 }
 
-pub(crate) fn command_text(command: &JsValue) -> Result<String> {
-    command.as_string().ok_or_else(|| Error::argument("`command` must be a string"))
+#[cfg(test)]
+mod tests {
+    use super::count_in;
+
+    #[test]
+    fn counts_are_read_from_either_end_of_an_answer() {
+        for (text, count) in [
+            ("\"],\"line_count\":3}", Some(3)),
+            ("{\"line_count\" : 12 ,\"lines\":[", Some(12)),
+            ("{\"pid\":1,\"line_count\":0}", Some(0)),
+            // What a process wrote, which looks like it.
+            ("x\\\"line_count\\\":9\"],", None),
+            ("[\"\\\\\",\"line_count\":4}", Some(4)),
+            ("\"line_count\":null}", None),
+            ("\"lines\":[]}", None),
+        ] {
+            assert_eq!(count_in(text.as_bytes()), count, "{text}");
+        }
+    }
 }

@@ -1,89 +1,58 @@
-//! A command run to its end: one POST, ever, and the same result however the connection fares.
+//! A command run to its end: one POST, ever, and the same result however the connection fares. What
+//! to do next is decided by [`Machine`].
 
-use super::follow::{Follow, Plan, stream_error};
-use super::{Sandbox, process, to_json};
+use super::collected::Collected;
+use super::follow::{Follow, Plan};
+use super::limit::Limit;
+use super::{Sandbox, json_of, process, to_json};
 use crate::error::{Error, Result};
-use crate::host;
-use crate::transport::{Answer, Body, Cause, Leash, Payload, Request, Scope};
-use crate::types::{self, ProcessState, RunOptions, StartOptions};
-use futures::future::{self, AbortHandle, Abortable, Either, FutureExt, LocalBoxFuture};
-use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use crate::transport::{Answer, Body, Leash, Payload, Reading, Request};
+use crate::types::{self, ProcessState, RunOptions};
+use crate::{host, js};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::future::Future;
+use core::pin::Pin;
+use js_sys::{Function, Object, Reflect};
+use shoreline_protocol::batch::Batch;
 use shoreline_protocol::error::{Code, Kind};
-use shoreline_protocol::exit::{Exit, Reason};
-use shoreline_protocol::failure::RequestKind;
-use shoreline_protocol::follow::{Cursor, Skip};
-use shoreline_protocol::output::{Batch, End, Mode, OutputDecoder};
-use shoreline_protocol::route;
-use shoreline_protocol::stream::Stream;
-use shoreline_protocol::transcript::{Piece, Transcript, Truncated};
-use std::cell::Cell;
-use std::pin::pin;
-use std::rc::Rc;
+use shoreline_protocol::exit::Exit;
+use shoreline_protocol::fault::StreamError;
+use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::run::{Over, Run as Machine, Step};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 
-/// After the time limit, how long the server has to end the command itself.
-const SERVER_GRACE_MS: f64 = 5_000.0;
-/// Between SIGTERM and SIGKILL, where the client enforces the limit.
-const TERM_GRACE_MS: f64 = 2_000.0;
-/// After SIGKILL, how long the end may take to be reported.
-const REPORT_GRACE_MS: f64 = 5_000.0;
-/// For a server that reports the end of the output before the end of the process, ms.
-const EXIT_POLL_MS: [f64; 8] = [0.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0];
+/// A request that goes on whatever becomes of the call: who kills the command needs to know its pid.
+type Pending = Pin<Box<dyn Future<Output = Result<Answer>>>>;
 
-const SIGTERM: i32 = 15;
-
-/// What the enforcer of the time limit and the run share.
-#[derive(Default)]
-struct Limit {
-    pid: Cell<Option<u32>>,
-    /// The client had to enforce the limit.
-    enforced: Cell<bool>,
-    /// Even that brought no answer.
-    given_up: Cell<bool>,
-}
-
-enum Phase {
-    /// The POST is on its way.
-    Starting(LocalBoxFuture<'static, Result<Answer>>),
-    Streaming(Streaming),
-    /// The run's stream is gone, or the server has none: its output is followed by pid.
-    Following(Box<Follow>),
-    Ended(Exit),
-    Failed(Error),
-}
-
-struct Streaming {
-    body: Body,
-    decoder: OutputDecoder,
-    exit: Option<Exit>,
+/// What is under way.
+enum Io {
+    Nothing,
+    /// The run's POST.
+    Post(Pending),
+    /// For servers without `run`, the start of a process.
+    Start(Pending),
+    /// The run's own stream.
+    Stream(Body),
+    /// That is gone, or the server has none: the output is followed by pid.
+    Follow(Box<Follow>),
 }
 
 pub(crate) struct Run {
     sandbox: Rc<Sandbox>,
-    request: StartOptions,
+    /// The body of the request.
+    request: Object,
     plan: Plan,
-    leash: Rc<Leash>,
-    /// Ends waiting when the leash is pulled, but not the POST: its pid may be needed to kill.
-    guard: Scope,
+    leash: Leash,
     kill_on_abort: bool,
-    phase: Phase,
+    machine: Machine,
+    io: Io,
     /// How the run's own stream broke.
     broken: Option<Error>,
-    cursor: Cursor,
-    handle: Option<u64>,
-    limit: Rc<Limit>,
-    enforcer: Option<AbortHandle>,
-    transcript: Transcript,
-    collected: [Collected; 2],
+    failed: Option<Error>,
+    limit: Limit,
+    collected: Collected,
     began: f64,
-}
-
-#[derive(Default)]
-struct Collected {
-    text: Array,
-    raw: Array,
-    truncated: Option<Truncated>,
 }
 
 impl Run {
@@ -92,77 +61,40 @@ impl Run {
         command: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
-        leash: Rc<Leash>,
+        leash: Leash,
     ) -> Result<Self> {
-        let read: RunOptions = types::read_options(options)?;
-        let kill_on_abort = match read.on_abort.as_deref() {
-            None | Some("kill") => true,
-            Some("detach") => false,
-            Some(_) => return Err(Error::argument("`onAbort` is \"kill\" or \"detach\"")),
-        };
-        let plan = Plan::new(
-            &sandbox,
-            read.reconnect.as_ref(),
-            read.idle_timeout,
-            read.max_line_bytes,
-            read.long_line.as_deref(),
-            on_reconnect,
-        )?;
-        let request = StartOptions {
-            command: process::command_text(command)?,
-            args: read.args,
-            env: read.env,
-            working_dir: read.working_dir,
-            user: read.user,
-            timeout: read.timeout,
-            ..StartOptions::default()
-        };
-        request.check()?;
-        let guard = Scope::new(Some(&leash.signal()))?;
-        let payload = to_json(&request)?;
-        let idle_ms = plan.idle_ms;
-        let from = sandbox.clone();
-        let post = async move {
-            let headers = from.base.borrow().headers.clone();
-            let request = Request {
-                method: route::RUN.method,
-                url: from.url(&route::RUN.fill(&[])),
-                headers: &headers,
-                payload: Payload::Json(payload),
-                events: true,
-                last_event_id: None,
-                kind: RequestKind::SandboxPlane,
-                head_ms: from.client.waits.connect,
-                idle_ms,
-                retry: true,
-            };
-            from.client.transport.send(&request, None).await
-        };
+        let options = types::read("", options, RunOptions::FIELDS)?;
+        let plan = Plan::new(&sandbox, &options, on_reconnect)?;
+        let kept = js::number(&options, "max_output_bytes").map(|bytes| bytes as usize);
+        let request = Object::new();
+        for name in ["args", "env", "working_dir", "user", "timeout"] {
+            js::set(&request, name, &js::get(&options, name));
+        }
+        let request = process::command(command, request)?;
+        let payload = Payload::Json(to_json(&request)?);
+        leash.check()?;
         let mut run = Self {
+            io: Io::Post(sent(&sandbox, route::RUN, payload, plan.idle_ms)),
+            machine: Machine::new(plan.lines),
+            kill_on_abort: js::text(&options, "on_abort").as_deref() != Some("detach"),
+            limit: Limit::default(),
+            collected: Collected::new(kept),
+            broken: None,
+            failed: None,
+            began: host::now(),
             sandbox,
-            transcript: Transcript::new(read.max_output_bytes.map(|n| n as usize)),
             request,
             plan,
             leash,
-            guard,
-            kill_on_abort,
-            phase: Phase::Starting(post.boxed_local()),
-            broken: None,
-            cursor: Cursor::default(),
-            handle: None,
-            limit: Rc::default(),
-            enforcer: None,
-            collected: Default::default(),
-            began: host::now(),
         };
-        if let Some(timeout) = run.request.timeout {
-            run.enforce(timeout.ms() + SERVER_GRACE_MS, None);
-        }
+        run.enforce(true);
         Ok(run)
     }
 
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.limit.pid.get()
+    fn enforce(&mut self, by_server: bool) {
+        if let Some(seconds) = js::number(&self.request, "timeout") {
+            self.limit.begin(&self.sandbox, &self.leash, seconds * 1000.0, by_server);
+        }
     }
 
     /// Appends the next events to `batch`; `false` once the command has ended.
@@ -171,21 +103,22 @@ impl Run {
     /// Whatever keeps the result from being known; the error carries what there is.
     pub(crate) async fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         loop {
-            match &self.phase {
-                Phase::Ended(_) => return Ok(false),
-                Phase::Failed(error) => return Err(error.clone()),
-                _ => {}
+            if let Some(error) = &self.failed {
+                return Err(error.clone());
+            }
+            if let Step::Done(_) = self.machine.step() {
+                return Ok(false);
             }
             batch.clear();
             let step = self.step(batch).await;
-            if !batch.is_empty() {
-                self.collect(batch)?;
-            }
-            if let Err(error) = step {
+            self.limit.found(self.machine.pid());
+            let collected = self.collected.add(batch).map_err(Error::from);
+            if let Err(error) = step.and(collected) {
                 self.fail(error);
             }
-            if matches!(self.phase, Phase::Ended(_) | Phase::Failed(_)) {
-                self.stop_enforcing();
+            if let Step::Done(_) = self.machine.step() {
+                self.limit.end();
+                self.io = Io::Nothing;
             }
             if !batch.is_empty() {
                 return Ok(true);
@@ -193,161 +126,119 @@ impl Run {
         }
     }
 
+    /// Does the next thing.
     async fn step(&mut self, batch: &mut Batch) -> Result<()> {
-        match &mut self.phase {
-            Phase::Starting(post) => {
-                match self.guard.guard(post).await? {
+        match self.machine.step() {
+            Step::Post => {
+                let Io::Post(post) = &mut self.io else { return Ok(()) };
+                match self.leash.race(post).await? {
                     Ok(answer) => {
-                        let body = answer.event_stream()?;
-                        let decoder = self.plan.decoder(Mode::Run);
-                        self.phase = Phase::Streaming(Streaming { body, decoder, exit: None });
+                        self.io = Io::Stream(answer.event_stream()?);
+                        self.machine.opened();
                     }
-                    Err(error) if has_no_run(&error) => self.start_instead().await?,
-                    Err(error) => return Err(of_start(error)),
+                    Err(error) => {
+                        let server_code = error.server_code.as_deref();
+                        let status = error.status.unwrap_or_default();
+                        if !self.machine.refused(status, server_code) {
+                            return Err(unknown_outcome(error));
+                        }
+                    }
                 }
+            }
+            Step::Read => self.read(batch).await?,
+            Step::Start => self.start().await?,
+            Step::Follow { pid } => {
+                if let Io::Follow(follow) = &mut self.io {
+                    if !follow.next(batch).await? {
+                        self.machine.followed();
+                    }
+                } else {
+                    self.io = Io::Follow(Box::new(Follow::of_run(
+                        self.sandbox.clone(),
+                        pid,
+                        self.plan.clone(),
+                        self.machine.position(),
+                        self.leash.clone(),
+                    )));
+                }
+            }
+            Step::Look { pid, wait_ms } => {
+                self.leash.sleep(wait_ms as f64).await?;
+                let call = process::about(route::GET_PROCESS, &pid.into())?;
+                let info = self.sandbox.clone().call(call, self.leash.clone()).await;
+                match (info.and_then(|info| ProcessState::read(&info)), &mut self.io) {
+                    (Ok(state), _) => self.machine.looked(state.standing)?,
+                    // What breaks around the output heals as the output itself.
+                    (Err(error), Io::Follow(follow)) => follow.heal(error).await?,
+                    (Err(error), _) => return Err(error),
+                }
+            }
+            Step::Done(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads the run's own stream.
+    async fn read(&mut self, batch: &mut Batch) -> Result<()> {
+        let Io::Stream(body) = &mut self.io else { return Ok(()) };
+        if self.machine.exit().is_some() {
+            body.hurry();
+        }
+        let (over, mut error) = match body.chunk(&self.leash).await {
+            Ok(Some(chunk)) => return Ok(self.machine.push(chunk, batch)?),
+            Ok(None) => (Over::Ended, StreamError::NoExit.into()),
+            Err(error) if error.failure().is_none() => return Err(error),
+            Err(error) => (Over::Broke, error),
+        };
+        match self.machine.over(over) {
+            Ok(()) => {
+                if error.code == Code::ConnectionLost {
+                    error.code = Code::StreamBroken;
+                }
+                self.broken = Some(error);
                 Ok(())
             }
-            Phase::Streaming(_) => self.stream(batch).await,
-            Phase::Following(follow) => {
-                let more = follow.next(batch).await;
-                self.cursor = follow.cursor().clone();
-                if !more? {
-                    let exit = exit_by_pid(&self.sandbox, &self.leash, follow).await?;
-                    self.phase = Phase::Ended(exit);
-                }
-                Ok(())
+            Err(Code::RunOutcomeUnknown) => Err(unknown_outcome(error)),
+            Err(code) => {
+                let what = "the stream ended before the command was seen to start: it is unknown whether it ran";
+                Err(Error::new(code, what))
             }
-            Phase::Ended(_) | Phase::Failed(_) => Ok(()),
         }
     }
 
-    async fn stream(&mut self, batch: &mut Batch) -> Result<()> {
-        let Phase::Streaming(streaming) = &mut self.phase else { return Ok(()) };
-        let read = self.guard.guard(streaming.body.chunk()).await?;
-        let mut broken = match read {
-            Ok(Some(chunk)) => {
-                let decoded = streaming.decoder.push(chunk, &mut Skip::default(), batch);
-                self.cursor.delivered(batch, 0, &streaming.decoder);
-                if let Some(started) = streaming.decoder.started() {
-                    self.limit.pid.set(Some(started.pid));
-                    self.handle = started.handle;
-                }
-                decoded.map_err(stream_error)?;
-                if let Some(End::Exit(exit)) = streaming.decoder.end() {
-                    streaming.exit = Some(exit);
-                }
-                return Ok(());
-            }
-            Ok(None) => Error::new(
-                Code::StreamEndedWithoutExit,
-                "the stream ended before the command's exit was reported",
-            ),
-            Err(error) => error,
-        };
-        // Output may still follow the exit, so that only the stream's end ends it.
-        if let Some(exit) = streaming.exit {
-            self.phase = Phase::Ended(exit);
+    /// For servers without `run`: a process of which the rest is up to the client.
+    async fn start(&mut self) -> Result<()> {
+        let Io::Start(start) = &mut self.io else {
+            let request = Object::assign(&Object::new(), &self.request);
+            let _ = Reflect::delete_property(&request, &"timeout".into());
+            let payload = Payload::Json(to_json(&request)?);
+            self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, 0.0));
             return Ok(());
-        }
-        let Some(pid) = self.limit.pid.get() else {
-            broken = match broken.code {
-                Code::StreamEndedWithoutExit => Error::new(
-                    broken.code,
-                    "the stream ended before the command was seen to start: it is unknown whether it ran",
-                ),
-                _ => unknown_outcome(broken),
-            };
-            return Err(broken);
         };
-        if broken.code == Code::ConnectionLost {
-            broken.code = Code::StreamBroken;
-        }
-        self.broken = Some(broken);
-        self.follow(pid);
+        let answer = self.leash.race(start).await?.map_err(unknown_outcome)?;
+        let started = ProcessState::read(&json_of(&answer)?)?;
+        self.machine.started(started.pid, started.handle);
+        self.enforce(false);
         Ok(())
     }
 
-    /// Goes on by pid from where the stream is.
-    fn follow(&mut self, pid: u32) {
-        let mut follow = Follow::continue_from(
-            self.sandbox.clone(),
-            route::FOLLOW_OUTPUT,
-            pid.to_string(),
-            self.plan.clone(),
-            self.cursor.clone(),
-            self.leash.clone(),
-        );
-        follow.begun = true;
-        follow.again = self.broken.is_some();
-        self.phase = Phase::Following(Box::new(follow));
-    }
-
-    /// For servers without `run`: start, follow, and keep the time limit from here.
-    async fn start_instead(&mut self) -> Result<()> {
-        let timeout = self.request.timeout.take();
-        let signal = self.leash.signal();
-        let started = self.sandbox.start(&self.request, Some(&signal)).await.map_err(of_start)?;
-        let started: ProcessState = types::read_answer(&started)?;
-        self.limit.pid.set(Some(started.pid));
-        self.handle = started.handle.map(|handle| handle as u64);
-        if let Some(timeout) = timeout {
-            self.stop_enforcing();
-            self.enforce(timeout.ms(), Some(TERM_GRACE_MS));
-        }
-        self.follow(started.pid);
-        Ok(())
-    }
-
-    /// Ends the command when nobody else has after `after_ms`: by SIGTERM first, where `term_grace`
-    /// says how long that may take, then by SIGKILL.
-    fn enforce(&mut self, after_ms: f64, term_grace: Option<f64>) {
-        let (handle, registration) = AbortHandle::new_pair();
-        let (sandbox, limit, leash) =
-            (self.sandbox.clone(), self.limit.clone(), Rc::downgrade(&self.leash));
-        let work = async move {
-            host::sleep(after_ms).await?;
-            if let Some(pid) = limit.pid.get() {
-                let pid = pid.to_string();
-                limit.enforced.set(true);
-                // A process that has just ended refuses the signal, which is as good.
-                if let Some(grace) = term_grace {
-                    during(grace, sandbox.send_signal(&pid, SIGTERM, None)).await?;
-                }
-                during(REPORT_GRACE_MS, sandbox.kill(&pid, None)).await?;
-            }
-            limit.given_up.set(true);
-            if let Some(leash) = leash.upgrade() {
-                leash.pull();
-            }
-            Ok::<_, Error>(())
-        };
-        spawn_local(async move {
-            let _ = Abortable::new(work, registration).await;
-        });
-        self.enforcer = Some(handle);
-    }
-
-    fn stop_enforcing(&mut self) {
-        if let Some(enforcer) = self.enforcer.take() {
-            enforcer.abort();
-        }
-    }
-
-    fn collect(&mut self, batch: &Batch) -> Result<()> {
-        self.transcript.push(batch).map_err(stream_error)?;
-        for (stream, collected) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&self.collected)
+    /// Ends it now, as an abort does, if it has not ended.
+    pub(crate) fn stop(&mut self) {
+        if self.failed.is_none()
+            && !matches!(self.machine.step(), Step::Done(_))
+            && let Err(error) = self.leash.check()
         {
-            collected.add(self.transcript.take_ready(stream));
+            self.fail(error);
         }
-        Ok(())
     }
 
-    /// Ends what is under way, and tells the failure with everything received.
-    fn fail(&mut self, error: Error) {
-        let phase = std::mem::replace(&mut self.phase, Phase::Failed(error.clone()));
-        let mut error = error;
-        if self.limit.given_up.get() && error.code == Code::Aborted {
-            let what = match self.pid() {
+    /// Makes a failure final: ends what is under way, and keeps everything received for the error.
+    fn fail(&mut self, mut error: Error) {
+        let partial = self.outcome(None).into();
+        let io = core::mem::replace(&mut self.io, Io::Nothing);
+        self.limit.end();
+        if error.code == Code::Aborted && self.limit.was_given_up() {
+            let message = match self.machine.pid() {
                 Some(_) => {
                     "the command's time limit passed; it was killed, but its end was not reported"
                 }
@@ -355,192 +246,103 @@ impl Run {
                     "the command's time limit passed without an answer: it is unknown whether it ran"
                 }
             };
-            error = Error::new(Code::RunTimeout, what);
+            error = Error::new(Code::RunTimeout, message);
         } else if error.code == Code::Aborted && self.kill_on_abort {
-            self.end_in_background(phase);
+            // The machine goes along: it may have read half of what says the pid.
+            let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
+            host::spawn(kill(self.sandbox.clone(), machine, io));
         }
-        if let Some(broken) = self.broken.take()
-            && (matches!(error.code.kind(), Kind::Api | Kind::Connection)
-                || error.code == Code::ProcessGone)
-        {
-            let message =
-                format!("{}; it could not be continued by pid: {}", broken.message, error.message);
-            error = Error { message, ..broken }.with_cause(error.into());
+        let healing = matches!(error.code.kind(), Kind::Api | Kind::Connection)
+            || error.code == Code::ProcessGone;
+        if let Some(mut broken) = self.broken.take().filter(|_| healing) {
+            broken.message =
+                [&*broken.message, "; it could not be continued by pid: ", &error.message].concat();
+            error = broken.with_cause(error.into());
         }
-        let partial = self.outcome(None);
-        self.phase = Phase::Failed(error.with_partial(partial));
-    }
-
-    /// After an abort: kills the command, and where its pid is not known yet, waits for it.
-    fn end_in_background(&self, phase: Phase) {
-        let (sandbox, known) = (self.sandbox.clone(), self.pid());
-        spawn_local(async move {
-            let pid = match (known, phase) {
-                (Some(pid), phase) => {
-                    drop(phase);
-                    Some(pid)
-                }
-                (None, Phase::Starting(post)) => match post.await {
-                    Ok(answer) => pid_of(answer.body).await,
-                    Err(_) => None,
-                },
-                (None, Phase::Streaming(streaming)) => pid_of(streaming.body).await,
-                _ => None,
-            };
-            if let Some(pid) = pid {
-                let _ = sandbox.kill(&pid.to_string(), None).await;
-            }
-        });
+        error.partial = partial;
+        self.failed = Some(error);
     }
 
     /// The result. Only after [`Self::next`] gave `false`.
     pub(crate) fn result(&mut self) -> Result<Object> {
-        match &self.phase {
-            Phase::Ended(exit) => {
-                let exit = *exit;
-                Ok(self.outcome(Some(exit)))
-            }
-            Phase::Failed(error) => Err(error.clone()),
+        match (&self.failed, self.machine.step()) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Step::Done(exit)) => Ok(self.outcome(Some(exit))),
             _ => Err(Error::argument("the command has not ended")),
         }
     }
 
     fn outcome(&mut self, exit: Option<Exit>) -> Object {
-        for (stream, collected) in
-            [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut self.collected)
-        {
-            let tail = self.transcript.finish(stream);
-            collected.add(tail.piece);
-            collected.truncated = tail.truncated;
-        }
         let out = Object::new();
-        let set = |key: &str, value: JsValue| {
-            let _ = Reflect::set(&out, &key.into(), &value);
-        };
         if let Some(exit) = exit {
-            set("exitCode", exit.exit_code().map_or(JsValue::NULL, JsValue::from));
-            set("signal", exit.signal().map_or(JsValue::NULL, JsValue::from));
-            set("oomKilled", exit.oom_killed().into());
-            let timed_out = if self.limit.enforced.get() { Some(true) } else { exit.timed_out() };
-            set("timedOut", timed_out.map_or(JsValue::UNDEFINED, JsValue::from));
+            let or_null = |number: Option<i32>| number.map_or(JsValue::NULL, JsValue::from);
+            js::set(&out, "exitCode", &or_null(exit.exit_code()));
+            js::set(&out, "signal", &or_null(exit.signal()));
+            js::set(&out, "oomKilled", &exit.oom_killed().into());
+            let timed_out = if self.limit.was_enforced() { Some(true) } else { exit.timed_out() };
+            js::set(&out, "timedOut", &timed_out.into());
         }
-        set("pid", self.pid().map_or(JsValue::UNDEFINED, JsValue::from));
-        set("handle", self.handle.map_or(JsValue::UNDEFINED, |handle| (handle as f64).into()));
-        set("durationMs", (host::now() - self.began).max(0.0).into());
-        let [stdout, stderr] = &self.collected;
-        set("stdout", stdout.to_js());
-        set("stderr", stderr.to_js());
+        js::set(&out, "pid", &self.machine.pid().into());
+        let handle = self.machine.handle().map(|handle| handle as f64);
+        js::set(&out, "handle", &handle.into());
+        js::set(&out, "durationMs", &(host::now() - self.began).max(0.0).into());
+        self.collected.finish(&out);
         out
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.stop_enforcing();
-    }
+/// Sends what starts a command.
+fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, idle_ms: f64) -> Pending {
+    let sandbox = sandbox.clone();
+    Box::pin(async move {
+        let reading = if route == route::RUN { Reading::Events } else { Reading::Whole };
+        let request = Request { payload, idle_ms, ..sandbox.request(route, "", reading) };
+        sandbox.client.transport.send(&request, &Leash::own()).await
+    })
 }
 
-impl Collected {
-    fn add(&self, piece: Piece) {
-        if !piece.text.is_empty() {
-            self.text.push(&piece.text.into());
-        }
-        for span in piece.raw {
-            self.raw.push(&Array::of3(
-                &(span.start_utf16 as f64).into(),
-                &(span.end_utf16 as f64).into(),
-                &Uint8Array::from(span.bytes.as_slice()),
-            ));
-        }
-    }
-
-    /// `[text with terminators, raw spans, [dropped bytes, dropped lines, at] | undefined]`
-    fn to_js(&self) -> JsValue {
-        let truncated = self.truncated.as_ref().map_or(JsValue::UNDEFINED, |truncated| {
-            Array::of3(
-                &(truncated.dropped_bytes as f64).into(),
-                &(truncated.dropped_lines as f64).into(),
-                &(truncated.at as f64).into(),
-            )
-            .into()
-        });
-        Array::of3(&self.text.join("").into(), &self.raw, &truncated).into()
-    }
-}
-
-/// Waits for `ms`; a request that takes longer is ended.
-async fn during<T>(ms: f64, request: impl Future<Output = T>) -> Result<()> {
-    match future::select(pin!(request), pin!(host::sleep(ms))).await {
-        Either::Left((_, wait)) => wait.await,
-        Either::Right((waited, _)) => waited,
-    }
-}
-
-/// Whether the server lacks the endpoint, rather than the thing asked for.
-fn has_no_run(error: &Error) -> bool {
-    error.code == Code::Unsupported
-        || (error.status == Some(404) && error.server_code.is_none() && error.message == "HTTP 404")
-}
-
-/// A start that was sent and not answered may have been carried out.
-fn of_start(error: Error) -> Error {
-    match error.code {
-        Code::ConnectionLost | Code::ConnectTimeout | Code::IdleTimeout => unknown_outcome(error),
-        _ => error,
-    }
-}
-
+/// What is told of a command that may have been started.
 fn unknown_outcome(error: Error) -> Error {
-    Error::new(
-        Code::RunOutcomeUnknown,
-        format!("it is unknown whether the command ran: {}", error.message),
-    )
-    .with_cause(error.into())
+    // An answer is an answer; what was certainly not sent has not run.
+    let unknown =
+        error.failure().is_some() && error.status.is_none() && error.code != Code::ConnectFailed;
+    if !unknown {
+        return error;
+    }
+    let text = ["it is unknown whether the command ran: ", &error.message];
+    Error::of(Code::RunOutcomeUnknown, &text).with_cause(error.into())
 }
 
-/// Reads a run's stream only as far as its start.
-async fn pid_of(mut body: Body) -> Option<u32> {
-    let mut decoder =
-        OutputDecoder::new(Mode::Run, usize::MAX, shoreline_protocol::output::LongLine::Cut);
-    let mut batch = Batch::default();
-    let _deadline = body.scope().timer(10_000.0, Cause::Deadline).ok()?;
-    while let Ok(Some(chunk)) = body.chunk().await {
-        decoder.push(chunk, &mut Skip::default(), &mut batch).ok()?;
-        if let Some(started) = decoder.started() {
-            return Some(started.pid);
+/// After an abort: kills the command, and where its pid is not known yet, waits for it a little.
+async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io) {
+    let pid = match machine.pid() {
+        Some(pid) => {
+            drop(io);
+            Some(pid)
         }
+        None => pid_of(&mut machine, io).await,
+    };
+    if let Some(call) = pid.and_then(|pid| process::order(route::KILL_PROCESS, &pid.into()).ok()) {
+        let _ = sandbox.call(call, Leash::own()).await;
+    }
+}
+
+/// The pid that a run under way is about, read no further than that.
+async fn pid_of(machine: &mut Machine, io: Io) -> Option<u32> {
+    let mut body = match io {
+        Io::Post(post) => post.await.ok()?.body,
+        Io::Start(start) => {
+            return Some(ProcessState::read(&json_of(&start.await.ok()?).ok()?).ok()?.pid);
+        }
+        Io::Stream(body) => body,
+        Io::Nothing | Io::Follow(_) => return None,
+    };
+    let leash = Leash::own();
+    let mut batch = Batch::default();
+    while machine.pid().is_none() {
+        let chunk = body.chunk(&leash).await.ok()??;
+        machine.push(chunk, &mut batch).ok()?;
         batch.clear();
     }
-    None
-}
-
-/// The exit as the process table has it, once the output has ended.
-async fn exit_by_pid(sandbox: &Sandbox, leash: &Leash, follow: &mut Follow) -> Result<Exit> {
-    let signal = leash.signal();
-    let pid = follow.process().to_owned();
-    for wait in EXIT_POLL_MS {
-        if wait > 0.0 {
-            Scope::new(Some(&signal))?.guard(host::sleep(wait)).await??;
-        }
-        let info = follow.heal(async || sandbox.process(&pid, Some(&signal)).await).await?;
-        let info: ProcessState = types::read_answer(&info)?;
-        if info.status != "running" {
-            return exit_of(&info);
-        }
-    }
-    Err(Error::new(
-        Code::StreamEndedWithoutExit,
-        "the output has ended, but the server still says that the command runs",
-    ))
-}
-
-fn exit_of(info: &ProcessState) -> Result<Exit> {
-    let oom_killed = info.oom_killed || info.status == "oom_killed";
-    let reason = info.reason.as_deref().and_then(|name| Reason::from_name(name.as_bytes()));
-    Exit::from_parts(info.exit_code, info.signal, oom_killed, reason).ok_or_else(|| {
-        Error::new(
-            Code::StreamEndedWithoutExit,
-            "the command has ended, but the server lost its exit status",
-        )
-    })
+    machine.pid()
 }

@@ -1,17 +1,17 @@
 use super::promise;
+use super::turn::Turn;
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
 use crate::error::Result;
+use crate::host;
 use crate::transport::Leash;
-use crate::types::FollowOptions;
-use futures::lock::Mutex;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::cell::Cell;
 use js_sys::{Array, Float64Array, Function, Promise, Uint8Array, Uint32Array};
-use shoreline_protocol::follow::Cursor;
-use shoreline_protocol::output::Batch;
+use shoreline_protocol::batch::Batch;
+use shoreline_protocol::cursor::Cursor;
 use shoreline_protocol::route::Route;
-use std::cell::RefCell;
-use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::AbortSignal;
 
 /// A batch as `[text, ends, times, flags, raw]`: one string for all events, with each event's end in
 /// it, and typed arrays beside it. Nothing else is paid per line across the boundary.
@@ -30,17 +30,40 @@ fn batch_to_js(batch: &Batch) -> JsValue {
     .into()
 }
 
+/// A source of events, and where they are put.
 struct Reader<T> {
     source: T,
     batch: Batch,
 }
 
+/// What a call of `next` gives, and the end of the call's hold on the caller's signal with the last.
+fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsValue> {
+    if !matches!(more, Ok(true)) {
+        leash.release();
+    }
+    Ok(if more? { batch_to_js(batch) } else { JsValue::UNDEFINED })
+}
+
+/// Between two calls of `next` nobody else would see to the connection.
+fn stop_on_pull<T: 'static>(leash: &Leash, reader: &Rc<Turn<Reader<T>>>, stop: fn(&mut T)) {
+    let weak = Rc::downgrade(reader);
+    leash.on_pull(move || {
+        if let Some(turn) = weak.upgrade() {
+            host::spawn(async move {
+                let mut reader = turn.take().await;
+                stop(&mut reader.source);
+                turn.put(reader);
+            });
+        }
+    });
+}
+
 /// Output that is followed.
 #[wasm_bindgen]
 pub struct OutputStream {
-    reader: Rc<Mutex<Reader<Follow>>>,
-    leash: Rc<Leash>,
-    cursor: Rc<RefCell<Cursor>>,
+    reader: Rc<Turn<Reader<Follow>>>,
+    leash: Leash,
+    cursor: Rc<Cell<Cursor>>,
 }
 
 impl OutputStream {
@@ -48,18 +71,15 @@ impl OutputStream {
         sandbox: Rc<Sandbox>,
         route: Route,
         process: String,
-        options: &FollowOptions,
+        options: &JsValue,
         on_reconnect: Option<Function>,
-        signal: Option<AbortSignal>,
+        leash: Leash,
     ) -> Result<Self> {
-        let leash = Rc::new(Leash::new(signal)?);
         let source = Follow::new(sandbox, route, process, options, on_reconnect, leash.clone())?;
-        let cursor = Rc::new(RefCell::new(source.cursor().clone()));
-        Ok(Self {
-            reader: Rc::new(Mutex::new(Reader { source, batch: Batch::default() })),
-            leash,
-            cursor,
-        })
+        let cursor = Rc::new(Cell::new(source.cursor()));
+        let reader = Rc::new(Turn::new(Reader { source, batch: Batch::default() }));
+        stop_on_pull(&leash, &reader, Follow::stop);
+        Ok(Self { reader, leash, cursor })
     }
 }
 
@@ -67,20 +87,23 @@ impl OutputStream {
 impl OutputStream {
     /// A promise of the next batch; `undefined` at the server's end of the output.
     pub fn next(&self) -> Promise {
-        let (reader, cursor) = (self.reader.clone(), self.cursor.clone());
+        let (turn, leash, cursor) = (self.reader.clone(), self.leash.clone(), self.cursor.clone());
         promise(async move {
-            let mut reader = reader.lock().await;
-            let Reader { source, batch } = &mut *reader;
+            let mut reader = turn.take().await;
+            let Reader { source, batch } = &mut reader;
             batch.clear();
             let more = source.next(batch).await;
-            *cursor.borrow_mut() = source.cursor().clone();
-            Ok(if more? { batch_to_js(batch) } else { JsValue::UNDEFINED })
+            cursor.set(source.cursor());
+            let given = handed_over(more, batch, &leash);
+            turn.put(reader);
+            given
         })
     }
 
     /// How far it has been read, as `Cursor`.
-    pub fn cursor(&self) -> core::result::Result<JsValue, JsValue> {
-        cursor_to_js(&self.cursor.borrow()).map_err(Into::into)
+    #[must_use]
+    pub fn cursor(&self) -> JsValue {
+        cursor_to_js(&self.cursor.get())
     }
 
     /// Closes the connection at once.
@@ -92,8 +115,8 @@ impl OutputStream {
 /// A command that is run.
 #[wasm_bindgen]
 pub struct RunStream {
-    reader: Rc<Mutex<Reader<Run>>>,
-    leash: Rc<Leash>,
+    reader: Rc<Turn<Reader<Run>>>,
+    leash: Leash,
 }
 
 impl RunStream {
@@ -102,11 +125,12 @@ impl RunStream {
         command: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
-        signal: Option<AbortSignal>,
+        leash: Leash,
     ) -> Result<Self> {
-        let leash = Rc::new(Leash::new(signal)?);
         let source = Run::new(sandbox, command, options, on_reconnect, leash.clone())?;
-        Ok(Self { reader: Rc::new(Mutex::new(Reader { source, batch: Batch::default() })), leash })
+        let reader = Rc::new(Turn::new(Reader { source, batch: Batch::default() }));
+        stop_on_pull(&leash, &reader, Run::stop);
+        Ok(Self { reader, leash })
     }
 }
 
@@ -114,23 +138,28 @@ impl RunStream {
 impl RunStream {
     /// A promise of the next batch; `undefined` once the command has ended.
     pub fn next(&self) -> Promise {
-        let reader = self.reader.clone();
+        let (turn, leash) = (self.reader.clone(), self.leash.clone());
         promise(async move {
-            let mut reader = reader.lock().await;
-            let Reader { source, batch } = &mut *reader;
-            let more = source.next(batch).await?;
-            Ok(if more { batch_to_js(batch) } else { JsValue::UNDEFINED })
+            let mut reader = turn.take().await;
+            let Reader { source, batch } = &mut reader;
+            let more = source.next(batch).await;
+            let given = handed_over(more, batch, &leash);
+            turn.put(reader);
+            given
         })
     }
 
     /// A promise of the result, for a caller that takes no events on the way.
     pub fn finish(&self) -> Promise {
-        let reader = self.reader.clone();
+        let (turn, leash) = (self.reader.clone(), self.leash.clone());
         promise(async move {
-            let mut reader = reader.lock().await;
-            let Reader { source, batch } = &mut *reader;
-            while source.next(batch).await? {}
-            source.result().map(JsValue::from)
+            let mut reader = turn.take().await;
+            let Reader { source, batch } = &mut reader;
+            while matches!(source.next(batch).await, Ok(true)) {}
+            leash.release();
+            let result = source.result();
+            turn.put(reader);
+            result.map(JsValue::from)
         })
     }
 

@@ -1,10 +1,12 @@
-use super::{abort_signal, promise, promise_done};
-use crate::client::{self, process};
+use super::promise;
+use crate::client::{self, Call, process};
+use crate::error::Error;
 use crate::exports::{OutputStream, RunStream};
-use crate::types;
+use crate::transport::{Leash, Payload};
+use alloc::rc::Rc;
+use alloc::string::String;
 use js_sys::{Function, Promise};
-use shoreline_protocol::route;
-use std::rc::Rc;
+use shoreline_protocol::route::{self, Route};
 use wasm_bindgen::prelude::*;
 
 type Thrown<T> = Result<T, JsValue>;
@@ -24,45 +26,55 @@ impl Client {
     /// A promise of a running [`Sandbox`].
     pub fn create(&self, options: JsValue, signal: JsValue) -> Promise {
         let client = self.0.clone();
-        promise(async move {
-            let signal = abort_signal(signal)?;
-            let sandbox = client.create(&options, signal.as_ref()).await?;
-            Ok(Sandbox(Rc::new(sandbox)).into())
-        })
+        promise(async move { client.create(options, Leash::new(signal)?).await.map(made) })
     }
 
     /// A promise of a [`Sandbox`]. `direct`: without a lifecycle call where a proxy URL is known.
     pub fn connect(&self, id_or_name: String, direct: bool, signal: JsValue) -> Promise {
         let client = self.0.clone();
-        promise(async move {
-            let signal = abort_signal(signal)?;
-            let sandbox = client.connect(&id_or_name, direct, signal.as_ref()).await?;
-            Ok(Sandbox(Rc::new(sandbox)).into())
-        })
+        promise(
+            async move { client.connect(id_or_name, direct, Leash::new(signal)?).await.map(made) },
+        )
     }
 
     /// A promise of an array of `SandboxInfo`.
     pub fn list(&self, options: JsValue, signal: JsValue) -> Promise {
-        let client = self.0.clone();
-        promise(async move {
-            let signal = abort_signal(signal)?;
-            client.list(&options, signal.as_ref()).await.map(JsValue::from)
-        })
+        match Leash::new(signal) {
+            Ok(leash) => promise(self.0.clone().list(options, leash)),
+            Err(error) => Promise::reject(&error.into()),
+        }
     }
 
     /// Terminates a sandbox by id or name.
     pub fn terminate(&self, id_or_name: String, signal: JsValue) -> Promise {
-        let client = self.0.clone();
-        promise_done(async move {
-            let signal = abort_signal(signal)?;
-            client.terminate(&id_or_name, signal.as_ref()).await
-        })
+        lifecycle(self.0.clone(), route::DELETE_SANDBOX, &id_or_name, signal)
+    }
+}
+
+fn made(sandbox: client::Sandbox) -> JsValue {
+    Sandbox(Rc::new(sandbox)).into()
+}
+
+fn lifecycle(client: Rc<client::Client>, route: Route, id: &str, signal: JsValue) -> Promise {
+    match client::path_of(route, id).and_then(|path| Ok((path, Leash::new(signal)?))) {
+        Ok((path, leash)) => promise(client.lifecycle(route, path, Payload::None, leash)),
+        Err(error) => Promise::reject(&error.into()),
     }
 }
 
 /// One sandbox.
 #[wasm_bindgen]
 pub struct Sandbox(Rc<client::Sandbox>);
+
+impl Sandbox {
+    /// A promise of what a call gives.
+    fn call(&self, call: Result<Call, Error>, signal: JsValue) -> Promise {
+        match call.and_then(|call| Ok((call, Leash::new(signal)?))) {
+            Ok((call, leash)) => promise(self.0.clone().call(call, leash)),
+            Err(error) => Promise::reject(&error.into()),
+        }
+    }
+}
 
 #[wasm_bindgen]
 impl Sandbox {
@@ -77,19 +89,17 @@ impl Sandbox {
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.0.name.borrow().clone()
+        self.0.name.clone()
     }
 
     /// A promise of `SandboxInfo`.
     pub fn info(&self, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move { sandbox.info(abort_signal(signal)?.as_ref()).await })
+        lifecycle(self.0.client(), route::GET_SANDBOX, &self.0.id, signal)
     }
 
     /// Terminates it.
     pub fn terminate(&self, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise_done(async move { sandbox.terminate(abort_signal(signal)?.as_ref()).await })
+        lifecycle(self.0.client(), route::DELETE_SANDBOX, &self.0.id, signal)
     }
 
     /// Begins a run.
@@ -100,95 +110,62 @@ impl Sandbox {
         on_reconnect: Option<Function>,
         signal: JsValue,
     ) -> Thrown<RunStream> {
-        let signal = abort_signal(signal)?;
-        RunStream::new(self.0.clone(), command, options, on_reconnect, signal).map_err(Into::into)
+        let leash = Leash::new(signal)?;
+        RunStream::new(self.0.clone(), command, options, on_reconnect, leash).map_err(Into::into)
     }
 
     /// A promise of the `ProcessInfo` of a new process.
-    pub fn start(&self, command: JsValue, options: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let options = process::start_options(&command, &options)?;
-            sandbox.start(&options, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn start(&self, command: &JsValue, options: &JsValue, signal: JsValue) -> Promise {
+        let body = process::start_options(command, options);
+        self.call(body.and_then(|body| process::start(&body)), signal)
     }
 
     /// A promise of an array of `ProcessInfo`.
     pub fn processes(&self, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move { sandbox.processes(abort_signal(signal)?.as_ref()).await })
+        self.call(Ok(process::list()), signal)
     }
 
     /// A promise of `ProcessInfo`.
-    pub fn process(&self, process: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let process = process::address(&process)?;
-            sandbox.process(&process, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn process(&self, process: &JsValue, signal: JsValue) -> Promise {
+        self.call(process::about(route::GET_PROCESS, process), signal)
     }
 
     /// Kills a process.
-    pub fn kill(&self, process: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise_done(async move {
-            let process = process::address(&process)?;
-            sandbox.kill(&process, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn kill(&self, process: &JsValue, signal: JsValue) -> Promise {
+        self.call(process::order(route::KILL_PROCESS, process), signal)
     }
 
     /// A promise of the `ProcessInfo` of a managed process that was started again.
-    pub fn restart(&self, process: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let process = process::address(&process)?;
-            sandbox.restart(&process, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn restart(&self, process: &JsValue, signal: JsValue) -> Promise {
+        self.call(process::restart(process), signal)
     }
 
     /// A promise of `SendSignalResponse`.
     #[wasm_bindgen(js_name = sendSignal)]
-    pub fn send_signal(&self, process: JsValue, number: f64, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let process = process::address(&process)?;
-            let number = process::signal_number(number)?;
-            sandbox.send_signal(&process, number, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn send_signal(&self, process: &JsValue, number: f64, signal: JsValue) -> Promise {
+        self.call(process::signal(process, number), signal)
     }
 
     /// Writes `data` (bytes) to a process's stdin.
     #[wasm_bindgen(js_name = writeStdin)]
-    pub fn write_stdin(&self, process: JsValue, data: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise_done(async move {
-            let process = process::address(&process)?;
-            sandbox.write_stdin(&process, data, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn write_stdin(&self, process: &JsValue, data: JsValue, signal: JsValue) -> Promise {
+        self.call(process::write_stdin(process, data), signal)
     }
 
     /// Closes a process's stdin.
     #[wasm_bindgen(js_name = closeStdin)]
-    pub fn close_stdin(&self, process: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise_done(async move {
-            let process = process::address(&process)?;
-            sandbox.close_stdin(&process, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn close_stdin(&self, process: &JsValue, signal: JsValue) -> Promise {
+        self.call(process::order(route::CLOSE_STDIN, process), signal)
     }
 
     /// A promise of `OutputResponse`. `which`: 0 both streams, 1 stdout, 2 stderr.
-    pub fn output(&self, which: u8, process: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let process = process::address(&process)?;
-            let route = match which {
-                1 => route::GET_STDOUT,
-                2 => route::GET_STDERR,
-                _ => route::GET_OUTPUT,
-            };
-            sandbox.output(route, &process, abort_signal(signal)?.as_ref()).await
-        })
+    pub fn output(&self, which: u8, process: &JsValue, signal: JsValue) -> Promise {
+        let route = match which {
+            1 => route::GET_STDOUT,
+            2 => route::GET_STDERR,
+            _ => route::GET_OUTPUT,
+        };
+        self.call(process::about(route, process), signal)
     }
 
     /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr.
@@ -200,28 +177,25 @@ impl Sandbox {
         on_reconnect: Option<Function>,
         signal: JsValue,
     ) -> Thrown<OutputStream> {
-        let process = process::address(process)?;
-        let options: types::FollowOptions = types::read_options(options)?;
         let route = match which {
             1 => route::FOLLOW_STDOUT,
             2 => route::FOLLOW_STDERR,
             _ => route::FOLLOW_OUTPUT,
         };
-        let signal = abort_signal(signal)?;
-        OutputStream::new(self.0.clone(), route, process, &options, on_reconnect, signal)
+        let process = process::address(process)?;
+        let leash = Leash::new(signal)?;
+        OutputStream::new(self.0.clone(), route, process, options, on_reconnect, leash)
             .map_err(Into::into)
     }
 
     /// A promise of `HealthResponse`.
     pub fn health(&self, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move { sandbox.health(abort_signal(signal)?.as_ref()).await })
+        self.call(Ok(process::health()), signal)
     }
 
     /// A promise of `DaemonInfo`.
     #[wasm_bindgen(js_name = daemonInfo)]
     pub fn daemon_info(&self, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move { sandbox.daemon_info(abort_signal(signal)?.as_ref()).await })
+        self.call(Ok(process::daemon_info()), signal)
     }
 }

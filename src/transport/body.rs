@@ -1,88 +1,86 @@
-//! A response body as chunks. Dropping it cancels it.
+//! A response body as chunks. Dropping it closes the connection, unless it was read to its end.
 
-use super::scope::{Cause, Scope};
+use super::leash::{Leash, Waited};
 use crate::error::{Error, Result};
-use js_sys::{Reflect, Uint8Array};
+use crate::{host, js};
+use alloc::vec::Vec;
+use js_sys::Uint8Array;
 use shoreline_protocol::error::Code;
 use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{ReadableStream, ReadableStreamDefaultReader};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
 
 pub(crate) struct Body {
+    controller: AbortController,
     reader: Option<ReadableStreamDefaultReader>,
-    scope: Scope,
     idle_ms: f64,
     buffer: Vec<u8>,
+    done: bool,
 }
 
 impl Body {
-    pub(super) fn new(stream: Option<ReadableStream>, scope: Scope, idle_ms: f64) -> Result<Self> {
-        let reader = match stream {
-            None => None,
-            Some(stream) => Some(
-                stream.get_reader().dyn_into::<ReadableStreamDefaultReader>().map_err(|e| {
-                    Error::new(
-                        Code::MissingCapability,
-                        "the response body is not a readable stream: pass a `fetch` that streams",
-                    )
-                    .with_cause(e.into())
-                })?,
-            ),
-        };
-        Ok(Self { reader, scope, idle_ms, buffer: Vec::new() })
+    /// Of a request whose answer has yet to come.
+    pub(super) fn new(controller: AbortController, idle_ms: f64) -> Self {
+        Self { controller, reader: None, idle_ms, buffer: Vec::new(), done: false }
     }
 
-    /// The scope that ends this body.
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
+    /// The answer has come.
+    pub(super) fn open(&mut self, response: &Response) {
+        self.reader = response.body().map(|stream| stream.get_reader().unchecked_into());
+    }
+
+    /// What matters has been read: the end, if it comes at all, has to come soon.
+    pub(crate) fn hurry(&mut self) {
+        const SOON_MS: f64 = 1000.0;
+        self.idle_ms = SOON_MS;
     }
 
     /// The next chunk; `None` at a clean end.
     ///
     /// # Errors
-    /// `connection_lost` when it breaks, or what ended the request from this side.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<&[u8]>> {
-        let Some(reader) = &self.reader else {
-            self.scope.finish();
+    /// `connection_lost` when it breaks, `idle_timeout`, `aborted`.
+    pub(crate) async fn chunk(&mut self, leash: &Leash) -> Result<Option<&[u8]>> {
+        let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
+            self.done = true;
             return Ok(None);
         };
-        let idle = self.scope.timer(self.idle_ms, Cause::Idle)?;
-        let read = self.scope.guard(JsFuture::from(reader.read())).await?.map_err(|e| {
-            Error::new(Code::ConnectionLost, "the connection broke while its answer was read")
-                .with_cause(e)
-        })?;
-        drop(idle);
-        let get = |key: &str| Reflect::get(&read, &key.into()).unwrap_or(JsValue::UNDEFINED);
-        if get("done").is_truthy() {
-            self.scope.finish();
-            self.reader = None;
+        let read = match leash.wait(reader.read().unchecked_into(), self.idle_ms).await? {
+            Waited::Kept(read) => read,
+            Waited::Broken(cause) => {
+                let what = "the connection broke while its answer was read";
+                return Err(Error::new(Code::ConnectionLost, what).with_cause(cause));
+            }
+            Waited::Late => {
+                let what = "the connection was silent for longer than `idleTimeout`";
+                return Err(Error::new(Code::IdleTimeout, what));
+            }
+        };
+        if js::get(&read, "done").is_truthy() {
+            self.done = true;
             return Ok(None);
         }
-        let value = get("value").dyn_into::<Uint8Array>().map_err(|e| {
-            Error::new(Code::MissingCapability, "the response body does not give bytes")
-                .with_cause(e)
-        })?;
-        let length = value.length() as usize;
-        self.buffer.resize(length, 0);
+        let Ok(value) = js::get(&read, "value").dyn_into::<Uint8Array>() else {
+            let what = "the response body does not give bytes: pass a `fetch` that does";
+            return Err(Error::new(Code::MissingCapability, what));
+        };
+        self.buffer.resize(value.length() as usize, 0);
         value.copy_to(&mut self.buffer);
         Ok(Some(&self.buffer))
     }
 
-    /// The whole body.
+    /// The whole body, or `limit` bytes of it, or what comes within `ms`.
     ///
     /// # Errors
-    /// As [`Self::chunk`]; `invalid_response` over `limit` bytes.
-    pub(crate) async fn bytes(&mut self, limit: usize) -> Result<Vec<u8>> {
+    /// As [`Self::chunk`].
+    pub(super) async fn bytes(&mut self, limit: usize, ms: f64, leash: &Leash) -> Result<Vec<u8>> {
+        let until = host::now() + ms;
         let mut all = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
-            if all.len() + chunk.len() > limit {
-                return Err(Error::new(
-                    Code::InvalidResponse,
-                    format!("the answer is larger than {limit} bytes"),
-                ));
+        while let Some(chunk) = self.chunk(leash).await? {
+            let room = limit - all.len();
+            all.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+            if all.len() == limit || host::now() > until {
+                break;
             }
-            all.extend_from_slice(chunk);
         }
         Ok(all)
     }
@@ -90,12 +88,12 @@ impl Body {
     /// Reads what little is left in the background, so that the connection can be used again; gives
     /// up and closes it when the end does not come soon.
     pub(crate) fn finish_later(mut self) {
-        self.idle_ms = 1000.0;
-        spawn_local(async move {
+        self.hurry();
+        host::spawn(async move {
+            let leash = Leash::own();
             for _ in 0..16 {
-                match self.chunk().await {
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => return,
+                if !matches!(self.chunk(&leash).await, Ok(Some(_))) {
+                    return;
                 }
             }
         });
@@ -104,12 +102,13 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        self.controller.abort();
         if let Some(reader) = self.reader.take() {
-            let cancelled = reader.cancel();
-            // The stream may have failed already; its rejection is nobody's news any more.
-            spawn_local(async move {
-                let _ = JsFuture::from(cancelled).await;
-            });
+            // For a `fetch` that does not heed its signal. A rejection is nobody's news any more.
+            drop(JsFuture::from(reader.cancel()));
         }
     }
 }

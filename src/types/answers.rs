@@ -1,92 +1,107 @@
 //! Answers on their way to the caller.
 
+use super::shape::camel;
 use super::values::ms_of;
 use crate::error::{Error, Result};
+use crate::js;
+use alloc::string::String;
 use js_sys::{Array, Date, Object, Reflect};
-use serde::Deserialize;
 use shoreline_protocol::error::Code;
+use shoreline_protocol::exit::{Reason, Standing};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 /// What the core reads of a process; the rest is the caller's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct ProcessState {
     pub(crate) pid: u32,
-    pub(crate) status: String,
-    #[serde(default)]
-    pub(crate) exit_code: Option<i32>,
-    #[serde(default)]
-    pub(crate) signal: Option<i32>,
-    #[serde(default)]
-    pub(crate) oom_killed: bool,
-    #[serde(default)]
-    pub(crate) reason: Option<String>,
-    #[serde(default)]
-    pub(crate) handle: Option<f64>,
+    pub(crate) handle: Option<u64>,
+    pub(crate) standing: Standing,
+}
+
+impl ProcessState {
+    pub(crate) fn read(answer: &JsValue) -> Result<Self> {
+        let status = js::text(answer, "status").ok_or_else(|| wrong_shape("status"))?;
+        let code = |name| js::number(answer, name).map(|code| code as i32);
+        let reason = js::text(answer, "reason");
+        let pid = js::number(answer, "pid").filter(|pid| *pid >= 0.0 && *pid <= u32::MAX.into());
+        Ok(Self {
+            pid: pid.ok_or_else(|| wrong_shape("pid"))? as u32,
+            handle: js::number(answer, "handle").map(|handle| handle as u64),
+            standing: Standing::from_record(
+                &status,
+                code("exitCode"),
+                code("signal"),
+                js::get(answer, "oomKilled").is_truthy(),
+                reason.and_then(|name| Reason::from_name(name.as_bytes())),
+            ),
+        })
+    }
 }
 
 /// What the core reads of a sandbox; the rest is the caller's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(crate) struct SandboxState {
     pub(crate) sandbox_id: String,
     pub(crate) status: String,
-    #[serde(default)]
     pub(crate) name: Option<String>,
-    #[serde(default)]
     pub(crate) sandbox_url: Option<String>,
-    #[serde(default)]
     pub(crate) routing_hint: Option<String>,
-    #[serde(default)]
-    pub(crate) pending_reason: Option<String>,
-    #[serde(default)]
-    pub(crate) termination_reason: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+impl SandboxState {
+    pub(crate) fn read(answer: &JsValue) -> Result<Self> {
+        let text = |name| js::text(answer, name).filter(|text| !text.is_empty());
+        Ok(Self {
+            sandbox_id: text("sandboxId").ok_or_else(|| wrong_shape("sandbox_id"))?,
+            status: text("status").ok_or_else(|| wrong_shape("status"))?,
+            name: text("name"),
+            sandbox_url: text("sandboxUrl"),
+            routing_hint: text("routingHint"),
+            reason: text("terminationReason").or_else(|| text("pendingReason")),
+        })
+    }
 }
 
 /// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. What a newer
 /// server adds comes along.
-pub(crate) fn camel_case(value: &JsValue) -> Result<JsValue> {
+pub(crate) fn camel_case(value: &JsValue) -> JsValue {
     if Array::is_array(value) {
-        let array: &Array = value.unchecked_ref();
-        if !array.get(0).is_object() {
-            return Ok(value.clone());
-        }
         let out = Array::new();
-        for item in array.iter() {
-            out.push(&camel_case(&item)?);
+        for item in value.unchecked_ref::<Array>().iter() {
+            out.push(&camel_case(&item));
         }
-        return Ok(out.into());
+        return out.into();
     }
     if !value.is_object() {
-        return Ok(value.clone());
+        return value.clone();
     }
     let out = Object::new();
     for entry in Object::entries(value.unchecked_ref()).iter() {
         let entry: Array = entry.unchecked_into();
         let (key, value) = (entry.get(0).as_string().unwrap_or_default(), entry.get(1));
-        if value.is_null() {
-            continue;
-        }
         let value = match key.as_str() {
+            _ if value.is_null() => continue,
             // -1 is how the open-source daemon says that it lost the status.
             "exit_code" if value.as_f64().is_some_and(|code| code < 0.0) => continue,
             "status" => value.as_string().map_or(value, |text| text.to_ascii_lowercase().into()),
+            // Their keys are the user's.
+            "env" | "labels" | "metadata" | "tags" | "annotations" => value,
             _ if key.ends_with("_at") => match ms_of(&value) {
                 Some(ms) => Date::new(&ms.into()).into(),
                 None => continue,
             },
-            _ => camel_case(&value)?,
+            _ => camel_case(&value),
         };
-        set(&out, &camel(&key), &value);
+        js::set(&out, &camel(&key), &value);
     }
-    Ok(out.into())
+    out.into()
 }
 
 /// As [`camel_case`], for an answer that must be an object.
 pub(crate) fn answer(value: &JsValue) -> Result<JsValue> {
     if value.is_object() && !Array::is_array(value) {
-        return camel_case(value);
+        return Ok(camel_case(value));
     }
     Err(Error::new(Code::InvalidResponse, "the server's answer is not a JSON object"))
 }
@@ -94,61 +109,31 @@ pub(crate) fn answer(value: &JsValue) -> Result<JsValue> {
 /// Gives a sandbox's record the official names: servers of several generations have others
 /// (protocol, 10.3), some of them both.
 pub(crate) fn sandbox_names(sandbox: &JsValue) {
-    const OTHERS: [(&str, &str); 4] = [
-        ("id", "sandboxId"),
-        ("state", "status"),
-        ("networkPolicy", "network"),
-        ("allowUnauthenticatedProxyAccess", "allowUnauthenticatedAccess"),
-    ];
-    for (other, name) in OTHERS {
-        rename(sandbox, other, name);
-    }
-    if let Ok(resources) = Reflect::get(sandbox, &"resources".into()) {
-        rename(&resources, "ephemeralDiskMb", "diskMb");
-    }
+    rename(sandbox, "id", "sandboxId");
+    rename(sandbox, "state", "status");
+    rename(sandbox, "networkPolicy", "network");
+    rename(sandbox, "allowUnauthenticatedProxyAccess", "allowUnauthenticatedAccess");
+    rename(&js::get(sandbox, "resources"), "ephemeralDiskMb", "diskMb");
 }
 
 fn rename(object: &JsValue, other: &str, name: &str) {
-    let (other, name) = (other.into(), name.into());
-    if !object.is_object() || !Reflect::has(object, &other).unwrap_or(false) {
+    let value = js::get(object, other);
+    if value.is_undefined() {
         return;
     }
-    if !Reflect::has(object, &name).unwrap_or(false)
-        && let Ok(value) = Reflect::get(object, &other)
-    {
-        let _ = Reflect::set(object, &name, &value);
+    let object: &Object = object.unchecked_ref();
+    if js::get(object, name).is_undefined() {
+        js::set(object, name, &value);
     }
-    let _ = Reflect::delete_property::<Object>(object.unchecked_ref(), &other);
+    let _ = Reflect::delete_property(object, &other.into());
 }
 
 /// A member of an answer that must be an array.
 pub(crate) fn array_in(answer: &JsValue, name: &str) -> Result<Array> {
-    Reflect::get(answer, &name.into())
-        .ok()
-        .filter(Array::is_array)
-        .map(JsCast::unchecked_into)
-        .ok_or_else(|| {
-            Error::new(Code::InvalidResponse, format!("the server's answer has no array `{name}`"))
-        })
+    js::get(answer, name).dyn_into().map_err(|_| wrong_shape(name))
 }
 
-fn set(out: &Object, key: &str, value: &JsValue) {
-    // A plain object takes every property.
-    let _ = Reflect::set(out, &key.into(), value);
-}
-
-fn camel(key: &str) -> String {
-    let mut up = false;
-    let mut out = String::with_capacity(key.len());
-    for char in key.chars() {
-        if char == '_' {
-            up = !out.is_empty();
-        } else if up {
-            out.push(char.to_ascii_uppercase());
-            up = false;
-        } else {
-            out.push(char);
-        }
-    }
-    out
+fn wrong_shape(what: &str) -> Error {
+    let text = ["the server's answer has no valid `", what, "`: is it a sandbox API?"];
+    Error::of(Code::InvalidResponse, &text)
 }

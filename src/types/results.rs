@@ -32,6 +32,9 @@ results! {
         signal: Option<i32>,
         /// Whether the memory limit ended it.
         oom_killed: bool,
+        /// Why it ended, where the server says so.
+        #[ts(optional, type = "\"exited\" | \"signaled\" | \"timed_out\" | \"oom_killed\"")]
+        reason: Option<String>,
         /// Whether `writeStdin` is taken now.
         stdin_writable: bool,
         /// The command.

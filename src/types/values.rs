@@ -1,13 +1,11 @@
-//! Values with a form of their own on the wire.
+//! The types of options and results.
 
-use serde::de::{Deserializer, Error as _};
-use serde::{Deserialize, Serialize, Serializer};
+use super::shape::{Kind, Shape};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use shoreline_protocol::name;
 use wasm_bindgen::JsValue;
-
-/// A moment: in JavaScript a `Date`.
-#[cfg(feature = "ts")]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Time(pub f64);
 
 /// What the wire has for a moment, in ms since the epoch: seconds, milliseconds or microseconds
 /// (told apart by magnitude), or an ISO 8601 string.
@@ -19,51 +17,90 @@ pub(super) fn ms_of(value: &JsValue) -> Option<f64> {
     (!ms.is_nan()).then_some(ms)
 }
 
-/// A number of seconds that a caller gives: finite and more than 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seconds(f64);
-
-impl Seconds {
-    /// The same in milliseconds.
-    #[must_use]
-    pub fn ms(self) -> f64 {
-        self.0 * 1000.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match f64::deserialize(deserializer)? {
-            seconds if seconds.is_finite() && seconds > 0.0 => Ok(Self(seconds)),
-            _ => Err(D::Error::custom("must be a finite number of seconds above 0")),
+macro_rules! shapes {
+    ($($type:ty = $kind:expr;)*) => { $(
+        impl Shape for $type {
+            const KIND: Kind = $kind;
         }
-    }
+    )* };
 }
 
-impl Serialize for Seconds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0)
-    }
+shapes! {
+    String = Kind::Text;
+    bool = Kind::Flag;
+    u16 = Kind::Whole(u16::MAX as f64);
+    u32 = Kind::Whole(u32::MAX as f64);
+    f64 = Kind::Positive;
+    BTreeMap<String, String> = Kind::Variables;
 }
+
+impl<T: Shape> Shape for Vec<T> {
+    const KIND: Kind = Kind::List(&T::KIND);
+}
+
+/// Types that are another in Rust's eyes only: what they take, and what TypeScript calls them.
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident = $kind:expr, $typescript:literal;)*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Shape for $name {
+            const KIND: Kind = $kind;
+        }
+
+        #[cfg(feature = "ts")]
+        impl ts_rs::TS for $name {
+            type WithoutGenerics = Self;
+            type OptionInnerType = Self;
+            fn name(_: &ts_rs::Config) -> String {
+                $typescript.into()
+            }
+            fn inline(_: &ts_rs::Config) -> String {
+                $typescript.into()
+            }
+        }
+    )* };
+}
+
+named! {
+    /// A number of seconds.
+    Seconds = Kind::Positive, "number";
+    /// A count of events.
+    Count = Kind::Whole(9_007_199_254_740_991.0), "number";
+    /// A name for a sandbox.
+    SandboxName = Kind::Name(name::check_sandbox_name), "string";
+    /// A name for a managed process.
+    ProcessName = Kind::Name(name::check_process_name), "string";
+    /// Standard input.
+    StdinMode = Kind::OneOf(&["closed", "pipe"]), "\"closed\" | \"pipe\"";
+    /// An output stream.
+    OutputMode = Kind::OneOf(&["capture", "discard"]), "\"capture\" | \"discard\"";
+    /// When a managed process is started again.
+    RestartWhen =
+        Kind::OneOf(&["never", "on_failure", "always"]),
+        "\"never\" | \"on_failure\" | \"always\"";
+    /// What a health check asks.
+    HealthType = Kind::OneOf(&["http", "tcp"]), "\"http\" | \"tcp\"";
+    /// What an abort does.
+    OnAbort = Kind::OneOf(&["kill", "detach"]), "\"kill\" | \"detach\"";
+    /// What happens to a line over the limit.
+    OnLongLine = Kind::OneOf(&["error", "cut"]), "\"error\" | \"cut\"";
+}
+
+/// A moment: in JavaScript a `Date`.
+#[cfg(feature = "ts")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Time(pub f64);
 
 #[cfg(feature = "ts")]
-mod ts {
-    use super::{Seconds, Time};
-
-    macro_rules! plain {
-        ($type:ty, $name:literal) => {
-            impl ts_rs::TS for $type {
-                type WithoutGenerics = Self;
-                type OptionInnerType = Self;
-                fn name(_: &ts_rs::Config) -> String {
-                    $name.to_owned()
-                }
-                fn inline(_: &ts_rs::Config) -> String {
-                    $name.to_owned()
-                }
-            }
-        };
+impl ts_rs::TS for Time {
+    type WithoutGenerics = Self;
+    type OptionInnerType = Self;
+    fn name(_: &ts_rs::Config) -> String {
+        "Date".into()
     }
-    plain!(Time, "Date");
-    plain!(Seconds, "number");
+    fn inline(_: &ts_rs::Config) -> String {
+        "Date".into()
+    }
 }

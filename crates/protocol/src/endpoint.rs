@@ -1,7 +1,6 @@
 //! Where requests go. A key goes only to a host that the user named, or that the server which has
 //! the key already named (protocol, section 1; the official clients fall back to a public host).
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -16,9 +15,15 @@ const LOCAL_PROXY: &str = "http://localhost:9443";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError(String);
 
-impl core::fmt::Display for EndpointError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(&self.0)
+impl EndpointError {
+    fn new(what: &str, why: &str) -> Self {
+        Self([what, why].concat())
+    }
+
+    /// What people are told.
+    #[must_use]
+    pub fn message(self) -> String {
+        self.0
     }
 }
 
@@ -26,7 +31,7 @@ impl core::fmt::Display for EndpointError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     secure: bool,
-    /// In lower case; IPv6 without brackets.
+    /// In lower case; IPv6 in brackets.
     host: String,
     port: Option<u16>,
     /// Without a trailing slash.
@@ -39,40 +44,40 @@ impl Url {
     /// # Errors
     /// It is no such URL.
     pub fn parse(what: &str, text: &str) -> Result<Self, EndpointError> {
-        let wrong = |why: &str| EndpointError(format!("{what} {why}"));
+        let wrong = |why: &str| EndpointError::new(what, why);
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
-            _ => return Err(wrong("must start with http:// or https://")),
+            _ => return Err(wrong(" must start with http:// or https://")),
         };
         if rest.contains(['?', '#']) {
-            return Err(wrong("must not have a query or a fragment"));
+            return Err(wrong(" must not have a query or a fragment"));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
-            return Err(wrong("must not hold credentials: use `apiKey`"));
+            return Err(wrong(" must not hold credentials: use `apiKey`"));
         }
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(v6) => {
-                let (host, after) = v6.split_once(']').ok_or_else(|| wrong("has no valid host"))?;
-                let port = match after {
-                    "" => None,
-                    _ => Some(after.strip_prefix(':').ok_or_else(|| wrong("has no valid host"))?),
-                };
-                let valid = host.contains(':')
-                    && host.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
-                (if valid { host } else { "" }, port)
-            }
-            None => match authority.rsplit_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
+        // The colons of an IPv6 address are within its brackets.
+        let end = authority.rfind(']').unwrap_or(0);
+        let (host, port) = match authority.rfind(':').filter(|at| *at > end) {
+            Some(at) => (authority.get(..at), authority.get(at + 1..)),
+            None => (Some(authority), None),
         };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-        if host.is_empty() || !host.bytes().all(plain) {
-            return Err(wrong("has no valid host"));
+        let host = host.unwrap_or_default();
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let valid = match v6 {
+            Some(v6) => {
+                v6.contains(':') && v6.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+            }
+            None => {
+                !host.is_empty()
+                    && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+            }
+        };
+        if !valid {
+            return Err(wrong(" has no valid host"));
         }
         let port = match port {
             None => None,
@@ -80,19 +85,19 @@ impl Url {
                 crate::decimal(digits.as_bytes())
                     .and_then(|port| u16::try_from(port).ok())
                     .filter(|port| *port > 0)
-                    .ok_or_else(|| wrong("has no valid port"))?,
+                    .ok_or_else(|| wrong(" has no valid port"))?,
             ),
         };
         let default = if secure { 443 } else { 80 };
         let path = path.trim_end_matches('/');
         if path.bytes().any(|b| b.is_ascii_control() || b == b' ' || b == b'\\') {
-            return Err(wrong("has no valid path"));
+            return Err(wrong(" has no valid path"));
         }
         Ok(Self {
             secure,
             host: host.to_ascii_lowercase(),
             port: port.filter(|port| *port != default),
-            path: if path.is_empty() { String::new() } else { format!("/{path}") },
+            path: if path.is_empty() { String::new() } else { ["/", path].concat() },
         })
     }
 
@@ -106,21 +111,17 @@ impl Url {
                 && parts.clone().count() == 3
                 && parts.all(|part| part.parse::<u8>().is_ok())
         };
-        host == "localhost" || host.ends_with(".localhost") || host == "::1" || v4()
+        host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || v4()
     }
 
-    fn origin(&self) -> String {
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        self.with_host(&host)
+    fn text(&self) -> String {
+        self.with_host(&self.host)
     }
 
     fn with_host(&self, host: &str) -> String {
-        let scheme = if self.secure { "https" } else { "http" };
-        match self.port {
-            Some(port) => format!("{scheme}://{host}:{port}"),
-            None => format!("{scheme}://{host}"),
-        }
+        let scheme = if self.secure { "https://" } else { "http://" };
+        let port = self.port.map(|port| [":", &port.to_string()].concat()).unwrap_or_default();
+        [scheme, host, &port, &self.path].concat()
     }
 }
 
@@ -137,6 +138,7 @@ pub fn requires_key(url: &str) -> bool {
 pub struct Lifecycle {
     base: String,
     public: bool,
+    secure: bool,
     loopback: bool,
 }
 
@@ -160,25 +162,25 @@ impl Lifecycle {
         let public = api.secure && api.host == "api.tensorlake.ai" && api.port.is_none();
         if let Some(explicit) = sandbox_api_url {
             let url = Url::parse("`sandboxApiUrl`", explicit)?;
-            let loopback = url.is_loopback();
-            return Ok(Self { base: format!("{}{}", url.origin(), url.path), public, loopback });
+            let (secure, loopback) = (url.secure, url.is_loopback());
+            return Ok(Self { base: url.text(), public, secure, loopback });
         }
         if let Some(domain) = api.host.strip_prefix("api.") {
-            let base = format!("{}{}", api.with_host(&format!("sandbox.{domain}")), api.path);
-            return Ok(Self { base, public, loopback: false });
+            let base = api.with_host(&["sandbox.", domain].concat());
+            return Ok(Self { base, public, secure: api.secure, loopback: false });
         }
         if namespace.is_empty() {
-            return Err(EndpointError("`namespace` must not be empty".to_string()));
+            return Err(EndpointError::new("`namespace`", " must not be empty"));
         }
-        let mut base = format!("{}{}/v1/namespaces/", api.origin(), api.path);
+        let mut base = [&*api.text(), "/v1/namespaces/"].concat();
         crate::route::percent_encode(namespace, &mut base);
-        Ok(Self { base, public, loopback: api.is_loopback() })
+        Ok(Self { base, public, secure: api.secure, loopback: api.is_loopback() })
     }
 
     /// The URL of a lifecycle path, such as `/sandboxes`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        [&*self.base, path].concat()
     }
 }
 
@@ -200,7 +202,7 @@ impl SandboxBase {
     /// some know only one.
     ///
     /// # Errors
-    /// None is known, or one is not an http(s) URL.
+    /// None is known, or it is not an http(s) URL, or one less safe than the lifecycle API's.
     pub fn choose(
         lifecycle: &Lifecycle,
         sandbox_url: Option<&str>,
@@ -212,33 +214,39 @@ impl SandboxBase {
             (None, Some(url)) => ("`proxyUrl`", url),
             (None, None) if lifecycle.loopback => ("", LOCAL_PROXY),
             (None, None) if lifecycle.public => {
-                let url = format!("https://{id}.{PUBLIC_SANDBOXES}");
+                let url = ["https://", id, ".", PUBLIC_SANDBOXES].concat();
                 return Ok(Self { url, headers: Vec::new() });
             }
             (None, None) => {
-                return Err(EndpointError(
-                    "the server did not say where its sandboxes are (`sandbox_url`): pass `proxyUrl`"
-                        .to_string(),
+                return Err(EndpointError::new(
+                    "the server did not say where its sandboxes are",
+                    " (`sandbox_url`): pass `proxyUrl`",
                 ));
             }
         };
         let parsed = Url::parse(what, url)?;
+        if sandbox_url.is_some() && lifecycle.secure && !parsed.secure {
+            return Err(EndpointError::new(
+                what,
+                " is http where `apiUrl` is https: the API key is not sent in the clear",
+            ));
+        }
         let mut headers = Vec::new();
         let named = parsed.host.split('.').next() == Some(id);
         if !named {
             headers.push((ROUTING, id.to_string()));
             if parsed.is_loopback() && sandbox_url.is_none() {
-                headers.push(("Host", format!("{id}.local")));
+                headers.push(("Host", [id, ".local"].concat()));
             }
         }
-        Ok(Self { url: format!("{}{}", parsed.origin(), parsed.path), headers })
+        Ok(Self { url: parsed.text(), headers })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
+    use alloc::{format, vec};
 
     fn lifecycle(api: &str) -> Lifecycle {
         Lifecycle::resolve(api, None, "default").unwrap()
@@ -274,11 +282,14 @@ mod tests {
             "http://a:65536",
             "http://a:x",
             "http://[::1",
+            "http://[::1]x",
+            "http://[::1]:",
+            "http://a:b:1",
             "http://[x]",
             "//a",
             "http:///x",
         ] {
-            let error = Lifecycle::resolve(bad, None, "default").unwrap_err().to_string();
+            let error = Lifecycle::resolve(bad, None, "default").unwrap_err().message();
             assert!(error.starts_with("`apiUrl` "), "{bad}: {error}");
             assert!(!error.contains("u:p"), "{error}");
         }
@@ -293,12 +304,14 @@ mod tests {
             SandboxBase::choose(lifecycle, url, proxy, id)
         };
         let routing = vec![(ROUTING, id.to_string())];
-        let from_server =
-            choose(&cloud, Some("http://127.0.0.1:9/s/x/"), Some("http://p")).unwrap();
+        let near = lifecycle("http://127.0.0.1:9");
+        let from_server = choose(&near, Some("http://127.0.0.1:9/s/x/"), Some("http://p")).unwrap();
         assert_eq!(
             from_server,
             SandboxBase { url: "http://127.0.0.1:9/s/x".into(), headers: routing.clone() }
         );
+        assert!(choose(&near, Some("https://p"), None).is_ok());
+        assert!(choose(&cloud, Some("http://p"), None).is_err());
         let named = choose(&cloud, Some(&format!("https://{id}.r.example")), None).unwrap();
         assert_eq!(named.headers, vec![]);
         assert_eq!(choose(&cloud, None, Some("https://p/x")).unwrap().headers, routing);

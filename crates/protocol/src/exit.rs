@@ -18,7 +18,7 @@ pub struct Exit {
 /// What a process returned, or the signal that ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// It returned this code. Existing servers say -1 where they missed the status.
+    /// It returned this code, which is never below 0.
     Code(i32),
     /// This signal ended it.
     Signal(i32),
@@ -27,7 +27,7 @@ pub enum ExitStatus {
 }
 
 /// Why a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// By itself.
@@ -65,12 +65,43 @@ impl Reason {
     }
 }
 
+/// What a process record says of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not ended.
+    Running,
+    /// It has ended like this.
+    Ended(Exit),
+    /// It has ended, and the server does not know how.
+    Lost,
+}
+
+impl Standing {
+    /// Reads the members of a process record (protocol, 6.3); `reason` is beyond it.
+    #[must_use]
+    pub fn from_record(
+        status: &str,
+        exit_code: Option<i32>,
+        signal: Option<i32>,
+        oom_killed: bool,
+        reason: Option<Reason>,
+    ) -> Self {
+        if status == "running" {
+            return Self::Running;
+        }
+        let oom_killed = oom_killed || status == "oom_killed";
+        Exit::from_parts(exit_code, signal, oom_killed, reason).map_or(Self::Lost, Self::Ended)
+    }
+}
+
 const SIGKILL: i32 = 9;
 
 impl Exit {
     /// Makes an exit of what an event or a process record holds; nothing if they say of no end.
     ///
-    /// A signal other than 0 goes before a code: some servers fill in a made-up code beside it.
+    /// A signal other than 0 goes before a code: some servers fill in a made-up code beside it. A
+    /// code below 0 is none: no process returns it, and existing servers say -1 where they missed
+    /// the status (protocol, 12.1).
     #[must_use]
     pub fn from_parts(
         exit_code: Option<i32>,
@@ -85,7 +116,7 @@ impl Exit {
         };
         let status = match (exit_code, signal) {
             (_, Some(signal)) if signal != 0 => ExitStatus::Signal(signal),
-            (Some(code), _) => ExitStatus::Code(code),
+            (Some(code), _) if code >= 0 => ExitStatus::Code(code),
             _ if oom_killed => ExitStatus::Unreported,
             _ => return None,
         };
@@ -125,5 +156,50 @@ impl Exit {
             (None, ExitStatus::Signal(SIGKILL)) => None,
             _ => Some(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for reason in [Reason::Exited, Reason::Signaled, Reason::OomKilled, Reason::TimedOut] {
+            assert_eq!(Reason::from_name(reason.as_str().as_bytes()), Some(reason));
+            let json = serde_json::to_string(&reason).unwrap();
+            assert_eq!(json, std::format!("{:?}", reason.as_str()));
+            assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
+        }
+        assert_eq!(Reason::from_name(b"bored"), None);
+    }
+
+    #[test]
+    fn a_code_is_one_that_a_process_returned() {
+        let exit = |code, signal| Exit::from_parts(code, signal, false, None).map(|e| e.status);
+        assert_eq!(exit(Some(0), None), Some(ExitStatus::Code(0)));
+        assert_eq!(exit(Some(0), Some(0)), Some(ExitStatus::Code(0)));
+        assert_eq!(exit(Some(-1), None), None);
+        assert_eq!(exit(Some(-1), Some(15)), Some(ExitStatus::Signal(15)));
+        assert_eq!(exit(Some(137), Some(9)), Some(ExitStatus::Signal(9)));
+        assert_eq!(exit(None, None), None);
+    }
+
+    #[test]
+    fn a_record_tells_whether_it_knows_the_end() {
+        let of = |status, code, signal| Standing::from_record(status, code, signal, false, None);
+        let ended = |status, reason| Standing::Ended(Exit { status, reason });
+        assert_eq!(of("running", None, None), Standing::Running);
+        assert_eq!(of("exited", Some(3), None), ended(ExitStatus::Code(3), None));
+        assert_eq!(of("signaled", None, Some(15)), ended(ExitStatus::Signal(15), None));
+        let oom = ended(ExitStatus::Signal(9), Some(Reason::OomKilled));
+        assert_eq!(of("oom_killed", None, Some(9)), oom);
+        // The open-source daemon where its reaper was late, and records with nothing in them.
+        assert_eq!(of("exited", Some(-1), None), Standing::Lost);
+        assert_eq!(of("exited", None, None), Standing::Lost);
+        assert_eq!(of("vanished", None, None), Standing::Lost);
+        let timed_out = Some(Reason::TimedOut);
+        let record = Standing::from_record("signaled", None, Some(9), false, timed_out);
+        assert_eq!(record, ended(ExitStatus::Signal(9), timed_out));
     }
 }

@@ -1,12 +1,11 @@
 //! Error answers, from whichever producer (protocol, section 4), as one thing.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::error::Code;
 use crate::json::{Invalid, Members, Value};
 use crate::limits;
-use crate::sse;
+use crate::{sse, utf8};
 
 /// What was asked, as far as it changes what an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub fn classify(
     let code = code(request, status, server_code.as_deref());
     let message = message.filter(|text| !text.trim().is_empty());
     let message = message.map_or_else(
-        || format!("HTTP {status}"),
+        || ["HTTP ", &status.to_string()].concat(),
         |text| text.trim().chars().take(limits::ERROR_TEXT_CHARS).collect(),
     );
     ApiFailure { code, server_code, message }
@@ -89,7 +88,7 @@ fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
 fn texts(object: &[u8], depth: u32) -> (Option<String>, Option<String>) {
     let (mut error, mut message, mut detail, mut code) = (None, None, None, None);
     let Ok(mut members) = Members::new(object) else { return (None, None) };
-    while let Ok(Some((key, value))) = members.next() {
+    while let Ok(Some((key, value))) = members.read() {
         let text = || value.as_text().map(|text| text.text());
         match key.plain().unwrap_or_default() {
             b"error" => match value {
@@ -112,8 +111,32 @@ fn texts(object: &[u8], depth: u32) -> (Option<String>, Option<String>) {
 fn plain_text(content_type: Option<&str>, body: &[u8]) -> Option<String> {
     let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
     let start = body.trim_ascii_start();
-    if content_type.contains("html") || start.starts_with(b"<") {
+    if utf8::contains(&content_type, "html") || start.starts_with(b"<") || start.contains(&0) {
         return None;
     }
     Some(sse::text(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_up_to_its_limit() {
+        let message = |length: usize| {
+            let body = "é".repeat(length);
+            classify(RequestKind::Lifecycle, 500, None, body.as_bytes()).message
+        };
+        for length in [limits::ERROR_TEXT_CHARS, limits::ERROR_TEXT_CHARS + 1] {
+            assert_eq!(message(length).chars().count(), limits::ERROR_TEXT_CHARS);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_not_shown() {
+        for body in [&b"<html>"[..], b"\x1f\x8b\x08\x00\x00", b"  ", b"", b"[1]", b"null"] {
+            let failure = classify(RequestKind::SandboxPlane, 502, None, body);
+            assert_eq!((failure.message.as_str(), failure.server_code), ("HTTP 502", None));
+        }
+    }
 }

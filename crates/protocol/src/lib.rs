@@ -4,19 +4,30 @@
 //! for the local server. The source of every rule is the public protocol, as written down in
 //! `docs/api.md`.
 #![no_std]
+#![forbid(unsafe_code)]
+// A panic kills the wasm instance that this crate is part of.
 #![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
 )]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod batch;
+pub mod cursor;
 pub mod endpoint;
 pub mod error;
 pub mod exit;
 pub mod failure;
+pub mod fault;
 pub mod follow;
 pub mod json;
 pub mod limits;
@@ -25,6 +36,7 @@ pub mod output;
 pub mod pty;
 pub mod retry;
 pub mod route;
+pub mod run;
 pub mod sse;
 pub mod stream;
 pub mod transcript;

@@ -1,72 +1,19 @@
 //! Event streams of output, decoded into batches: SSE framing, JSON and UTF-8 in one go, with
 //! nothing kept per event but entries in flat vectors.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::error::Code;
+use crate::batch::{Batch, flag};
+use crate::cursor::{self, Position};
 use crate::exit::{Exit, Reason};
-use crate::follow::Skip;
-use crate::json::{Invalid, Members, Number, Value};
+use crate::fault::StreamError;
+use crate::json::{Invalid, Members, Value};
 use crate::limits;
-use crate::sse::{Item, Sse, TooLong};
+use crate::sse::{Item, Sse};
 use crate::stream::Stream;
-use crate::utf8;
-
-/// Events in the order of their arrival.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch {
-    /// All events' text, each with its `\n` where it has one.
-    pub text: String,
-    /// Where each event's text ends, in UTF-16 code units.
-    pub ends: Vec<u32>,
-    /// Where each event's text ends, in bytes.
-    pub byte_ends: Vec<u32>,
-    /// When the server read it, in ms since the epoch; NaN = unknown.
-    pub times: Vec<f64>,
-    /// [`flag`]s of each event.
-    pub flags: Vec<u8>,
-    /// By event index, the exact bytes of lines that are not UTF-8, without terminator.
-    pub raw: Vec<(u32, Vec<u8>)>,
-}
-
-/// Bits of [`Batch::flags`].
-pub mod flag {
-    /// The stream: 0 none, or as [`crate::stream::Stream`].
-    pub const STREAM: u8 = 3;
-    /// The line is whole: its text ends in `\n`.
-    pub const TERMINATED: u8 = 4;
-    /// The exact bytes are in `raw`.
-    pub const RAW: u8 = 8;
-    /// The line was cut at the limit.
-    pub const CUT: u8 = 16;
-}
-
-impl Batch {
-    /// How many events it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.flags.len()
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.flags.is_empty()
-    }
-
-    /// Empties it and keeps its memory.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-        self.byte_ends.clear();
-        self.times.clear();
-        self.flags.clear();
-        self.raw.clear();
-    }
-}
+use crate::utf8::{self, floor_char_boundary};
 
 /// Which kind of stream is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,69 +53,16 @@ pub enum End {
     Eof,
 }
 
-/// What makes a stream unusable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamError {
-    /// A line or event over the limit.
-    TooLong,
-    /// A known event of the wrong shape.
-    Malformed(&'static str),
-    /// The server no longer has these events.
-    Gap {
-        /// The first.
-        from: u64,
-        /// The last.
-        to: u64,
-    },
-    /// The output is larger than one result can be.
-    TooLarge,
-}
-
-impl StreamError {
-    /// The code that callers see.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::TooLong => Code::LineTooLong,
-            Self::Malformed(_) => Code::MalformedEvent,
-            Self::Gap { .. } => Code::OutputGap,
-            Self::TooLarge => Code::OutputTooLarge,
-        }
-    }
-}
-
-impl core::fmt::Display for StreamError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::TooLong => f.write_str(
-                "an output line is longer than the limit: raise `maxLineBytes`, or set `longLine: \"cut\"`",
-            ),
-            Self::Malformed(event) => write!(f, "the server sent a malformed `{event}` event"),
-            Self::Gap { from, to } => {
-                write!(f, "the server no longer has events {from} to {to} of this output")
-            }
-            Self::TooLarge => f.write_str(
-                "the output is too large for one result: set `maxOutputBytes`, or follow it",
-            ),
-        }
-    }
-}
-
-impl From<TooLong> for StreamError {
-    fn from(_: TooLong) -> Self {
-        Self::TooLong
-    }
-}
-
 /// Decodes one connection's stream.
 ///
 /// ```
-/// use shoreline_protocol::follow::Skip;
-/// use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder};
+/// use shoreline_protocol::batch::Batch;
+/// use shoreline_protocol::cursor::Position;
+/// use shoreline_protocol::output::{End, LongLine, Mode, OutputDecoder};
 /// let mut decoder = OutputDecoder::new(Mode::Follow, 1024, LongLine::Refuse);
 /// let mut batch = Batch::default();
 /// let bytes = b"event: output\ndata: {\"line\":\"hi\",\"timestamp\":0}\n\nevent: eof\ndata: {}\n\n";
-/// decoder.push(bytes, &mut Skip::default(), &mut batch).unwrap();
+/// decoder.push(bytes, &mut Position::default(), &mut batch).unwrap();
 /// assert_eq!((batch.text.as_str(), decoder.end()), ("hi\n", Some(End::Eof)));
 /// ```
 #[derive(Debug)]
@@ -184,10 +78,10 @@ struct State {
     long_line: LongLine,
     started: Option<Started>,
     end: Option<End>,
-    first_id: Vec<u8>,
-    last_id: Vec<u8>,
     retry_ms: Option<u64>,
+    comments: usize,
     malformed: usize,
+    failed: Option<StreamError>,
 }
 
 impl OutputDecoder {
@@ -207,27 +101,32 @@ impl OutputDecoder {
                 long_line,
                 started: None,
                 end: None,
-                first_id: Vec::new(),
-                last_id: Vec::new(),
                 retry_ms: None,
+                comments: 0,
                 malformed: 0,
+                failed: None,
             },
         }
     }
 
-    /// Takes the next bytes and appends the events that they complete to `out`, less what `skip`
-    /// says was delivered before. After an error `out` holds what came before it.
+    /// Takes the next bytes and appends the events that they complete to `out`, less what was
+    /// delivered before, and notes them in `position`. After an error `out` holds what came before it.
     ///
     /// # Errors
-    /// Whatever would lose or change a line.
+    /// Whatever would lose or change a line; from then on always the same.
     pub fn push(
         &mut self,
         chunk: &[u8],
-        skip: &mut Skip,
+        position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
         let Self { sse, state } = self;
-        sse.push(chunk, |item| state.item(&item, skip, out))
+        if let Some(error) = state.failed {
+            return Err(error);
+        }
+        let result = sse.push(chunk, |item| state.item(&item, position, out));
+        state.failed = result.err();
+        result
     }
 
     /// Whether the stream's end cut off an event.
@@ -248,22 +147,16 @@ impl OutputDecoder {
         self.state.end
     }
 
-    /// The id of the first event delivered, as the server wrote it; empty = none.
-    #[must_use]
-    pub fn first_event_id(&self) -> &[u8] {
-        &self.state.first_id
-    }
-
-    /// The id of the last event delivered, as the server wrote it; empty = none.
-    #[must_use]
-    pub fn last_event_id(&self) -> &[u8] {
-        &self.state.last_id
-    }
-
     /// How long the server wants to be left alone before a reconnect.
     #[must_use]
     pub const fn retry_ms(&self) -> Option<u64> {
         self.state.retry_ms
+    }
+
+    /// Comments so far, with which a server keeps a silent connection alive.
+    #[must_use]
+    pub const fn comments(&self) -> usize {
+        self.state.comments
     }
 
     /// Unnamed events that were no JSON object, and ignored.
@@ -295,7 +188,7 @@ impl<'a> Fields<'a> {
     fn read(data: &'a [u8]) -> Result<Self, Invalid> {
         let mut fields = Self::default();
         let mut members = Members::new(data)?;
-        while let Some((key, value)) = members.next()? {
+        while let Some((key, value)) = members.read()? {
             // Keys of the protocol need no escapes; one that has some is another's.
             match key.plain().unwrap_or_default() {
                 b"line" => fields.line = Some(value),
@@ -315,9 +208,7 @@ impl<'a> Fields<'a> {
                     fields.reason = value.as_text().and_then(|name| name.with(Reason::from_name));
                 }
                 b"gap" => {
-                    if let Value::Object(gap) = value {
-                        fields.gap = Some(gap);
-                    }
+                    fields.gap = if let Value::Object(gap) = value { Some(gap) } else { None };
                 }
                 _ => {}
             }
@@ -326,7 +217,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn integer<T: TryFrom<i128>>(value: &Value<'_>) -> Option<T> {
+fn integer<T: TryFrom<i64>>(value: &Value<'_>) -> Option<T> {
     if let Value::Number(number) = value { number.integer() } else { None }
 }
 
@@ -334,18 +225,21 @@ impl State {
     fn item(
         &mut self,
         item: &Item<'_>,
-        skip: &mut Skip,
+        position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
         match *item {
-            Item::Comment(_) => {}
+            Item::Comment(_) => self.comments += 1,
             Item::Retry(ms) => self.retry_ms = Some(ms),
             Item::Event { .. } if self.end == Some(End::Eof) => {}
             Item::Event { name: b"eof", .. } if self.mode == Mode::Follow => {
                 self.end = Some(End::Eof);
             }
-            Item::Event { name, data, id } => match Fields::read(data) {
-                Ok(fields) => self.event(name, &fields, id, skip, out)?,
+            Item::Event { name, data, id, own_id } => match Fields::read(data) {
+                Ok(fields) => {
+                    let id = if own_id { cursor::number(id) } else { None };
+                    self.event(name, &fields, id, position, out)?;
+                }
                 Err(Invalid) => match name {
                     b"output" => return Err(StreamError::Malformed("output")),
                     b"gap" => return Err(StreamError::Malformed("gap")),
@@ -360,15 +254,15 @@ impl State {
         &mut self,
         name: &[u8],
         fields: &Fields<'_>,
-        id: &[u8],
-        skip: &mut Skip,
+        id: Option<u64>,
+        position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
         if name == b"gap" {
             return Err(gap(fields.gap));
         }
         if fields.line.is_some() || name == b"output" {
-            return self.output(fields, id, skip, out);
+            return self.output(fields, id, position, out);
         }
         if self.mode == Mode::Follow {
             return Ok(());
@@ -387,8 +281,8 @@ impl State {
     fn output(
         &mut self,
         fields: &Fields<'_>,
-        id: &[u8],
-        skip: &mut Skip,
+        id: Option<u64>,
+        position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
         let Some(Value::String(line)) = fields.line else {
@@ -398,29 +292,33 @@ impl State {
             Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
             Mode::Follow => fields.stream,
         };
-        if skip.drops(stream, id) {
+        if position.drops(stream, id) {
             return Ok(());
         }
+        let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose()?;
         let mut flags = stream.map_or(0, |stream| stream as u8);
         let start = out.text.len();
         let mut units = line.push_to(&mut out.text);
-        if out.text.len() - start > self.line_limit {
+        // What is not UTF-8 is longer as text than it was.
+        if raw.as_ref().map_or(out.text.len() - start, Vec::len) > self.line_limit {
             if self.long_line == LongLine::Refuse {
                 out.text.truncate(start);
                 return Err(StreamError::TooLong);
             }
             flags |= flag::CUT;
-            out.text.truncate(floor_char_boundary(&out.text, start + self.line_limit));
+            match &mut raw {
+                Some(raw) => {
+                    raw.truncate(self.line_limit);
+                    out.text.truncate(start);
+                    utf8::lossy_into(raw, &mut out.text);
+                }
+                None => {
+                    out.text.truncate(floor_char_boundary(&out.text, start + self.line_limit));
+                }
+            }
             units = out.text.get(start..).map_or(0, utf8::utf16_len);
         }
-        if let Some(bytes) = &fields.bytes {
-            let decoded =
-                bytes.as_text().and_then(|text| text.with(|text| STANDARD.decode(text).ok()));
-            let Some(mut raw) = decoded else {
-                out.text.truncate(start);
-                return Err(StreamError::Malformed("output"));
-            };
-            raw.truncate(self.line_limit);
+        if let Some(raw) = raw {
             flags |= flag::RAW;
             out.raw.push((to_u32(out.flags.len()), raw));
         }
@@ -433,22 +331,22 @@ impl State {
         out.byte_ends.push(to_u32(out.text.len()));
         out.times.push(time(fields.timestamp.as_ref()));
         out.flags.push(flags);
-        if !id.is_empty() {
-            if self.first_id.is_empty() {
-                self.first_id.extend_from_slice(id);
-            }
-            self.last_id.clear();
-            self.last_id.extend_from_slice(id);
-        }
+        position.deliver(stream, id);
         Ok(())
     }
+}
+
+/// What stands in `bytes`.
+fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
+    let decoded = value.as_text().and_then(|text| text.with(|text| STANDARD.decode(text).ok()));
+    decoded.ok_or(StreamError::Malformed("output"))
 }
 
 fn gap(members: Option<&[u8]>) -> StreamError {
     let read = |object| -> Result<Option<(u64, u64)>, Invalid> {
         let (mut from, mut to) = (None, None);
         let mut members = Members::new(object)?;
-        while let Some((key, value)) = members.next()? {
+        while let Some((key, value)) = members.read()? {
             match key.plain().unwrap_or_default() {
                 b"from" => from = integer(&value),
                 b"to" => to = integer(&value),
@@ -467,21 +365,11 @@ fn to_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// The last character boundary at or before `at`.
-pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
 fn time(value: Option<&Value<'_>>) -> f64 {
     match value {
-        Some(Value::Number(number)) => milliseconds(to_f64(number)),
+        Some(Value::Number(number)) => milliseconds(number.to_f64()),
         _ => f64::NAN,
     }
-}
-
-fn to_f64(number: &Number<'_>) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // times are far below 2^53
-    number.integer::<u64>().map_or_else(|| number.scaled(0), |integer| integer as f64)
 }
 
 /// A wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude; protocol, 6.3)

@@ -1,5 +1,6 @@
 //! Whether and when a request is sent again. Pure: time and chance are arguments.
 
+use crate::error::Code;
 use crate::route::Method;
 
 /// Why there is no answer that can be used.
@@ -71,42 +72,25 @@ pub fn decide(
         return (wanted <= policy.max_delay_ms).then_some(wanted);
     }
     let whole = policy.base_ms.saturating_mul(1 << attempt.min(30)).min(policy.max_delay_ms);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let taken = (whole as f64 * random.clamp(0.0, 1.0) / 2.0) as u64;
     Some(whole - taken)
 }
 
-/// `Retry-After` in ms: seconds, or a date (RFC 9110, 10.2.3) seen from `now_ms` since the epoch.
+/// Whether a call that failed like this may simply be made again: either it cannot do its work twice,
+/// or it has certainly not done it once.
 #[must_use]
-pub fn parse_retry_after(text: &str, now_ms: u64) -> Option<u64> {
-    let text = text.trim();
-    if let Some(seconds) = crate::decimal(text.as_bytes()) {
-        return seconds.checked_mul(1000);
-    }
-    Some(http_date_ms(text)?.saturating_sub(now_ms))
+pub const fn is_harmless(method: Method, code: Code) -> bool {
+    method.is_repeatable()
+        || !matches!(
+            code,
+            Code::ConnectionLost | Code::ConnectTimeout | Code::IdleTimeout | Code::Gateway
+        )
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` in ms since the epoch; the obsolete forms are not read.
-fn http_date_ms(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.split_once(", ")?.1.split(' ');
-    let number = |text: &str| crate::decimal(text.as_bytes());
-    let day = number(words.next()?)?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let year = number(words.next()?)?;
-    let mut clock = words.next()?.split(':').map(number);
-    let (hours, minutes, seconds) = (clock.next()??, clock.next()??, clock.next()??);
-    if words.next() != Some("GMT") || !(1970..10_000).contains(&year) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since the epoch, with years that begin in March (Howard Hinnant's days_from_civil).
-    let year = if month > 2 { year } else { year - 1 };
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year;
-    let days = days.checked_sub(719_468)?;
-    Some((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000)
+/// `Retry-After` in ms, where it gives seconds; a date (RFC 9110, 10.2.3) is the host's to read.
+#[must_use]
+pub fn retry_after_ms(text: &str) -> Option<u64> {
+    crate::decimal(text.trim().as_bytes())?.checked_mul(1000)
 }
 
 #[cfg(test)]
@@ -131,14 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_been_done_is_not_called_repeatable() {
+        for code in [Code::ConnectionLost, Code::ConnectTimeout, Code::IdleTimeout, Code::Gateway] {
+            assert!(code.is_retryable() && is_harmless(Method::Get, code), "{code:?}");
+            assert!(!is_harmless(Method::Post, code), "{code:?}");
+        }
+        for code in [Code::ConnectFailed, Code::RateLimited, Code::Unavailable] {
+            assert!(code.is_retryable() && is_harmless(Method::Post, code), "{code:?}");
+        }
+    }
+
+    #[test]
     fn reads_retry_after() {
-        assert_eq!(parse_retry_after("120", 0), Some(120_000));
+        assert_eq!(retry_after_ms(" 120 "), Some(120_000));
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(parse_retry_after(date, 784_111_776_000), Some(1000));
-        assert_eq!(parse_retry_after(date, 784_111_778_000), Some(0));
-        for bad in ["", "-1", "soon", "Sun, 06 Nov 1994 08:49:37", "Sun, 99 Foo 1994 08:49:37 GMT"]
-        {
-            assert_eq!(parse_retry_after(bad, 0), None, "{bad}");
+        for other in ["", "-1", "1.5", "soon", "99999999999999999999", date] {
+            assert_eq!(retry_after_ms(other), None, "{other}");
         }
     }
 }

@@ -10,7 +10,7 @@ use memchr::memchr2;
 
 use crate::utf8;
 
-/// An event or a line grew past the limit; the decoder takes no more.
+/// The lines of an event grew past the limit; the decoder takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
@@ -25,6 +25,8 @@ pub enum Item<'a> {
         data: &'a [u8],
         /// The last event id at this point; empty = none.
         id: &'a [u8],
+        /// Whether that id is this event's own.
+        own_id: bool,
     },
     /// A comment, without its colon.
     Comment(&'a [u8]),
@@ -57,6 +59,8 @@ pub struct Sse {
     name: Vec<u8>,
     data: Vec<u8>,
     data_lines: usize,
+    /// Bytes of the lines since the last event.
+    size: usize,
     id: Vec<u8>,
     /// An id applies from the end of its event on.
     next_id: Option<Vec<u8>>,
@@ -67,7 +71,8 @@ pub struct Sse {
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 impl Sse {
-    /// A decoder that refuses events of more than `limit` bytes.
+    /// A decoder that refuses events whose lines together, without line ends, are longer than
+    /// `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -78,6 +83,7 @@ impl Sse {
             name: Vec::new(),
             data: Vec::new(),
             data_lines: 0,
+            size: 0,
             id: Vec::new(),
             next_id: None,
             pending: false,
@@ -88,7 +94,8 @@ impl Sse {
     /// Takes the next bytes and hands out what they complete.
     ///
     /// # Errors
-    /// [`TooLong`], from then on; or what `handle` returns, which ends this push only.
+    /// [`TooLong`], from then on; or what `handle` returns. Either way the rest of `chunk` is gone,
+    /// so that there is no going on.
     pub fn push<E: From<TooLong>>(
         &mut self,
         chunk: &[u8],
@@ -97,12 +104,7 @@ impl Sse {
         if self.failed {
             return Err(TooLong.into());
         }
-        let result = self.lines(chunk, &mut handle);
-        if self.line.len() + self.data.len() + self.name.len() > self.limit {
-            self.failed = true;
-            return Err(TooLong.into());
-        }
-        result
+        self.lines(chunk, &mut handle)
     }
 
     /// Whether the stream's end cut off an event.
@@ -125,11 +127,15 @@ impl Sse {
             let Some((line, after)) =
                 memchr2(b'\n', b'\r', rest).and_then(|at| rest.split_at_checked(at))
             else {
-                break;
+                self.check_size(rest.len())?;
+                self.line.extend_from_slice(rest);
+                return Ok(());
             };
+            self.check_size(line.len())?;
             let (end, after) = after.split_first().unwrap_or((&b'\n', &[]));
             self.after_cr = *end == b'\r';
             rest = after;
+            self.size += self.line.len() + line.len();
             if self.line.is_empty() {
                 self.line_done(line, handle)?;
             } else {
@@ -141,13 +147,12 @@ impl Sse {
                     self.line = whole;
                 }
             }
-            if self.data.len() > self.limit {
-                self.failed = true;
-                return Err(TooLong.into());
-            }
         }
-        self.line.extend_from_slice(rest);
-        Ok(())
+    }
+
+    fn check_size(&mut self, more: usize) -> Result<(), TooLong> {
+        self.failed = self.size + self.line.len() + more > self.limit;
+        if self.failed { Err(TooLong) } else { Ok(()) }
     }
 
     fn without_bom<'a>(&mut self, mut chunk: &'a [u8]) -> &'a [u8] {
@@ -222,13 +227,15 @@ impl Sse {
 
     fn dispatch<E>(&mut self, handle: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
         self.pending = false;
+        self.size = 0;
+        let own_id = self.next_id.is_some();
         if let Some(id) = self.next_id.take() {
             self.id = id;
         }
         let has_data = self.data_lines > 0;
         self.data_lines = 0;
         let result = if has_data {
-            handle(Item::Event { name: &self.name, data: &self.data, id: &self.id })
+            handle(Item::Event { name: &self.name, data: &self.data, id: &self.id, own_id })
         } else {
             Ok(())
         };

@@ -3,10 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::batch::{Batch, flag};
+use crate::fault::StreamError;
 use crate::limits;
-use crate::output::{Batch, StreamError, flag, floor_char_boundary};
 use crate::stream::Stream;
-use crate::utf8::utf16_len;
+use crate::utf8::{ceil_char_boundary, floor_char_boundary, utf16_len};
 
 /// Exact bytes for a part of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct Tail {
 /// Collects both streams. What is certainly kept can be taken at once, so that little is held.
 ///
 /// ```
-/// use shoreline_protocol::{output::Batch, stream::Stream, transcript::Transcript};
+/// use shoreline_protocol::{batch::Batch, stream::Stream, transcript::Transcript};
 /// let mut transcript = Transcript::new(Some(8));
 /// let batch = Batch { text: "0123456789\n".into(), ends: vec![11], byte_ends: vec![11],
 ///     times: vec![f64::NAN], flags: vec![5], ..Batch::default() };
@@ -68,18 +69,26 @@ pub struct Transcript {
 
 #[derive(Debug)]
 struct Log {
-    /// Bytes of head and tail together; nothing = keep everything.
-    limit: Option<usize>,
+    keep: Keep,
     ready: Piece,
     /// What was handed out or is ready, in bytes and UTF-16 units.
     head_bytes: usize,
     head_units: u64,
-    /// Whether the next text begins the tail.
+    /// Whether what comes belongs to the tail.
     head_full: bool,
     /// What may yet be the tail, up to twice its size.
     tail: Vec<Line>,
     tail_bytes: usize,
     dropped: Truncated,
+}
+
+/// What is kept, in bytes.
+#[derive(Clone, Copy, Debug)]
+enum Keep {
+    /// Everything, up to so much.
+    All(usize),
+    /// The beginning, up to half of so much, and of the end what the rest has room for.
+    Ends(usize),
 }
 
 #[derive(Debug)]
@@ -97,17 +106,11 @@ impl Transcript {
     /// Keeps `limit` bytes of each stream: the first and the last half.
     #[must_use]
     pub fn new(limit: Option<usize>) -> Self {
-        let log = || Log {
-            limit,
-            ready: Piece::default(),
-            head_bytes: 0,
-            head_units: 0,
-            head_full: false,
-            tail: Vec::new(),
-            tail_bytes: 0,
-            dropped: Truncated::default(),
+        let keep = match limit {
+            None => Keep::All(limits::OUTPUT_BYTES),
+            Some(limit) => Keep::Ends(limit),
         };
-        Self { streams: [log(), log()] }
+        Self { streams: [Log::new(keep), Log::new(keep)] }
     }
 
     /// Adds a batch.
@@ -120,21 +123,15 @@ impl Transcript {
         if alike && batch.raw.is_empty() {
             return self.log(first).add(&batch.text, None);
         }
-        let mut raw = batch.raw.iter().peekable();
-        let mut start = 0;
-        for (index, (flags, end)) in batch.flags.iter().zip(&batch.byte_ends).enumerate() {
-            let end = *end as usize;
-            let text = batch.text.get(start..end).unwrap_or_default();
-            start = end;
-            let bytes = raw.next_if(|(at, _)| *at as usize == index).map(|(_, bytes)| bytes);
-            let bytes = bytes.map(|bytes| {
-                let mut bytes = bytes.clone();
-                if flags & flag::TERMINATED != 0 {
+        for event in batch.events() {
+            let bytes = event.raw.map(|bytes| {
+                let mut bytes = bytes.to_vec();
+                if event.is_terminated() {
                     bytes.push(b'\n');
                 }
                 bytes
             });
-            self.log(flags & flag::STREAM).add(text, bytes)?;
+            self.log(event.flags & flag::STREAM).add(event.text, bytes)?;
         }
         Ok(())
     }
@@ -157,13 +154,29 @@ impl Transcript {
 }
 
 impl Log {
+    fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            ready: Piece::default(),
+            head_bytes: 0,
+            head_units: 0,
+            head_full: false,
+            tail: Vec::new(),
+            tail_bytes: 0,
+            dropped: Truncated::default(),
+        }
+    }
+
     fn add(&mut self, text: &str, raw: Option<Vec<u8>>) -> Result<(), StreamError> {
-        let Some(limit) = self.limit else {
-            if self.head_bytes + text.len() > limits::OUTPUT_BYTES {
+        let limit = match self.keep {
+            Keep::All(most) if size(text, raw.as_ref()) > most.saturating_sub(self.head_bytes) => {
                 return Err(StreamError::TooLarge);
             }
-            self.keep(text, raw);
-            return Ok(());
+            Keep::All(_) => {
+                self.keep(text, raw);
+                return Ok(());
+            }
+            Keep::Ends(limit) => limit,
         };
         let mut rest = text;
         if !self.head_full {
@@ -177,7 +190,7 @@ impl Log {
                 self.keep(kept, None);
                 rest = after;
             }
-            // Even where a character or a raw line did not fit.
+            // Even where a character or a line with exact bytes did not fit.
             self.head_full = true;
         }
         self.tail_bytes += size(rest, raw.as_ref());
@@ -208,20 +221,21 @@ impl Log {
                 break;
             }
             let length = size(&line.text, line.raw.as_ref());
-            let (cut, dropped) = if length <= excess || line.raw.is_some() {
-                whole += 1;
-                (length, line.text.as_str())
-            } else {
-                let cut = ceil_char_boundary(&line.text, excess);
-                (cut, line.text.get(..cut).unwrap_or_default())
+            let cut = match line.raw {
+                None if excess < length => ceil_char_boundary(&line.text, excess),
+                _ => length,
             };
+            let rest = if cut < length { line.text.get(cut..).unwrap_or_default() } else { "" };
+            let dropped = line.text.get(..line.text.len() - rest.len()).unwrap_or_default();
             self.dropped.dropped_bytes += cut as u64;
             self.dropped.dropped_lines +=
                 dropped.bytes().filter(|byte| *byte == b'\n').count() as u64;
             self.tail_bytes -= cut;
             excess = excess.saturating_sub(cut);
             if cut < length {
-                line.text = line.text.get(cut..).unwrap_or_default().into();
+                line.text = rest.into();
+            } else {
+                whole += 1;
             }
         }
         self.tail.drain(..whole);
@@ -229,7 +243,7 @@ impl Log {
 
     fn finish(&mut self) -> Tail {
         let at = self.head_units;
-        if let Some(limit) = self.limit {
+        if let Keep::Ends(limit) = self.keep {
             self.shrink(limit.saturating_sub(self.head_bytes));
         }
         for line in core::mem::take(&mut self.tail) {
@@ -241,6 +255,15 @@ impl Log {
     }
 }
 
-fn ceil_char_boundary(text: &str, at: usize) -> usize {
-    (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_limit_of_the_caller_there_is_still_one() {
+        let mut log = Log::new(Keep::All(4));
+        assert_eq!([log.add("ab", None), log.add("cd", None)], [Ok(()), Ok(())]);
+        assert_eq!(log.add("e", None), Err(StreamError::TooLarge));
+        assert_eq!(log.finish().piece.text, "abcd");
+    }
 }

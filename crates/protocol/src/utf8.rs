@@ -34,6 +34,24 @@ pub fn utf16_len(text: &str) -> usize {
     text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
 }
 
+/// Whether `needle` stands in `text`. For short texts: it takes its time, and little of the wasm.
+#[must_use]
+pub fn contains(text: &str, needle: &str) -> bool {
+    text.len() >= needle.len()
+        && (0..=text.len() - needle.len())
+            .any(|at| text.as_bytes().get(at..).is_some_and(|t| t.starts_with(needle.as_bytes())))
+}
+
+/// The last character boundary at or before `at`.
+pub(crate) fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// The first character boundary at or after `at`.
+pub(crate) fn ceil_char_boundary(text: &str, at: usize) -> usize {
+    (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,23 +1,19 @@
 //! Every vector of `vectors.json`, through the public doors, at every split of its bytes.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shoreline_protocol::batch::Batch;
+use shoreline_protocol::cursor::Position;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::{RequestKind, classify};
-use shoreline_protocol::follow::Skip;
+use shoreline_protocol::follow::Lines;
 use shoreline_protocol::limits;
-use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
+use shoreline_protocol::output::{End, LongLine, Mode};
 use shoreline_protocol::pty::{Closed, Input, Output, Size, closed};
 use shoreline_protocol::retry::{self, Failure, Policy};
 use shoreline_protocol::route::Method;
+use shoreline_protocol::run::{Over, Run, Step};
 use shoreline_protocol::sse::{Item, Sse, TooLong, text};
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::transcript::Transcript;
@@ -68,7 +64,7 @@ fn sse() {
             for read in &split {
                 sse.push(read, |item| {
                     match item {
-                        Item::Event { name, data, id } => {
+                        Item::Event { name, data, id, .. } => {
                             let name = if name.is_empty() { b"message" } else { name };
                             events.push((text(name), text(data), text(id)));
                         }
@@ -96,7 +92,7 @@ fn sse() {
                 })
                 .collect();
             let id = &vector["id"];
-            assert!(events == wanted, "{id}: {:.300?}", events);
+            assert!(events == wanted, "{id}: {events:.300?}");
             assert_eq!(json!(comments), expected["comments"], "{id}");
             assert_eq!(json!(retries), expected["retry"], "{id}");
             assert_eq!(json!(sse.finish()), expected["trailing_discarded"], "{id}");
@@ -104,26 +100,24 @@ fn sse() {
     }
 }
 
-struct RunSeen {
-    decoder: OutputDecoder,
-    stdout: String,
-    stderr: String,
-}
+const LINES: Lines = Lines { limit: limits::LINE_BYTES, long: LongLine::Refuse };
 
-fn run_stream(split: &[Vec<u8>]) -> RunSeen {
-    let mut decoder = OutputDecoder::new(Mode::Run, limits::LINE_BYTES, LongLine::Refuse);
+/// What came of a run's stream, and its output, joined as the vectors have it.
+fn run_stream(split: &[Vec<u8>], over: Over) -> (Run, Result<(), Code>, [String; 2]) {
+    let mut run = Run::new(LINES);
+    run.opened();
     let mut transcript = Transcript::new(None);
     for read in split {
         let mut batch = Batch::default();
-        decoder.push(read, &mut Skip::default(), &mut batch).unwrap();
+        run.push(read, &mut batch).unwrap();
         transcript.push(&batch).unwrap();
     }
-    let mut joined = |stream| {
+    let over = run.over(over);
+    let joined = [Stream::Stdout, Stream::Stderr].map(|stream| {
         let text = transcript.finish(stream).piece.text;
         text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
-    };
-    let (stdout, stderr) = (joined(Stream::Stdout), joined(Stream::Stderr));
-    RunSeen { decoder, stdout, stderr }
+    });
+    (run, over, joined)
 }
 
 #[test]
@@ -143,31 +137,31 @@ fn run() {
                 vec![http["body"].as_str().unwrap().as_bytes().to_vec()]
             }
         };
+        let reset = vector["ending"] == "reset";
         for split in splits(&reads) {
-            let seen = run_stream(&split);
-            let pid = json!(seen.decoder.started().map(|started| started.pid));
-            if let Some(End::Exit(exit)) = seen.decoder.end() {
+            let how = if reset { Over::Broke } else { Over::Ended };
+            let (run, over, [stdout, stderr]) = run_stream(&split, how);
+            if let Step::Done(exit) = run.step() {
                 let result = json!({
                     "exit_code": exit.exit_code(), "signal": exit.signal(),
                     "oom_killed": exit.oom_killed(), "timed_out": exit.timed_out(),
-                    "stdout": seen.stdout, "stderr": seen.stderr, "pid": pid,
-                    "handle": seen.decoder.started().and_then(|started| started.handle),
+                    "stdout": stdout, "stderr": stderr, "pid": run.pid(), "handle": run.handle(),
                 });
                 assert_eq!(result, expected["result"], "{id}");
-                let warned = vector["expected"]["warnings"].is_array();
-                assert_eq!(seen.decoder.malformed() > 0, warned, "{id}");
-            } else {
-                let kind = if vector["ending"] == "reset" {
-                    Code::StreamBroken
-                } else {
-                    Code::StreamEndedWithoutExit
-                };
-                let error = json!({
-                    "kind": kind.as_str(), "pid": pid,
-                    "partial_stdout": seen.stdout, "partial_stderr": seen.stderr,
-                });
-                assert_eq!(error, expected["error"], "{id}");
+                continue;
             }
+            // With a pid it goes on from there; without, that is all that can be known.
+            match run.pid() {
+                Some(pid) => assert_eq!(run.step(), Step::Follow { pid }, "{id}"),
+                None if reset => assert_eq!(over, Err(Code::RunOutcomeUnknown), "{id}"),
+                None => assert_eq!(over, Err(Code::StreamEndedWithoutExit), "{id}"),
+            }
+            let kind = if reset { Code::StreamBroken } else { Code::StreamEndedWithoutExit };
+            let error = json!({
+                "kind": kind.as_str(), "pid": run.pid(),
+                "partial_stdout": stdout, "partial_stderr": stderr,
+            });
+            assert_eq!(error, expected["error"], "{id}");
         }
     }
 }
@@ -181,9 +175,9 @@ fn http_answer(id: &Value, http: &Value, expected: &Value) {
     }
     let body = http["body"].as_str().unwrap().as_bytes();
     let failure = classify(RequestKind::SandboxPlane, status, http["content_type"].as_str(), body);
-    let unsupported = failure.code == Code::Unsupported;
-    assert_eq!(unsupported, expected["kind"] == "unsupported_endpoint", "{id}");
-    if !unsupported {
+    let no_such_endpoint = Run::new(LINES).refused(status, failure.server_code.as_deref());
+    assert_eq!(no_such_endpoint, expected["kind"] == "unsupported_endpoint", "{id}");
+    if !no_such_endpoint {
         assert_eq!(json!(failure.server_code), expected["code"], "{id}");
         assert_eq!(json!(failure.message), expected["message"], "{id}");
     }
@@ -195,25 +189,17 @@ fn follow() {
     assert_eq!(vectors.len(), 8);
     for vector in vectors {
         for split in splits(&reads(&vector)) {
-            let mut decoder =
-                OutputDecoder::new(Mode::Follow, limits::LINE_BYTES, LongLine::Refuse);
+            let mut decoder = LINES.decoder(Mode::Follow);
             let mut batch = Batch::default();
             for read in &split {
-                decoder.push(read, &mut Skip::default(), &mut batch).unwrap();
+                decoder.push(read, &mut Position::default(), &mut batch).unwrap();
             }
-            let mut start = 0;
-            let events: Vec<_> = (0..batch.len())
-                .map(|i| {
-                    let end = batch.byte_ends[i] as usize;
-                    let line = batch.text[start..end].strip_suffix('\n').unwrap();
-                    start = end;
-                    let stream = match batch.flags[i] & flag::STREAM {
-                        0 => None,
-                        1 => Some("stdout"),
-                        _ => Some("stderr"),
-                    };
-                    let time = batch.times[i];
-                    let time = (!time.is_nan()).then_some(time as u64);
+            let events: Vec<_> = batch
+                .events()
+                .map(|event| {
+                    let line = event.text.strip_suffix('\n').unwrap();
+                    let time = (!event.time.is_nan()).then_some(event.time as u64);
+                    let stream = event.stream().map(Stream::as_str);
                     json!({"stream": stream, "line": line, "timestamp": time})
                 })
                 .collect();

@@ -128,7 +128,7 @@ status?: string | undefined,
 limit?: number | undefined, };
 
 /**
- * A process to start. Serialised, it is the body of the request.
+ * A process to start.
  */
 export type StartOptions = {
 /**
@@ -264,19 +264,15 @@ maxAttempts?: number | undefined,
 maxDelayMs?: number | undefined, };
 
 /**
- * How far a stream has been followed. All counts are of events.
+ * How far a stream has been followed.
  */
 export type Cursor = {
 /**
- * The id of the last event, where the server gives ids.
+ * The number of the last event, where the server numbers them.
  */
 lastId?: string | undefined,
 /**
- * The id of the first event.
- */
-firstId?: string | undefined,
-/**
- * Events without a stream, on stdout, on stderr.
+ * Events delivered of stdout (or of no stream) and of stderr.
  */
 counts?: Array<number> | undefined, };
 
@@ -337,7 +333,12 @@ failureThreshold?: number | undefined, };
 /**
  * Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
  */
-export type ProcessUser = string | {
+export type ProcessUser = string | ProcessUserParts;
+
+/**
+ * Who a process runs as, by parts.
+ */
+export type ProcessUserParts = {
 /**
  * The name.
  */
@@ -379,6 +380,10 @@ signal?: number | undefined,
  * Whether the memory limit ended it.
  */
 oomKilled: boolean,
+/**
+ * Why it ended, where the server says so.
+ */
+reason?: "exited" | "signaled" | "timed_out" | "oom_killed" | undefined,
 /**
  * Whether `writeStdin` is taken now.
  */

@@ -3,8 +3,9 @@
 use crate::server::{Seen, Server};
 use reqwest::Method;
 use serde_json::Value;
+use shoreline_protocol::batch::flag;
 use shoreline_protocol::limits;
-use shoreline_protocol::output::{End, Mode, flag};
+use shoreline_protocol::output::{End, Mode};
 use tokio::sync::watch;
 
 /// Numbered lines on both streams, with a pause that lets followers attach in between.

@@ -2,9 +2,10 @@
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use shoreline_protocol::follow::Skip;
+use shoreline_protocol::batch::{Batch, flag};
+use shoreline_protocol::cursor::Position;
 use shoreline_protocol::limits;
-use shoreline_protocol::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
+use shoreline_protocol::output::{End, LongLine, Mode, OutputDecoder};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -162,7 +163,7 @@ impl Seen {
         let mut decoder = OutputDecoder::new(mode, limits::LINE_BYTES, LongLine::Refuse);
         let mut batch = Batch::default();
         while let Some(chunk) = answer.chunk().await.unwrap() {
-            decoder.push(&chunk, &mut Skip::default(), &mut batch).unwrap();
+            decoder.push(&chunk, &mut Position::default(), &mut batch).unwrap();
             progress(batch.len());
         }
         let pid = decoder.started().map(|started| started.pid);

@@ -153,9 +153,7 @@ fn decimal(number: u64, out: &mut Vec<u8>) {
     let mut rest = number;
     let mut start = digits.len();
     for (at, digit) in digits.iter_mut().enumerate().rev() {
-        #[allow(clippy::cast_possible_truncation)] // a digit
-        let value = (rest % 10) as u8;
-        *digit = b'0' + value;
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
         start = at;
         if rest == 0 {
@@ -163,89 +161,4 @@ fn decimal(number: u64, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(digits.get(start..).unwrap_or_default());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exit::Reason;
-    use crate::follow::Skip;
-    use crate::output::{Batch, End, LongLine, Mode, OutputDecoder, flag};
-
-    fn decode(mode: Mode, bytes: &[u8]) -> (OutputDecoder, Batch) {
-        let mut decoder = OutputDecoder::new(mode, 1 << 20, LongLine::Refuse);
-        let mut batch = Batch::default();
-        decoder.push(bytes, &mut Skip::default(), &mut batch).unwrap();
-        (decoder, batch)
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let lines: [(&[u8], bool); 6] = [
-            (b"plain", true),
-            (b"tab\t quote\" slash\\ bell\x07 cr\r nul\0 del\x7f", true),
-            ("na\u{ef}ve \u{1f98a} \u{2028}".as_bytes(), true),
-            (b"\xff\x00broken\xf0\x9f", true),
-            (b"", true),
-            (b"no line end", false),
-        ];
-        for style in [true, false] {
-            let mut bytes = Vec::new();
-            let style = Style { named: style, with_stream: true };
-            for (id, (text, terminated)) in lines.iter().enumerate() {
-                let line = Line {
-                    id: id as u64 + 1,
-                    stream: Stream::Stderr,
-                    time: 1_765_432_100_123,
-                    terminated: *terminated,
-                    bytes: text,
-                };
-                output(&line, style, &mut bytes);
-            }
-            let (decoder, batch) = decode(Mode::Follow, &bytes);
-            assert_eq!(decoder.last_event_id(), b"6");
-            let mut start = 0;
-            for (i, (text, terminated)) in lines.iter().enumerate() {
-                let end = batch.byte_ends[i] as usize;
-                let mut expected = String::from_utf8_lossy(text).into_owned();
-                if *terminated {
-                    expected.push('\n');
-                }
-                assert_eq!(&batch.text[start..end], expected);
-                assert_eq!(batch.flags[i] & flag::TERMINATED != 0, *terminated);
-                assert_eq!(batch.flags[i] & flag::STREAM, Stream::Stderr as u8);
-                assert_eq!(batch.times[i], 1_765_432_100_123.0);
-                start = end;
-            }
-            assert_eq!(batch.raw, [(3, lines[3].0.to_vec())]);
-        }
-    }
-
-    #[test]
-    fn a_run_is_read_back() {
-        for (status, reason) in [
-            (ExitStatus::Code(0), Some(Reason::Exited)),
-            (ExitStatus::Code(255), None),
-            (ExitStatus::Signal(9), Some(Reason::TimedOut)),
-            (ExitStatus::Signal(9), Some(Reason::OomKilled)),
-        ] {
-            let exit = Exit { status, reason };
-            let mut bytes = Vec::new();
-            started(7, 42, 1_765_432_100_000, &mut bytes);
-            exited(&exit, &mut bytes);
-            let (decoder, _) = decode(Mode::Run, &bytes);
-            assert_eq!(decoder.end(), Some(End::Exit(exit)));
-            let started = decoder.started().unwrap();
-            assert_eq!((started.pid, started.handle), (42, Some(7)));
-        }
-    }
-
-    #[test]
-    fn a_gap_is_an_error() {
-        let mut bytes = Vec::new();
-        gap(3, 900, &mut bytes);
-        let mut decoder = OutputDecoder::new(Mode::Follow, 100, LongLine::Cut);
-        let error = decoder.push(&bytes, &mut Skip::default(), &mut Batch::default()).unwrap_err();
-        assert_eq!(error, crate::output::StreamError::Gap { from: 3, to: 900 });
-    }
 }

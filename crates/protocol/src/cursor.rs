@@ -1,0 +1,211 @@
+//! What has been delivered, and what to drop when a server sends it again.
+
+use crate::stream::Stream;
+
+/// How far output has been delivered. Plain fields: it can be kept and taken up elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The id up to which everything was delivered, and beyond which nothing.
+    pub last_id: Option<u64>,
+    /// Events delivered: of stdout or of no stream, and of stderr. A replay may interleave the
+    /// streams in another way, but each stream keeps its order (protocol, 6.9).
+    pub counts: [u64; 2],
+}
+
+/// An event's id, if it is a number. Other ids say nothing of order, and are as good as none.
+pub(crate) fn number(id: &[u8]) -> Option<u64> {
+    let canonical = id.len() == 1 || !id.starts_with(b"0");
+    crate::decimal(id).filter(|_| canonical)
+}
+
+/// Where the reading of one process's output is, through any number of connections.
+///
+/// Where events are numbered, a new connection begins after the last. Where they are not, it begins
+/// at the start, and as many events of each stream as were delivered are dropped; whether that was
+/// right is settled by the server's own count at the end ([`Position::needs_count`]).
+///
+/// ```
+/// use shoreline_protocol::batch::Batch;
+/// use shoreline_protocol::cursor::Position;
+/// use shoreline_protocol::output::{LongLine, Mode, OutputDecoder};
+/// let (mut position, mut batch) = (Position::default(), Batch::default());
+/// let decoder = || OutputDecoder::new(Mode::Follow, 100, LongLine::Refuse);
+/// decoder().push(b"data: {\"line\":\"a\"}\n\n", &mut position, &mut batch).unwrap();
+/// position.connected();
+/// let replay = b"data: {\"line\":\"a\"}\n\ndata: {\"line\":\"b\"}\n\n";
+/// decoder().push(replay, &mut position, &mut batch).unwrap();
+/// assert_eq!((batch.text.as_str(), position.needs_count()), ("a\nb\n", true));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position {
+    delivered: Cursor,
+    /// Numbers came twice or out of order.
+    contradicted: bool,
+    /// Numbers were left out, or are still to come: the other stream's, where one is sent after the
+    /// other. Of a single stream that is followed they are the other's.
+    holes: bool,
+    /// There was a connection, so that the next one is not the first.
+    begun: bool,
+    /// There was a connection before this one.
+    resumed: bool,
+    needs_count: bool,
+    /// The last number on this connection.
+    seen: Option<u64>,
+    rule: Rule,
+    /// How many events of each stream this connection may have to drop.
+    droppable: [u64; 2],
+}
+
+/// Which of a connection's events were delivered before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rule {
+    /// None.
+    #[default]
+    New,
+    /// Numbers up to this one.
+    After(u64),
+    /// As many as were delivered: it is a replay.
+    Replay,
+}
+
+impl Position {
+    /// What to ask a new connection to begin after.
+    #[must_use]
+    pub const fn last_id(&self) -> Option<u64> {
+        self.delivered.last_id
+    }
+
+    /// Begins a connection that was asked to begin after [`Self::last_id`].
+    pub fn connected(&mut self) {
+        self.seen = None;
+        self.droppable = self.delivered.counts;
+        self.rule = match self.delivered.last_id {
+            Some(last) => Rule::After(last),
+            None if self.total() == 0 => Rule::New,
+            None => Rule::Replay,
+        };
+        self.resumed |= self.begun || self.rule != Rule::New;
+        self.begun = true;
+        // What an earlier connection would have brought is not known.
+        self.needs_count |= self.resumed && self.delivered.last_id.is_none();
+    }
+
+    /// Whether an event on this connection was delivered before.
+    pub(crate) fn drops(&mut self, stream: Option<Stream>, id: Option<u64>) -> bool {
+        if let Some(id) = id {
+            let before = match (self.seen, self.rule) {
+                (Some(seen), _) => Some(seen),
+                (None, Rule::New) => Some(0),
+                (None, Rule::After(last)) => Some(last),
+                (None, Rule::Replay) => None,
+            };
+            self.contradicted |= self.seen.is_some_and(|seen| id <= seen);
+            self.holes |= stream.is_some() && before.is_some_and(|at| id > at.saturating_add(1));
+            self.seen = Some(id);
+        }
+        let again = match (self.rule, id) {
+            (Rule::New, _) => false,
+            (Rule::After(last), Some(id)) => id <= last,
+            _ => {
+                self.rule = Rule::Replay;
+                true
+            }
+        };
+        match self.droppable.get_mut(index(stream)) {
+            Some(count) if again && *count > 0 => {
+                *count -= 1;
+                // Who heeds `Last-Event-ID` sends nothing again.
+                self.needs_count = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes an event that is delivered now.
+    pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>) {
+        if let Some(count) = self.delivered.counts.get_mut(index(stream)) {
+            *count += 1;
+        }
+        self.contradicted |= id.is_some() && id <= self.delivered.last_id;
+        // While a replay has not caught up, what was delivered is no one place in a row.
+        let whole = !self.contradicted && self.missing() == 0;
+        self.delivered.last_id = id.filter(|_| whole);
+    }
+
+    /// Events delivered.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.delivered.counts.iter().sum()
+    }
+
+    /// Events that this connection should have sent again, being a replay, and has not yet.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        if self.rule == Rule::Replay { self.droppable.iter().sum() } else { 0 }
+    }
+
+    /// Whether this connection is a replay on which nothing has come.
+    #[must_use]
+    pub fn nothing_came_again(&self) -> bool {
+        self.missing() > 0 && self.droppable == self.delivered.counts
+    }
+
+    /// Whether the server's numbers contradict each other, so that there is no telling what another
+    /// connection has to leave out, or had to.
+    #[must_use]
+    pub const fn is_contradicted(&self) -> bool {
+        self.contradicted
+    }
+
+    /// Whether there was a connection before this one.
+    #[must_use]
+    pub const fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Whether only the server's own count can tell that nothing was lost or doubled.
+    #[must_use]
+    pub const fn needs_count(&self) -> bool {
+        self.needs_count || self.contradicted || self.resumed && self.holes
+    }
+
+    /// How far output has been delivered.
+    #[must_use]
+    pub const fn cursor(&self) -> Cursor {
+        self.delivered
+    }
+}
+
+impl From<Cursor> for Position {
+    fn from(delivered: Cursor) -> Self {
+        Self { delivered, ..Self::default() }
+    }
+}
+
+/// Which count is a stream's: events without one count as standard output, as everywhere.
+fn index(stream: Option<Stream>) -> usize {
+    usize::from(stream == Some(Stream::Stderr))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_numbers_are_places() {
+        for (id, place) in [
+            (&b"0"[..], Some(0)),
+            (b"17", Some(17)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"", None),
+            (b"017", None),
+            (b"+1", None),
+            (b"1.5", None),
+            (b"m7", None),
+            (b"18446744073709551616", None),
+        ] {
+            assert_eq!(number(id), place);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The scanner underneath: one pass, no recursion.
+
+use memchr::memchr2;
+
+use super::{Invalid, Number, Text, Value, hex4};
+
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) const fn new(document: &'a [u8]) -> Self {
+        Self { rest: document }
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        while let [first, rest @ ..] = self.rest {
+            if !matches!(first, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(*first);
+            }
+            self.rest = rest;
+        }
+        None
+    }
+
+    #[inline]
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
+    #[inline]
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), Invalid> {
+        if self.peek() == Some(byte) {
+            self.skip(1);
+            Ok(())
+        } else {
+            Err(Invalid)
+        }
+    }
+
+    pub(super) fn end(&mut self) -> Result<(), Invalid> {
+        if self.peek().is_none() { Ok(()) } else { Err(Invalid) }
+    }
+
+    #[inline]
+    pub(super) fn value(&mut self, depth: u32) -> Result<Value<'a>, Invalid> {
+        match self.peek().ok_or(Invalid)? {
+            b'"' => {
+                self.skip(1);
+                self.string().map(Value::String)
+            }
+            b'-' | b'0'..=b'9' => self.number().map(Value::Number),
+            b't' => self.literal(b"true").map(|()| Value::Bool(true)),
+            b'f' => self.literal(b"false").map(|()| Value::Bool(false)),
+            b'n' => self.literal(b"null").map(|()| Value::Null),
+            b'{' => self.nested(depth).map(Value::Object),
+            b'[' => self.nested(depth).map(Value::Array),
+            _ => Err(Invalid),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), Invalid> {
+        self.rest = self.rest.strip_prefix(word).ok_or(Invalid)?;
+        Ok(())
+    }
+
+    /// The string whose opening quote has been passed.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Text<'a>, Invalid> {
+        let start = self.rest;
+        let mut len = 0;
+        let mut escaped = false;
+        let mut ascii = true;
+        loop {
+            let at = memchr2(b'"', b'\\', self.rest).ok_or(Invalid)?;
+            let (part, rest) = self.rest.split_at_checked(at).ok_or(Invalid)?;
+            // One pass without a branch: control characters are not allowed, ASCII is quick later.
+            let (low, high) = part.iter().fold((u8::MAX, 0), |(low, high), &byte| {
+                (if byte < low { byte } else { low }, high | byte)
+            });
+            if low < 0x20 {
+                return Err(Invalid);
+            }
+            ascii &= high < 0x80;
+            len += at;
+            match rest {
+                [b'"', rest @ ..] => {
+                    self.rest = rest;
+                    let raw = start.get(..len).ok_or(Invalid)?;
+                    return Ok(Text { raw, escaped, ascii });
+                }
+                [_, b'u', rest @ ..] => {
+                    self.rest = hex4(rest).ok_or(Invalid)?.1;
+                    len += 6;
+                }
+                [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => {
+                    self.rest = rest;
+                    len += 2;
+                }
+                _ => return Err(Invalid),
+            }
+            escaped = true;
+        }
+    }
+
+    fn number(&mut self) -> Result<Number<'a>, Invalid> {
+        let start = self.rest;
+        if let [b'-', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        if let [b'0', rest @ ..] = self.rest {
+            self.rest = rest;
+        } else {
+            self.digits()?;
+        }
+        if let [b'.', rest @ ..] = self.rest {
+            self.rest = rest;
+            self.digits()?;
+        }
+        if let [b'e' | b'E', b'+' | b'-', rest @ ..] | [b'e' | b'E', rest @ ..] = self.rest {
+            self.rest = rest;
+            self.digits()?;
+        }
+        start.get(..start.len() - self.rest.len()).map(Number).ok_or(Invalid)
+    }
+
+    fn digits(&mut self) -> Result<(), Invalid> {
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.skip(count);
+        if count > 0 { Ok(()) } else { Err(Invalid) }
+    }
+
+    /// An object or array, checked to its end. What each open level is stands in one bit, so that
+    /// a hostile document cannot use up the stack.
+    fn nested(&mut self, depth: u32) -> Result<&'a [u8], Invalid> {
+        let start = self.rest;
+        let mut objects: u128 = 0;
+        let mut level: u32 = 0;
+        loop {
+            // A value is due here.
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    self.skip(1);
+                    level += 1;
+                    if level > depth {
+                        return Err(Invalid);
+                    }
+                    objects = objects << 1 | u128::from(open == b'{');
+                    let close = if open == b'{' { b'}' } else { b']' };
+                    if self.peek() != Some(close) {
+                        self.key_if(objects)?;
+                        continue;
+                    }
+                }
+                _ => {
+                    self.value(0)?;
+                }
+            }
+            // A value has ended: close levels, or go on to the next member.
+            loop {
+                let close = if objects & 1 == 1 { b'}' } else { b']' };
+                match self.peek() {
+                    Some(b',') => {
+                        self.skip(1);
+                        self.key_if(objects)?;
+                        break;
+                    }
+                    Some(byte) if byte == close => {
+                        self.skip(1);
+                        level -= 1;
+                        objects >>= 1;
+                        if level == 0 {
+                            return start.get(..start.len() - self.rest.len()).ok_or(Invalid);
+                        }
+                    }
+                    _ => return Err(Invalid),
+                }
+            }
+        }
+    }
+
+    fn key_if(&mut self, objects: u128) -> Result<(), Invalid> {
+        if objects & 1 == 1 {
+            self.expect(b'"')?;
+            self.string()?;
+            self.expect(b':')?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! Running one command to its end, as a machine without I/O: it says what to do next, and whoever
+//! moves the bytes does it and reports what came of it.
+//!
+//! ```text
+//! Post -> Read -> … -> exit ---------------------------------------> Done
+//!   |       \-> broken, or ended without exit, pid known \
+//!   \-> no such endpoint -> Start ------------------------> Follow -> Look -> Done
+//! ```
+
+use crate::batch::Batch;
+use crate::cursor::Position;
+use crate::error::Code;
+use crate::exit::{Exit, Standing};
+use crate::fault::StreamError;
+use crate::follow::Lines;
+use crate::output::{End, Mode, OutputDecoder};
+
+/// What has to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send the run; it is asked for once, ever. Then [`Run::opened`], or [`Run::refused`].
+    Post,
+    /// Read the run's own stream; then [`Run::push`] or [`Run::over`].
+    Read,
+    /// Start the command as a process; then [`Run::started`].
+    Start,
+    /// Follow the output of this process from [`Run::position`]; then [`Run::followed`].
+    Follow {
+        /// The process.
+        pid: u32,
+    },
+    /// Wait, look at the process's record; then [`Run::looked`].
+    Look {
+        /// The process.
+        pid: u32,
+        /// How long to wait first.
+        wait_ms: u64,
+    },
+    /// The command has ended like this, and all its output has been delivered.
+    Done(Exit),
+}
+
+/// How a run's own stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// In order.
+    Ended,
+    /// By an error.
+    Broke,
+}
+
+/// The machine. It never tells of an exit that the server did not report.
+#[derive(Debug)]
+pub struct Run {
+    decoder: OutputDecoder,
+    position: Position,
+    pid: Option<u32>,
+    handle: Option<u64>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Posting,
+    Reading,
+    Starting,
+    Following { pid: u32 },
+    Looking { pid: u32, looks: usize },
+    Done(Exit),
+}
+
+/// Between two looks at a process whose output has ended, ms: some servers report the end of the
+/// output first, and a process may close its output and go on.
+const LOOK_MS: [u64; 8] = [0, 20, 50, 100, 200, 500, 1000, 2000];
+
+impl Run {
+    /// Before anything was sent.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        Self {
+            decoder: lines.decoder(Mode::Run),
+            position: Position::default(),
+            pid: None,
+            handle: None,
+            stage: Stage::Posting,
+        }
+    }
+
+    /// What has to be done next.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match self.stage {
+            Stage::Posting => Step::Post,
+            Stage::Reading => Step::Read,
+            Stage::Starting => Step::Start,
+            Stage::Following { pid } => Step::Follow { pid },
+            Stage::Looking { pid, looks } => {
+                let wait_ms = LOOK_MS.get(looks).or(LOOK_MS.last()).copied().unwrap_or_default();
+                Step::Look { pid, wait_ms }
+            }
+            Stage::Done(exit) => Step::Done(exit),
+        }
+    }
+
+    /// The server has begun the run's event stream.
+    pub fn opened(&mut self) {
+        self.position.connected();
+        self.stage = Stage::Reading;
+    }
+
+    /// The server answered the run with an error. `false` when that is final.
+    #[must_use]
+    pub fn refused(&mut self, status: u16, server_code: Option<&str>) -> bool {
+        // Not the thing asked for is missing, but the endpoint; so nothing has been started.
+        let no_such_endpoint = match status {
+            405 | 501 => true,
+            404 => matches!(server_code, None | Some("NOT_FOUND" | "ROUTE_NOT_FOUND")),
+            _ => false,
+        };
+        if no_such_endpoint {
+            self.stage = Stage::Starting;
+        }
+        no_such_endpoint
+    }
+
+    /// Takes what was read of the run's stream, and appends the output in it to `out`.
+    ///
+    /// # Errors
+    /// When it is certain that not every line can be had.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Batch) -> Result<(), StreamError> {
+        let result = self.decoder.push(chunk, &mut self.position, out);
+        if let Some(started) = self.decoder.started() {
+            self.pid = Some(started.pid);
+            self.handle = started.handle;
+        }
+        result
+    }
+
+    /// The exit, as the run's own stream has it. Output may still follow.
+    #[must_use]
+    pub const fn exit(&self) -> Option<Exit> {
+        match self.decoder.end() {
+            Some(End::Exit(exit)) => Some(exit),
+            _ => None,
+        }
+    }
+
+    /// The run's stream is over.
+    ///
+    /// # Errors
+    /// Neither the exit nor the process is known, so that there is no going on: with this code.
+    pub fn over(&mut self, how: Over) -> Result<(), Code> {
+        self.stage = match (self.exit(), self.pid, how) {
+            (Some(exit), ..) => Stage::Done(exit),
+            (None, Some(pid), _) => Stage::Following { pid },
+            (None, None, Over::Ended) => return Err(Code::StreamEndedWithoutExit),
+            (None, None, Over::Broke) => return Err(Code::RunOutcomeUnknown),
+        };
+        Ok(())
+    }
+
+    /// The command was started as a process.
+    pub fn started(&mut self, pid: u32, handle: Option<u64>) {
+        self.pid = Some(pid);
+        self.handle = handle;
+        self.stage = Stage::Following { pid };
+    }
+
+    /// The process's output has been followed to its end.
+    pub fn followed(&mut self) {
+        if let Stage::Following { pid } = self.stage {
+            self.stage = Stage::Looking { pid, looks: 0 };
+        }
+    }
+
+    /// What the process's record says.
+    ///
+    /// # Errors
+    /// [`StreamError::ExitLost`].
+    pub fn looked(&mut self, standing: Standing) -> Result<(), StreamError> {
+        self.stage = match (standing, self.stage) {
+            (Standing::Ended(exit), _) => Stage::Done(exit),
+            (Standing::Running, Stage::Looking { pid, looks }) => {
+                Stage::Looking { pid, looks: looks.saturating_add(1) }
+            }
+            (Standing::Running, stage) => stage,
+            (Standing::Lost, _) => return Err(StreamError::ExitLost),
+        };
+        Ok(())
+    }
+
+    /// Where the output is.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The process, once it is known.
+    #[must_use]
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// The server's stable number for the process, where it gives one.
+    #[must_use]
+    pub const fn handle(&self) -> Option<u64> {
+        self.handle
+    }
+}
+
+/// What is done about a command whose time limit has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Ask it to end (SIGTERM).
+    Terminate,
+    /// Kill it.
+    Kill,
+    /// Stop waiting for the report of its end.
+    GiveUp,
+}
+
+/// What the client does about a time limit, and after how many ms each. A server that keeps the
+/// limit itself gets time to do so; for one that does not, the command is asked to end first.
+///
+/// ```
+/// use shoreline_protocol::run::{Act, enforcement};
+/// let acts: Vec<_> = enforcement(1000.0, false).collect();
+/// assert_eq!(acts, [(1000.0, Act::Terminate), (2000.0, Act::Kill), (5000.0, Act::GiveUp)]);
+/// let acts: Vec<_> = enforcement(1000.0, true).collect();
+/// assert_eq!(acts, [(6000.0, Act::Kill), (5000.0, Act::GiveUp)]);
+/// ```
+pub fn enforcement(limit_ms: f64, by_server: bool) -> impl Iterator<Item = (f64, Act)> {
+    /// For the server to end the command.
+    const SERVER_MS: f64 = 5_000.0;
+    /// Between SIGTERM and SIGKILL.
+    const TERM_MS: f64 = 2_000.0;
+    /// Between SIGKILL and the report of the end.
+    const REPORT_MS: f64 = 5_000.0;
+    let kill_ms = if by_server { limit_ms + SERVER_MS } else { TERM_MS };
+    [(limit_ms, Act::Terminate), (kill_ms, Act::Kill), (REPORT_MS, Act::GiveUp)]
+        .into_iter()
+        .skip(usize::from(by_server))
+}

@@ -1,0 +1,105 @@
+//! A run's time limit, as far as the client has to see to it.
+
+use super::{Sandbox, process};
+use crate::host;
+use crate::transport::Leash;
+use alloc::rc::Rc;
+use core::cell::Cell;
+use shoreline_protocol::route;
+use shoreline_protocol::run::{Act, enforcement};
+use wasm_bindgen::prelude::*;
+
+const SIGTERM: f64 = 15.0;
+
+/// What the run and the enforcer of its limit share.
+#[derive(Default)]
+struct State {
+    pid: Cell<Option<u32>>,
+    /// Signals sent that were not refused.
+    signals: Cell<u32>,
+    given_up: Cell<bool>,
+}
+
+#[derive(Default)]
+pub(super) struct Limit {
+    state: Rc<State>,
+    enforcer: Option<Leash>,
+}
+
+impl Limit {
+    /// Ends the command of `sandbox` when nobody else has, and pulls `leash` when that does not help
+    /// either. Replaces an earlier limit.
+    pub(super) fn begin(
+        &mut self,
+        sandbox: &Rc<Sandbox>,
+        leash: &Leash,
+        limit_ms: f64,
+        by_server: bool,
+    ) {
+        self.end();
+        let enforcer = Leash::own();
+        self.enforcer = Some(enforcer.clone());
+        let (state, sandbox, leash) = (self.state.clone(), sandbox.clone(), leash.clone());
+        host::spawn(async move {
+            for (wait_ms, act) in enforcement(limit_ms, by_server) {
+                if enforcer.sleep(wait_ms).await.is_err() {
+                    return;
+                }
+                match state.pid.get() {
+                    Some(pid) if act != Act::GiveUp => signal(&sandbox, &state, pid, act),
+                    // There is nobody to signal, and no report of an end to wait for.
+                    _ => break,
+                }
+            }
+            state.given_up.set(true);
+            leash.pull();
+        });
+    }
+
+    /// There is nothing to enforce any more.
+    pub(super) fn end(&mut self) {
+        if let Some(enforcer) = self.enforcer.take() {
+            enforcer.pull();
+        }
+    }
+
+    /// Which process it is about, as soon as that is known.
+    pub(super) fn found(&self, pid: Option<u32>) {
+        self.state.pid.set(pid);
+    }
+
+    /// Whether the client ended the command.
+    pub(super) fn was_enforced(&self) -> bool {
+        self.state.signals.get() > 0
+    }
+
+    /// Whether not even killing it brought an end.
+    pub(super) fn was_given_up(&self) -> bool {
+        self.state.given_up.get()
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Sends a signal without waiting for the answer.
+fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act) {
+    let pid = JsValue::from(pid);
+    let call = if act == Act::Kill {
+        process::order(route::KILL_PROCESS, &pid)
+    } else {
+        process::signal(&pid, SIGTERM)
+    };
+    let Ok(call) = call else { return };
+    let (sent, state) = (sandbox.clone().call(call, Leash::own()), state.clone());
+    state.signals.set(state.signals.get() + 1);
+    host::spawn(async move {
+        // A process that has just ended by itself refuses it. What is lost may have arrived.
+        if sent.await.is_err_and(|error| error.status.is_some()) {
+            state.signals.set(state.signals.get().saturating_sub(1));
+        }
+    });
+}

@@ -1,0 +1,59 @@
+//! Whether a request that failed has left.
+
+use crate::error::Error;
+use crate::js;
+use js_sys::Array;
+use shoreline_protocol::error::Code;
+use shoreline_protocol::utf8;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+/// Sorts a rejected `fetch`: only what certainly never left may be sent again blindly.
+pub(super) fn failed(cause: JsValue) -> Error {
+    let (code, message) = if never_connected(&cause, 4) {
+        (
+            Code::ConnectFailed,
+            "no connection could be made: check the address and that the server is running",
+        )
+    } else {
+        (
+            Code::ConnectionLost,
+            "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
+        )
+    };
+    Error::new(code, message).with_cause(cause)
+}
+
+/// Whether the runtime says that no connection was made: by `code` on the error or its causes (Node,
+/// Bun), or in the words of Deno's and workerd's messages.
+fn never_connected(error: &JsValue, depth: u32) -> bool {
+    /// Of a connection that could not be made, and of nothing else.
+    const CODES: [&str; 7] = [
+        "ECONNREFUSED",
+        "ENOTFOUND",
+        "EAI_AGAIN",
+        "UND_ERR_CONNECT_TIMEOUT",
+        "ConnectionRefused",
+        "FailedToOpenSocket",
+        "ERR_INVALID_URL",
+    ];
+    /// Of any system call.
+    const ROUTE_CODES: [&str; 2] = ["EHOSTUNREACH", "ENETUNREACH"];
+    const WORDS: [&str; 3] = ["client error (Connect)", "Connection refused", "dns error"];
+    if depth == 0 || !error.is_object() {
+        return false;
+    }
+    let text = |key| js::text(error, key).unwrap_or_default();
+    let (code, message) = (text("code"), text("message"));
+    if CODES.contains(&code.as_str())
+        || ROUTE_CODES.contains(&code.as_str()) && text("syscall") == "connect"
+        || WORDS.iter().any(|word| utf8::contains(&message, word))
+    {
+        return true;
+    }
+    // Several addresses were tried: every one must have failed to connect.
+    if let Ok(errors) = js::get(error, "errors").dyn_into::<Array>() {
+        return errors.length() > 0 && errors.iter().all(|each| never_connected(&each, depth - 1));
+    }
+    never_connected(&js::get(error, "cause"), depth - 1)
+}
