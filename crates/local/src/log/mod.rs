@@ -23,7 +23,7 @@ const MEMORY: usize = 4 * 1024 * 1024;
 /// Bytes that stay in memory of a log that has ended: there may be many.
 const MEMORY_ENDED: usize = 64 * 1024;
 /// Bytes of one record on disk, roughly: what a follower there reads at once.
-const RECORD: usize = 256 * 1024;
+const RECORD: usize = 64 * 1024;
 
 /// How a process ended, and when its last output had been read.
 #[derive(Clone, Copy, Debug)]
