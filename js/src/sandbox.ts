@@ -1,4 +1,5 @@
 import { bytesOf, type Data, optionsOf } from "./arguments.js";
+import { client, idOrName } from "./client.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
@@ -13,7 +14,7 @@ import type {
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
-import { type CallOptions, client, type ClientOptions, idOrName } from "./options.js";
+import type { CallOptions, ClientOptions } from "./options.js";
 import { EventIterator, nextBatch } from "./output.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 

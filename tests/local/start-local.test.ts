@@ -1,11 +1,11 @@
 // `startLocal`: a server that starts, ends with its handle and with its parent, and says why it cannot start.
 import assert from "node:assert/strict";
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { createInterface } from "node:readline";
 import { after, type TestContext } from "node:test";
 import { inspect } from "node:util";
 import { Sandbox, ShorelineError, UsageError } from "shoreline";
@@ -93,7 +93,10 @@ test("an origin that is allowed may call the server, others may not", async () =
 const packed = join(process.cwd(), "target", "packed");
 
 /** A process that starts a server, and in a sandbox of it a process with a mark, then does `then`. */
-async function parent(t: TestContext, then: string): Promise<{ text: string; url: string; child: Child }> {
+async function parent(
+  t: TestContext,
+  then: string,
+): Promise<{ text: string; url: string; child: ChildProcess; lines: AsyncIterator<string> }> {
   const text = mark(t);
   const script = `
     import { Sandbox } from "shoreline";
@@ -112,14 +115,8 @@ async function parent(t: TestContext, then: string): Promise<{ text: string; url
     detached: true,
   });
   t.after(() => child.kill("SIGKILL"));
-  return { text, url: await line(child), child };
-}
-
-type Child = ChildProcessByStdio<null, Readable, null>;
-
-async function line(child: Child): Promise<string> {
-  const [text] = (await once(child.stdout, "data")) as [Buffer];
-  return String(text).trim();
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return { text, url: (await lines.next()).value as string, child, lines };
 }
 
 async function allEnded(url: string, text: string): Promise<void> {
@@ -149,14 +146,14 @@ for (const signal of ["SIGKILL", "SIGINT"] as const) {
 }
 
 test("Ctrl-C reaches the parent, not the server", async (t) => {
-  const { text, url, child } = await parent(
+  const { text, url, child, lines } = await parent(
     t,
     `
     process.once("SIGINT", async () => console.log((await sandbox.health()).healthy));
     process.kill(0, "SIGINT");
     setInterval(() => {}, 1000);`,
   );
-  assert.equal(await line(child), "true");
+  assert.deepEqual(await lines.next(), { done: false, value: "true" });
   child.kill();
   await allEnded(url, text);
 });
