@@ -1,5 +1,5 @@
 // What the contract suite is written with. It knows no runtime: a host gives it a server and reports.
-import { Sandbox, ShorelineError } from "shoreline";
+import { type ClientOptions, Sandbox, ShorelineError } from "shoreline";
 
 /** A server to test against. */
 export interface Server {
@@ -148,9 +148,12 @@ export async function recorded({ sandbox, apiKey }: Context): Promise<{ sandbox:
 }
 
 /** A sandbox of a peer that `answer` plays, with notes of what is sent. */
-export async function sandboxOf(answer: typeof fetch): Promise<{ sandbox: Sandbox; sent: Sent[] }> {
+export async function sandboxOf(
+  answer: typeof fetch,
+  options: ClientOptions = {},
+): Promise<{ sandbox: Sandbox; sent: Sent[] }> {
   const { fetch, sent } = recorder(answer);
   const sandboxId = "peer-under-control";
   const proxyUrl = "http://peer.invalid";
-  return { sandbox: await Sandbox.connect({ sandboxId, proxyUrl, apiKey: "key", fetch }), sent };
+  return { sandbox: await Sandbox.connect({ sandboxId, proxyUrl, apiKey: "key", fetch, ...options }), sent };
 }

@@ -233,14 +233,21 @@ test("error answers become classes with code, status and the server's words", as
   ];
   for (const [status, body, code, retryable] of errors) {
     const type = body.startsWith("{") ? "application/json" : "text/plain";
-    const { sandbox } = await sandboxOf(() => Promise.resolve(answer(body, type, status)));
-    const error = await rejects(sandbox.sendSignal(1, 15), code);
+    const { sandbox } = await sandboxOf(() => Promise.resolve(answer(body, type, status)), { maxRetries: 0 });
+    const error = await rejects(sandbox.getProcess(1), code);
     ok(error instanceof ApiError, "it is an ApiError");
     equal([error.status, error.retryable], [status, retryable], String(status));
     const words = /"(?:error|message)":"([^"]+)"/.exec(body)?.[1] ?? body;
     ok(error.message.includes(words), `${String(status)}: ${error.message}`);
     equal(error.serverCode, /"code":"(\w+)"/.exec(body)?.[1]);
   }
+});
+
+test("what may have been carried out is not to be repeated blindly", async () => {
+  const { sandbox } = await sandboxOf(() => Promise.resolve(answer("Bad gateway", "text/plain", 502)));
+  equal((await rejects(sandbox.startProcess("ls"), "gateway")).retryable, false);
+  const busy = await sandboxOf(() => Promise.resolve(answer("busy", "text/plain", 503)));
+  equal((await rejects(busy.sandbox.startProcess("ls"), "unavailable")).retryable, true);
 });
 
 test("a redirect is not followed", async () => {

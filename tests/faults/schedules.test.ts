@@ -1,0 +1,77 @@
+// Many schedules. `npm test` drives some seeds, `npm run test:soak` many, or the one that it is given.
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { type LocalServer, startLocal } from "shoreline/local";
+import { drive, type Verdict } from "./drive.js";
+import { INSTEAD, READERS, SHAPES } from "./schedule.js";
+import { PEERS } from "./peer.js";
+
+const first = Number(process.env.FAULTS_FIRST ?? 1);
+const count = Number(process.env.FAULTS_COUNT ?? 300);
+
+let server: LocalServer;
+const verdicts: Omit<Verdict, "story">[] = [];
+
+before(async () => {
+  server = await startLocal();
+});
+after(async () => {
+  await server.close();
+  report();
+});
+
+void suite("schedules", { concurrency: 8, timeout: Infinity }, () => {
+  for (let seed = first; seed < first + count; seed++) {
+    test(`seed ${seed}`, async () => {
+      const { story, ...verdict } = await drive(seed, server);
+      verdicts.push(verdict);
+      if (count === 1) console.log(story.join("\n"));
+    });
+  }
+});
+
+/** What must have occurred, or the schedules prove less than they seem to. */
+const KINDS = [
+  ...Object.keys(SHAPES).filter((shape) => shape !== "whole"),
+  ...["reset", "finish", "stall", "early end", "delay", "refusal"],
+  ...Object.keys(INSTEAD),
+];
+
+test("every kind of fault, of server and of reader occurred", { skip: count < 100 && "too few" }, () => {
+  const seen = (of: (verdict: Omit<Verdict, "story">) => string[]) =>
+    Array.from(new Set(verdicts.flatMap(of))).sort();
+  assert.deepEqual(
+    seen(({ faults }) => faults),
+    KINDS.sort(),
+  );
+  assert.deepEqual(
+    seen(({ peer }) => [peer]),
+    Object.keys(PEERS).sort(),
+  );
+  assert.deepEqual(
+    seen(({ reader }) => [reader]),
+    Object.keys(READERS).sort(),
+  );
+});
+
+function report(): void {
+  const failed = count - verdicts.length;
+  const exact = verdicts.filter((verdict) => verdict.exact).length;
+  const lines = KINDS.flatMap((kind) => {
+    const of = verdicts.filter(({ faults }) => faults.includes(kind));
+    const good = of.filter((verdict) => verdict.exact).length;
+    if (of.length === 0) return [];
+    return [`  ${kind}: ${of.length} schedules, ${good} exact, ${of.length - good} ended in an error`];
+  });
+  const codes = new Map<string, number>();
+  for (const { code } of verdicts) if (code !== undefined) codes.set(code, (codes.get(code) ?? 0) + 1);
+  const errors = Array.from(codes, ([code, times]) => `${code} ${times}`).join(", ");
+  console.log(
+    [
+      `${count} schedules, seeds ${first} to ${first + count - 1}: ${exact} exact, ` +
+        `${verdicts.length - exact} ended in an error that was due, ${failed} FAILED`,
+      ...lines,
+      `  errors: ${errors || "none"}`,
+    ].join("\n"),
+  );
+}

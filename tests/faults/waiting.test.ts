@@ -1,0 +1,178 @@
+// How long is waited, how often is tried, and which error says what ran out.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Sandbox, TimeoutError } from "shoreline";
+import { behindProxy, linesOf, rejects } from "./behind-proxy.js";
+import type { Fault } from "./exchange.js";
+import { head } from "./http1.js";
+
+const HEAD = head(200, { "Content-Type": "text/event-stream", "Transfer-Encoding": "chunked" }).length;
+const SILENT: Fault = { connection: { how: "stall", after: 0 } };
+/** Long enough for the start of a run, not for its output. */
+const SILENT_LATER: Fault = { connection: { how: "stall", after: HEAD + 75 } };
+
+async function times(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+test("Retry-After is kept: by a call, and by a follow", async () => {
+  const faults: Fault[] = [{ instead: "429 for 1 s" }];
+  await behindProxy({ faults }, async ({ sandbox, proxy }) => {
+    const ms = await times(() => sandbox.health());
+    assert.ok(ms >= 1_000, `it waited ${ms} ms`);
+    assert.equal(proxy.exchanges.length, 2);
+  });
+  await behindProxy({ faults }, async ({ sandbox, direct, proxy }) => {
+    const { pid } = await direct.startProcess("echo", { args: ["a"] });
+    const delays: number[] = [];
+    const onReconnect = ({ delayMs }: { delayMs: number }) => delays.push(delayMs);
+    const ms = await times(async () => {
+      assert.deepEqual(await linesOf(sandbox.followOutput(pid, { onReconnect })), ["a"]);
+    });
+    assert.ok(ms >= 1_000, `it waited ${ms} ms`);
+    assert.deepEqual(delays, [1_000]);
+    assert.equal(proxy.exchanges.length, 2);
+  });
+});
+
+test("a server that wants to be left alone for longer than is waited is not asked again", async () => {
+  await behindProxy({ faults: [{ instead: "429 for 1 s" }], forever: true }, async ({ sandbox, proxy }) => {
+    const follow = sandbox.followOutput(1, { reconnect: { maxDelayMs: 999 } });
+    await rejects(linesOf(follow), "rate_limited");
+    assert.equal(proxy.exchanges.length, 1);
+  });
+});
+
+test("GET and DELETE are tried again, as often as maxRetries says; a POST is not", async () => {
+  for (const instead of ["429", "502", "503", "504", "502 page", "hang up"] as const) {
+    await behindProxy({ faults: [{ instead }, { instead }] }, async ({ sandbox, proxy }) => {
+      await sandbox.health();
+      assert.equal(proxy.exchanges.length, 3, instead);
+    });
+    await behindProxy({ faults: [{ instead }], forever: true, maxRetries: 2 }, async (behind) => {
+      const { pid } = await behind.direct.startProcess("sleep", { args: ["1000"] });
+      await assert.rejects(behind.sandbox.killProcess(pid));
+      assert.equal(behind.proxy.requests("DELETE", `/${pid}`).length, 3, instead);
+      await assert.rejects(behind.sandbox.sendSignal(pid, 15));
+      assert.equal(behind.proxy.requests("POST", "/signal").length, 1, instead);
+    });
+  }
+});
+
+test("a server that is not there has an error of its own", async () => {
+  await behindProxy({ maxRetries: 0 }, async ({ sandbox, proxy }) => {
+    await proxy.close();
+    await rejects(sandbox.health(), "connect_failed");
+    await rejects(sandbox.run("true"), "connect_failed");
+    const follow = sandbox.followOutput(1, { reconnect: { maxAttempts: 0 } });
+    const error = await rejects(linesOf(follow), "stream_broken");
+    assert.equal((error.cause as { code?: string }).code, "connect_failed");
+  });
+});
+
+test("a key that is refused is asked for again, once", async () => {
+  await behindProxy({}, async ({ address }) => {
+    const keys = ["an-old-key", address.apiKey];
+    let asked = 0;
+    const sandbox = await Sandbox.connect({ ...address, apiKey: () => keys[asked++] ?? "one-too-many" });
+    assert.equal((await sandbox.run("true")).exitCode, 0);
+    assert.equal(asked, 2);
+    await sandbox.health();
+    assert.equal(asked, 2, "the good one is kept");
+  });
+  await behindProxy({}, async ({ address, proxy }) => {
+    let asked = 0;
+    const apiKey = async () => `wrong-${++asked}`;
+    const sandbox = await Sandbox.connect({ ...address, apiKey });
+    await rejects(sandbox.health(), "authentication");
+    assert.equal(asked, 2);
+    assert.equal(proxy.exchanges.length, 2);
+  });
+});
+
+test("connect_timeout: no answer", async () => {
+  const conditions = { faults: [SILENT], forever: true, connectTimeout: 0.2, maxRetries: 0 };
+  await behindProxy(conditions, async ({ sandbox, direct }) => {
+    const error = await rejects(sandbox.health(), "connect_timeout");
+    assert.ok(error instanceof TimeoutError);
+    assert.match(error.message, /connectTimeout/);
+    const { pid } = await direct.startProcess("true");
+    const reconnect = { maxAttempts: 1, maxDelayMs: 10 };
+    await rejects(linesOf(sandbox.followOutput(pid, { reconnect })), "connect_timeout");
+  });
+});
+
+test("idle_timeout: an answer that falls silent", async () => {
+  const faults: Fault[] = [{ connection: { how: "stall", after: HEAD + 150 } }];
+  await behindProxy({ faults, forever: true }, async ({ sandbox, direct }) => {
+    const { pid } = await direct.startProcess("seq", { args: ["100"] });
+    const options = { idleTimeout: 0.2, reconnect: { maxAttempts: 0 } };
+    const lines: string[] = [];
+    const follow = async () => {
+      for await (const { line } of sandbox.followOutput(pid, options)) lines.push(line);
+    };
+    const error = await rejects(follow(), "idle_timeout");
+    assert.ok(error instanceof TimeoutError);
+    assert.match(error.message, /idleTimeout/);
+    assert.equal(error.partial?.events, lines.length);
+    assert.ok(lines.length > 0);
+  });
+});
+
+test("run_timeout: a time limit that nobody keeps", async () => {
+  // The stream is silent from its start on, and so is what would kill the command.
+  await behindProxy({ faults: [SILENT_LATER, SILENT], forever: true }, async ({ sandbox }) => {
+    const args = ["-c", "sleep 1000"];
+    const ms = await times(async () => {
+      const error = await rejects(sandbox.run("sh", { args, timeout: 0.2 }), "run_timeout");
+      assert.ok(error instanceof TimeoutError);
+      assert.equal(typeof error.partial?.pid, "number");
+    });
+    assert.ok(ms < 12_000, `it took ${ms} ms, that is more than the limit and the times for its end`);
+  });
+});
+
+test("a time limit that the server keeps is a result", async () => {
+  await behindProxy({}, async ({ sandbox }) => {
+    const result = await sandbox.run("sh", { args: ["-c", "echo a; sleep 1000"], timeout: 0.2 });
+    assert.deepEqual([result.timedOut, result.signal, result.stdout], [true, 9, "a"]);
+  });
+});
+
+test("a time limit is kept by SIGTERM where the server has no run, by SIGKILL where that is ignored", async () => {
+  await behindProxy({ peer: "daemon" }, async ({ sandbox, proxy }) => {
+    const plain = await sandbox.run("sh", { args: ["-c", "echo a; exec sleep 1000"], timeout: 0.2 });
+    assert.deepEqual([plain.timedOut, plain.signal, plain.stdout], [true, 15, "a"]);
+    const script = "trap '' TERM; echo a; while :; do sleep 0.1; done";
+    const ignoring = await sandbox.run("sh", { args: ["-c", script], timeout: 0.2 });
+    assert.deepEqual([ignoring.timedOut, ignoring.signal, ignoring.stdout], [true, 9, "a"]);
+    assert.equal(proxy.requests("POST", "/signal").length, 2);
+  });
+});
+
+test("a long stream that is healthy is not cut by any of these", async () => {
+  const waits = { connectTimeout: 0.5, idleTimeout: 0.5, requestTimeout: 0.5 };
+  await behindProxy(waits, async ({ sandbox, proxy }) => {
+    const script = "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.15; done";
+    const { stdout, durationMs } = await sandbox.run("sh", { args: ["-c", script] });
+    assert.equal(stdout, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10");
+    assert.ok(durationMs > 1_400);
+    assert.equal(proxy.exchanges.length, 1);
+  });
+});
+
+test("tries are counted from the last event on", async () => {
+  // Every connection brings something, and breaks.
+  const faults: Fault[] = [{ connection: { how: "finish", after: 700 } }];
+  await behindProxy({ faults, forever: true }, async ({ sandbox, direct, proxy }) => {
+    const { pid } = await direct.startProcess("seq", { args: ["60"] });
+    const attempts: number[] = [];
+    const onReconnect = ({ attempt }: { attempt: number }) => attempts.push(attempt);
+    const options = { reconnect: { maxAttempts: 1, maxDelayMs: 1 }, onReconnect };
+    assert.equal((await linesOf(sandbox.followOutput(pid, options))).length, 60);
+    assert.ok(proxy.exchanges.length > 5, `there were ${proxy.exchanges.length} connections`);
+    assert.deepEqual(new Set(attempts), new Set([1]));
+  });
+});
