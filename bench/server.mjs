@@ -18,14 +18,19 @@ const isolation = process.argv[2] ?? "none";
 const server = spawn(binary, ["--port", "0", "--json", "--until-stdin-closes", "--isolation", isolation], {
   stdio: ["pipe", "pipe", "ignore"],
 });
-const [line] = await new Promise((resolve) => createInterface(server.stdout).once("line", (l) => resolve([l])));
+const [line] = await new Promise((resolve) =>
+  createInterface(server.stdout).once("line", (l) => resolve([l])),
+);
 const { url, apiKey } = JSON.parse(line);
 const agent = new Agent({ keepAlive: true, maxSockets: 1000 });
 
 /** Sends a request and hands its body's chunks to `onChunk`. */
 function call(method, path, body, onChunk = () => {}) {
   return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${apiKey}`, ...(body && { "content-type": "application/json" }) };
+    const headers = {
+      authorization: `Bearer ${apiKey}`,
+      ...(body && { "content-type": "application/json" }),
+    };
     const sent = request(`${url}${path}`, { method, headers, agent }, (answer) => {
       if (answer.statusCode >= 300) reject(new Error(`${path}: ${answer.statusCode}`));
       answer.on("data", onChunk);
@@ -46,7 +51,8 @@ async function json(method, path, body) {
 const { sandbox_id: id } = await json("POST", "/sandboxes", {});
 const at = (path) => `/s/${id}/api/v1${path}`;
 const run = (command, args, onChunk) => call("POST", at("/processes/run"), { command, args }, onChunk);
-const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]) / 1024;
+const memory = () =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]) / 1024;
 const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
 const rows = [];
 const note = (what, value, wanted) => {
