@@ -57,6 +57,7 @@ const steps = {
     return missing ? new Skip(missing) : tests("runtimes/chromium/");
   },
   commands: () => tests("commands/"),
+  faults: () => tests("faults/"),
 };
 
 /** Runs the test files below `part`. */
