@@ -66,13 +66,9 @@ async function core() {
   const title = "building the WebAssembly core (minutes the first time)";
   await step("core", { inputs, outputs, extra, title }, async () => {
     const env = await wasmEnvironment();
-    await run(
-      "cargo",
-      ["build", "--locked", "-p", "shoreline", "--lib", "--target", WASM, "--profile", "wasm"],
-      {
-        env,
-      },
-    );
+    // Beside the other crate type, cargo would leave link-time optimization out.
+    const one = ["--crate-type", "cdylib", "--target", WASM, "--profile", "wasm"];
+    await run("cargo", ["rustc", "--locked", "-p", "shoreline", "--lib", ...one], { env });
     say("making the glue (builds its tool the first time)");
     const made = join("target", WASM, "wasm", "shoreline.wasm");
     const raw = join("target", "glue");

@@ -10,6 +10,7 @@ use shoreline_protocol::failure::ApiFailure;
 use shoreline_protocol::fault::StreamError;
 use shoreline_protocol::name::NameError;
 use shoreline_protocol::retry::Failure;
+use shoreline_protocol::text::joined;
 use wasm_bindgen::prelude::*;
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
@@ -49,7 +50,7 @@ impl Error {
 
     /// A message made of parts.
     pub(crate) fn of(code: Code, message: &[&str]) -> Self {
-        Self::new(code, &message.concat())
+        Self::new(code, &joined(message))
     }
 
     pub(crate) fn argument(message: &str) -> Self {

@@ -7,7 +7,7 @@ use crate::transport::{Body, Leash, Reading, Request};
 use crate::types::{self, FollowOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use js_sys::{Array, Function, Object};
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
@@ -17,6 +17,7 @@ use shoreline_protocol::limits;
 use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
 use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::text::{self, digits};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -96,7 +97,7 @@ impl Follow {
         leash: Leash,
     ) -> Self {
         let machine = Machine::of_known_process(position, plan.lines, plan.policy);
-        Self::with(sandbox, route::FOLLOW_OUTPUT, pid.to_string(), plan, leash, machine)
+        Self::with(sandbox, route::FOLLOW_OUTPUT, digits(pid.into()), plan, leash, machine)
     }
 
     fn with(
@@ -161,7 +162,7 @@ impl Follow {
                     ..self.sandbox.request(self.route, &self.process, Reading::Events)
                 };
                 if let Some(id) = last_event_id {
-                    request.headers.push(("Last-Event-ID", id.to_string()));
+                    request.headers.push(("Last-Event-ID", digits(id)));
                 }
                 let answer = self.sandbox.client.transport.send(&request, &self.leash).await?;
                 self.body = Some(answer.event_stream()?);
@@ -238,7 +239,7 @@ impl Follow {
     fn final_of(&self, mut error: Error) -> Error {
         let code = self.machine.verdict(error.code, error.status);
         if code == Code::StreamBroken && error.code.kind() == Kind::Connection {
-            let tries = self.machine.failures().to_string();
+            let tries = digits(self.machine.failures().into());
             let message = [
                 "the output stream broke and could not be taken up again (",
                 &tries,
@@ -265,16 +266,17 @@ fn cursor_from(value: &JsValue) -> Result<Cursor> {
         *count = counts.get(index as u32).as_f64().unwrap_or_default() as u64;
     }
     if let Some(id) = js::text(value, "last_id") {
-        let number =
-            id.parse().map_err(|_| Error::argument("`after` is not what `cursor()` gave"))?;
-        cursor.last_id = Some(number);
+        cursor.last_id = text::decimal(id.as_bytes());
+        if cursor.last_id.is_none() {
+            return Err(Error::argument("`after` is not what `cursor()` gave"));
+        }
     }
     Ok(cursor)
 }
 
 pub(crate) fn cursor_to_js(cursor: &Cursor) -> JsValue {
     let out = Object::new();
-    js::set(&out, "lastId", &cursor.last_id.map(|id| id.to_string()).into());
+    js::set(&out, "lastId", &cursor.last_id.map(digits).into());
     let [stdout, stderr] = cursor.counts.map(|count| JsValue::from(count as f64));
     js::set(&out, "counts", &Array::of2(&stdout, &stderr));
     out.into()

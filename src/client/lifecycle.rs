@@ -6,13 +6,14 @@ use crate::transport::{Leash, Payload, Reading, Request};
 use crate::types::{self, CreateOptions, ListOptions, SandboxState};
 use crate::{host, js};
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use js_sys::{Array, Object};
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::text::{digits, joined};
 use shoreline_protocol::{limits, name};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -54,11 +55,10 @@ impl Client {
             route::DELETE_SANDBOX => RequestKind::LifecycleDelete,
             _ => RequestKind::Lifecycle,
         };
-        let url = self.lifecycle.url(&path);
-        self.check_key(&url)?;
+        self.check_key(self.lifecycle.needs_key())?;
         let request = Request {
             method: route.method,
-            url,
+            url: self.lifecycle.url(&path),
             headers: Vec::new(),
             payload,
             reading: Reading::Whole,
@@ -135,8 +135,8 @@ impl Client {
         };
         // Nobody but this call knows the id: left alone it would be leaked.
         if let Some(id) = id {
-            let text = [&*failed.message, " (sandbox ", &id, ", which is being terminated)"];
-            failed.message = text.concat();
+            failed.message =
+                joined(&[&failed.message, " (sandbox ", &id, ", which is being terminated)"]);
             let path = route::DELETE_SANDBOX.fill(&[&id]);
             let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, Leash::own());
             host::spawn(async move {
@@ -168,14 +168,14 @@ impl Client {
         if let Some(hint) = info.routing_hint {
             base.headers.push(("X-Tensorlake-Route-Hint", hint));
         }
-        self.check_key(&base.url)?;
+        self.check_key(base.needs_key)?;
         Ok(Sandbox { client: self, id: info.sandbox_id, name: info.name, base })
     }
 
     /// Every sandbox, from all pages.
     pub(crate) async fn list(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<JsValue> {
         let options = types::read("", &options, ListOptions::FIELDS)?;
-        let limit = js::number(&options, "limit").map(|limit| (limit as u32).to_string());
+        let limit = js::number(&options, "limit").map(|limit| digits(limit as u64));
         let status = js::text(&options, "status");
         let all = Array::new();
         let mut cursor: Option<String> = None;

@@ -22,9 +22,10 @@ use js_sys::{Function, JSON};
 use shoreline_protocol::endpoint::{self, EndpointError, Lifecycle, SandboxBase, Url};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
-use shoreline_protocol::limits;
 use shoreline_protocol::retry::Policy;
 use shoreline_protocol::route::Route;
+use shoreline_protocol::text::joined;
+use shoreline_protocol::{limits, utf8};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -91,9 +92,8 @@ impl Client {
         })
     }
 
-    /// A key is needed wherever the address is not this machine.
-    fn check_key(&self, url: &str) -> Result<()> {
-        if self.transport.key.is_none() && endpoint::requires_key(url) {
+    fn check_key(&self, needed: bool) -> Result<()> {
+        if needed && self.transport.key.is_none() {
             return Err(Error::new(
                 Code::MissingApiKey,
                 "no API key: pass `apiKey`, set TENSORLAKE_API_KEY, or start a local server (see shoreline/local)",
@@ -156,7 +156,7 @@ impl Sandbox {
     fn request(&self, route: Route, process: &str, reading: Reading) -> Request {
         Request {
             method: route.method,
-            url: [&*self.base.url, &route.fill(&[process])].concat(),
+            url: joined(&[&self.base.url, &route.fill(&[process])]),
             headers: self.base.headers.clone(),
             payload: Payload::None,
             reading,
@@ -176,7 +176,7 @@ fn to_json(body: &JsValue) -> Result<String> {
 
 /// An answer that must be a JSON object.
 fn json_of(answer: &Answer) -> Result<JsValue> {
-    let parsed = JSON::parse(&String::from_utf8_lossy(&answer.bytes));
+    let parsed = JSON::parse(&utf8::lossy(&answer.bytes));
     let parsed = parsed
         .map_err(|cause| answer.unexpected(Code::InvalidResponse, "not JSON").with_cause(cause))?;
     types::answer(&parsed)
@@ -184,6 +184,6 @@ fn json_of(answer: &Answer) -> Result<JsValue> {
 
 impl From<EndpointError> for Error {
     fn from(error: EndpointError) -> Self {
-        Self::new(Code::InvalidUrl, &error.message())
+        Self::new(Code::InvalidUrl, &error.0)
     }
 }

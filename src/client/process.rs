@@ -5,12 +5,13 @@ use crate::error::{Error, Result};
 use crate::js;
 use crate::transport::{Leash, Payload, Reading};
 use crate::types::{self, StartOptions};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use js_sys::Object;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
 use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::text::{self, digits};
 use wasm_bindgen::prelude::*;
 
 /// A new process. `body` is what [`command`] made.
@@ -26,7 +27,7 @@ pub(crate) fn command(command: &JsValue, options: Object) -> Result<Object> {
         Some(text) if text.is_empty() => {
             return Err(Error::argument("`command` must not be empty"));
         }
-        Some(text) if text.contains('\0') => {
+        Some(text) if text.bytes().any(|byte| byte == 0) => {
             return Err(Error::argument("`command` must be without NUL characters"));
         }
         Some(_) => js::set(&options, "command", command),
@@ -87,7 +88,7 @@ pub(crate) fn daemon_info() -> Call {
 pub(crate) fn address(process: &JsValue) -> Result<String> {
     if let Some(pid) = process.as_f64() {
         if pid % 1.0 == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&pid) {
-            return Ok((pid as u32).to_string());
+            return Ok(digits(pid as u64));
         }
     } else if let Some(text) = process.as_string() {
         if !name::is_pid(&text) {
@@ -123,13 +124,13 @@ impl Sandbox {
 }
 
 /// The number after `"line_count":`; within a line's text its quotes would be escaped.
-fn count_in(text: &[u8]) -> Option<u64> {
+fn count_in(answer: &[u8]) -> Option<u64> {
     const KEY: &[u8] = b"\"line_count\"";
-    let at = text.windows(KEY.len()).rposition(|window| window == KEY)?;
+    let at = answer.windows(KEY.len()).rposition(|window| window == KEY)?;
     let after =
-        text.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        answer.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let digits = after.iter().take_while(|byte| byte.is_ascii_digit());
-    core::str::from_utf8(after.get(..digits.count())?).ok()?.parse().ok()
+    text::decimal(after.get(..digits.count())?)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use shoreline_protocol::exit::Exit;
 use shoreline_protocol::fault::StreamError;
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::run::{Over, Run as Machine, Step};
+use shoreline_protocol::text::joined;
 use wasm_bindgen::prelude::*;
 
 /// A request that goes on whatever becomes of the call: who kills the command needs to know its pid.
@@ -256,7 +257,7 @@ impl Run {
             || error.code == Code::ProcessGone;
         if let Some(mut broken) = self.broken.take().filter(|_| healing) {
             broken.message =
-                [&*broken.message, "; it could not be continued by pid: ", &error.message].concat();
+                joined(&[&broken.message, "; it could not be continued by pid: ", &error.message]);
             error = broken.with_cause(error.into());
         }
         error.partial = partial;

@@ -17,9 +17,10 @@ use alloc::vec::Vec;
 use js_sys::{Date, Function, Object, Promise};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::{self, RequestKind};
+use shoreline_protocol::limits;
 use shoreline_protocol::retry::{self, Policy};
 use shoreline_protocol::route::Method;
-use shoreline_protocol::{limits, utf8};
+use shoreline_protocol::text::{self, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, Response};
@@ -164,11 +165,11 @@ impl Transport {
             return Ok(Answer { content_type, bytes, body });
         }
         // An error whose text cannot be read is still that error.
-        let text = read.unwrap_or_default();
-        let mut failure = failure::classify(request.kind, status, Some(&content_type), &text);
+        let read = read.unwrap_or_default();
+        let mut failure = failure::classify(request.kind, status, Some(&content_type), &read);
         // What is shorter may be any word.
         let secret = key.filter(|key| key.len() >= 8);
-        if secret.is_some_and(|key| utf8::contains(&failure.message, &key)) {
+        if secret.is_some_and(|key| text::contains(&failure.message, &key)) {
             failure.message = "the server's text, which holds the API key, is not shown".into();
         }
         let mut error = Error::api(status, failure);
@@ -196,7 +197,7 @@ impl Transport {
             js::set(&headers, name, &value.as_str().into());
         }
         if let Some(key) = key {
-            js::set(&headers, "Authorization", &["Bearer ", key].concat().into());
+            js::set(&headers, "Authorization", &joined(&["Bearer ", key]).into());
         }
         if request.reading == Reading::Events {
             js::set(&headers, "Accept", &"text/event-stream".into());
@@ -227,7 +228,7 @@ impl Answer {
     /// # Errors
     /// `unexpected_content_type`, naming what it is instead.
     pub(crate) fn event_stream(self) -> Result<Body> {
-        if utf8::contains(&self.content_type.to_ascii_lowercase(), "text/event-stream") {
+        if text::contains(&self.content_type, "text/event-stream") {
             return Ok(self.body);
         }
         Err(self.unexpected(Code::UnexpectedContentType, "not an event stream"))

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::js;
 use js_sys::Array;
 use shoreline_protocol::error::Code;
-use shoreline_protocol::utf8;
+use shoreline_protocol::text;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -43,11 +43,11 @@ fn never_connected(error: &JsValue, depth: u32) -> bool {
     if depth == 0 || !error.is_object() {
         return false;
     }
-    let text = |key| js::text(error, key).unwrap_or_default();
-    let (code, message) = (text("code"), text("message"));
+    let of = |key| js::text(error, key).unwrap_or_default();
+    let (code, message) = (of("code"), of("message"));
     if CODES.contains(&code.as_str())
-        || ROUTE_CODES.contains(&code.as_str()) && text("syscall") == "connect"
-        || WORDS.iter().any(|word| utf8::contains(&message, word))
+        || ROUTE_CODES.contains(&code.as_str()) && of("syscall") == "connect"
+        || WORDS.iter().any(|word| text::contains(&message, word))
     {
         return true;
     }

@@ -3,10 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::js;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use js_sys::{Array, Object, Reflect, Symbol};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::name::NameError;
+use shoreline_protocol::text::{digits, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -66,7 +67,7 @@ pub(crate) fn read(path: &str, value: &JsValue, fields: &[Field]) -> Result<Obje
         let name = camel(wire);
         let value = js::get(value, &name);
         if !js::is_none(&value) {
-            let path = if path.is_empty() { name } else { [path, ".", &name].concat() };
+            let path = if path.is_empty() { name } else { joined(&[path, ".", &name]) };
             js::set(&out, wire, &check(&path, value, field.kind)?);
         }
     }
@@ -94,7 +95,11 @@ fn check(path: &str, value: JsValue, kind: Kind) -> Result<JsValue> {
             if Array::is_array(&value) {
                 let array: &Array = value.unchecked_ref();
                 for index in 0..array.length() {
-                    check(&[path, "[", &index.to_string(), "]"].concat(), array.get(index), *kind)?;
+                    check(
+                        &joined(&[path, "[", &digits(index.into()), "]"]),
+                        array.get(index),
+                        *kind,
+                    )?;
                 }
             }
             Array::is_array(&value)
@@ -121,17 +126,17 @@ fn variables(path: &str, value: &Object) -> Result<()> {
     for entry in Object::entries(value).iter() {
         let entry: Array = entry.unchecked_into();
         let name = entry.get(0).as_string().unwrap_or_default();
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(wrong(&[path, " names"].concat(), "without '=' and NUL, and not empty"));
+        if name.is_empty() || name.bytes().any(|byte| matches!(byte, b'=' | 0)) {
+            return Err(wrong(&joined(&[path, " names"]), "without '=' and NUL, and not empty"));
         }
-        text(&[path, ".", &name].concat(), &entry.get(1))?;
+        text(&joined(&[path, ".", &name]), &entry.get(1))?;
     }
     Ok(())
 }
 
 fn text(path: &str, value: &JsValue) -> Result<String> {
     let text = value.as_string().ok_or_else(|| wrong(path, "a string"))?;
-    if text.contains('\0') {
+    if text.bytes().any(|byte| byte == 0) {
         return Err(wrong(path, "without NUL characters"));
     }
     Ok(text)
@@ -145,9 +150,16 @@ fn wrong(path: &str, what: &str) -> Error {
 fn described(kind: Kind) -> String {
     match kind {
         Kind::Flag => "true or false".into(),
-        Kind::Whole(most) => ["a whole number from 0 to ", &(most as u64).to_string()].concat(),
+        Kind::Whole(most) => joined(&["a whole number from 0 to ", &digits(most as u64)]),
         Kind::Positive => "a finite number above 0".into(),
-        Kind::OneOf(words) => ["one of: ", &words.join(", ")].concat(),
+        Kind::OneOf(words) => {
+            let mut text = String::from("one of");
+            for word in words {
+                text.push(' ');
+                text.push_str(word);
+            }
+            text
+        }
         Kind::List(_) => "an array".into(),
         _ => "a plain object".into(),
     }

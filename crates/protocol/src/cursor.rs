@@ -1,6 +1,7 @@
 //! What has been delivered, and what to drop when a server sends it again.
 
 use crate::stream::Stream;
+use crate::text;
 
 /// How far output has been delivered. Plain fields: it can be kept and taken up elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Cursor {
 /// An event's id, if it is a number. Other ids say nothing of order, and are as good as none.
 pub(crate) fn number(id: &[u8]) -> Option<u64> {
     let canonical = id.len() == 1 || !id.starts_with(b"0");
-    crate::decimal(id).filter(|_| canonical)
+    text::decimal(id).filter(|_| canonical)
 }
 
 /// Where the reading of one process's output is, through any number of connections.

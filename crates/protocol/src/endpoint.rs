@@ -4,6 +4,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::text::{self, digits, joined};
+
 /// The public cloud.
 pub const PUBLIC_API: &str = "https://api.tensorlake.ai";
 /// Where the public cloud's sandboxes are.
@@ -11,21 +13,9 @@ const PUBLIC_SANDBOXES: &str = "sandbox.tensorlake.ai";
 /// Where a self-hosted proxy listens beside a lifecycle server on this machine (protocol, 1.2).
 const LOCAL_PROXY: &str = "http://localhost:9443";
 
-/// Why an address cannot be used.
+/// Why an address cannot be used, for people. It never repeats the address, which may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndpointError(String);
-
-impl EndpointError {
-    fn new(what: &str, why: &str) -> Self {
-        Self([what, why].concat())
-    }
-
-    /// What people are told.
-    #[must_use]
-    pub fn message(self) -> String {
-        self.0
-    }
-}
+pub struct EndpointError(pub String);
 
 /// An http(s) URL without credentials, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,65 +29,63 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads a URL; `what` names it in errors, which never repeat the text (it may hold a secret).
+    /// Reads a URL; `what` names it in errors.
     ///
     /// # Errors
     /// It is no such URL.
-    pub fn parse(what: &str, text: &str) -> Result<Self, EndpointError> {
-        let wrong = |why: &str| EndpointError::new(what, why);
-        let text = text.trim();
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(wrong(" must start with http:// or https://")),
+    pub fn parse(what: &str, url: &str) -> Result<Self, EndpointError> {
+        Self::read(url.trim_ascii()).map_err(|why| EndpointError(joined(&[what, " ", why])))
+    }
+
+    fn read(url: &str) -> Result<Self, &'static str> {
+        let after = |scheme: &str| {
+            let start = url.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme));
+            start.and(url.get(scheme.len()..))
         };
-        if rest.contains(['?', '#']) {
-            return Err(wrong(" must not have a query or a fragment"));
+        let (secure, rest) = match (after("https://"), after("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => return Err("must start with http:// or https://"),
+        };
+        if text::split(rest, b"?#").is_some() {
+            return Err("must not have a query or a fragment");
         }
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if authority.contains('@') {
-            return Err(wrong(" must not hold credentials: use `apiKey`"));
+        let (authority, path) = text::split(rest, b"/").unwrap_or((rest, ""));
+        if text::split(authority, b"@").is_some() {
+            return Err("must not hold credentials: use `apiKey`");
         }
         // The colons of an IPv6 address are within its brackets.
-        let end = authority.rfind(']').unwrap_or(0);
-        let (host, port) = match authority.rfind(':').filter(|at| *at > end) {
-            Some(at) => (authority.get(..at), authority.get(at + 1..)),
-            None => (Some(authority), None),
+        let end = authority.bytes().rposition(|b| b == b']').unwrap_or(0);
+        let (within, after) = authority.split_at_checked(end).unwrap_or_default();
+        let (last, port) = match text::split(after, b":") {
+            Some((last, port)) => (last, Some(port)),
+            None => (after, None),
         };
-        let host = host.unwrap_or_default();
-        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let valid = match v6 {
-            Some(v6) => {
-                v6.contains(':') && v6.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
-            }
-            None => {
-                !host.is_empty()
-                    && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-            }
-        };
-        if !valid {
-            return Err(wrong(" has no valid host"));
+        let host = joined(&[within, last]).to_ascii_lowercase();
+        let v6 = host.starts_with('[') && host.ends_with(']');
+        let of_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        let of_v6 = |b: u8| b.is_ascii_hexdigit() || b"[]:.".contains(&b);
+        if host.is_empty() || !host.bytes().all(|b| if v6 { of_v6(b) } else { of_name(b) }) {
+            return Err("has no valid host");
         }
         let port = match port {
             None => None,
-            Some(digits) => Some(
-                crate::decimal(digits.as_bytes())
-                    .and_then(|port| u16::try_from(port).ok())
-                    .filter(|port| *port > 0)
-                    .ok_or_else(|| wrong(" has no valid port"))?,
-            ),
+            Some(port) => match text::decimal(port.as_bytes()).map(u16::try_from) {
+                Some(Ok(port)) if port > 0 => Some(port),
+                _ => return Err("has no valid port"),
+            },
         };
-        let default = if secure { 443 } else { 80 };
-        let path = path.trim_end_matches('/');
-        if path.bytes().any(|b| b.is_ascii_control() || b == b' ' || b == b'\\') {
-            return Err(wrong(" has no valid path"));
+        let length = path.bytes().rposition(|b| b != b'/').map_or(0, |at| at + 1);
+        let path = path.get(..length).unwrap_or_default();
+        if path.bytes().any(|b| b.is_ascii_control() || b" \\".contains(&b)) {
+            return Err("has no valid path");
         }
+        let slash = if path.is_empty() { "" } else { "/" };
         Ok(Self {
             secure,
-            host: host.to_ascii_lowercase(),
-            port: port.filter(|port| *port != default),
-            path: if path.is_empty() { String::new() } else { ["/", path].concat() },
+            host,
+            port: port.filter(|port| *port != if secure { 443 } else { 80 }),
+            path: joined(&[slash, path]),
         })
     }
 
@@ -105,13 +93,10 @@ impl Url {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host.as_str();
-        let v4 = || {
-            let mut parts = host.split('.');
-            parts.next() == Some("127")
-                && parts.clone().count() == 3
-                && parts.all(|part| part.parse::<u8>().is_ok())
-        };
-        host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || v4()
+        let v4 = host.starts_with("127.")
+            && host.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            && host.bytes().filter(|b| *b == b'.').count() == 3;
+        v4 || matches!(host, "localhost" | "[::1]") || host.ends_with(".localhost")
     }
 
     fn text(&self) -> String {
@@ -120,17 +105,9 @@ impl Url {
 
     fn with_host(&self, host: &str) -> String {
         let scheme = if self.secure { "https://" } else { "http://" };
-        let port = self.port.map(|port| [":", &port.to_string()].concat()).unwrap_or_default();
-        [scheme, host, &port, &self.path].concat()
+        let port = self.port.map(|port| joined(&[":", &digits(port.into())])).unwrap_or_default();
+        joined(&[scheme, host, &port, &self.path])
     }
-}
-
-/// Whether a key must be sent to `url`: everywhere but on this machine.
-#[must_use]
-pub fn requires_key(url: &str) -> bool {
-    // What follows the origin does not matter here, and may have a query.
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    !url.get(..end).is_some_and(|url| Url::parse("", url).is_ok_and(|url| url.is_loopback()))
 }
 
 /// The lifecycle API.
@@ -159,28 +136,34 @@ impl Lifecycle {
         namespace: &str,
     ) -> Result<Self, EndpointError> {
         let api = Url::parse("`apiUrl`", api_url)?;
-        let public = api.secure && api.host == "api.tensorlake.ai" && api.port.is_none();
-        if let Some(explicit) = sandbox_api_url {
-            let url = Url::parse("`sandboxApiUrl`", explicit)?;
-            let (secure, loopback) = (url.secure, url.is_loopback());
-            return Ok(Self { base: url.text(), public, secure, loopback });
-        }
-        if let Some(domain) = api.host.strip_prefix("api.") {
-            let base = api.with_host(&["sandbox.", domain].concat());
-            return Ok(Self { base, public, secure: api.secure, loopback: false });
-        }
-        if namespace.is_empty() {
-            return Err(EndpointError::new("`namespace`", " must not be empty"));
-        }
-        let mut base = [&*api.text(), "/v1/namespaces/"].concat();
-        crate::route::percent_encode(namespace, &mut base);
-        Ok(Self { base, public, secure: api.secure, loopback: api.is_loopback() })
+        let explicit = sandbox_api_url.map(|url| Url::parse("`sandboxApiUrl`", url)).transpose()?;
+        let base = match (&explicit, api.host.strip_prefix("api.")) {
+            (Some(url), _) => url.text(),
+            (None, Some(domain)) => api.with_host(&joined(&["sandbox.", domain])),
+            (None, None) if namespace.is_empty() => {
+                return Err(EndpointError("`namespace` must not be empty".to_string()));
+            }
+            (None, None) => {
+                let mut base = joined(&[&api.text(), "/v1/namespaces/"]);
+                crate::route::percent_encode(namespace, &mut base);
+                base
+            }
+        };
+        let public = api.text() == PUBLIC_API;
+        let used = explicit.unwrap_or(api);
+        Ok(Self { base, public, secure: used.secure, loopback: used.is_loopback() })
     }
 
     /// The URL of a lifecycle path, such as `/sandboxes`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        [&*self.base, path].concat()
+        joined(&[&self.base, path])
+    }
+
+    /// Whether a key must be sent: everywhere but on this machine.
+    #[must_use]
+    pub const fn needs_key(&self) -> bool {
+        !self.loopback
     }
 }
 
@@ -191,9 +174,9 @@ pub struct SandboxBase {
     pub url: String,
     /// Routing headers.
     pub headers: Vec<(&'static str, String)>,
+    /// Whether a key must be sent: everywhere but on this machine.
+    pub needs_key: bool,
 }
-
-const ROUTING: &str = "X-Tensorlake-Sandbox-Id";
 
 impl SandboxBase {
     /// From what is known, in this order: what the server said (`sandbox_url`), the configured
@@ -209,37 +192,35 @@ impl SandboxBase {
         proxy_url: Option<&str>,
         id: &str,
     ) -> Result<Self, EndpointError> {
+        let public;
         let (what, url) = match (sandbox_url, proxy_url) {
             (Some(url), _) => ("the server's `sandbox_url`", url),
             (None, Some(url)) => ("`proxyUrl`", url),
             (None, None) if lifecycle.loopback => ("", LOCAL_PROXY),
             (None, None) if lifecycle.public => {
-                let url = ["https://", id, ".", PUBLIC_SANDBOXES].concat();
-                return Ok(Self { url, headers: Vec::new() });
+                public = joined(&["https://", id, ".", PUBLIC_SANDBOXES]);
+                ("", &*public)
             }
             (None, None) => {
-                return Err(EndpointError::new(
-                    "the server did not say where its sandboxes are",
-                    " (`sandbox_url`): pass `proxyUrl`",
-                ));
+                let text = "the server did not say where its sandboxes are (`sandbox_url`): pass `proxyUrl`";
+                return Err(EndpointError(text.to_string()));
             }
         };
-        let parsed = Url::parse(what, url)?;
-        if sandbox_url.is_some() && lifecycle.secure && !parsed.secure {
-            return Err(EndpointError::new(
-                what,
-                " is http where `apiUrl` is https: the API key is not sent in the clear",
-            ));
+        let url = Url::parse(what, url)?;
+        if sandbox_url.is_some() && lifecycle.secure && !url.secure {
+            let why = " is http where `apiUrl` is https: the API key is not sent in the clear";
+            return Err(EndpointError(joined(&[what, why])));
         }
         let mut headers = Vec::new();
-        let named = parsed.host.split('.').next() == Some(id);
-        if !named {
-            headers.push((ROUTING, id.to_string()));
-            if parsed.is_loopback() && sandbox_url.is_none() {
-                headers.push(("Host", [id, ".local"].concat()));
+        let near = url.is_loopback();
+        // A host that begins with the id says by itself which sandbox is meant.
+        if text::split(&url.host, b".").is_none_or(|(first, _)| first != id) {
+            headers.push(("X-Tensorlake-Sandbox-Id", id.to_string()));
+            if near && sandbox_url.is_none() {
+                headers.push(("Host", joined(&[id, ".local"])));
             }
         }
-        Ok(Self { url: parsed.text(), headers })
+        Ok(Self { url: url.text(), headers, needs_key: !near })
     }
 }
 
@@ -289,7 +270,7 @@ mod tests {
             "//a",
             "http:///x",
         ] {
-            let error = Lifecycle::resolve(bad, None, "default").unwrap_err().message();
+            let error = Lifecycle::resolve(bad, None, "default").unwrap_err().0;
             assert!(error.starts_with("`apiUrl` "), "{bad}: {error}");
             assert!(!error.contains("u:p"), "{error}");
         }
@@ -303,13 +284,12 @@ mod tests {
         let choose = |lifecycle: &Lifecycle, url: Option<&str>, proxy: Option<&str>| {
             SandboxBase::choose(lifecycle, url, proxy, id)
         };
-        let routing = vec![(ROUTING, id.to_string())];
+        let routing = vec![("X-Tensorlake-Sandbox-Id", id.to_string())];
         let near = lifecycle("http://127.0.0.1:9");
         let from_server = choose(&near, Some("http://127.0.0.1:9/s/x/"), Some("http://p")).unwrap();
-        assert_eq!(
-            from_server,
-            SandboxBase { url: "http://127.0.0.1:9/s/x".into(), headers: routing.clone() }
-        );
+        let url = "http://127.0.0.1:9/s/x".into();
+        let expected = SandboxBase { url, headers: routing.clone(), needs_key: false };
+        assert_eq!(from_server, expected);
         assert!(choose(&near, Some("https://p"), None).is_ok());
         assert!(choose(&cloud, Some("http://p"), None).is_err());
         let named = choose(&cloud, Some(&format!("https://{id}.r.example")), None).unwrap();
@@ -327,19 +307,28 @@ mod tests {
 
     #[test]
     fn a_key_is_needed_beyond_this_machine() {
+        let needs_key = |url: &str| {
+            let explicit = Lifecycle::resolve(PUBLIC_API, Some(url), "d").unwrap();
+            let sandbox = SandboxBase::choose(&lifecycle(url), Some(url), None, "id").unwrap();
+            assert_eq!(lifecycle(url).needs_key(), sandbox.needs_key, "{url}");
+            assert_eq!(explicit.needs_key(), sandbox.needs_key, "{url}");
+            sandbox.needs_key
+        };
         for near in
-            ["http://localhost:1/x?q=1", "http://127.9.9.9", "http://[::1]:2", "http://a.localhost"]
+            ["http://localhost:1/x", "http://127.9.9.9", "HTTP://[::1]:2", "http://a.LOCALHOST"]
         {
-            assert!(!requires_key(near), "{near}");
+            assert!(!needs_key(near), "{near}");
         }
         for far in [
             "https://a.example",
+            "https://api.localhost.example",
             "http://127.0.0.1.nip.io",
             "http://localhost.example",
             "http://128.0.0.1",
             "http://10.0.0.1",
+            "http://[::2]",
         ] {
-            assert!(requires_key(far), "{far}");
+            assert!(needs_key(far), "{far}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Error answers, from whichever producer (protocol, section 4), as one thing.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use crate::error::Code;
 use crate::json::{Invalid, Members, Value};
 use crate::limits;
-use crate::{sse, utf8};
+use crate::text::{digits, joined};
+use crate::{text, utf8};
 
 /// What was asked, as far as it changes what an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +49,22 @@ pub fn classify(
     content_type: Option<&str>,
     body: &[u8],
 ) -> ApiFailure {
-    let (message, server_code) = match Value::parse(body) {
-        Ok(Value::Object(object)) => texts(object, 1),
-        Ok(Value::String(text)) => (Some(text.text()), None),
-        Ok(_) => (None, None),
-        Err(Invalid) => (plain_text(content_type, body), None),
+    let mut texts = Texts::default();
+    match Value::parse(body) {
+        Ok(Value::Object(object)) => texts.read(object, false),
+        Ok(Value::String(text)) => texts.message = Some(text.text()),
+        Ok(_) => {}
+        Err(Invalid) => texts.message = plain_text(content_type.unwrap_or_default(), body),
+    }
+    let code = code(request, status, texts.code.as_deref());
+    let shown = texts.message.unwrap_or_default();
+    let shown = shown.trim_ascii();
+    let message = if shown.is_empty() {
+        joined(&["HTTP ", &digits(status.into())])
+    } else {
+        shown.chars().take(limits::ERROR_TEXT_CHARS).collect()
     };
-    let code = code(request, status, server_code.as_deref());
-    let message = message.filter(|text| !text.trim().is_empty());
-    let message = message.map_or_else(
-        || ["HTTP ", &status.to_string()].concat(),
-        |text| text.trim().chars().take(limits::ERROR_TEXT_CHARS).collect(),
-    );
-    ApiFailure { code, server_code, message }
+    ApiFailure { code, server_code: texts.code, message }
 }
 
 fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
@@ -84,37 +88,39 @@ fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
     }
 }
 
-/// The message and the code of an error object; the error may itself be an object.
-fn texts(object: &[u8], depth: u32) -> (Option<String>, Option<String>) {
-    let (mut error, mut message, mut detail, mut code) = (None, None, None, None);
-    let Ok(mut members) = Members::new(object) else { return (None, None) };
-    while let Ok(Some((key, value))) = members.read() {
-        let text = || value.as_text().map(|text| text.text());
-        match key.plain().unwrap_or_default() {
-            b"error" => match value {
-                Value::Object(inner) if depth > 0 => {
-                    let (inner_message, inner_code) = texts(inner, depth - 1);
-                    error = inner_message;
-                    code = code.or(inner_code);
-                }
-                _ => error = text(),
-            },
-            b"message" => message = text(),
-            b"detail" => detail = text(),
-            b"code" => code = text().or(code),
-            _ => {}
-        }
-    }
-    (error.or(message).or(detail), code)
+/// The message and the code of an error object.
+#[derive(Default)]
+struct Texts {
+    message: Option<String>,
+    /// How much the member that it came from is preferred.
+    rank: usize,
+    code: Option<String>,
 }
 
-fn plain_text(content_type: Option<&str>, body: &[u8]) -> Option<String> {
-    let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
-    let start = body.trim_ascii_start();
-    if utf8::contains(&content_type, "html") || start.starts_with(b"<") || start.contains(&0) {
-        return None;
+impl Texts {
+    /// Reads an object. Its error may itself be an object, whose members are preferred.
+    fn read(&mut self, object: &[u8], within: bool) {
+        const RANKS: [&[u8]; 3] = [b"detail", b"message", b"error"];
+        let base = if within { RANKS.len() } else { 0 };
+        let Ok(mut members) = Members::new(object) else { return };
+        while let Ok(Some((key, value))) = members.read() {
+            let key = key.plain().unwrap_or_default();
+            match (value, RANKS.iter().position(|name| *name == key)) {
+                (Value::Object(inner), Some(2)) if !within => self.read(inner, true),
+                (Value::String(text), Some(rank)) if base + rank >= self.rank => {
+                    self.rank = base + rank;
+                    self.message = Some(text.text());
+                }
+                (Value::String(text), None) if key == b"code" => self.code = Some(text.text()),
+                _ => {}
+            }
+        }
     }
-    Some(sse::text(body))
+}
+
+fn plain_text(content_type: &str, body: &[u8]) -> Option<String> {
+    let page = text::contains(content_type, "html") || body.trim_ascii_start().starts_with(b"<");
+    (!page && !body.contains(&0)).then(|| utf8::lossy(body))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What makes a stream unusable, or its result unknowable.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use crate::error::Code;
 use crate::sse::TooLong;
+use crate::text::{digits, joined};
 
 /// Why output cannot be had in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +70,13 @@ impl StreamError {
                 "an output line is longer than the limit: raise `maxLineBytes`, or set `longLine: \"cut\"`"
             }
             Self::Malformed(event) => {
-                return ["the server sent a malformed `", event, "` event"].concat();
+                return joined(&["the server sent a malformed `", event, "` event"]);
             }
             Self::Gap { from, to } => {
-                let (from, to) = (from.to_string(), to.to_string());
-                return ["the server no longer has events ", &from, " to ", &to, " of this output"]
-                    .concat();
+                let (from, to) = (digits(*from), digits(*to));
+                let text =
+                    ["the server no longer has events ", &from, " to ", &to, " of this output"];
+                return joined(&text);
             }
             Self::TooLarge => {
                 "the output is too large for one result: set `maxOutputBytes`, or follow it"
@@ -85,15 +87,14 @@ impl StreamError {
             }
             Self::Forgotten => "after a reconnect the server no longer knew the process's output",
             Self::Miscount { server, delivered } => {
-                let (server, delivered) = (server.to_string(), delivered.to_string());
-                return [
+                let (server, delivered) = (digits(*server), digits(*delivered));
+                return joined(&[
                     "after a reconnect the server counts ",
                     &server,
                     " lines where ",
                     &delivered,
                     " were delivered",
-                ]
-                .concat();
+                ]);
             }
             Self::Contradicted => {
                 "after a reconnect the server's numbers of events contradict each other"

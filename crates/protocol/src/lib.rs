@@ -21,6 +21,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod base64;
 pub mod batch;
 pub mod cursor;
 pub mod endpoint;
@@ -39,17 +40,7 @@ pub mod route;
 pub mod run;
 pub mod sse;
 pub mod stream;
+pub mod text;
 pub mod transcript;
 pub mod utf8;
 pub mod wire;
-
-/// The number that ASCII digits, and nothing else, stand for; nothing if it does not fit.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        let digit = char::from(*digit).to_digit(10)?;
-        value.checked_mul(10)?.checked_add(digit.into())
-    })
-}

@@ -1,10 +1,7 @@
 //! Event streams of output, decoded into batches: SSE framing, JSON and UTF-8 in one go, with
 //! nothing kept per event but entries in flat vectors.
 
-use alloc::vec::Vec;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::base64;
 use crate::batch::{Batch, flag};
 use crate::cursor::{self, Position};
 use crate::exit::{Exit, Reason};
@@ -14,6 +11,7 @@ use crate::limits;
 use crate::sse::{Item, Sse};
 use crate::stream::Stream;
 use crate::utf8::{self, floor_char_boundary};
+use alloc::vec::Vec;
 
 /// Which kind of stream is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +336,7 @@ impl State {
 
 /// What stands in `bytes`.
 fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
-    let decoded = value.as_text().and_then(|text| text.with(|text| STANDARD.decode(text).ok()));
+    let decoded = value.as_text().and_then(|text| text.with(base64::decode));
     decoded.ok_or(StreamError::Malformed("output"))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Code;
 use crate::route::Method;
+use crate::text;
 
 /// Why there is no answer that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +90,8 @@ pub const fn is_harmless(method: Method, code: Code) -> bool {
 
 /// `Retry-After` in ms, where it gives seconds; a date (RFC 9110, 10.2.3) is the host's to read.
 #[must_use]
-pub fn retry_after_ms(text: &str) -> Option<u64> {
-    crate::decimal(text.trim().as_bytes())?.checked_mul(1000)
+pub fn retry_after_ms(header: &str) -> Option<u64> {
+    text::decimal(header.as_bytes().trim_ascii())?.checked_mul(1000)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use crate::text;
+
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -52,16 +54,15 @@ impl Route {
     /// ```
     #[must_use]
     pub fn fill(&self, segments: &[&str]) -> String {
-        let mut out = String::with_capacity(self.path.len() + 16);
+        let mut out = String::new();
         let mut segments = segments.iter();
-        for part in self.path.split('/').skip(1) {
-            out.push('/');
-            if part.starts_with('{') {
-                percent_encode(segments.next().copied().unwrap_or_default(), &mut out);
-            } else {
-                out.push_str(part);
-            }
+        let mut path = self.path;
+        while let Some((before, after)) = text::split(path, b"{") {
+            out.push_str(before);
+            percent_encode(segments.next().copied().unwrap_or_default(), &mut out);
+            path = text::split(after, b"}").unwrap_or_default().1;
         }
+        out.push_str(path);
         out
     }
 }

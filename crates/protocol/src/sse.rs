@@ -4,11 +4,10 @@
 //! replaces ill-formed UTF-8 itself (no byte of a line end is part of a longer UTF-8 sequence, so
 //! splitting before decoding gives the same).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use memchr::memchr2;
 
-use crate::utf8;
+use crate::text;
 
 /// The lines of an event grew past the limit; the decoder takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +205,7 @@ impl Sse {
                 next.extend_from_slice(value);
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                if let Some(ms) = crate::decimal(value) {
+                if let Some(ms) = text::decimal(value) {
                     handle(Item::Retry(ms))?;
                 }
             }
@@ -250,11 +249,3 @@ impl Sse {
 }
 
 const KEPT_CAPACITY: usize = 256 * 1024;
-
-/// `bytes` as text, for what is shown or compared.
-#[must_use]
-pub fn text(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    utf8::lossy_into(bytes, &mut out);
-    out
-}

@@ -34,12 +34,12 @@ pub fn utf16_len(text: &str) -> usize {
     text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
 }
 
-/// Whether `needle` stands in `text`. For short texts: it takes its time, and little of the wasm.
+/// `bytes` as text.
 #[must_use]
-pub fn contains(text: &str, needle: &str) -> bool {
-    text.len() >= needle.len()
-        && (0..=text.len() - needle.len())
-            .any(|at| text.as_bytes().get(at..).is_some_and(|t| t.starts_with(needle.as_bytes())))
+pub fn lossy(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    lossy_into(bytes, &mut out);
+    out
 }
 
 /// The last character boundary at or before `at`.

@@ -14,9 +14,10 @@ use shoreline_protocol::pty::{Closed, Input, Output, Size, closed};
 use shoreline_protocol::retry::{self, Failure, Policy};
 use shoreline_protocol::route::Method;
 use shoreline_protocol::run::{Over, Run, Step};
-use shoreline_protocol::sse::{Item, Sse, TooLong, text};
+use shoreline_protocol::sse::{Item, Sse, TooLong};
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::transcript::Transcript;
+use shoreline_protocol::utf8::lossy;
 
 fn section(name: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("vectors.json")).unwrap();
@@ -66,9 +67,9 @@ fn sse() {
                     match item {
                         Item::Event { name, data, id, .. } => {
                             let name = if name.is_empty() { b"message" } else { name };
-                            events.push((text(name), text(data), text(id)));
+                            events.push((lossy(name), lossy(data), lossy(id)));
                         }
-                        Item::Comment(comment) => comments.push(text(comment)),
+                        Item::Comment(comment) => comments.push(lossy(comment)),
                         Item::Retry(ms) => retries.push(ms),
                     }
                     Ok::<(), TooLong>(())

@@ -1,5 +1,7 @@
 //! Numbers, kept as they stand until somebody wants their value.
 
+use crate::text;
+
 /// A number as it stands in the document.
 #[derive(Clone, Copy, Debug)]
 pub struct Number<'a>(pub(super) &'a [u8]);
@@ -12,53 +14,28 @@ impl Number<'_> {
             [b'-', digits @ ..] => (digits, true),
             digits => (digits, false),
         };
-        let value = i64::try_from(crate::decimal(digits)?).ok()?;
+        let value = i64::try_from(text::decimal(digits)?).ok()?;
         T::try_from(if negative { -value } else { value }).ok()
     }
 
-    /// The value: exact where the digits fit into 53 bits and stand no more than 22 places from the
-    /// point, as times do; else to within 16 units of the last place.
+    /// The value, exact where the digits fit into 53 bits, as those of times do. One with an
+    /// exponent is not read: nobody writes a time like that.
     #[must_use]
     pub fn to_f64(&self) -> f64 {
-        let (digits, sign) = match self.0 {
-            [b'-', digits @ ..] => (digits, -1.0),
-            digits => (digits, 1.0),
-        };
-        let mut mantissa: u64 = 0;
-        let mut exponent = 0_i32;
-        let mut fraction = false;
-        let mut bytes = digits.iter();
-        for &byte in bytes.by_ref() {
+        let mut mantissa = 0.0;
+        let mut scale = 0.0;
+        for byte in self.0 {
             match byte {
-                b'.' => fraction = true,
-                b'e' | b'E' => break,
-                _ if mantissa < u64::MAX / 10 - 1 => {
-                    mantissa = mantissa * 10 + u64::from(byte.wrapping_sub(b'0'));
-                    exponent = exponent.saturating_sub(i32::from(fraction));
+                b'.' => scale = 1.0,
+                b'0'..=b'9' => {
+                    mantissa = mantissa * 10.0 + f64::from(byte - b'0');
+                    scale *= 10.0;
                 }
-                // More digits than the result can hold: only their places count.
-                _ => exponent = exponent.saturating_add(i32::from(!fraction)),
+                b'-' if mantissa == 0.0 => {}
+                _ => return f64::NAN,
             }
         }
-        let (down, places) = match bytes.as_slice() {
-            [b'-', places @ ..] => (true, places),
-            [b'+', places @ ..] | places => (false, places),
-        };
-        if !places.is_empty() {
-            let places = crate::decimal(places).and_then(|p| i32::try_from(p).ok());
-            let places = places.unwrap_or(i32::MAX);
-            exponent = exponent.saturating_add(if down { -places } else { places });
-        }
-        let mut value = mantissa as f64;
-        // Beyond 400 places every mantissa is 0 or infinite.
-        let mut power = 1.0;
-        for _ in 0..exponent.unsigned_abs().min(400) {
-            if power >= 1e22 {
-                value = if exponent < 0 { value / power } else { value * power };
-                power = 1.0;
-            }
-            power *= 10.0;
-        }
-        sign * if exponent < 0 { value / power } else { value * power }
+        let value = if scale > 0.0 { mantissa / scale } else { mantissa };
+        if self.0.starts_with(b"-") { -value } else { value }
     }
 }

@@ -1,5 +1,9 @@
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use shoreline_protocol::utf8::{contains, lossy_into, utf16_len};
+use shoreline_protocol::base64;
+use shoreline_protocol::text;
+use shoreline_protocol::utf8::{lossy_into, utf16_len};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
@@ -22,7 +26,30 @@ proptest! {
     }
 
     #[test]
-    fn is_searched_as_the_standard_library_does(text in "[abé]{0,9}", needle in "[abé]{0,3}") {
-        prop_assert_eq!(contains(&text, &needle), text.contains(&needle));
+    fn is_taken_apart_as_the_standard_library_does(text in "[abAB:/é]{0,9}", needle in "[abé]{0,3}") {
+        let lower = text.to_ascii_lowercase();
+        prop_assert_eq!(text::contains(&text, &needle), lower.contains(&needle));
+        prop_assert_eq!(text::split(&text, b":/"), text.split_once([':', '/']));
+        prop_assert_eq!(text::joined(&[&text, "", &needle]), format!("{text}{needle}"));
+    }
+
+    #[test]
+    fn numbers_are_written_and_read(number in any::<u64>(), digits in "0{0,3}[0-9]{0,21}") {
+        prop_assert_eq!(text::digits(number), number.to_string());
+        prop_assert_eq!(text::decimal(digits.as_bytes()), digits.parse().ok());
+    }
+
+    #[test]
+    fn base64_is_read_as_it_is_written(
+        bytes in prop::collection::vec(any::<u8>(), 0..12),
+        (at, with) in (any::<prop::sample::Index>(), "[A-D+/=_ ]?"),
+    ) {
+        let mut text = STANDARD.encode(bytes);
+        // One character replaced, most often by one that is wrong there.
+        if !text.is_empty() {
+            let at = at.index(text.len());
+            text.replace_range(at..=at, &with);
+        }
+        prop_assert_eq!(base64::decode(text.as_bytes()), STANDARD.decode(text).ok());
     }
 }

@@ -1,0 +1,58 @@
+//! What little of text handling a small wasm can afford: the standard library's searches, joins and
+//! number formatting each bring along more than all that is here.
+
+use alloc::string::String;
+
+/// The parts as one.
+#[must_use]
+pub fn joined(parts: &[&str]) -> String {
+    let mut out = String::new();
+    for part in parts {
+        out.push_str(part);
+    }
+    out
+}
+
+/// A number in digits.
+///
+/// ```
+/// assert_eq!(shoreline_protocol::text::digits(1024), "1024");
+/// ```
+#[must_use]
+pub fn digits(number: u64) -> String {
+    let mut out = String::new();
+    if number >= 10 {
+        out = digits(number / 10);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
+    out
+}
+
+/// The number that ASCII digits, and nothing else, stand for; nothing if it does not fit.
+#[must_use]
+pub fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |value, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+/// Whether `needle` stands in `text`, letters in whichever case.
+#[must_use]
+pub fn contains(text: &str, needle: &str) -> bool {
+    let needle = needle.as_bytes();
+    (0..=text.len()).any(|at| {
+        let part = text.as_bytes().get(at..at + needle.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(needle))
+    })
+}
+
+/// What stands before and after the first byte that is one of `marks`.
+#[must_use]
+pub fn split<'a>(text: &'a str, marks: &[u8]) -> Option<(&'a str, &'a str)> {
+    let at = text.bytes().position(|byte| marks.contains(&byte))?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
