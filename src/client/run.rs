@@ -213,7 +213,8 @@ impl Run {
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
             let payload = Payload::Json(to_json(&request)?);
-            self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, 0.0));
+            self.io =
+                Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, self.plan.idle_ms));
             return Ok(());
         };
         let answer = self.leash.race(start).await?.map_err(unknown_outcome)?;
