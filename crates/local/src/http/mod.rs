@@ -9,6 +9,7 @@ mod pty;
 mod request;
 mod stream;
 mod tunnel;
+mod unread;
 
 pub(crate) use guard::Guard;
 
@@ -105,6 +106,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
         })
         .layer(middleware::from_fn_with_state(app.clone(), guard::check))
+        .layer(middleware::from_fn(unread::read_on))
         .with_state(app)
 }
 

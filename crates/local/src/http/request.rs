@@ -101,29 +101,19 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
-/// A whole body. One over the limit is read on for a while without being kept: a client that is
-/// still sending would see the connection break instead of the answer.
+/// A whole body.
 async fn read(body: Body) -> Result<Vec<u8>> {
-    const PATIENCE: usize = 16 * limits::REQUEST_BYTES;
-    let (mut data, mut whole, mut length) = (body.into_data_stream(), Vec::new(), 0);
+    let (mut data, mut whole) = (body.into_data_stream(), Vec::new());
     while let Some(part) = data.next().await {
         let part =
             part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
-        length += part.len();
-        if length <= limits::REQUEST_BYTES {
-            whole.extend_from_slice(&part);
-        } else if length > PATIENCE {
-            break;
+        if whole.len() + part.len() > limits::REQUEST_BYTES {
+            let text = format!("a JSON body has at most {} bytes", limits::REQUEST_BYTES);
+            return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
         }
+        whole.extend_from_slice(&part);
     }
-    if length <= limits::REQUEST_BYTES {
-        return Ok(whole);
-    }
-    let limit = limits::REQUEST_BYTES;
-    Err(ApiError::new(
-        ServerCode::PayloadTooLarge,
-        format!("a JSON body has at most {limit} bytes"),
-    ))
+    Ok(whole)
 }
 
 /// An answer in JSON.

@@ -1,6 +1,6 @@
 //! Files: streamed both ways, whole or not at all, and never outside.
 
-use crate::server::{Sandbox, Server, isolations};
+use crate::server::{Sandbox, Server, isolations, refused};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -202,4 +202,24 @@ async fn a_link_does_not_lead_out_of_an_isolated_sandbox() {
     put(&sandbox, "/tmp/file", "mine").await;
     assert_eq!(sandbox.run_script("cat /tmp/file").await.stdout(), "mine");
     assert_eq!(json!(list(&sandbox, "/home").await.len()), 1);
+}
+
+#[tokio::test]
+async fn who_is_refused_while_sending_is_told_so() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script("sleep 1000").await;
+    let file = |path| on(&sandbox, Method::PUT, path);
+    let keyless = server.client.put(format!("{}/files?path=x", sandbox.url));
+    let stdin = sandbox.request(Method::POST, &format!("/processes/{pid}/stdin"));
+    for (request, status, code) in [
+        (file("../x"), 403, "PATH_TRAVERSAL"),
+        (file("."), 400, "IS_DIRECTORY"),
+        (keyless, 401, "UNAUTHORIZED"),
+        (server.request(Method::PUT, "/nothing"), 404, "ROUTE_NOT_FOUND"),
+        (server.request(Method::PUT, "/s/nobody/api/v1/files?path=x"), 404, "SANDBOX_NOT_FOUND"),
+        (stdin, 400, "STDIN_NOT_WRITABLE"),
+    ] {
+        assert_eq!(refused(request.body(vec![7; 16 << 20])).await, (status, code.to_owned()));
+    }
 }
