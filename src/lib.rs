@@ -3,9 +3,8 @@
 //! Only `exports` is seen from JavaScript, and only `host` names the global object. Decisions about
 //! bytes are `shoreline-protocol`'s; here bytes and futures are moved.
 //!
-//! Small before all else, since every page that uses it downloads it: no standard library, so that
-//! no panic brings its message along, no serde, and text is joined, not formatted.
-#![cfg_attr(target_arch = "wasm32", no_std)]
+//! Small before all else, since every page that uses it downloads it: what options must look like is a
+//! table with one reader, and text is joined, not formatted.
 #![forbid(unsafe_code)]
 // A panic kills the instance for good.
 #![cfg_attr(
@@ -32,17 +31,3 @@ mod transport;
 pub mod types;
 
 pub use exports::*;
-
-#[cfg(target_arch = "wasm32")]
-mod runtime {
-    use core::panic::PanicInfo;
-
-    #[global_allocator]
-    static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
-    /// The shim sees a `RuntimeError` and gives the instance up.
-    #[panic_handler]
-    fn panic(_: &PanicInfo<'_>) -> ! {
-        core::arch::wasm32::unreachable()
-    }
-}

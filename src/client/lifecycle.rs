@@ -113,8 +113,8 @@ impl Client {
                 }
             }
             let path = route::GET_SANDBOX.fill(&[&info.sandbox_id]);
-            id = Some(info.sandbox_id);
-            let reason = info.reason.as_deref().unwrap_or("no reason was given");
+            id = Some(info.sandbox_id.clone());
+            let reason = info.reason().unwrap_or("no reason was given");
             if !matches!(info.status.as_str(), "running" | "pending" | "snapshotting") {
                 let text = ["the sandbox did not come up: it is ", &info.status, ", ", reason];
                 break Error::of(Code::Unavailable, &text);

@@ -3,17 +3,15 @@
 
 mod output;
 mod sandbox;
-mod turn;
 
 pub use output::*;
 pub use sandbox::*;
 
 use crate::error::Result;
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::string::String;
 use core::future::Future;
-use core::pin::Pin;
+use futures::future::{FutureExt as _, LocalBoxFuture};
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -27,8 +25,8 @@ pub fn version() -> String {
 
 /// A promise of what `future` gives. Boxed, so that the wasm holds what drives a promise once.
 fn promise(future: impl Future<Output = Result<JsValue>> + 'static) -> Promise {
-    fn drive(future: Pin<Box<dyn Future<Output = Result<JsValue>>>>) -> Promise {
+    fn drive(future: LocalBoxFuture<'static, Result<JsValue>>) -> Promise {
         future_to_promise(async { future.await.map_err(JsValue::from) })
     }
-    drive(Box::pin(future))
+    drive(future.boxed_local())
 }

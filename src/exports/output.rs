@@ -1,5 +1,4 @@
 use super::promise;
-use super::turn::Turn;
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
 use crate::error::Result;
 use crate::host;
@@ -7,6 +6,7 @@ use crate::transport::Leash;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::Cell;
+use futures::lock::Mutex;
 use js_sys::{Array, Float64Array, Function, Promise, Uint8Array, Uint32Array};
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::Cursor;
@@ -45,15 +45,11 @@ fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsVal
 }
 
 /// Between two calls of `next` nobody else would see to the connection.
-fn stop_on_pull<T: 'static>(leash: &Leash, reader: &Rc<Turn<Reader<T>>>, stop: fn(&mut T)) {
+fn stop_on_pull<T: 'static>(leash: &Leash, reader: &Rc<Mutex<Reader<T>>>, stop: fn(&mut T)) {
     let weak = Rc::downgrade(reader);
     leash.on_pull(move || {
-        if let Some(turn) = weak.upgrade() {
-            host::spawn(async move {
-                let mut reader = turn.take().await;
-                stop(&mut reader.source);
-                turn.put(reader);
-            });
+        if let Some(reader) = weak.upgrade() {
+            host::spawn(async move { stop(&mut reader.lock().await.source) });
         }
     });
 }
@@ -61,7 +57,7 @@ fn stop_on_pull<T: 'static>(leash: &Leash, reader: &Rc<Turn<Reader<T>>>, stop: f
 /// Output that is followed.
 #[wasm_bindgen]
 pub struct OutputStream {
-    reader: Rc<Turn<Reader<Follow>>>,
+    reader: Rc<Mutex<Reader<Follow>>>,
     leash: Leash,
     cursor: Rc<Cell<Cursor>>,
 }
@@ -77,7 +73,7 @@ impl OutputStream {
     ) -> Result<Self> {
         let source = Follow::new(sandbox, route, process, options, on_reconnect, leash.clone())?;
         let cursor = Rc::new(Cell::new(source.cursor()));
-        let reader = Rc::new(Turn::new(Reader { source, batch: Batch::default() }));
+        let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_pull(&leash, &reader, Follow::stop);
         Ok(Self { reader, leash, cursor })
     }
@@ -87,16 +83,15 @@ impl OutputStream {
 impl OutputStream {
     /// A promise of the next batch; `undefined` at the server's end of the output.
     pub fn next(&self) -> Promise {
-        let (turn, leash, cursor) = (self.reader.clone(), self.leash.clone(), self.cursor.clone());
+        let (reader, leash, cursor) =
+            (self.reader.clone(), self.leash.clone(), self.cursor.clone());
         promise(async move {
-            let mut reader = turn.take().await;
-            let Reader { source, batch } = &mut reader;
+            let mut reader = reader.lock().await;
+            let Reader { source, batch } = &mut *reader;
             batch.clear();
             let more = source.next(batch).await;
             cursor.set(source.cursor());
-            let given = handed_over(more, batch, &leash);
-            turn.put(reader);
-            given
+            handed_over(more, batch, &leash)
         })
     }
 
@@ -115,7 +110,7 @@ impl OutputStream {
 /// A command that is run.
 #[wasm_bindgen]
 pub struct RunStream {
-    reader: Rc<Turn<Reader<Run>>>,
+    reader: Rc<Mutex<Reader<Run>>>,
     leash: Leash,
 }
 
@@ -128,7 +123,7 @@ impl RunStream {
         leash: Leash,
     ) -> Result<Self> {
         let source = Run::new(sandbox, command, options, on_reconnect, leash.clone())?;
-        let reader = Rc::new(Turn::new(Reader { source, batch: Batch::default() }));
+        let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_pull(&leash, &reader, Run::stop);
         Ok(Self { reader, leash })
     }
@@ -138,28 +133,24 @@ impl RunStream {
 impl RunStream {
     /// A promise of the next batch; `undefined` once the command has ended.
     pub fn next(&self) -> Promise {
-        let (turn, leash) = (self.reader.clone(), self.leash.clone());
+        let (reader, leash) = (self.reader.clone(), self.leash.clone());
         promise(async move {
-            let mut reader = turn.take().await;
-            let Reader { source, batch } = &mut reader;
+            let mut reader = reader.lock().await;
+            let Reader { source, batch } = &mut *reader;
             let more = source.next(batch).await;
-            let given = handed_over(more, batch, &leash);
-            turn.put(reader);
-            given
+            handed_over(more, batch, &leash)
         })
     }
 
     /// A promise of the result, for a caller that takes no events on the way.
     pub fn finish(&self) -> Promise {
-        let (turn, leash) = (self.reader.clone(), self.leash.clone());
+        let (reader, leash) = (self.reader.clone(), self.leash.clone());
         promise(async move {
-            let mut reader = turn.take().await;
-            let Reader { source, batch } = &mut reader;
+            let mut reader = reader.lock().await;
+            let Reader { source, batch } = &mut *reader;
             while matches!(source.next(batch).await, Ok(true)) {}
             leash.release();
-            let result = source.result();
-            turn.put(reader);
-            result.map(JsValue::from)
+            source.result().map(JsValue::from)
         })
     }
 

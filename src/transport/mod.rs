@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::{host, js};
 use alloc::string::String;
 use alloc::vec::Vec;
+use gloo_net::http::Headers;
 use js_sys::{Date, Function, Object, Promise};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::{self, RequestKind};
@@ -188,34 +189,34 @@ impl Transport {
         key: Option<&str>,
         controller: &AbortController,
     ) -> Result<Object> {
-        let headers = Object::new();
+        let headers = Headers::new();
         for (name, value) in self.headers.iter().chain(&request.headers) {
             if !value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
                 let text = ["`", name, "` would hold characters that no HTTP header can"];
                 return Err(Error::of(Code::InvalidArgument, &text));
             }
-            js::set(&headers, name, &value.as_str().into());
+            headers.set(name, value);
         }
         if let Some(key) = key {
-            js::set(&headers, "Authorization", &joined(&["Bearer ", key]).into());
+            headers.set("Authorization", &joined(&["Bearer ", key]));
         }
         if request.reading == Reading::Events {
-            js::set(&headers, "Accept", &"text/event-stream".into());
+            headers.set("Accept", "text/event-stream");
         }
         let init = Object::new();
         match &request.payload {
             Payload::None => {}
             Payload::Json(text) => {
-                js::set(&headers, "Content-Type", &"application/json".into());
+                headers.set("Content-Type", "application/json");
                 js::set(&init, "body", &text.as_str().into());
             }
             Payload::Bytes(bytes) => {
-                js::set(&headers, "Content-Type", &"application/octet-stream".into());
+                headers.set("Content-Type", "application/octet-stream");
                 js::set(&init, "body", bytes);
             }
         }
         js::set(&init, "method", &request.method.as_str().into());
-        js::set(&init, "headers", &headers);
+        js::set(&init, "headers", &headers.into_raw());
         js::set(&init, "redirect", &"manual".into());
         js::set(&init, "signal", &controller.signal());
         Ok(init)

@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 use crate::js;
 use alloc::string::String;
 use js_sys::{Array, Date, Object, Reflect};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::exit::{Reason, Standing};
 use wasm_bindgen::JsCast;
@@ -18,49 +20,70 @@ pub(crate) struct ProcessState {
     pub(crate) standing: Standing,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProcessRecord {
+    pid: u32,
+    status: String,
+    handle: Option<f64>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    oom_killed: Option<bool>,
+    reason: Option<String>,
+}
+
 impl ProcessState {
     pub(crate) fn read(answer: &JsValue) -> Result<Self> {
-        let status = js::text(answer, "status").ok_or_else(|| wrong_shape("status"))?;
-        let code = |name| js::number(answer, name).map(|code| code as i32);
-        let reason = js::text(answer, "reason");
-        let pid = js::number(answer, "pid").filter(|pid| *pid >= 0.0 && *pid <= u32::MAX.into());
+        let record: ProcessRecord = read(answer, "process")?;
         Ok(Self {
-            pid: pid.ok_or_else(|| wrong_shape("pid"))? as u32,
-            handle: js::number(answer, "handle").map(|handle| handle as u64),
+            pid: record.pid,
+            handle: record.handle.map(|handle| handle as u64),
             standing: Standing::from_record(
-                &status,
-                code("exitCode"),
-                code("signal"),
-                js::get(answer, "oomKilled").is_truthy(),
-                reason.and_then(|name| Reason::from_name(name.as_bytes())),
+                &record.status,
+                record.exit_code,
+                record.signal,
+                record.oom_killed.unwrap_or_default(),
+                record.reason.and_then(|name| Reason::from_name(name.as_bytes())),
             ),
         })
     }
 }
 
 /// What the core reads of a sandbox; the rest is the caller's.
-#[derive(Default)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SandboxState {
     pub(crate) sandbox_id: String,
     pub(crate) status: String,
     pub(crate) name: Option<String>,
     pub(crate) sandbox_url: Option<String>,
     pub(crate) routing_hint: Option<String>,
-    pub(crate) reason: Option<String>,
+    pub(crate) termination_reason: Option<String>,
+    pub(crate) pending_reason: Option<String>,
 }
 
 impl SandboxState {
     pub(crate) fn read(answer: &JsValue) -> Result<Self> {
-        let text = |name| js::text(answer, name).filter(|text| !text.is_empty());
-        Ok(Self {
-            sandbox_id: text("sandboxId").ok_or_else(|| wrong_shape("sandbox_id"))?,
-            status: text("status").ok_or_else(|| wrong_shape("status"))?,
-            name: text("name"),
-            sandbox_url: text("sandboxUrl"),
-            routing_hint: text("routingHint"),
-            reason: text("terminationReason").or_else(|| text("pendingReason")),
-        })
+        let mut state: Self = read(answer, "sandbox")?;
+        if state.sandbox_id.is_empty() {
+            return Err(wrong_shape("sandbox_id"));
+        }
+        // Empty is how some servers say that there is none.
+        for text in [&mut state.name, &mut state.sandbox_url, &mut state.routing_hint] {
+            text.take_if(|text| text.is_empty());
+        }
+        Ok(state)
     }
+
+    /// Why it is as it is.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        let reasons = [&self.termination_reason, &self.pending_reason];
+        reasons.into_iter().flatten().map(String::as_str).find(|reason| !reason.is_empty())
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: &JsValue, what: &str) -> Result<T> {
+    serde_wasm_bindgen::from_value(answer.clone()).map_err(|_| wrong_shape(what))
 }
 
 /// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. What a newer
