@@ -125,6 +125,7 @@ const LOST_CODES = {
 const GIVEN_UP = [
   ...["stream_broken", "connection_lost", "connect_failed", "idle_timeout", "connect_timeout"],
   ...["gateway", "unavailable", "rate_limited", "stream_ended_without_exit", "run_outcome_unknown"],
+  ...["unexpected_content_type", "invalid_response"],
 ];
 
 function judgeError({ error, streams }: Given, happened: Happened): void {
