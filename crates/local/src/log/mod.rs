@@ -133,14 +133,18 @@ impl Log {
     /// Moves the oldest events to disk when too many are in memory. Whoever appends waits for it: a
     /// process must not write faster than its output can be kept.
     pub(crate) async fn spill(self: &Arc<Self>) {
-        let bound = {
-            let inner = self.lock();
-            let bound = if inner.ended.is_some() { MEMORY_ENDED } else { MEMORY };
-            if inner.memory_bytes <= bound {
-                return;
-            }
-            bound
-        };
+        self.spill_over(MEMORY).await;
+    }
+
+    /// The same before the end, after which less is kept in memory.
+    pub(crate) async fn settle(self: &Arc<Self>) {
+        self.spill_over(MEMORY_ENDED).await;
+    }
+
+    async fn spill_over(self: &Arc<Self>, bound: usize) {
+        if self.lock().memory_bytes <= bound {
+            return;
+        }
         let log = self.clone();
         // A panic in there would leave the events in memory, where they are as good.
         let _ = tokio::task::spawn_blocking(move || log.spill_now(bound / 2)).await;
@@ -216,15 +220,30 @@ impl Log {
     /// # Errors
     /// They are on disk and cannot be read.
     pub(crate) async fn find(self: &Arc<Self>, from: u64) -> io::Result<Found> {
-        let record = {
-            let inner = self.lock();
-            let at = inner.disk.partition_point(|record| record.next <= from);
-            match inner.disk.get(at) {
-                None => return Ok(inner.find_in_memory(from)),
-                Some(record) if record.first > from => return Ok(Found::Gap(record.first - 1)),
-                Some(record) => *record,
+        loop {
+            let record = {
+                let inner = self.lock();
+                let at = inner.disk.partition_point(|record| record.next <= from);
+                match inner.disk.get(at) {
+                    None => return Ok(inner.find_in_memory(from)),
+                    Some(record) if record.first > from => return Ok(Found::Gap(record.first - 1)),
+                    Some(record) => *record,
+                }
+            };
+            match self.read(record).await {
+                Ok(chunks) => {
+                    let chunks = chunks.into_iter().filter(|chunk| chunk.next() > from);
+                    return Ok(Found::Chunks(chunks.map(Arc::new).collect()));
+                }
+                // Dropped in between: what is there now is another answer.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && self.first() > record.first => {}
+                Err(error) => return Err(error),
             }
-        };
+        }
+    }
+
+    async fn read(&self, record: Record) -> io::Result<Vec<Chunk>> {
         let path = self.directory.join(record.file.to_string());
         let read = move || -> io::Result<Vec<Chunk>> {
             let length = usize::try_from(record.length).map_err(io::Error::other)?;
@@ -232,9 +251,7 @@ impl Log {
             File::open(path)?.read_exact_at(&mut bytes, record.offset)?;
             Chunk::decode(&bytes)
         };
-        let chunks = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
-        let chunks = chunks.into_iter().filter(|chunk| chunk.next() > from).map(Arc::new);
-        Ok(Found::Chunks(chunks.collect()))
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
     }
 }
 

@@ -71,8 +71,8 @@ impl Pump {
         let _ = self.process.agent.reap(self.process.pid).await;
         let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
         self.output.finish();
+        self.process.log.settle().await;
         self.process.log.end(exit(exited, timed_out));
-        self.process.log.spill().await;
     }
 
     /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
