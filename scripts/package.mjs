@@ -45,8 +45,8 @@ export async function compileTests(part) {
     .map((path) => join(PACKED, "tests", path.slice(join(root, "tests").length)).replace(/\.ts$/, ".js"));
 }
 
-/** The most that a browser may have to download, gzip. */
-const BUDGET = 45 * 1024;
+/** The most that a browser may have to download, gzip; ARCHITECTURE.md says where the bytes are. */
+const BUDGET = 95 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;
