@@ -22,13 +22,14 @@ export function waiting(marked: string): string[] {
   return ["-c", `: ${marked}; while :; do sleep 1; done`];
 }
 
-/** The pids of the processes that have the mark. */
-export function marked(text: string): number[] {
+/** The pids of the processes that have the mark, of those that run `program` only. */
+export function marked(text: string, program = ""): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        return command.includes(text) && command.startsWith(program);
       } catch {
         // It has just ended.
         return false;
