@@ -233,6 +233,7 @@ impl Follow {
     /// Ends it now, as a pull does.
     pub(crate) fn stop(&mut self) {
         self.body = None;
+        self.leash.release();
     }
 
     /// A failure that is final, which says how far the output was delivered.

@@ -232,6 +232,7 @@ impl Run {
         {
             self.fail(error);
         }
+        self.leash.release();
     }
 
     /// Makes a failure final: ends what is under way, and keeps everything received for the error.

@@ -82,21 +82,25 @@ impl SandboxState {
     }
 }
 
+/// How deep an answer is looked into: no API's goes deeper, and a hostile one must not use up the
+/// stack.
+const DEPTH: u32 = 32;
+
 fn read<T: DeserializeOwned>(answer: &JsValue, what: &str) -> Result<T> {
     serde_wasm_bindgen::from_value(answer.clone()).map_err(|_| wrong_shape(what))
 }
 
 /// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. What a newer
 /// server adds comes along.
-pub(crate) fn camel_case(value: &JsValue) -> JsValue {
-    if Array::is_array(value) {
+fn camel_case(value: &JsValue, depth: u32) -> JsValue {
+    if Array::is_array(value) && depth > 0 {
         let out = Array::new();
         for item in value.unchecked_ref::<Array>().iter() {
-            out.push(&camel_case(&item));
+            out.push(&camel_case(&item, depth - 1));
         }
         return out.into();
     }
-    if !value.is_object() {
+    if !value.is_object() || depth == 0 {
         return value.clone();
     }
     let out = Object::new();
@@ -114,17 +118,17 @@ pub(crate) fn camel_case(value: &JsValue) -> JsValue {
                 Some(ms) => Date::new(&ms.into()).into(),
                 None => continue,
             },
-            _ => camel_case(&value),
+            _ => camel_case(&value, depth - 1),
         };
         js::set(&out, &camel(&key), &value);
     }
     out.into()
 }
 
-/// As [`camel_case`], for an answer that must be an object.
+/// An answer that must be an object, as a caller gets it.
 pub(crate) fn answer(value: &JsValue) -> Result<JsValue> {
     if value.is_object() && !Array::is_array(value) {
-        return Ok(camel_case(value));
+        return Ok(camel_case(value, DEPTH));
     }
     Err(Error::new(Code::InvalidResponse, "the server's answer is not a JSON object"))
 }
