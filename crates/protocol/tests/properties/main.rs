@@ -4,6 +4,7 @@ mod event;
 mod follow;
 mod json;
 mod naive;
+mod oracle;
 mod output;
 mod run;
 mod sse;

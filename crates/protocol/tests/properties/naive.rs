@@ -1,4 +1,7 @@
-//! Server-sent events, decoded from the whole of them, as the WHATWG text says it step by step.
+//! Server-sent events, decoded from the whole of them, as the WHATWG text says it step by step; and
+//! by the decoder that is compared with that.
+
+use shoreline_protocol::sse::{Item, Sse, TooLong};
 
 /// An event with data.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +22,10 @@ pub(crate) struct Stream {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Stream {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    const BOM: &[u8] = b"\xEF\xBB\xBF";
+    // The beginning of a mark is not settled yet.
+    let bytes = if BOM.starts_with(bytes) { b"" } else { bytes };
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     let mut stream = Stream::default();
     let (mut name, mut data, mut id): (Vec<u8>, Vec<u8>, Vec<u8>) = Default::default();
     let mut next_id = Vec::new();
@@ -82,4 +88,27 @@ fn lines(bytes: &[u8]) -> (Vec<&[u8]>, &[u8]) {
         start = at;
     }
     (lines, &bytes[start..])
+}
+
+/// What the decoder makes of the same in pieces, and whether it refused.
+pub(crate) fn in_pieces(reads: &[&[u8]], limit: usize) -> (Stream, bool) {
+    let mut sse = Sse::new(limit);
+    let mut seen = Stream::default();
+    let mut failed = false;
+    for read in reads {
+        let result = sse.push(read, |item| {
+            match item {
+                Item::Event { name, data, id, .. } => seen.events.push(Event {
+                    name: name.to_vec(),
+                    data: data.to_vec(),
+                    id: id.to_vec(),
+                }),
+                Item::Comment(text) => seen.comments.push(text.to_vec()),
+                Item::Retry(ms) => seen.retries.push(ms),
+            }
+            Ok::<(), TooLong>(())
+        });
+        failed |= result.is_err();
+    }
+    (seen, failed)
 }

@@ -1,7 +1,6 @@
-use crate::naive::{self, Event, Stream};
+use crate::naive::{self, in_pieces};
 use crate::{cuts, reads};
 use proptest::prelude::*;
-use shoreline_protocol::sse::{Item, Sse, TooLong};
 
 /// Bytes that look like a stream, and some that do not.
 pub(crate) fn stream() -> impl Strategy<Value = Vec<u8>> {
@@ -41,28 +40,6 @@ pub(crate) fn stream() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn decode(reads: &[&[u8]], limit: usize) -> (Stream, bool) {
-    let mut sse = Sse::new(limit);
-    let mut seen = Stream::default();
-    let mut failed = false;
-    for read in reads {
-        let result = sse.push(read, |item| {
-            match item {
-                Item::Event { name, data, id, .. } => seen.events.push(Event {
-                    name: name.to_vec(),
-                    data: data.to_vec(),
-                    id: id.to_vec(),
-                }),
-                Item::Comment(text) => seen.comments.push(text.to_vec()),
-                Item::Retry(ms) => seen.retries.push(ms),
-            }
-            Ok::<(), TooLong>(())
-        });
-        failed |= result.is_err();
-    }
-    (seen, failed)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -72,7 +49,7 @@ proptest! {
         expected.longest = 0;
         let singles: Vec<&[u8]> = bytes.chunks(1).collect();
         for reads in [reads(&bytes, &cuts), vec![&bytes[..]], singles] {
-            prop_assert_eq!(&decode(&reads, usize::MAX), &(expected.clone(), false));
+            prop_assert_eq!(&in_pieces(&reads, usize::MAX), &(expected.clone(), false));
         }
     }
 
@@ -81,13 +58,13 @@ proptest! {
     fn refuses_by_size_and_not_by_split(bytes in stream(), cuts in cuts()) {
         let longest = naive::decode(&bytes).longest;
         let reads = reads(&bytes, &cuts);
-        let (all, failed) = decode(&reads, longest);
+        let (all, failed) = in_pieces(&reads, longest);
         prop_assert!(!failed);
         if longest > 0 {
-            let (before, failed) = decode(&reads, longest - 1);
+            let (before, failed) = in_pieces(&reads, longest - 1);
             prop_assert!(failed);
             prop_assert!(all.events.starts_with(&before.events));
-            prop_assert_eq!(before, decode(&[&bytes], longest - 1).0);
+            prop_assert_eq!(before, in_pieces(&[&bytes], longest - 1).0);
         }
     }
 }

@@ -1,0 +1,27 @@
+//! Output in pieces is output as a whole, and, where serde_json can read it, as serde_json has it.
+#![no_main]
+
+mod common;
+#[path = "../../crates/protocol/tests/properties/naive.rs"]
+mod naive;
+#[path = "../../crates/protocol/tests/properties/oracle.rs"]
+mod oracle;
+
+use libfuzzer_sys::fuzz_target;
+use shoreline_protocol::output::{LongLine, Mode};
+
+fuzz_target!(|input: &[u8]| {
+    let (bytes, reads) = common::cut(input);
+    for (mode, long) in [(Mode::Run, LongLine::Refuse), (Mode::Follow, LongLine::Cut)] {
+        let seen = oracle::decode(mode, 10, long, &reads);
+        assert_eq!(seen, oracle::decode(mode, 10, long, &[bytes]));
+        if common::is_readable(bytes) {
+            let mut expected = oracle::oracle(mode, 10, long, bytes);
+            // serde_json reads times to the last digit.
+            for (event, seen) in expected.events.iter_mut().zip(&seen.events) {
+                event.time_bits = seen.time_bits;
+            }
+            assert_eq!(seen, expected);
+        }
+    }
+});
