@@ -107,7 +107,7 @@ function story(plan: Schedule, proxy: FaultProxy): string[] {
 function waits({ faults, forever }: Schedule) {
   const stalls = faults.some((fault) => fault.connection?.how === "stall");
   const head = stalls ? 2 : 20;
-  return { idleTimeout: 0.5, connectTimeout: head, requestTimeout: head, maxRetries: forever ? 2 : 8 };
+  return { idleTimeout: 1, connectTimeout: head, requestTimeout: head, maxRetries: forever ? 2 : 8 };
 }
 
 function reconnect({ forever }: Schedule) {

@@ -156,7 +156,9 @@ function errorCodes({ schedule, peer, starts, faults }: Happened): string[] {
   if (instead) return [...codes, ...START_CODES[instead]];
   // What is reset may not have been read, though it was written.
   if (!begun || happened.includes("reset")) codes.push("run_outcome_unknown");
-  const clean = happened.includes("early end") || (schedule.closes && happened.includes("finish"));
+  // Where a connection's end is the stream's, `fetch` takes even a reset for one.
+  const ended = happened.includes("finish") || happened.includes("reset");
+  const clean = happened.includes("early end") || (schedule.closes && ended);
   if (!begun && clean) codes.push("stream_ended_without_exit");
   return codes;
 }

@@ -20,7 +20,7 @@ after(async () => {
   report();
 });
 
-void suite("schedules", { concurrency: 8, timeout: Infinity }, () => {
+void suite("schedules", { concurrency: 12, timeout: Infinity }, () => {
   for (let seed = first; seed < first + count; seed++) {
     test(`seed ${seed}`, async () => {
       const { story, ...verdict } = await drive(seed, server);

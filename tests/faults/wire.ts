@@ -16,7 +16,7 @@ export interface Break {
 const LENGTHS = [1, 211, 2, 37, 1009, 3, 17, 4999, 61, 40_009, 5];
 
 /** The first bytes of a trickled body come one by one, this often and so far apart. */
-const DROPS = 12;
+const DROPS = 20;
 const DROP_MS = 60;
 /** What of the response is its head, roughly. */
 const HEAD = 120;
