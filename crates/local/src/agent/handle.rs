@@ -23,7 +23,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// An agent that runs. Dropping it ends it and everything that it started.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    socket: Arc<UnixStream>,
+    /// Nothing once it was closed: an ended sandbox is still listed, and must hold nothing open.
+    socket: Mutex<Option<Arc<UnixStream>>>,
     ids: AtomicU64,
     /// One message at a time.
     sending: tokio::sync::Mutex<()>,
@@ -49,8 +50,8 @@ pub(crate) struct Spawned {
     pub(crate) file: Option<OwnedFd>,
 }
 
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Agent {
@@ -67,7 +68,7 @@ impl Agent {
         let waiting = Arc::default();
         tokio::spawn(listen(socket.clone(), Arc::clone(&waiting), lost));
         Ok(Self {
-            socket,
+            socket: Mutex::new(Some(socket)),
             ids: AtomicU64::new(0),
             sending: tokio::sync::Mutex::default(),
             waiting,
@@ -141,11 +142,11 @@ impl Agent {
 
     async fn send(&self, mut bytes: &[u8], files: &[OwnedFd]) -> io::Result<()> {
         let _turn = self.sending.lock().await;
+        let socket = lock(&self.socket).clone().ok_or(io::ErrorKind::NotConnected)?;
         let mut files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         while !bytes.is_empty() {
-            self.socket.writable().await?;
-            let sent =
-                self.socket.try_io(Interest::WRITABLE, || Ok(send(&*self.socket, bytes, &files)?));
+            socket.writable().await?;
+            let sent = socket.try_io(Interest::WRITABLE, || Ok(send(&*socket, bytes, &files)?));
             match sent {
                 Ok(count) => {
                     bytes = bytes.get(count..).unwrap_or_default();
@@ -160,7 +161,9 @@ impl Agent {
 
     /// Ends it and everything in the sandbox; done when that is so.
     pub(crate) async fn close(&self) {
-        let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
+        if let Some(socket) = lock(&self.socket).take() {
+            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Both);
+        }
         let mut child = self.child.lock().await;
         if timeout(Duration::from_secs(5), child.wait()).await.is_err() {
             let _ = child.kill().await;

@@ -73,6 +73,8 @@ impl Pump {
         self.output.finish();
         self.process.log.settle().await;
         self.process.log.end(exit(exited, timed_out));
+        // It is kept for long, and must not hold its pipe open.
+        let _ = self.process.stdin.close().await;
     }
 
     /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
