@@ -7,7 +7,9 @@ import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { curl, makeSandbox, pid as server, send, test, url } from "./server.mjs";
 
+const open = () => readdirSync(`/proc/${server}/fd`).length;
 const { id, api } = await makeSandbox();
+const before = open();
 const processes = `${api}/processes`;
 const directory = mkdtempSync(join(tmpdir(), "shoreline-conformance-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -162,16 +164,6 @@ const refusals = [
   ],
 ];
 
-const open = () => readdirSync(`/proc/${server}/fd`).length;
-
-/** Waits until no more files are open than there were. */
-async function settled(before) {
-  for (const deadline = Date.now() + 10_000; open() > before; await sleep(20)) {
-    if (Date.now() > deadline) assert.fail(`${open()} files are open, ${before} were`);
-  }
-}
-
-const before = open();
 for (const [what, status, code, args] of refusals) {
   test(what, async () => {
     const answer = await curl(...args);
@@ -209,7 +201,11 @@ test("what is too much for HTTP is refused before it is a request", async () => 
 });
 
 test("the server is as healthy after it as before", async () => {
-  await settled(before);
+  for (const process of [closed, silent]) await curl("-X", "DELETE", process);
+  // What has ended is let go, a terminal after some seconds.
+  for (const deadline = Date.now() + 15_000; open() > before; await sleep(20)) {
+    if (Date.now() > deadline) assert.fail(`${open()} files are open, ${before} were`);
+  }
   const { body } = await send("POST", `${processes}/run`, { command: "echo", args: ["still", "here"] });
   assert.match(body, /"line":"still here"/);
 });
