@@ -12,7 +12,7 @@ use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::wire::sandbox::{
-    CreateRequest, CreateResponse, SandboxList, Status, UpdateRequest,
+    CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
 };
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ pub(super) async fn create(
 ) -> Result<Response> {
     refuse_what_is_not_done(&request, app.registry.isolation.is_none())?;
     check_ports(&request.exposed_ports)?;
+    check_resources(&request.resources)?;
     let sandbox = app.registry.create(request)?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
@@ -38,6 +39,15 @@ fn check_ports(ports: &[u16]) -> Result<()> {
         return wrong("port 9501 is reserved for sandbox management");
     }
     if ports.contains(&0) { wrong("a port is from 1 to 65535") } else { Ok(()) }
+}
+
+/// Nothing could be started with no memory.
+fn check_resources(resources: &Resources) -> Result<()> {
+    let Resources { cpus, memory_mb, disk_mb } = *resources;
+    if cpus.is_none_or(|cpus| cpus > 0.0) && memory_mb != Some(0) && disk_mb != Some(0) {
+        return Ok(());
+    }
+    Err(ApiError::new(ServerCode::InvalidRequest, "`resources` must be numbers above 0"))
 }
 
 /// What a sandbox would seem to have and has not is refused.
