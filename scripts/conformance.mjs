@@ -8,6 +8,9 @@ const INSTALLED = join("target", "conformance");
 const TESTS = join(INSTALLED, "tests");
 const VENV = join(INSTALLED, "venv");
 
+/** What hangs in a client cannot be interrupted: it ends with all of them. */
+const ENDING = ["-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true"];
+
 /** What is missing to run them; else the commands that test the local server by them, and their environment. */
 export async function conformance() {
   if (`${process.platform}-${process.arch}` !== "linux-x64") return { missing: "needs Linux on x86-64" };
@@ -30,7 +33,7 @@ export async function conformance() {
     ],
     python: [
       join(root, VENV, "bin", "python"),
-      ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), TESTS],
+      ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), ...ENDING, TESTS],
     ],
     env: { SHORELINE_LOCAL: join(root, "pkg", "bin", "shoreline-local"), SHORELINE_ROOT: root },
   };

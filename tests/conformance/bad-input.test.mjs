@@ -147,6 +147,8 @@ const refusals = [
   ["no sandbox", 400, "MISSING_SANDBOX_ID", [`${url}/api/v1/health`]],
   ["a sandbox's name that is not UTF-8", 400, "INVALID_PATH", [`${url}/sandboxes/%FF`]],
   ["a bad sandbox name", 400, "INVALID_REQUEST", post('{"name":"Bad_Name"}', `${url}/sandboxes`)],
+  ["no memory", 400, "INVALID_REQUEST", post('{"resources":{"memory_mb":0}}', `${url}/sandboxes`)],
+  ["less than no processor", 400, "INVALID_REQUEST", post('{"resources":{"cpus":-1}}', `${url}/sandboxes`)],
   ["a limit that is no number", 400, "INVALID_REQUEST", [`${url}/sandboxes?limit=many`]],
   ["to suspend what has no name", 400, "INVALID_REQUEST", ["-X", "POST", `${url}/sandboxes/${id}/suspend`]],
   ["the reserved port", 400, "INVALID_REQUEST", post('{"exposed_ports":[9501]}', `${url}/sandboxes`)],
