@@ -3,7 +3,7 @@
 use super::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
-use crate::sandbox::{EndReason, Filter};
+use crate::sandbox::{Direction, EndReason, Filter, Sandbox};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -43,7 +43,7 @@ fn check_ports(ports: &[u16]) -> Result<()> {
 
 /// Nothing could be started with no memory.
 fn check_resources(resources: &Resources) -> Result<()> {
-    let Resources { cpus, memory_mb, disk_mb } = *resources;
+    let Resources { cpus, memory_mb, disk_mb, .. } = *resources;
     if cpus.is_none_or(|cpus| cpus > 0.0) && memory_mb != Some(0) && disk_mb != Some(0) {
         return Ok(());
     }
@@ -56,6 +56,9 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
     let lists = !network.allow_out.is_empty() || !network.deny_out.is_empty();
     let parts = [
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
+        (request.template_id.is_some(), "templates (`template_id`)"),
+        (request.resources.gpus, "GPUs (`gpus`)"),
+        (request.auto_resume == Some(false), NOT_WOKEN),
         (!request.secret_names.is_empty(), "secrets (`secret_names`): pass them in `env`"),
         (!request.entrypoint.is_empty(), "an `entrypoint`: start it as a process"),
         (!request.file_systems.is_empty(), "file systems"),
@@ -68,10 +71,14 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
     }
 }
 
+const NOT_WOKEN: &str = "a sandbox that requests do not wake (`auto_resume`)";
+
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
     limit: Option<usize>,
     cursor: Option<String>,
+    #[serde(default)]
+    direction: Direction,
     status: Option<String>,
 }
 
@@ -87,14 +94,18 @@ pub(super) async fn list(
             "running" => Filter::In(Status::Running),
             "suspended" => Filter::In(Status::Suspended),
             "terminated" => Filter::In(Status::Terminated),
-            _ => Filter::None,
+            "pending" | "snapshotting" | "suspending" | "timeout" | "failed" => Filter::None,
+            other => {
+                let text = format!("no sandbox is ever {other:?}: ask for running ones");
+                return Err(ApiError::new(ServerCode::InvalidRequest, text));
+            }
         },
     };
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
-    let page = app.registry.list(&filter, query.cursor.as_deref(), limit);
+    let page = app.registry.list(&filter, query.cursor.as_deref(), query.direction, limit)?;
     let answer = SandboxList {
         sandboxes: page.sandboxes.iter().map(|sandbox| sandbox.info(&app.url)).collect(),
-        prev_cursor: None,
+        prev_cursor: page.previous,
         next_cursor: page.next,
     };
     json(StatusCode::OK, &answer)
@@ -118,8 +129,13 @@ pub(super) async fn update(
     Json(request): Json<UpdateRequest>,
 ) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    if request.network.is_some() || request.resources.is_some() {
+    // To take restrictions away where there are none is no change.
+    let network = request.network.is_some_and(|network| network.is_some() || !sandbox.network);
+    if network || request.resources.is_some() {
         return Err(ApiError::unsupported("changing the network or resources of a sandbox"));
+    }
+    if request.auto_resume == Some(false) {
+        return Err(ApiError::unsupported(NOT_WOKEN));
     }
     check_ports(request.exposed_ports.as_deref().unwrap_or_default())?;
     app.registry.update(&sandbox, request.name, |settings| {
@@ -135,14 +151,27 @@ pub(super) async fn update(
 
 pub(super) async fn suspend(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    let status = if sandbox.suspend().await? { StatusCode::ACCEPTED } else { StatusCode::OK };
-    json(status, &sandbox.info(&app.url))
+    changed(&app, &sandbox, sandbox.suspend().await)
 }
 
 pub(super) async fn resume(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    let status = if sandbox.resume().await? { StatusCode::ACCEPTED } else { StatusCode::OK };
-    json(status, &sandbox.info(&app.url))
+    changed(&app, &sandbox, sandbox.resume().await)
+}
+
+/// A sandbox that has ended will never run again: clients repeat what is answered with 503.
+fn changed(app: &App, sandbox: &Sandbox, changed: Result<bool>) -> Result<Response> {
+    match changed {
+        Ok(changed) => {
+            let status = if changed { StatusCode::ACCEPTED } else { StatusCode::OK };
+            json(status, &sandbox.info(&app.url))
+        }
+        Err(_) if !sandbox.is_alive() => {
+            let text = "the sandbox is terminated: make another";
+            Err(ApiError::new(ServerCode::Conflict, text))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whoever has the key is the one user of a local server.

@@ -38,8 +38,11 @@ pub(super) async fn start(
     Target(sandbox): Target,
     Json(request): Json<StartRequest>,
 ) -> Result<Response> {
-    // A time limit is a run's (protocol, 6.2).
-    let process = sandbox.processes.start(StartRequest { timeout: None, ..request }).await?;
+    if request.timeout.is_some() {
+        let text = "a time limit is a run's: leave out `timeout`, or use /processes/run";
+        return Err(ApiError::new(ServerCode::InvalidRequest, text));
+    }
+    let process = sandbox.processes.start(request).await?;
     json(StatusCode::CREATED, &process.info())
 }
 
@@ -47,13 +50,16 @@ pub(super) async fn run(
     Target(sandbox): Target,
     Json(request): Json<StartRequest>,
 ) -> Result<Response> {
+    let StartRequest { name, restart, health_check, .. } = &request;
+    if name.is_some() || restart.is_some() || health_check.is_some() {
+        let text = "a run has one process and an end: start what is to be managed by /processes";
+        return Err(ApiError::new(ServerCode::InvalidRequest, text));
+    }
+    // Whatever the body says of these (protocol, 6.2).
     let request = StartRequest {
         stdin_mode: StdinMode::Closed,
         stdout_mode: OutputMode::Capture,
         stderr_mode: OutputMode::Capture,
-        name: None,
-        restart: None,
-        health_check: None,
         ..request
     };
     Ok(stream::run(sandbox.processes.start(request).await?))

@@ -146,14 +146,18 @@ fn follow(
     let process = named(sandbox, segments)?;
     let after = match headers.get("last-event-id").map(|id| id.to_str().map(str::parse::<u64>)) {
         None => 0,
-        Some(Ok(Ok(after))) if after <= process.log.position().0 => after,
+        Some(Ok(Ok(after))) => after,
         Some(_) => {
-            return Err(ApiError::new(
-                ServerCode::InvalidRequest,
-                "`Last-Event-ID` is no event of this process",
-            ));
+            let text = "`Last-Event-ID` must be the number of an event";
+            return Err(ApiError::new(ServerCode::InvalidRequest, text));
         }
     };
+    let last = process.log.position().0;
+    if after > last {
+        // Whoever has seen more followed another process of this number, whose output is gone.
+        let text = format!("event {after} is none of this process's, whose last is {last}");
+        return Err(ApiError::new(ServerCode::OutputExpired, text));
+    }
     Ok(Follower::new(process, after, only, false).response(Vec::new()))
 }
 

@@ -3,7 +3,7 @@
 mod registry;
 mod state;
 
-pub(crate) use registry::{Filter, Registry};
+pub(crate) use registry::{Direction, Filter, Registry};
 pub(crate) use state::EndReason;
 
 use crate::agent::Agent;
@@ -28,6 +28,8 @@ pub(crate) struct Sandbox {
     pub(crate) agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
+    /// Whether it has the machine's network.
+    pub(crate) network: bool,
     timeout_secs: Option<u64>,
     created_at: u64,
     settings: Mutex<Settings>,
@@ -75,6 +77,7 @@ impl Sandbox {
             agent,
             image: request.image,
             resources: request.resources,
+            network: limits.network,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
             settings: Mutex::new(Settings {

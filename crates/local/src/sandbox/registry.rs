@@ -3,6 +3,7 @@
 use super::{EndReason, Sandbox, Settings};
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
+use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name;
@@ -29,9 +30,20 @@ pub(crate) enum Filter {
     None,
 }
 
+/// Which way a cursor leads.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Direction {
+    #[default]
+    Forward,
+    Backward,
+}
+
 /// A part of the list, newest first.
 pub(crate) struct Page {
     pub(crate) sandboxes: Vec<Arc<Sandbox>>,
+    /// The id that the page before ends at, going backward.
+    pub(crate) previous: Option<String>,
     /// The id that the next page comes after.
     pub(crate) next: Option<String>,
 }
@@ -126,22 +138,46 @@ impl Registry {
         Ok(())
     }
 
-    pub(crate) fn list(&self, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
-        let sandboxes = self.lock();
-        let mut rest = sandboxes
-            .iter()
-            .rev()
-            .skip_while(|sandbox| after.is_some_and(|after| sandbox.id != after))
-            .skip(usize::from(after.is_some()))
-            .filter(|sandbox| match filter {
-                Filter::All => true,
-                Filter::In(status) => sandbox.status() == *status,
-                Filter::None => false,
-            });
-        let page: Vec<_> = rest.by_ref().take(limit).cloned().collect();
-        let more = rest.next().is_some();
-        let next = page.last().filter(|_| more).map(|sandbox| sandbox.id.clone());
-        Page { sandboxes: page, next }
+    /// The page after the cursor, or before it: its first or last without one.
+    pub(crate) fn list(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Page> {
+        let all: Vec<_> = self.lock().iter().rev().cloned().collect();
+        let at = cursor.map(|cursor| all.iter().position(|sandbox| sandbox.id == cursor));
+        let (before, after) = match (at, direction) {
+            (None, Direction::Forward) => (&[][..], &all[..]),
+            (None, Direction::Backward) => (&all[..], &[][..]),
+            (Some(Some(at)), Direction::Forward) => all.split_at(at + 1),
+            (Some(Some(at)), Direction::Backward) => all.split_at(at),
+            (Some(None), _) => {
+                let text = "`cursor` is none of this list's: leave it out to begin anew";
+                return Err(ApiError::new(ServerCode::InvalidRequest, text));
+            }
+        };
+        let wanted = |sandbox: &&Arc<Sandbox>| match filter {
+            Filter::All => true,
+            Filter::In(status) => sandbox.status() == *status,
+            Filter::None => false,
+        };
+        let mut before: Vec<_> = before.iter().filter(wanted).collect();
+        let mut after: Vec<_> = after.iter().filter(wanted).collect();
+        let page = match direction {
+            Direction::Forward => {
+                let rest = after.split_off(after.len().min(limit));
+                std::mem::replace(&mut after, rest)
+            }
+            Direction::Backward => before.split_off(before.len().saturating_sub(limit)),
+        };
+        let id = |sandbox: Option<&&Arc<Sandbox>>| sandbox.map(|sandbox| sandbox.id.clone());
+        Ok(Page {
+            previous: id(page.first().filter(|_| !before.is_empty())),
+            next: id(page.last().filter(|_| !after.is_empty())),
+            sandboxes: page.into_iter().cloned().collect(),
+        })
     }
 
     /// Ends every sandbox.

@@ -124,6 +124,10 @@ async fn a_sandbox_without_network_has_none() {
     let interfaces = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort";
     assert_eq!(prints(&closed, interfaces).await, "lo\n");
     assert_ne!(prints(&open, interfaces).await, "lo\n");
+    // Nor does it get one later, whoever asks.
+    let patch = server.request(Method::PATCH, &format!("/sandboxes/{}", closed.id));
+    let patch = closed.refused(patch.json(&json!({ "network": null })));
+    assert_eq!(patch.await, (501, "UNSUPPORTED".to_owned()));
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ async fn what_is_wrong_or_not_done_is_refused() {
         (json!({ "name": 7 }), 422, "INVALID_SHAPE"),
         (json!([]), 422, "INVALID_SHAPE"),
         (json!({ "snapshot_id": "s" }), 501, "UNSUPPORTED"),
+        (json!({ "template_id": "t" }), 501, "UNSUPPORTED"),
+        (json!({ "auto_resume": false }), 501, "UNSUPPORTED"),
+        (json!({ "resources": { "gpus": [{ "count": 1, "model": "T4" }] } }), 501, "UNSUPPORTED"),
+        (json!({ "resources": { "gpus": 1 } }), 422, "INVALID_SHAPE"),
         (json!({ "secret_names": ["A"] }), 501, "UNSUPPORTED"),
         (json!({ "entrypoint": ["sh"] }), 501, "UNSUPPORTED"),
         (json!({ "exposed_ports": [9501] }), 400, "INVALID_REQUEST"),
@@ -88,7 +92,9 @@ async fn what_is_wrong_or_not_done_is_refused() {
         let request = server.request(Method::POST, "/sandboxes").json(&body);
         assert_eq!(refused(request).await, (status, code.to_owned()), "{body}");
     }
-    create(&server, json!({ "network": { "allow_internet_access": true }, "later": 1 })).await;
+    let nothing = json!({ "network": { "allow_internet_access": true }, "resources": { "gpus": [] },
+        "template_id": null, "auto_resume": true, "later": 1 });
+    create(&server, nothing).await;
     let unknown = server.request(Method::GET, "/sandboxes/nobody");
     assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
     let unknown = server.request(Method::DELETE, "/sandboxes/nobody");
@@ -116,13 +122,33 @@ async fn pages_of_the_list_hold_every_sandbox_once() {
         }
         seen.reverse();
         assert_eq!(seen, made, "{limit}");
+        // And back from the last page to the first.
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = format!("/sandboxes?direction=backward&limit={limit}{cursor}");
+            let page = get(&server, &page).await;
+            let page_ids = page["sandboxes"].as_array().unwrap().iter().rev();
+            seen.extend(page_ids.map(|sandbox| sandbox["id"].as_str().unwrap().to_owned()));
+            match page["prev_cursor"].as_str() {
+                Some(previous) => cursor = format!("&cursor={previous}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, made, "{limit}, backward");
     }
-    for (status, count) in [("running", 6), ("Terminated", 1), ("suspended", 0)] {
+    let middle = get(&server, &format!("/sandboxes?limit=2&cursor={}", made[5])).await;
+    assert_eq!(
+        (&middle["prev_cursor"], &middle["next_cursor"]),
+        (&json!(made[4]), &json!(made[3]))
+    );
+    for (status, count) in [("running", 6), ("Terminated", 1), ("suspended", 0), ("pending", 0)] {
         let page = get(&server, &format!("/sandboxes?status={status}")).await;
         assert_eq!(page["sandboxes"].as_array().unwrap().len(), count, "{status}");
     }
-    let wrong = server.request(Method::GET, "/sandboxes?limit=many");
-    assert_eq!(refused(wrong).await, (400, "INVALID_REQUEST".to_owned()));
+    for wrong in ["limit=many", "cursor=nobody", "cursor=", "direction=up", "status=fine"] {
+        let wrong = server.request(Method::GET, &format!("/sandboxes?{wrong}"));
+        assert_eq!(refused(wrong).await, (400, "INVALID_REQUEST".to_owned()));
+    }
 }
 
 #[tokio::test]
@@ -224,8 +250,9 @@ async fn only_a_named_sandbox_that_lives_is_suspended() {
     create(&server, json!({ "name": "named" })).await;
     server.request(Method::DELETE, "/sandboxes/named").send().await.unwrap();
     for what in ["suspend", "resume"] {
+        // Not 503, with which clients would ask again.
         let request = server.request(Method::POST, &format!("/sandboxes/named/{what}"));
-        assert_eq!(refused(request).await, (503, "SANDBOX_NOT_RUNNING".to_owned()));
+        assert_eq!(refused(request).await, (409, "CONFLICT".to_owned()));
     }
 }
 
@@ -269,6 +296,7 @@ async fn what_can_be_changed_is_changed_and_the_rest_stays() {
         (json!({ "name": "Bad" }), 400, "INVALID_REQUEST"),
         (json!({ "exposed_ports": [9501] }), 400, "INVALID_REQUEST"),
         (json!({ "network": { "allow_internet_access": false } }), 501, "UNSUPPORTED"),
+        (json!({ "auto_resume": false }), 501, "UNSUPPORTED"),
         (json!({ "exposed_ports": "80" }), 422, "INVALID_SHAPE"),
     ] {
         assert_eq!(refused(patch(body.clone())).await, (status, code.to_owned()), "{body}");

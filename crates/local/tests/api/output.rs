@@ -96,11 +96,16 @@ async fn a_follower_goes_on_after_any_event() {
         assert_eq!(one.batch.text, numbered(letter, 500));
         assert!(one.batch.flags.iter().all(|flags| flags & flag::STREAM == 0));
     }
-    for wrong in ["1001", "-1", "x", ""] {
+    let after = |id: &str| {
         let request = sandbox.request(Method::GET, &format!("/processes/{pid}/output/follow"));
-        let request = request.header("Last-Event-ID", wrong);
-        assert_eq!(sandbox.refused(request).await, (400, "INVALID_REQUEST".to_owned()), "{wrong}");
+        request.header("Last-Event-ID", id)
+    };
+    for wrong in ["-1", "x", ""] {
+        let refused = sandbox.refused(after(wrong)).await;
+        assert_eq!(refused, (400, "INVALID_REQUEST".to_owned()), "{wrong}");
     }
+    // Output that this process has not is another's, and gone: clients take it for a gap.
+    assert_eq!(sandbox.refused(after("1001")).await, (410, "OUTPUT_EXPIRED".to_owned()));
 }
 
 #[tokio::test]

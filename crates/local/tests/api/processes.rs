@@ -141,11 +141,26 @@ async fn a_time_limit_kills_the_whole_tree() {
     assert!(!is_alive(seen.stdout().trim().parse().unwrap()));
     let info = sandbox.get(&format!("/processes/{}", seen.pid.unwrap())).await;
     assert_eq!((&info["status"], &info["reason"]), (&json!("signaled"), &json!("timed_out")));
-    // A start has no time limit.
-    let pid = sandbox.start(json!({ "command": "sleep", "args": ["0.6"], "timeout": 0.1 })).await;
-    sandbox.follow(pid["pid"].as_u64().unwrap(), "output", None).await;
-    let info = sandbox.get(&format!("/processes/{}", pid["pid"])).await;
-    assert_eq!(info["exit_code"], 0);
+}
+
+#[tokio::test]
+async fn what_only_a_run_or_only_a_start_has_is_refused_of_the_other() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    for (path, key, value) in [
+        ("/processes", "timeout", json!(1)),
+        ("/processes/run", "name", json!("web")),
+        ("/processes/run", "restart", json!({})),
+        ("/processes/run", "health_check", json!({ "type": "tcp", "port": 1 })),
+    ] {
+        let request = |value: Value| {
+            let body = json!({ "command": "true", key: value });
+            sandbox.request(Method::POST, path).json(&body)
+        };
+        let refused = sandbox.refused(request(value)).await;
+        assert_eq!(refused, (400, "INVALID_REQUEST".to_owned()), "{path} {key}");
+        assert!(request(Value::Null).send().await.unwrap().status().is_success(), "{path} {key}");
+    }
 }
 
 #[tokio::test]

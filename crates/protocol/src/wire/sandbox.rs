@@ -15,6 +15,14 @@ pub struct Resources {
     /// Disk, MB.
     #[serde(alias = "ephemeral_disk_mb")]
     pub disk_mb: Option<u64>,
+    /// Whether there are to be any.
+    #[serde(deserialize_with = "any")]
+    pub gpus: bool,
+}
+
+fn any<'de, D: serde::Deserializer<'de>>(list: D) -> Result<bool, D::Error> {
+    let list = Option::<Vec<serde::de::IgnoredAny>>::deserialize(list)?;
+    Ok(list.is_some_and(|list| !list.is_empty()))
 }
 
 impl Serialize for Resources {
@@ -43,6 +51,10 @@ pub struct CreateRequest {
     pub timeout_secs: Option<u64>,
     /// A snapshot to restore.
     pub snapshot_id: Option<String>,
+    /// What it is made after.
+    pub template_id: Option<String>,
+    /// Whether a request wakes it when it is suspended.
+    pub auto_resume: Option<bool>,
     /// Names of secrets for the environment.
     pub secret_names: Vec<String>,
     /// What runs at the start.
@@ -70,9 +82,21 @@ pub struct UpdateRequest {
     #[serde(alias = "allow_unauthenticated_proxy_access")]
     pub allow_unauthenticated_access: Option<bool>,
     /// What it can reach; `null` takes every restriction away.
-    pub network: Option<NetworkPolicy>,
+    #[serde(deserialize_with = "given")]
+    pub network: Option<Option<NetworkPolicy>>,
     /// What it gets.
     pub resources: Option<serde::de::IgnoredAny>,
+    /// Whether a request wakes it when it is suspended.
+    pub auto_resume: Option<bool>,
+}
+
+/// Tells `null` from what is absent.
+fn given<'de, T, D>(value: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(value).map(Some)
 }
 
 /// What a sandbox can reach.
