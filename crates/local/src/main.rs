@@ -104,11 +104,8 @@ async fn serve(args: Args) -> io::Result<()> {
     out.flush()?;
     drop(out);
 
-    let listener = axum::serve::ListenerExt::tap_io(listener, |connection| {
-        // A lone line leaves at once.
-        let _ = connection.set_nodelay(true);
-    });
-    let server = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown({
+    let connections = http::Connections(listener);
+    let server = axum::serve(connections, http::router(app.clone())).with_graceful_shutdown({
         let stop = stop.clone();
         async move { stop.notified().await }
     });

@@ -1,5 +1,6 @@
 //! The API over HTTP: routes, who may use them, and their answers.
 
+mod connection;
 mod files;
 mod guard;
 mod lifecycle;
@@ -11,6 +12,7 @@ mod stream;
 mod tunnel;
 mod unread;
 
+pub(crate) use connection::Connections;
 pub(crate) use guard::Guard;
 
 use crate::error::ApiError;

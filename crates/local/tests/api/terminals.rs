@@ -219,6 +219,20 @@ async fn messages_that_mean_nothing_are_ignored() {
 }
 
 #[tokio::test]
+async fn who_sends_too_large_a_message_is_told_so() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let terminal = Terminal::shell(&sandbox, "sleep 1000").await;
+    let too_large = vec![0; 4 * limits::PTY_HISTORY_BYTES];
+    for _ in 0..20 {
+        let mut client = terminal.attach().await;
+        // All of it is taken, since a client may read only what comes after it has sent.
+        client.send(Input::Data(&too_large)).await;
+        assert_eq!(client.until_close().await, (1009, "message too big".to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn sizes_are_clamped_or_refused() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
