@@ -1,7 +1,8 @@
 // Clients and tools that are not ours, each as its registry has it, apart from what the project itself needs.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { read, root, run, step, StepError } from "./steps.mjs";
+import { curl, python } from "./debian.mjs";
+import { root, run, step } from "./steps.mjs";
 
 const SOURCE = join("tests", "conformance");
 const INSTALLED = join("target", "conformance");
@@ -14,14 +15,10 @@ const ENDING = ["-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_ti
 /** What is missing to run them; else the commands that test the local server by them, and their environment. */
 export async function conformance() {
   if (`${process.platform}-${process.arch}` !== "linux-x64") return { missing: "needs Linux on x86-64" };
-  const version = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')";
-  const python = await read("python3", ["-c", version]).catch((error) => {
-    if (error instanceof StepError) return "";
-    throw error;
-  });
-  if (!/^3\.(1[1-9]|[2-9]\d)\./.test(python)) return { missing: "needs Python 3.11 or later with venv" };
+  const { command, version, missing = await curl() } = await python();
+  if (missing) return { missing };
   await npmClient();
-  await pythonPackages(python);
+  await pythonPackages(command, version);
   rmSync(join(root, TESTS), { recursive: true, force: true });
   // Node looks for packages from where a file is.
   cpSync(join(root, SOURCE), join(root, TESTS), { recursive: true });
@@ -50,12 +47,12 @@ async function npmClient() {
   });
 }
 
-async function pythonPackages(extra) {
+async function pythonPackages(python, extra) {
   const inputs = [join(SOURCE, "requirements.txt")];
   const outputs = [join(VENV, "pyvenv.cfg")];
   const title = "installing the official Python client and schemathesis";
   await step("conformance-pip", { inputs, outputs, extra, title }, async () => {
-    await run("python3", ["-m", "venv", "--clear", VENV]);
+    await run(python, ["-m", "venv", "--clear", VENV]);
     const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--disable-pip-version-check"];
     await run(join(root, VENV, "bin", "pip"), ["install", "--quiet", ...checked, "-r", inputs[0]]);
   });

@@ -1,13 +1,15 @@
 // Programs that the tests need beside Node and Rust: those that are there, else Debian's.
 import { existsSync } from "node:fs";
-import { run, say, StepError } from "./steps.mjs";
+import { read, run, say, StepError } from "./steps.mjs";
 
 /** Makes sure that a program is there; gives why it is not. */
 async function installed(path, name) {
-  if (existsSync(path)) return undefined;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    return `there is no ${path}: install ${name}`;
-  }
+  return existsSync(path) ? undefined : install(name, `there is no ${path}: install ${name}`);
+}
+
+/** Installs a package; gives why not, which is `needed` where nothing can be installed. */
+async function install(name, needed) {
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return needed;
   say(`installing Debian's ${name}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   try {
@@ -30,4 +32,26 @@ export async function chromium() {
 /** What isolates local sandboxes. */
 export function bubblewrap() {
   return installed("/usr/bin/bwrap", "bubblewrap");
+}
+
+export function curl() {
+  return installed("/usr/bin/curl", "curl");
+}
+
+/** A Python that can make virtual environments, and its version: the first on the path, or Debian's. */
+export async function python() {
+  const needed = "needs Python 3.11 or later with venv";
+  const found = (await pythonAt("python3")) ?? (await pythonAt("/usr/bin/python3"));
+  if (found) return found;
+  const missing = await install("python3-venv", needed);
+  return (await pythonAt("/usr/bin/python3")) ?? { missing: missing ?? needed };
+}
+
+async function pythonAt(command) {
+  const text = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.')";
+  const version = await read(command, ["-c", text]).catch((error) => {
+    if (error instanceof StepError) return "";
+    throw error;
+  });
+  return /^3\.(1[1-9]|[2-9]\d)\./.test(version) ? { command, version } : undefined;
 }

@@ -107,12 +107,7 @@ const refusals = [
     "INVALID_REQUEST",
     ["-H", "Last-Event-ID: x", `${ended}/output/follow`],
   ],
-  [
-    "an event that has not been",
-    410,
-    "OUTPUT_EXPIRED",
-    ["-H", "Last-Event-ID: 9", `${ended}/output/follow`],
-  ],
+  ["an event that has not been", 410, "OUTPUT_EXPIRED", ["-H", "Last-Event-ID: 9", `${ended}/output/follow`]],
   ["a signal to a process that has ended", 409, "PROCESS_NOT_RUNNING", signal(15, ended)],
   ["a kill of a process that has ended", 409, "PROCESS_NOT_RUNNING", ["-X", "DELETE", ended]],
   ["signal 0", 400, "INVALID_SIGNAL", signal(0)],
