@@ -2,12 +2,11 @@
 import { sha256 } from "./contenders.mjs";
 
 const LINES = 200_000;
-const WORDS = "GET POST /api/v1/items user=42 took status=200 cache miss retry naïve façade ok élan".split(
-  " ",
-);
+const WORDS = "GET POST /api/v1/items user=42 took status=200 cache miss retry naive ok".split(" ");
+const ACCENTS = WORDS.map((word) => word.replace("a", "\u00e4"));
 
-/** Lines of 20 to 120 characters. */
-function logLines() {
+/** Lines of 20 to 120 characters: of plain words, every thousandth with accents, or all with them. */
+function logLines(words) {
   let state = 1;
   const next = (below) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -15,8 +14,8 @@ function logLines() {
   };
   return Array.from({ length: LINES }, (_, i) => {
     const length = 20 + next(101);
-    let line = i % 1_000 === 999 ? `${i} né à Zürich ` : `${i} `;
-    while (line.length < length) line += `${WORDS[next(WORDS.length)]} `;
+    let line = i % 1_000 === 999 ? `${i} n\u00e9 \u00e0 Z\u00fcrich ` : `${i} `;
+    while (line.length < length) line += `${words[next(words.length)]} `;
     return line.slice(0, length);
   });
 }
@@ -28,12 +27,18 @@ function output(line, i) {
   return `data: ${JSON.stringify({ line, timestamp: 1_765_432_100_000 + i, stream })}\n\n`;
 }
 
-const lines = logLines();
 const STARTED = 'data: {"handle":7,"pid":42,"started_at":1765432100000}\n\n';
 const EXITED = 'data: {"exit_code":0}\n\n';
 const EOF = "event: eof\ndata: {}\n\n";
 
-export const FOLLOW = Buffer.from(lines.map((line, i) => `event: output\n${output(line, i)}`).join("") + EOF);
+function followed(lines) {
+  const bytes = Buffer.from(lines.map((line, i) => `event: output\n${output(line, i)}`).join("") + EOF);
+  return { bytes, expected: { bytes: bytes.length, events: LINES, lines: sha256(lines) } };
+}
+
+const lines = logLines(WORDS);
+/** By name, what is followed and what a reader of all of it must have seen. */
+export const FOLLOWED = { many: followed(lines), accents: followed(logLines(ACCENTS)) };
 export const RUN = Buffer.from(STARTED + lines.map(output).join("") + EXITED);
 export const RUN_NOTHING = Buffer.from(STARTED + EXITED);
 
@@ -42,11 +47,8 @@ export function longLine(mebibytes) {
   return Buffer.from(`event: output\n${output("x".repeat(mebibytes * 1024 * 1024), 0)}${EOF}`);
 }
 
-/** What a reader of all of it must have seen. */
-export const EXPECTED = {
-  bytes: FOLLOW.length,
-  events: LINES,
-  lines: sha256(lines),
+/** What a run of all of it must have collected. */
+export const COLLECTED = {
   stdout: sha256(lines.filter((_, i) => !isStderr(i))),
   stderr: sha256(lines.filter((_, i) => isStderr(i))),
   outputBytes: Buffer.byteLength(lines.join("\n")),

@@ -24,22 +24,26 @@ async function byTurns(passes, work) {
   return times;
 }
 
+/** Reads all of a stream's lines. */
+async function follow(stream) {
+  const expected = await get(`/followed/${stream}`);
+  const lost = {};
+  const times = await byTurns(7, async (name, first) => {
+    const seen = await followers[name](url, stream, first);
+    // Of the one that loses lines it is told how many.
+    if (name === "official SDK") lost[name] = 1 - seen.events / expected.events;
+    else for (const [key, value] of Object.entries(seen)) must(value === expected[key], name, `other ${key}`);
+  });
+  return Object.fromEntries(names.map((name) => [name, { times: times[name], lost: lost[name] }]));
+}
+
 const kinds = {
-  async follow() {
-    const expected = await get("/expected");
-    const lost = {};
-    const times = await byTurns(7, async (name, first) => {
-      const seen = await followers[name](url, "many", first);
-      // Of the one that loses lines it is told how many.
-      if (name === "official SDK") lost[name] = 1 - seen.events / expected.events;
-      else
-        for (const [key, value] of Object.entries(seen)) must(value === expected[key], name, `other ${key}`);
-    });
-    return Object.fromEntries(names.map((name) => [name, { times: times[name], lost: lost[name] }]));
-  },
+  follow: () => follow("many"),
+
+  accents: () => follow("accents"),
 
   async collect() {
-    const expected = await get("/expected");
+    const expected = await get("/collected");
     const times = await byTurns(7, async (name, first) => {
       const { stdout, stderr } = await collectors[name](url, "many");
       if (!first) return;
@@ -51,7 +55,7 @@ const kinds = {
 
   /** Of the first whole run in a process, beyond what there was before. */
   async memory() {
-    const { outputBytes } = await get("/expected");
+    const { outputBytes } = await get("/collected");
     const [name] = names;
     await collectors[name](url, "true");
     const before = process.memoryUsage.rss();

@@ -2,12 +2,13 @@
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { EXPECTED, FOLLOW, longLine, RUN, RUN_NOTHING } from "./data.mjs";
+import { COLLECTED, FOLLOWED, longLine, RUN, RUN_NOTHING } from "./data.mjs";
 
 const SMALL = 4 * 1024;
 const LARGE = 64 * 1024;
 const STREAMS = {
-  many: [FOLLOW, LARGE],
+  many: [FOLLOWED.many.bytes, LARGE],
+  accents: [FOLLOWED.accents.bytes, LARGE],
   "line-1": [longLine(1), SMALL],
   "line-4": [longLine(4), SMALL],
 };
@@ -23,7 +24,8 @@ function* pieces(bytes, length) {
 const server = createServer(async (request, response) => {
   const { method, url } = request;
   const json = (value) => response.setHeader("Content-Type", "application/json").end(JSON.stringify(value));
-  if (url === "/expected") return json(EXPECTED);
+  if (url === "/collected") return json(COLLECTED);
+  if (url.startsWith("/followed/")) return json(FOLLOWED[url.slice("/followed/".length)].expected);
   if (url === "/closed") return json({ at: closed });
   if (url.endsWith("/health")) return json({ healthy: true });
   response.setHeader("Content-Type", "text/event-stream");

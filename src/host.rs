@@ -40,24 +40,20 @@ pub(crate) fn now() -> f64 {
 }
 
 /// A running `setTimeout`; dropping it clears it, so that it keeps no process alive.
-pub(crate) struct Timer {
-    id: JsValue,
-    _callback: Closure<dyn FnMut()>,
-}
+pub(crate) struct Timer(JsValue);
 
 impl Timer {
     /// Calls `callback` once after `ms` milliseconds.
-    pub(crate) fn start(ms: f64, callback: impl FnMut() + 'static) -> Self {
+    pub(crate) fn start(ms: f64, callback: &Closure<dyn FnMut()>) -> Self {
         /// What browsers and Node take: more would fire at once.
         const LONGEST: f64 = 2_147_483_647.0;
-        let callback = Closure::new(callback);
-        Self { id: set_timeout(&callback, ms.min(LONGEST)), _callback: callback }
+        Self(set_timeout(callback, ms.min(LONGEST)))
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        clear_timeout(&self.id);
+        clear_timeout(&self.0);
     }
 }
 

@@ -101,7 +101,9 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   #batch: RawBatch | undefined;
   #index = 0;
   #length = 0;
-  #reading: Promise<unknown> | undefined;
+  /** Calls of `next` that wait, and the last of them. */
+  #waiting = 0;
+  #last: Promise<unknown> = Promise.resolve();
   #done = false;
 
   constructor(open: () => Promise<BatchSource>) {
@@ -109,14 +111,12 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   }
 
   next(): Promise<IteratorResult<OutputEvent, undefined>> {
-    if (this.#index < this.#length && this.#reading === undefined) {
+    if (this.#index < this.#length && this.#waiting === 0) {
       return Promise.resolve({ done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) });
     }
-    const turn = (this.#reading ?? Promise.resolve()).then(() => this.#pull());
-    const settled = turn.then(noop, noop).then(() => {
-      if (this.#reading === settled) this.#reading = undefined;
-    });
-    this.#reading = settled;
+    this.#waiting++;
+    const turn = this.#last.then(() => this.#pull());
+    this.#last = turn.catch(noop);
     return turn;
   }
 
@@ -155,9 +155,14 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   }
 
   async #pull(): Promise<IteratorResult<OutputEvent, undefined>> {
-    while (this.#index >= this.#length && !this.#done) await this.#read();
-    if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
-    return { done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) };
+    try {
+      while (this.#index >= this.#length && !this.#done) await this.#read();
+      if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
+      return { done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) };
+    } finally {
+      // Before the caller goes on: its next call finds the rest of the batch at hand.
+      this.#waiting--;
+    }
   }
 
   async #read(): Promise<void> {

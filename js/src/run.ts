@@ -164,7 +164,8 @@ async function begin(sandbox: Glue.Sandbox, command: string, given?: RunOptions)
   const options: RunOptions = optionsOf(given);
   for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
   const onReconnect = reconnectHandler(options);
-  return callSync(() => sandbox.run(command, options, onReconnect, options.signal));
+  // None are read quicker than empty ones.
+  return callSync(() => sandbox.run(command, given, onReconnect, options.signal));
 }
 
 function noop(): void {}

@@ -8,9 +8,12 @@ use shoreline_protocol::stream::Stream;
 use shoreline_protocol::transcript::{Piece, Transcript, Truncated};
 use wasm_bindgen::prelude::*;
 
+/// Smaller strings would be moved about by JavaScript's collector, which grows by as much.
+const PART_BYTES: usize = 1024 * 1024;
+
 const STREAMS: [(Stream, &str); 2] = [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")];
 
-/// Both streams. What is certainly kept is handed over to JavaScript at once, as parts that are
+/// Both streams. What is certainly kept is handed over to JavaScript as it grows, as parts that are
 /// joined at the end, so that it is held once.
 pub(super) struct Collected {
     transcript: Transcript,
@@ -34,7 +37,9 @@ impl Collected {
     pub(super) fn add(&mut self, batch: &Batch) -> Result<(), StreamError> {
         self.transcript.push(batch)?;
         for ((stream, _), parts) in STREAMS.into_iter().zip(&self.parts) {
-            parts.add(self.transcript.take_ready(stream));
+            if let Some(piece) = self.transcript.take_ready(stream, PART_BYTES) {
+                parts.add(piece);
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
 use js_sys::{Array, Function, Object};
+use serde::Serialize;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
 use shoreline_protocol::error::{Code, Kind};
@@ -275,10 +276,19 @@ fn cursor_from(value: &JsValue) -> Result<Cursor> {
     Ok(cursor)
 }
 
+/// A cursor as JavaScript has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CursorObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_id: Option<String>,
+    counts: [f64; 2],
+}
+
 pub(crate) fn cursor_to_js(cursor: &Cursor) -> JsValue {
-    let out = Object::new();
-    js::set(&out, "lastId", &cursor.last_id.map(digits).into());
-    let [stdout, stderr] = cursor.counts.map(|count| JsValue::from(count as f64));
-    js::set(&out, "counts", &Array::of2(&stdout, &stderr));
-    out.into()
+    let object = CursorObject {
+        last_id: cursor.last_id.map(digits),
+        counts: cursor.counts.map(|n| n as f64),
+    };
+    serde_wasm_bindgen::to_value(&object).unwrap_or(JsValue::UNDEFINED)
 }

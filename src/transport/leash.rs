@@ -5,7 +5,7 @@ use crate::host::Timer;
 use crate::js;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -27,6 +27,10 @@ struct Inner {
     /// Who waits. A call does one thing at a time.
     waker: Cell<Option<Waker>>,
     hook: Cell<Option<Box<dyn FnOnce()>>>,
+    /// Whether the wait that goes on is too long, and what a timer calls then. One for all waits:
+    /// each that JavaScript is given costs its collector more than a short wait does.
+    late: Cell<bool>,
+    alarm: OnceCell<Listener>,
     /// The caller's signal, and what listens to it.
     signal: RefCell<Option<(AbortSignal, Listener)>>,
 }
@@ -107,6 +111,21 @@ impl Leash {
         Waiting { leash: self, promise: None, ms: ms.max(1.0), timer: None }
     }
 
+    /// Wakes who waits after so many milliseconds.
+    fn timer(&self, ms: f64) -> Timer {
+        self.0.late.set(false);
+        let alarm = self.0.alarm.get_or_init(|| {
+            let weak = Rc::downgrade(&self.0);
+            Listener::new(move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.late.set(true);
+                    inner.wake();
+                }
+            })
+        });
+        Timer::start(ms, alarm)
+    }
+
     /// Waits for `future`, which is not ended by a pull.
     ///
     /// # Errors
@@ -124,11 +143,15 @@ impl Leash {
 }
 
 impl Inner {
-    fn pull(&self, reason: JsValue) {
-        self.pulled.borrow_mut().get_or_insert(reason);
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    fn pull(&self, reason: JsValue) {
+        self.pulled.borrow_mut().get_or_insert(reason);
+        self.wake();
         if let Some(hook) = self.hook.take() {
             hook();
         }
@@ -163,7 +186,7 @@ pub(crate) struct Waiting<'a> {
     leash: &'a Leash,
     promise: Option<JsFuture>,
     ms: f64,
-    timer: Option<(Timer, Rc<Cell<bool>>)>,
+    timer: Option<Timer>,
 }
 
 impl Future for Waiting<'_> {
@@ -178,18 +201,10 @@ impl Future for Waiting<'_> {
         {
             return Poll::Ready(Ok(result.map_or_else(Waited::Broken, Waited::Kept)));
         }
-        match &self.timer {
-            Some((_, late)) if late.get() => return Poll::Ready(Ok(Waited::Late)),
-            None if self.ms > 0.0 => {
-                let late = Rc::new(Cell::new(false));
-                let (waker, flag) = (context.waker().clone(), late.clone());
-                let timer = Timer::start(self.ms, move || {
-                    flag.set(true);
-                    waker.wake_by_ref();
-                });
-                self.timer = Some((timer, late));
-            }
-            _ => {}
+        if self.timer.is_none() && self.ms > 0.0 {
+            self.timer = Some(self.leash.timer(self.ms));
+        } else if self.timer.is_some() && self.leash.0.late.get() {
+            return Poll::Ready(Ok(Waited::Late));
         }
         self.leash.0.waker.set(Some(context.waker().clone()));
         Poll::Pending

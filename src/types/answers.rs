@@ -6,8 +6,6 @@ use crate::error::{Error, Result};
 use crate::js;
 use alloc::string::String;
 use js_sys::{Array, Date, Object, Reflect};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::exit::{Reason, Standing};
 use wasm_bindgen::JsCast;
@@ -20,38 +18,30 @@ pub(crate) struct ProcessState {
     pub(crate) standing: Standing,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ProcessRecord {
-    pid: u32,
-    status: String,
-    handle: Option<f64>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    oom_killed: Option<bool>,
-    reason: Option<String>,
-}
-
 impl ProcessState {
     pub(crate) fn read(answer: &JsValue) -> Result<Self> {
-        let record: ProcessRecord = read(answer, "process")?;
+        let whole = |name| js::number(answer, name).map(|number| number as i32);
+        let pid = js::number(answer, "pid").filter(|pid| *pid >= 0.0);
+        let (Some(pid), Some(status)) = (pid, js::text(answer, "status")) else {
+            return Err(wrong_shape("process"));
+        };
+        let reason = js::text(answer, "reason");
         Ok(Self {
-            pid: record.pid,
-            handle: record.handle.map(|handle| handle as u64),
+            pid: pid as u32,
+            handle: js::number(answer, "handle").map(|handle| handle as u64),
             standing: Standing::from_record(
-                &record.status,
-                record.exit_code,
-                record.signal,
-                record.oom_killed.unwrap_or_default(),
-                record.reason.and_then(|name| Reason::from_name(name.as_bytes())),
+                &status,
+                whole("exitCode"),
+                whole("signal"),
+                js::get(answer, "oomKilled").is_truthy(),
+                reason.and_then(|name| Reason::from_name(name.as_bytes())),
             ),
         })
     }
 }
 
 /// What the core reads of a sandbox; the rest is the caller's.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 pub(crate) struct SandboxState {
     pub(crate) sandbox_id: String,
     pub(crate) status: String,
@@ -64,15 +54,17 @@ pub(crate) struct SandboxState {
 
 impl SandboxState {
     pub(crate) fn read(answer: &JsValue) -> Result<Self> {
-        let mut state: Self = read(answer, "sandbox")?;
-        if state.sandbox_id.is_empty() {
-            return Err(wrong_shape("sandbox_id"));
-        }
         // Empty is how some servers say that there is none.
-        for text in [&mut state.name, &mut state.sandbox_url, &mut state.routing_hint] {
-            text.take_if(|text| text.is_empty());
-        }
-        Ok(state)
+        let text = |name| js::text(answer, name).filter(|text| !text.is_empty());
+        Ok(Self {
+            sandbox_id: text("sandboxId").ok_or_else(|| wrong_shape("sandbox_id"))?,
+            status: text("status").ok_or_else(|| wrong_shape("status"))?,
+            name: text("name"),
+            sandbox_url: text("sandboxUrl"),
+            routing_hint: text("routingHint"),
+            termination_reason: text("terminationReason"),
+            pending_reason: text("pendingReason"),
+        })
     }
 
     /// Why it is as it is.
@@ -85,10 +77,6 @@ impl SandboxState {
 /// How deep an answer is looked into: no API's goes deeper, and a hostile one must not use up the
 /// stack.
 const DEPTH: u32 = 32;
-
-fn read<T: DeserializeOwned>(answer: &JsValue, what: &str) -> Result<T> {
-    serde_wasm_bindgen::from_value(answer.clone()).map_err(|_| wrong_shape(what))
-}
 
 /// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. What a newer
 /// server adds comes along.

@@ -107,6 +107,22 @@ test("batches give every event, several at a time", async ({ sandbox }) => {
   ok(batches < 5_000, `they came in ${String(batches)} batches`);
 });
 
+test("an event that is at hand is there at once", async ({ sandbox }) => {
+  const { pid } = await sandbox.startProcess("seq", { args: ["1000"] });
+  await linesOf(sandbox.followOutput(pid));
+  // What has ended comes many events at a time.
+  const events = sandbox.followOutput(pid);
+  await events.next();
+  const order: string[] = [];
+  const next = events.next().then(() => order.push("next"));
+  await Promise.resolve()
+    .then(() => undefined)
+    .then(() => order.push("three turns"));
+  await next;
+  await events.return();
+  equal(order, ["next", "three turns"]);
+});
+
 test("calls of next that overlap are served in order", async ({ sandbox }) => {
   const { pid } = await sandbox.startProcess("seq", { args: ["3"] });
   const events = sandbox.followOutput(pid);

@@ -38,6 +38,7 @@ pub mod pty;
 pub mod retry;
 pub mod route;
 pub mod run;
+mod scan;
 pub mod sse;
 pub mod stream;
 pub mod text;

@@ -5,9 +5,8 @@
 //! splitting before decoding gives the same).
 
 use alloc::vec::Vec;
-use memchr::memchr2;
 
-use crate::text;
+use crate::{scan, text};
 
 /// The lines of an event grew past the limit; the decoder takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,9 +122,7 @@ impl Sse {
                 self.after_cr = false;
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
-            let Some((line, after)) =
-                memchr2(b'\n', b'\r', rest).and_then(|at| rest.split_at_checked(at))
-            else {
+            let Some((line, after)) = scan::split(rest, [b'\n', b'\r']) else {
                 self.check_size(rest.len())?;
                 self.line.extend_from_slice(rest);
                 return Ok(());
@@ -135,7 +132,16 @@ impl Sse {
             self.after_cr = *end == b'\r';
             rest = after;
             self.size += self.line.len() + line.len();
-            if self.line.is_empty() {
+            // The usual event, whose only data is whole in this chunk, is handed out where it lies.
+            if self.line.is_empty()
+                && self.data_lines == 0
+                && *end == b'\n'
+                && let (Some(data), Some(after)) =
+                    (line.strip_prefix(b"data: "), rest.strip_prefix(b"\n"))
+            {
+                rest = after;
+                self.dispatch(Some(data), handle)?;
+            } else if self.line.is_empty() {
                 self.line_done(line, handle)?;
             } else {
                 let mut whole = core::mem::take(&mut self.line);
@@ -179,19 +185,18 @@ impl Sse {
             return self.data_line(value);
         }
         if line.is_empty() {
-            return self.dispatch(handle);
+            return self.dispatch(None, handle);
         }
-        let (field, value) =
-            match memchr::memchr(b':', line).and_then(|at| line.split_at_checked(at)) {
-                None => (line, [].as_slice()),
-                Some((field, colon_and_value)) => {
-                    let value = colon_and_value.get(1..).unwrap_or_default();
-                    if field.is_empty() {
-                        return handle(Item::Comment(value));
-                    }
-                    (field, value.strip_prefix(b" ").unwrap_or(value))
+        let (field, value) = match scan::split(line, [b':']) {
+            None => (line, [].as_slice()),
+            Some((field, colon_and_value)) => {
+                let value = colon_and_value.get(1..).unwrap_or_default();
+                if field.is_empty() {
+                    return handle(Item::Comment(value));
                 }
-            };
+                (field, value.strip_prefix(b" ").unwrap_or(value))
+            }
+        };
         self.pending |= matches!(field, b"data" | b"event" | b"id" | b"retry");
         match field {
             b"data" => self.data_line(value)?,
@@ -224,19 +229,23 @@ impl Sse {
         Ok(())
     }
 
-    fn dispatch<E>(&mut self, handle: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
+    /// An event is whole: its data is `data`, or what was collected.
+    fn dispatch<E>(
+        &mut self,
+        data: Option<&[u8]>,
+        handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.pending = false;
         self.size = 0;
         let own_id = self.next_id.is_some();
         if let Some(id) = self.next_id.take() {
             self.id = id;
         }
-        let has_data = self.data_lines > 0;
+        let collected = (self.data_lines > 0).then_some(self.data.as_slice());
         self.data_lines = 0;
-        let result = if has_data {
-            handle(Item::Event { name: &self.name, data: &self.data, id: &self.id, own_id })
-        } else {
-            Ok(())
+        let result = match data.or(collected) {
+            Some(data) => handle(Item::Event { name: &self.name, data, id: &self.id, own_id }),
+            None => Ok(()),
         };
         self.data.clear();
         self.name.clear();

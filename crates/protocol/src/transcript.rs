@@ -57,7 +57,7 @@ pub struct Tail {
 /// let batch = Batch { text: "0123456789\n".into(), ends: vec![11], byte_ends: vec![11],
 ///     times: vec![f64::NAN], flags: vec![5], ..Batch::default() };
 /// transcript.push(&batch).unwrap();
-/// let head = transcript.take_ready(Stream::Stdout).text;
+/// let head = transcript.take_ready(Stream::Stdout, 1).unwrap().text;
 /// let tail = transcript.finish(Stream::Stdout);
 /// assert_eq!((head.as_str(), tail.piece.text.as_str()), ("0123", "789\n"));
 /// assert_eq!(tail.truncated.unwrap().dropped_bytes, 3);
@@ -136,9 +136,10 @@ impl Transcript {
         Ok(())
     }
 
-    /// What is certainly kept and was not taken before.
-    pub fn take_ready(&mut self, stream: Stream) -> Piece {
-        core::mem::take(&mut self.log(stream as u8).ready)
+    /// What is certainly kept and was not taken before, once it is `least` bytes.
+    pub fn take_ready(&mut self, stream: Stream, least: usize) -> Option<Piece> {
+        let ready = &mut self.log(stream as u8).ready;
+        (ready.text.len() >= least).then(|| core::mem::take(ready))
     }
 
     /// What is kept of the rest, and what is missing.

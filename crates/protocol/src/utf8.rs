@@ -1,5 +1,6 @@
 //! UTF-8 with U+FFFD for what is ill-formed: one per maximal subpart, as WHATWG and Unicode say.
 
+use crate::scan;
 use alloc::string::String;
 
 /// Appends `bytes` to `out`; `false` if something had to be replaced.
@@ -27,11 +28,7 @@ pub fn lossy_into(bytes: &[u8], out: &mut String) -> bool {
 /// How many UTF-16 code units `text` has, as JavaScript counts.
 #[must_use]
 pub fn utf16_len(text: &str) -> usize {
-    if text.is_ascii() {
-        return text.len();
-    }
-    // One unit for every character, and one more for those of four bytes.
-    text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
+    scan::utf16_units(text.as_bytes())
 }
 
 /// `bytes` as text.

@@ -6,10 +6,8 @@
 mod number;
 mod scanner;
 
+use crate::{scan, utf8};
 use alloc::string::String;
-use memchr::memchr;
-
-use crate::utf8;
 pub use number::Number;
 use scanner::Scanner;
 
@@ -65,6 +63,13 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// The string that `from` begins with, its opening quote passed, and what follows it.
+    #[inline]
+    pub(crate) fn at_start(from: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut scanner = Scanner::new(from);
+        scanner.string().ok().map(|text| (text, scanner.rest()))
+    }
+
     /// Appends the text, unescaped, and returns its length in UTF-16 code units.
     pub fn push_to(&self, out: &mut String) -> usize {
         if let Ok(text) = core::str::from_utf8(self.raw)
@@ -106,9 +111,7 @@ impl<'a> Text<'a> {
 
     fn unescape(&self, out: &mut String) {
         let mut rest = self.raw;
-        while let Some((before, after)) =
-            memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
-        {
+        while let Some((before, after)) = scan::split(rest, [b'\\']) {
             utf8::lossy_into(before, out);
             rest = unescape_one(after, out);
         }

@@ -18,6 +18,23 @@ impl Number<'_> {
         T::try_from(if negative { -value } else { value }).ok()
     }
 
+    /// The whole number that `from` begins with, and what follows it; of at most 15 digits, which
+    /// are exact as a float.
+    #[inline]
+    pub(crate) fn at_start(from: &[u8]) -> Option<(u64, &[u8])> {
+        let mut value = 0;
+        let mut rest = from;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+            value = value * 10 + u64::from(digit - b'0');
+            rest = after;
+            if from.len() - rest.len() > 15 {
+                return None;
+            }
+        }
+        // JSON knows no leading zeros.
+        (rest.len() < from.len() && !from.starts_with(b"0")).then_some((value, rest))
+    }
+
     /// The value, exact where the digits fit into 53 bits, as those of times do. One with an
     /// exponent is not read: nobody writes a time like that.
     #[must_use]

@@ -1,6 +1,6 @@
 //! The scanner underneath: one pass, no recursion.
 
-use memchr::memchr2;
+use crate::scan;
 
 use super::{Invalid, Number, Text, Value, hex4};
 
@@ -12,6 +12,11 @@ pub(super) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(super) const fn new(document: &'a [u8]) -> Self {
         Self { rest: document }
+    }
+
+    /// What has not been passed.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// The next byte that is not white space.
@@ -71,35 +76,22 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<Text<'a>, Invalid> {
         let start = self.rest;
-        let mut len = 0;
         let mut escaped = false;
         let mut ascii = true;
         loop {
-            let at = memchr2(b'"', b'\\', self.rest).ok_or(Invalid)?;
-            let (part, rest) = self.rest.split_at_checked(at).ok_or(Invalid)?;
-            // One pass without a branch: control characters are not allowed, ASCII is quick later.
-            let (low, high) = part.iter().fold((u8::MAX, 0), |(low, high), &byte| {
-                (if byte < low { byte } else { low }, high | byte)
-            });
-            if low < 0x20 {
-                return Err(Invalid);
-            }
-            ascii &= high < 0x80;
-            len += at;
-            match rest {
+            let (at, plain) = scan::before(self.rest, [b'"', b'\\'], 0x20);
+            ascii &= plain;
+            match self.rest.get(at..).ok_or(Invalid)? {
                 [b'"', rest @ ..] => {
                     self.rest = rest;
-                    let raw = start.get(..len).ok_or(Invalid)?;
+                    let raw = start.get(..start.len() - rest.len() - 1).ok_or(Invalid)?;
                     return Ok(Text { raw, escaped, ascii });
                 }
-                [_, b'u', rest @ ..] => {
-                    self.rest = hex4(rest).ok_or(Invalid)?.1;
-                    len += 6;
-                }
-                [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => {
+                [b'\\', b'u', rest @ ..] => self.rest = hex4(rest).ok_or(Invalid)?.1,
+                [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => {
                     self.rest = rest;
-                    len += 2;
                 }
+                // A control character, or the end.
                 _ => return Err(Invalid),
             }
             escaped = true;

@@ -24,6 +24,9 @@ fn member() -> impl Strategy<Value = String> {
         "\"now\"",
         "-5",
         "1e400",
+        "0765432100",
+        "1765432100 ",
+        "-",
     ]);
     let key = |key: &'static str, value: BoxedStrategy<String>| {
         value.prop_map(move |value| format!("\"{key}\":{value}")).boxed()
@@ -53,7 +56,15 @@ fn data() -> impl Strategy<Value = String> {
             let comma = if wide { ",\ndata: " } else { "," };
             format!("{{{}}}", members.join(comma))
         });
-    let other = prop::sample::select(vec!["ping", "[1]", "{", "{\"line\":\"a\"}x", ""]);
+    let other = prop::sample::select(vec![
+        "ping",
+        "[1]",
+        "{",
+        "{\"line\":\"a\"}x",
+        "{\"line\":\"a\",}",
+        "{\"line\":\"a\"\"stream\":\"stdout\"}",
+        "",
+    ]);
     prop_oneof![12 => object, 1 => other.prop_map(str::to_owned)]
 }
 

@@ -123,7 +123,7 @@ proptest! {
             transcript.push(&batch(some)).unwrap();
             if taken {
                 for (stream, early) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut early) {
-                    let ready = transcript.take_ready(stream);
+                    let ready = transcript.take_ready(stream, 0).unwrap_or_default();
                     early.text.push_str(&ready.text);
                     early.raw.extend(ready.raw);
                 }
