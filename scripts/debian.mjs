@@ -34,6 +34,20 @@ export function bubblewrap() {
   return installed("/usr/bin/bwrap", "bubblewrap");
 }
 
+/** What runs another kernel, with a root of its own. */
+export async function virtualMachine() {
+  for (const [path, name] of [
+    ["/usr/bin/qemu-system-x86_64", "qemu-system-x86"],
+    ["/bin/busybox", "busybox-static"],
+    ["/usr/bin/cpio", "cpio"],
+    ["/usr/bin/strip", "binutils"],
+  ]) {
+    const missing = await installed(path, name);
+    if (missing) return missing;
+  }
+  return undefined;
+}
+
 export function curl() {
   return installed("/usr/bin/curl", "curl");
 }

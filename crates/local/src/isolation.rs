@@ -23,14 +23,6 @@ pub(crate) enum Isolation {
     None,
 }
 
-/// What a sandbox is given.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) memory: Option<u64>,
-    pub(crate) file_size: Option<u64>,
-    pub(crate) network: bool,
-}
-
 /// The user of an isolated sandbox, as the cloud has it.
 const USER: &str = "tl-user";
 const UID: &str = "1000";
@@ -102,9 +94,8 @@ impl Isolation {
 
     fn probe(&self) -> io::Result<()> {
         let directory = tempfile::tempdir()?;
-        let limits = Limits { memory: None, file_size: None, network: false };
         let place = self.prepare(directory.path())?;
-        let mut agent = self.agent(&place, &limits)?;
+        let mut agent = self.agent(&place, false)?;
         // Without a socket it ends at once.
         let done =
             agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
@@ -138,14 +129,14 @@ impl Isolation {
     }
 
     /// The command that starts a sandbox's agent.
-    pub(crate) fn agent(&self, place: &Place, limits: &Limits) -> io::Result<Command> {
+    pub(crate) fn agent(&self, place: &Place, network: bool) -> io::Result<Command> {
         let executable = std::env::current_exe()?;
         let mut command = match self {
             Self::None => Command::new(executable),
             Self::Bubblewrap(bwrap) => {
                 let mut command = Command::new(bwrap);
                 view(&mut command, place, &executable);
-                if limits.network {
+                if network {
                     command.arg("--share-net");
                 }
                 command.args(["--", AGENT]);
@@ -159,11 +150,6 @@ impl Isolation {
             Self::Bubblewrap(_) => format!("/home/{USER}").into(),
         };
         command.arg(if self.is_none() { workspace } else { "/workspace".into() });
-        for (flag, value) in [("--memory", limits.memory), ("--file-size", limits.file_size)] {
-            if let Some(value) = value {
-                command.arg(flag).arg(value.to_string());
-            }
-        }
         command.env_clear().env("PATH", PATH);
         let open: &[&str] = if self.is_none() { &INHERITED_OPEN } else { &[] };
         for name in INHERITED.iter().chain(open) {

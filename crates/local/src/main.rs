@@ -4,6 +4,7 @@ mod agent;
 mod error;
 mod http;
 mod isolation;
+mod limits;
 mod log;
 mod process;
 mod pty;
@@ -11,6 +12,7 @@ mod sandbox;
 
 use clap::Parser;
 use isolation::{Isolation, Wanted};
+use limits::Enforcement;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -34,6 +36,10 @@ struct Args {
     /// What keeps sandboxes apart from this machine and from each other
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     isolation: Wanted,
+
+    /// What holds sandboxes to their resources
+    #[arg(long, value_enum, default_value_t = limits::Wanted::Auto)]
+    limits: limits::Wanted,
 
     /// The key that every request must carry; made at the start unless given
     #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
@@ -67,10 +73,15 @@ fn main() -> io::Result<()> {
         _ => {}
     }
     let args = Args::parse();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
+    // Before there are threads, which would be moved each for itself.
+    let enforcement = Enforcement::choose(args.limits)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(args, enforcement))
 }
 
-async fn serve(args: Args) -> io::Result<()> {
+async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     let isolation = Isolation::choose(args.isolation)?;
     if isolation.is_none() && !args.host.is_loopback() {
         let text = "without isolation the server listens on loopback only: leave out --host";
@@ -86,7 +97,7 @@ async fn serve(args: Args) -> io::Result<()> {
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let app = Arc::new(http::App {
-        registry: sandbox::Registry::new(isolation.clone(), args.max_log_bytes)?,
+        registry: sandbox::Registry::new(isolation.clone(), enforcement, args.max_log_bytes)?,
         url: url.clone(),
         guard: http::Guard::new(token.clone(), args.allow_origins),
         started: Instant::now(),
@@ -94,7 +105,11 @@ async fn serve(args: Args) -> io::Result<()> {
     let stop = Arc::new(Notify::new());
     let stopped = stop_asked(args.until_stdin_closes)?;
     let note = if isolation.is_none() { ": commands run as this user on this machine" } else { "" };
-    eprintln!("shoreline-local: listening on {url}; isolation {}{note}", isolation.name());
+    let limits = app.registry.enforcement.name();
+    eprintln!(
+        "shoreline-local: listening on {url}; limits by {limits}; isolation {}{note}",
+        isolation.name()
+    );
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::json!({ "url": url, "apiKey": token }))?;

@@ -68,6 +68,10 @@ pub const TERMINATED_SANDBOXES: usize = 1000;
 /// Processes of one sandbox that run at the same time.
 pub const PROCESSES: usize = 2048;
 
+/// Processes and threads of one sandbox, descendants included, where control groups hold: some of each that
+/// was started.
+pub const SANDBOX_TASKS: usize = 4 * PROCESSES;
+
 /// Ended processes of one sandbox whose output is kept.
 pub const ENDED_PROCESSES: usize = 1000;
 

@@ -2,6 +2,7 @@
 
 use super::message::{Asked, Exited, FileRequest, How, Inbox, Request, Spawn, Told, encode, send};
 use crate::error::{ApiError, Result};
+use crate::limits::{Group, Unit};
 use rustix::fd::{AsFd as _, OwnedFd};
 use shoreline_protocol::error::ServerCode;
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub(crate) struct Agent {
     sending: tokio::sync::Mutex<()>,
     waiting: Arc<Mutex<Waiting>>,
     child: tokio::sync::Mutex<Child>,
+    /// Until it was closed.
+    group: Mutex<Option<Group>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ pub(crate) struct Spawned {
     pub(crate) exited: oneshot::Receiver<Exited>,
     /// A terminal's other side, or what was opened.
     pub(crate) file: Option<OwnedFd>,
+    /// What holds a process.
+    pub(crate) unit: Option<Unit>,
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -55,8 +60,12 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Agent {
-    /// Starts an agent with `command`; `lost` is told when it ends.
-    pub(crate) fn start(command: Command, lost: oneshot::Sender<()>) -> io::Result<Self> {
+    /// Starts an agent with `command`, for processes in `group`; `lost` is told when it ends.
+    pub(crate) fn start(
+        command: Command,
+        group: Option<Group>,
+        lost: oneshot::Sender<()>,
+    ) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let child = tokio::process::Command::from(command)
@@ -73,12 +82,19 @@ impl Agent {
             sending: tokio::sync::Mutex::default(),
             waiting,
             child: tokio::sync::Mutex::new(child),
+            group: Mutex::new(group),
         })
     }
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
-    pub(crate) async fn spawn(&self, spawn: Spawn, files: Vec<OwnedFd>) -> Result<Spawned> {
-        self.ask(Request::Spawn(spawn), files).await
+    pub(crate) async fn spawn(&self, mut spawn: Spawn, mut files: Vec<OwnedFd>) -> Result<Spawned> {
+        let unit = lock(&self.group).as_ref().map(Group::unit).transpose();
+        let unit = unit.map_err(|e| ApiError::internal(&e))?.map(|(unit, ways)| {
+            files.extend(ways);
+            unit
+        });
+        spawn.group = unit.is_some();
+        Ok(Spawned { unit, ..self.ask(Request::Spawn(spawn), files).await? })
     }
 
     /// Does something with a path; what was opened comes back.
@@ -168,6 +184,7 @@ impl Agent {
         if timeout(Duration::from_secs(5), child.wait()).await.is_err() {
             let _ = child.kill().await;
         }
+        drop(lock(&self.group).take());
     }
 }
 
@@ -214,7 +231,7 @@ fn hand_out(inbox: &mut Inbox, waiting: &Mutex<Waiting>) -> io::Result<()> {
                     if pid != 0 {
                         waiting.exits.insert(pid, exit);
                     }
-                    Spawned { pid, exited, file: files.into_iter().next() }
+                    Spawned { pid, exited, file: files.into_iter().next(), unit: None }
                 }));
             }
         }

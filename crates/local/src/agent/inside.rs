@@ -12,6 +12,7 @@ use rustix::process::{
     kill_process, kill_process_group, pidfd_open, set_child_subreaper, set_dumpable_behavior,
     setrlimit, waitid,
 };
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use shoreline_protocol::error::ServerCode;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// Bytes that a file can have.
     #[arg(long)]
     pub(crate) file_size: Option<u64>,
+    /// Processors that processes share.
+    #[arg(long)]
+    pub(crate) cpus: Option<usize>,
 }
 
 /// A process that was started here and is not reaped.
@@ -59,6 +63,9 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     }
     if args.file_size.is_some() {
         setrlimit(Resource::Fsize, limit(args.file_size))?;
+    }
+    if let Some(cpus) = args.cpus {
+        take_processors(cpus)?;
     }
     let (mut orphan_ended, signalled) = UnixStream::pair()?;
     orphan_ended.set_nonblocking(true)?;
@@ -165,8 +172,10 @@ impl Inside {
         Ok(())
     }
 
-    fn spawn(&mut self, spawn: &Spawn, files: Vec<OwnedFd>) -> Result<(u32, Option<OwnedFd>)> {
-        let (mut child, terminal) = spawn::spawn(spawn, files, &self.workspace)?;
+    fn spawn(&mut self, spawn: &Spawn, mut files: Vec<OwnedFd>) -> Result<(u32, Option<OwnedFd>)> {
+        let ways =
+            if spawn.group { files.split_off(files.len().saturating_sub(2)) } else { vec![] };
+        let (mut child, terminal) = within(&ways, || spawn::spawn(spawn, files, &self.workspace))?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(pidfd) => {
                 self.leaders.insert(child.id(), Leader { pidfd, exited: false });
@@ -214,6 +223,28 @@ impl Inside {
         }
         Ok(())
     }
+}
+
+/// Does something in a control group, which what is started then is in from its first moment.
+fn within<T>(ways: &[OwnedFd], work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let [into, back] = ways else { return work() };
+    let go = |way| rustix::io::write(way, b"0").map_err(|e| ApiError::internal(&e.into()));
+    go(into)?;
+    let done = work();
+    go(back)?;
+    done
+}
+
+/// Leaves only so many processors to itself and what it starts, from anywhere among those that it has.
+fn take_processors(count: usize) -> io::Result<()> {
+    let there = sched_getaffinity(None)?;
+    let there: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| there.is_set(*cpu)).collect();
+    let [first] = crate::random::<1>()?;
+    let mut taken = CpuSet::new();
+    for cpu in there.iter().cycle().skip(usize::from(first)).take(count.min(there.len())) {
+        taken.set(*cpu);
+    }
+    Ok(sched_setaffinity(None, &taken)?)
 }
 
 fn raw(pid: u32) -> Option<Pid> {

@@ -25,6 +25,8 @@ pub(crate) struct Spawn {
     pub(crate) user: Option<User>,
     /// Which of stdin, stdout and stderr come along; the others are empty.
     pub(crate) files: [bool; 3],
+    /// Two more come last: what to write to go into its control group, and back.
+    pub(crate) group: bool,
     /// A terminal for all three instead; its other side comes back.
     pub(crate) terminal: Option<Size>,
 }
@@ -118,7 +120,7 @@ pub(crate) struct Exited {
 
 /// A request body, escaped in the worst way, and what is around it.
 const MESSAGE_BYTES: usize = 6 * REQUEST_BYTES;
-const FILES: usize = 3;
+const FILES: usize = 5;
 const HEAD: usize = 5;
 
 /// A message as bytes.

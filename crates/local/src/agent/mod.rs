@@ -13,7 +13,7 @@ mod place;
 mod spawn;
 mod tree;
 
-pub(crate) use handle::Agent;
+pub(crate) use handle::{Agent, Spawned};
 pub(crate) use inside::{Args, main};
 pub(crate) use message::{Exited, How, Size, Spawn};
 pub(crate) use spawn::{ON_TERMINAL, on_terminal};

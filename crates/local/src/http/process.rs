@@ -30,6 +30,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "running_processes": running,
         "total_processes": processes.len(),
         "isolation": app.registry.isolation.name(),
+        "limits": app.registry.enforcement.name(),
     });
     json(StatusCode::OK, &answer)
 }

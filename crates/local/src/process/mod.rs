@@ -61,6 +61,7 @@ impl Process {
             working_dir,
             user,
             files: files.wanted,
+            group: false,
             terminal: None,
         };
         let spawned = agent.spawn(spawn, files.theirs).await?;
@@ -76,7 +77,7 @@ impl Process {
             managed,
             killed: AtomicBool::new(false),
         });
-        tokio::spawn(Pump::new(process.clone(), files.output, spawned.exited, timeout).run());
+        tokio::spawn(Pump::new(process.clone(), files.output, spawned, timeout).run());
         Ok(process)
     }
 

@@ -5,7 +5,8 @@
 //! something outside the group holds them open.
 
 use super::Process;
-use crate::agent::Exited;
+use crate::agent::{Exited, Spawned};
+use crate::limits::Unit;
 use crate::log::{Lines, Log};
 use rustix::process::Signal;
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
@@ -40,6 +41,7 @@ pub(super) struct Pump {
     process: Arc<Process>,
     output: Output,
     exited: oneshot::Receiver<Exited>,
+    unit: Option<Unit>,
     deadline: Option<Instant>,
 }
 
@@ -47,7 +49,7 @@ impl Pump {
     pub(super) fn new(
         process: Arc<Process>,
         [stdout, stderr]: [Option<pipe::Receiver>; 2],
-        exited: oneshot::Receiver<Exited>,
+        spawned: Spawned,
         timeout: Option<Duration>,
     ) -> Self {
         let pipe = |stream, receiver: Option<_>| {
@@ -59,7 +61,8 @@ impl Pump {
             second_first: false,
         };
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Self { process, output, exited, deadline }
+        let Spawned { exited, unit, .. } = spawned;
+        Self { process, output, exited, unit, deadline }
     }
 
     pub(super) async fn run(mut self) {
@@ -72,7 +75,8 @@ impl Pump {
         let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
         self.output.finish();
         self.process.log.settle().await;
-        self.process.log.end(exit(exited, timed_out));
+        let oom_killed = self.unit.take().is_some_and(|unit| unit.oom_killed());
+        self.process.log.end(exit(exited, timed_out, oom_killed));
         // It is kept for long, and must not hold its pipe open.
         let _ = self.process.stdin.close().await;
     }
@@ -113,13 +117,16 @@ impl Pump {
     }
 }
 
-fn exit(exited: Option<Exited>, timed_out: bool) -> Exit {
+fn exit(exited: Option<Exited>, timed_out: bool, oom_killed: bool) -> Exit {
     let Exited { code, signal } = exited.unwrap_or(Exited { code: None, signal: None });
     match (code, signal) {
         (Some(code), _) => Exit { status: ExitStatus::Code(code), reason: Some(Reason::Exited) },
         (None, Some(signal)) => {
-            let timed_out = timed_out && signal == Signal::KILL.as_raw();
-            let reason = if timed_out { Reason::TimedOut } else { Reason::Signaled };
+            let reason = match signal == Signal::KILL.as_raw() {
+                true if oom_killed => Reason::OomKilled,
+                true if timed_out => Reason::TimedOut,
+                _ => Reason::Signaled,
+            };
             Exit { status: ExitStatus::Signal(signal), reason: Some(reason) }
         }
         (None, None) => Exit { status: ExitStatus::Unreported, reason: None },

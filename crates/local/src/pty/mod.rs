@@ -56,6 +56,8 @@ pub(crate) struct Info {
     exit_code: Option<i32>,
     /// Beyond the public protocol, as in a process's record.
     signal: Option<i32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    oom_killed: bool,
     is_alive: bool,
 }
 

@@ -4,6 +4,7 @@ use super::ring::Ring;
 use super::{CreateRequest, Info};
 use crate::agent::{Agent, Exited, Size, Spawn};
 use crate::error::{ApiError, Result};
+use crate::limits::Unit;
 use crate::log::now_ms;
 use rustix::fd::OwnedFd;
 use rustix::process::Signal;
@@ -51,6 +52,7 @@ struct State {
     size: Size,
     ring: Ring,
     ended: Option<(Exited, u64)>,
+    oom_killed: bool,
 }
 
 /// What an attached client finds at its position.
@@ -79,6 +81,7 @@ impl Session {
             working_dir,
             user: None,
             files: [false; 3],
+            group: false,
             terminal: Some(size),
         };
         let spawned = agent.spawn(spawn, Vec::new()).await?;
@@ -100,13 +103,18 @@ impl Session {
             agent: agent.clone(),
             terminal,
             input: tokio::sync::Mutex::new(input),
-            state: Mutex::new(State { size, ring: Ring::default(), ended: None }),
+            state: Mutex::new(State {
+                size,
+                ring: Ring::default(),
+                ended: None,
+                oom_killed: false,
+            }),
             wake: watch::Sender::default(),
             attached: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         });
-        tokio::spawn(session.clone().run(output, spawned.exited));
+        tokio::spawn(session.clone().run(output, spawned.exited, spawned.unit));
         Ok(session)
     }
 
@@ -115,7 +123,12 @@ impl Session {
     }
 
     /// Reads output until the program has exited, and ends it when asked or unattended.
-    async fn run(self: Arc<Self>, mut output: pipe::Receiver, exited: oneshot::Receiver<Exited>) {
+    async fn run(
+        self: Arc<Self>,
+        mut output: pipe::Receiver,
+        exited: oneshot::Receiver<Exited>,
+        unit: Option<Unit>,
+    ) {
         let exited = self.until_exit(&mut output, exited).await;
         // Whatever else holds the terminal open ends with the leader's group.
         let _ = self.agent.reap(self.pid).await;
@@ -126,7 +139,11 @@ impl Session {
             }
         })
         .await;
-        self.lock().ended = Some((exited, now_ms()));
+        {
+            let mut state = self.lock();
+            state.ended = Some((exited, now_ms()));
+            state.oom_killed = unit.is_some_and(|unit| unit.oom_killed());
+        }
         self.wake.send_replace(());
     }
 
@@ -259,6 +276,7 @@ impl Session {
             ended_at: state.ended.map(|(_, at)| at),
             exit_code: state.ended.and_then(|(exited, _)| exited.code),
             signal: state.ended.and_then(|(exited, _)| exited.signal),
+            oom_killed: state.oom_killed,
             is_alive: state.ended.is_none(),
         }
     }

@@ -7,7 +7,8 @@ pub(crate) use registry::{Direction, Filter, Registry};
 pub(crate) use state::EndReason;
 
 use crate::agent::Agent;
-use crate::isolation::{Isolation, Limits};
+use crate::isolation::Isolation;
+use crate::limits::{Enforcement, Limits};
 use crate::log::now_ms;
 use crate::process::Table;
 use crate::pty::Sessions;
@@ -57,6 +58,7 @@ impl Sandbox {
         request: CreateRequest,
         parent: &Path,
         isolation: &Isolation,
+        enforcement: &Enforcement,
         log_bytes: u64,
     ) -> io::Result<Arc<Self>> {
         let directory = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir_in(parent)?;
@@ -65,10 +67,13 @@ impl Sandbox {
         let limits = Limits {
             memory: megabytes(request.resources.memory_mb),
             file_size: megabytes(request.resources.disk_mb),
-            network: request.network.is_none_or(|network| network.allow_internet_access),
+            cpus: request.resources.cpus,
         };
+        let network = request.network.is_none_or(|network| network.allow_internet_access);
+        let mut command = isolation.agent(&place, network)?;
+        let group = enforcement.hold(&id, &limits, &mut command)?;
         let (lost, agent_lost) = oneshot::channel();
-        let agent = Arc::new(Agent::start(isolation.agent(&place, &limits)?, lost)?);
+        let agent = Arc::new(Agent::start(command, group, lost)?);
         let logs = directory.path().join("log");
         let sandbox = Arc::new(Self {
             id,
@@ -77,7 +82,7 @@ impl Sandbox {
             agent,
             image: request.image,
             resources: request.resources,
-            network: limits.network,
+            network,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
             settings: Mutex::new(Settings {

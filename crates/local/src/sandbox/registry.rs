@@ -3,6 +3,7 @@
 use super::{EndReason, Sandbox, Settings};
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
+use crate::limits::Enforcement;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
@@ -19,6 +20,7 @@ pub(crate) struct Registry {
     /// Holds every sandbox's files.
     directory: TempDir,
     pub(crate) isolation: Isolation,
+    pub(crate) enforcement: Enforcement,
     log_bytes: u64,
 }
 
@@ -49,9 +51,13 @@ pub(crate) struct Page {
 }
 
 impl Registry {
-    pub(crate) fn new(isolation: Isolation, log_bytes: u64) -> io::Result<Self> {
+    pub(crate) fn new(
+        isolation: Isolation,
+        enforcement: Enforcement,
+        log_bytes: u64,
+    ) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("shoreline-local-").tempdir()?;
-        Ok(Self { sandboxes: Mutex::default(), directory, isolation, log_bytes })
+        Ok(Self { sandboxes: Mutex::default(), directory, isolation, enforcement, log_bytes })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
@@ -78,6 +84,7 @@ impl Registry {
             request,
             self.directory.path(),
             &self.isolation,
+            &self.enforcement,
             self.log_bytes,
         )
         .map_err(|error| ApiError::internal(&error))?;

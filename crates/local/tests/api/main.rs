@@ -6,6 +6,7 @@ mod ending;
 mod files;
 mod isolation;
 mod lifecycle;
+mod limits;
 mod managed;
 mod output;
 mod ports;

@@ -1,0 +1,88 @@
+//! What a sandbox can use at the most, and by what that holds: control groups where they can be made, for the
+//! sandbox as a whole; else limits on each of its processes.
+
+mod cgroup;
+
+use cgroup::Cgroups;
+pub(crate) use cgroup::{Group, Unit};
+
+use std::io;
+use std::process::Command;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Wanted {
+    /// The best that works here
+    Auto,
+    /// Control groups (cgroup v2), which must be writable
+    Cgroups,
+    /// Limits on each process
+    Rlimits,
+}
+
+/// What one sandbox is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of memory.
+    pub(crate) memory: Option<u64>,
+    /// Bytes of a file.
+    pub(crate) file_size: Option<u64>,
+    /// Processors.
+    pub(crate) cpus: Option<f64>,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) enum Enforcement {
+    Cgroups(Cgroups),
+    Rlimits,
+}
+
+impl Enforcement {
+    /// What is wanted, where it works.
+    pub(crate) fn choose(wanted: Wanted) -> io::Result<Self> {
+        if wanted == Wanted::Rlimits {
+            return Ok(Self::Rlimits);
+        }
+        match Cgroups::find() {
+            Ok(cgroups) => Ok(Self::Cgroups(cgroups)),
+            Err(_) if wanted == Wanted::Auto => Ok(Self::Rlimits),
+            Err(error) => Err(io::Error::other(format!(
+                "control groups do not work here: mount cgroup v2 writable and start the server in a group \
+                 without other processes ({error})"
+            ))),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Cgroups(_) => "cgroups",
+            Self::Rlimits => "rlimits",
+        }
+    }
+
+    /// Makes a sandbox's group, where there are any, and tells its agent what is left to it.
+    pub(crate) fn hold(
+        &self,
+        id: &str,
+        limits: &Limits,
+        agent: &mut Command,
+    ) -> io::Result<Option<Group>> {
+        let mut own = vec![("--file-size", limits.file_size)];
+        let group = match self {
+            Self::Cgroups(cgroups) => Some(cgroups.make(id, limits)?),
+            Self::Rlimits => {
+                // As many processors as are asked for in part.
+                let cpus = limits.cpus.map(|cpus| cpus.ceil() as u64);
+                own.extend([("--memory", limits.memory), ("--cpus", cpus)]);
+                None
+            }
+        };
+        for (flag, value) in own {
+            if let Some(value) = value {
+                agent.arg(flag).arg(value.to_string());
+            }
+        }
+        Ok(group)
+    }
+}
