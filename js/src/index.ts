@@ -14,10 +14,12 @@ export {
 } from "./errors.js";
 export type {
   Cursor,
+  DirectoryEntry,
   DaemonInfo,
   HealthCheck,
   HealthCheckInfo,
   HealthResponse,
+  ListDirectoryResponse,
   ManagedProcessExit,
   ManagedProcessInfo,
   NetworkPolicy,
@@ -32,6 +34,7 @@ export type {
   SendSignalResponse,
 } from "./generated/types.js";
 export type { Data } from "./arguments.js";
+export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { CallOptions, ClientOptions } from "./options.js";
 export type { EventIterator, OutputEvent, Stream } from "./output.js";
@@ -45,4 +48,6 @@ export {
   type ProcessAddress,
   Sandbox,
   type StartProcessOptions,
+  type SuspendResumeOptions,
+  type UpdateOptions,
 } from "./sandbox.js";

@@ -7,14 +7,18 @@ import type {
   FollowOptions as CoreFollowOptions,
   ListOptions as CoreListOptions,
   StartOptions as CoreStartOptions,
+  TurnOptions as CoreTurnOptions,
+  UpdateOptions as CoreUpdateOptions,
   DaemonInfo,
   HealthResponse,
+  ListDirectoryResponse,
   OutputResponse,
   ProcessInfo,
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
 import type { CallOptions, ClientOptions } from "./options.js";
+import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import { EventIterator, nextBatch } from "./output.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
@@ -32,6 +36,12 @@ export interface ConnectOptions extends ClientOptions, CallOptions {
 
 /** A process to start. */
 export interface StartProcessOptions extends CoreStartOptions, CallOptions {}
+
+/** What to change of a sandbox. */
+export interface UpdateOptions extends CoreUpdateOptions, CallOptions {}
+
+/** How a sandbox is suspended or resumed. */
+export interface SuspendResumeOptions extends CoreTurnOptions, CallOptions {}
 
 /** How output is followed. */
 export interface FollowOptions extends CoreFollowOptions, CallOptions {
@@ -107,6 +117,26 @@ export class Sandbox implements AsyncDisposable {
   /** What the server says of the sandbox now. */
   info(options?: CallOptions): Promise<SandboxInfo> {
     return this.#call(options, (core, signal) => core.info(signal));
+  }
+
+  /** What the sandbox is doing now, for example `running`. */
+  async status(options?: CallOptions): Promise<string> {
+    return (await this.info(options)).status;
+  }
+
+  /** Changes its name or its exposed ports. */
+  update(options: UpdateOptions): Promise<SandboxInfo> {
+    return this.#call(options, (core, signal) => core.update(options, signal));
+  }
+
+  /** Stops everything in it where it is, and waits until that is done. Only named sandboxes can be. */
+  suspend(options?: SuspendResumeOptions): Promise<void> {
+    return this.#call(options, (core, signal) => core.turn(false, options, signal));
+  }
+
+  /** Lets it go on, and waits until it runs. */
+  resume(options?: SuspendResumeOptions): Promise<void> {
+    return this.#call(options, (core, signal) => core.turn(true, options, signal));
   }
 
   /** Ends the sandbox and everything in it. One that has ended already is no error. */
@@ -204,6 +234,34 @@ export class Sandbox implements AsyncDisposable {
   /** Follows standard error. */
   followStderr(process: ProcessAddress, options?: FollowOptions): EventIterator {
     return this.#follow(STDERR, process, options);
+  }
+
+  /** A file's bytes. */
+  readFile(path: string, options?: TransferOptions): Promise<Uint8Array> {
+    return read(this.#core, path, options);
+  }
+
+  /** A file as a stream of bytes, read as it is taken. Cancelling it closes the connection. */
+  readFileStream(path: string, options?: TransferOptions): Promise<ReadableStream<Uint8Array>> {
+    return readStream(this.#core, path, options);
+  }
+
+  /**
+   * Writes a file, and makes the directories above it. A stream is sent as it comes; browsers collect it
+   * first.
+   */
+  writeFile(path: string, content: FileContent, options?: TransferOptions): Promise<void> {
+    return write(this.#core, path, content, options);
+  }
+
+  /** Deletes a file. */
+  deleteFile(path: string, options?: CallOptions): Promise<void> {
+    return this.#call(options, (core, signal) => core.deleteFile(path, signal));
+  }
+
+  /** What is in a directory. */
+  listDirectory(path: string, options?: CallOptions): Promise<ListDirectoryResponse> {
+    return this.#call(options, (core, signal) => core.listDirectory(path, signal));
   }
 
   /** Whether the sandbox works. */

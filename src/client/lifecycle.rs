@@ -3,11 +3,12 @@
 use super::{Client, Sandbox, json_of, to_json};
 use crate::error::{Error, Result};
 use crate::transport::{Leash, Payload, Reading, Request};
-use crate::types::{self, CreateOptions, ListOptions, SandboxState};
+use crate::types::{self, CreateOptions, ListOptions, SandboxState, TurnOptions, UpdateOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use js_sys::{Array, Object};
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
@@ -33,6 +34,16 @@ fn group(options: &Object, group: &str, names: [&str; 3]) {
     if Object::keys(&out).length() > 0 {
         js::set(options, group, &out);
     }
+}
+
+fn check_ports(options: &Object) -> Result<()> {
+    let ports = js::get(options, "exposed_ports");
+    if Array::is_array(&ports)
+        && ports.unchecked_ref::<Array>().includes(&limits::MANAGEMENT_PORT.into(), 0)
+    {
+        return Err(Error::argument("port 9501 is reserved for sandbox management"));
+    }
+    Ok(())
 }
 
 /// The path of a route about one sandbox, by id or name.
@@ -68,7 +79,7 @@ impl Client {
             retry: true,
         };
         let answer = self.transport.send(&request, &leash).await?;
-        if route == route::DELETE_SANDBOX {
+        if matches!(route, route::DELETE_SANDBOX | route::SUSPEND_SANDBOX | route::RESUME_SANDBOX) {
             return Ok(JsValue::UNDEFINED);
         }
         let answer = json_of(&answer)?;
@@ -79,12 +90,7 @@ impl Client {
     /// Makes a sandbox and waits until it runs. One that does not come up is terminated.
     pub(crate) async fn create(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<Sandbox> {
         let options = types::read("", &options, CreateOptions::FIELDS)?;
-        let ports = js::get(&options, "exposed_ports");
-        if Array::is_array(&ports)
-            && ports.unchecked_ref::<Array>().includes(&limits::MANAGEMENT_PORT.into(), 0)
-        {
-            return Err(Error::argument("port 9501 is reserved for sandbox management"));
-        }
+        check_ports(&options)?;
         let seconds = js::number(&options, "startup_timeout").unwrap_or(STARTUP_SECONDS);
         js::delete(&options, "startup_timeout");
         let name = js::text(&options, "name");
@@ -169,7 +175,8 @@ impl Client {
             base.headers.push(("X-Tensorlake-Route-Hint", hint));
         }
         self.check_key(base.needs_key)?;
-        Ok(Sandbox { client: self, id: info.sandbox_id, name: info.name, base })
+        let (name, base) = (RefCell::new(info.name), RefCell::new(Rc::new(base)));
+        Ok(Sandbox { client: self, id: info.sandbox_id, name, base })
     }
 
     /// Every sandbox, from all pages.
@@ -211,6 +218,65 @@ impl Client {
 }
 
 impl Sandbox {
+    /// Suspends it, or resumes it, and unless `wait` is false waits until that is done.
+    pub(crate) async fn turn(
+        self: Rc<Self>,
+        resume: bool,
+        options: JsValue,
+        leash: Leash,
+    ) -> Result<JsValue> {
+        let options = types::read("", &options, TurnOptions::FIELDS)?;
+        let (route, wanted) = if resume {
+            (route::RESUME_SANDBOX, "running")
+        } else {
+            (route::SUSPEND_SANDBOX, "suspended")
+        };
+        let client = &self.client;
+        let path = path_of(route, &self.id)?;
+        client.clone().lifecycle(route, path, Payload::None, leash.clone()).await?;
+        if js::get(&options, "wait").as_bool() == Some(false) {
+            return Ok(JsValue::UNDEFINED);
+        }
+        let seconds = js::number(&options, "timeout").unwrap_or(STARTUP_SECONDS);
+        let deadline = host::now() + seconds * 1000.0;
+        loop {
+            let path = path_of(route::GET_SANDBOX, &self.id)?;
+            let call =
+                client.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, leash.clone());
+            let info = SandboxState::read(&call.await?)?;
+            if info.status == wanted {
+                if resume {
+                    let there = client.clone().attach(info)?;
+                    self.base.replace(there.base());
+                }
+                return Ok(JsValue::UNDEFINED);
+            }
+            if matches!(info.status.as_str(), "terminated" | "failed" | "timeout") {
+                let text = ["the sandbox has ended: it is ", &info.status];
+                return Err(Error::of(Code::Unavailable, &text));
+            }
+            if host::now() > deadline {
+                let text = ["the sandbox was not ", wanted, " in time: it is ", &info.status];
+                return Err(Error::of(Code::StartTimeout, &text));
+            }
+            leash.sleep(POLL_MS).await?;
+        }
+    }
+
+    /// Changes its record, and gives the new one.
+    pub(crate) async fn update(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<JsValue> {
+        let options = types::read("", &options, UpdateOptions::FIELDS)?;
+        check_ports(&options)?;
+        let path = path_of(route::UPDATE_SANDBOX, &self.id)?;
+        let body = Payload::Json(to_json(&options)?);
+        let client = self.client.clone();
+        let info = client.lifecycle(route::UPDATE_SANDBOX, path, body, leash).await?;
+        if let Some(name) = js::text(&info, "name") {
+            self.name.replace(Some(name));
+        }
+        Ok(info)
+    }
+
     /// The lifecycle API, which knows more of a sandbox than it does itself.
     pub(crate) fn client(&self) -> Rc<Client> {
         self.client.clone()

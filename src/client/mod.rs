@@ -1,6 +1,7 @@
 //! The API's calls, on top of `transport`.
 
 mod collected;
+pub(crate) mod files;
 mod follow;
 mod lifecycle;
 mod limit;
@@ -18,6 +19,7 @@ use crate::types::{self, ConnectionOptions};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use js_sys::{Function, JSON};
 use shoreline_protocol::endpoint::{self, EndpointError, Lifecycle, SandboxBase, Url};
 use shoreline_protocol::error::Code;
@@ -107,14 +109,17 @@ impl Client {
 pub(crate) struct Sandbox {
     client: Rc<Client>,
     pub(crate) id: String,
-    pub(crate) name: Option<String>,
-    base: SandboxBase,
+    pub(crate) name: RefCell<Option<String>>,
+    /// It may be elsewhere after it was resumed.
+    base: RefCell<Rc<SandboxBase>>,
 }
 
 /// A call to a sandbox that is one request.
 pub(crate) struct Call {
     route: Route,
     process: String,
+    /// Which file it is about.
+    file: Option<String>,
     payload: Payload,
     /// Whether its answer may take long.
     patient: bool,
@@ -131,7 +136,14 @@ enum Shape {
 
 impl Call {
     fn new(route: Route, shape: Shape) -> Self {
-        Self { route, process: String::new(), payload: Payload::None, patient: false, shape }
+        Self {
+            route,
+            process: String::new(),
+            file: None,
+            payload: Payload::None,
+            patient: false,
+            shape,
+        }
     }
 }
 
@@ -140,11 +152,14 @@ impl Sandbox {
     pub(crate) async fn call(self: Rc<Self>, call: Call, leash: Leash) -> Result<JsValue> {
         let head_ms =
             if call.patient { self.client.waits.request } else { self.client.waits.connect };
-        let request = Request {
+        let mut request = Request {
             head_ms,
             payload: call.payload,
             ..self.request(call.route, &call.process, Reading::Whole)
         };
+        if let Some(file) = &call.file {
+            files::name_in(&mut request.url, file);
+        }
         let answer = self.client.transport.send(&request, &leash).await?;
         match call.shape {
             Shape::Nothing => Ok(JsValue::UNDEFINED),
@@ -153,11 +168,16 @@ impl Sandbox {
         }
     }
 
+    fn base(&self) -> Rc<SandboxBase> {
+        self.base.borrow().clone()
+    }
+
     fn request(&self, route: Route, process: &str, reading: Reading) -> Request {
+        let base = self.base();
         Request {
             method: route.method,
-            url: joined(&[&self.base.url, &route.fill(&[process])]),
-            headers: self.base.headers.clone(),
+            url: joined(&[&base.url, &route.fill(&[process])]),
+            headers: base.headers.clone(),
             payload: Payload::None,
             reading,
             kind: RequestKind::SandboxPlane,

@@ -1,17 +1,23 @@
 //! The classes that JavaScript sees. Every method clones its handle first, so that freeing an
 //! object while a call is under way harms nothing.
 
+mod download;
 mod output;
 mod sandbox;
 
+pub use download::*;
 pub use output::*;
 pub use sandbox::*;
 
 use crate::error::Result;
+use crate::host;
+use crate::transport::Leash;
 use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
 use alloc::string::String;
 use core::future::Future;
 use futures::future::{FutureExt as _, LocalBoxFuture};
+use futures::lock::Mutex;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -21,6 +27,16 @@ use wasm_bindgen_futures::future_to_promise;
 #[must_use]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// Between two calls of `next` nobody else would see to the connection.
+fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut T)) {
+    let weak = Rc::downgrade(source);
+    leash.on_pull(move || {
+        if let Some(source) = weak.upgrade() {
+            host::spawn(async move { stop(&mut *source.lock().await) });
+        }
+    });
 }
 
 /// A promise of what `future` gives. Boxed, so that the wasm holds what drives a promise once.

@@ -1,7 +1,6 @@
-use super::promise;
+use super::{promise, stop_on_pull};
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
 use crate::error::Result;
-use crate::host;
 use crate::transport::Leash;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -44,16 +43,6 @@ fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsVal
     Ok(if more? { batch_to_js(batch) } else { JsValue::UNDEFINED })
 }
 
-/// Between two calls of `next` nobody else would see to the connection.
-fn stop_on_pull<T: 'static>(leash: &Leash, reader: &Rc<Mutex<Reader<T>>>, stop: fn(&mut T)) {
-    let weak = Rc::downgrade(reader);
-    leash.on_pull(move || {
-        if let Some(reader) = weak.upgrade() {
-            host::spawn(async move { stop(&mut reader.lock().await.source) });
-        }
-    });
-}
-
 /// Output that is followed.
 #[wasm_bindgen]
 pub struct OutputStream {
@@ -74,7 +63,7 @@ impl OutputStream {
         let source = Follow::new(sandbox, route, process, options, on_reconnect, leash.clone())?;
         let cursor = Rc::new(Cell::new(source.cursor()));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
-        stop_on_pull(&leash, &reader, Follow::stop);
+        stop_on_pull(&leash, &reader, |reader| reader.source.stop());
         Ok(Self { reader, leash, cursor })
     }
 }
@@ -124,7 +113,7 @@ impl RunStream {
     ) -> Result<Self> {
         let source = Run::new(sandbox, command, options, on_reconnect, leash.clone())?;
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
-        stop_on_pull(&leash, &reader, Run::stop);
+        stop_on_pull(&leash, &reader, |reader| reader.source.stop());
         Ok(Self { reader, leash })
     }
 }

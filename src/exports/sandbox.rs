@@ -1,7 +1,7 @@
 use super::promise;
-use crate::client::{self, Call, process};
+use crate::client::{self, Call, files, process};
 use crate::error::Error;
-use crate::exports::{OutputStream, RunStream};
+use crate::exports::{Download, OutputStream, RunStream};
 use crate::transport::{Leash, Payload};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -89,7 +89,7 @@ impl Sandbox {
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.0.name.clone()
+        self.0.name.borrow().clone()
     }
 
     /// A promise of `SandboxInfo`.
@@ -100,6 +100,47 @@ impl Sandbox {
     /// Terminates it.
     pub fn terminate(&self, signal: JsValue) -> Promise {
         lifecycle(self.0.client(), route::DELETE_SANDBOX, &self.0.id, signal)
+    }
+
+    /// Suspends it (`resume` false) or resumes it. `options`: `TurnOptions`.
+    pub fn turn(&self, resume: bool, options: JsValue, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move { sandbox.turn(resume, options, Leash::new(signal)?).await })
+    }
+
+    /// A promise of the new `SandboxInfo`. `options`: `UpdateOptions`.
+    pub fn update(&self, options: JsValue, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move { sandbox.update(options, Leash::new(signal)?).await })
+    }
+
+    /// A promise of a [`Download`].
+    #[wasm_bindgen(js_name = readFile)]
+    pub fn read_file(&self, path: JsValue, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move {
+            let leash = Leash::new(signal)?;
+            let download = files::Download::begin(sandbox, path, leash.clone()).await?;
+            Ok(Download::new(download, leash).into())
+        })
+    }
+
+    /// Writes a file. `content`: a body as `fetch` takes it.
+    #[wasm_bindgen(js_name = writeFile)]
+    pub fn write_file(&self, path: &JsValue, content: JsValue, signal: JsValue) -> Promise {
+        self.call(files::write(path, content), signal)
+    }
+
+    /// Deletes a file.
+    #[wasm_bindgen(js_name = deleteFile)]
+    pub fn delete_file(&self, path: &JsValue, signal: JsValue) -> Promise {
+        self.call(files::delete(path), signal)
+    }
+
+    /// A promise of `ListDirectoryResponse`.
+    #[wasm_bindgen(js_name = listDirectory)]
+    pub fn list_directory(&self, path: &JsValue, signal: JsValue) -> Promise {
+        self.call(files::list(path), signal)
     }
 
     /// Begins a run.

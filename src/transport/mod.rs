@@ -38,6 +38,13 @@ pub(crate) enum Payload {
     Bytes(JsValue),
 }
 
+impl Payload {
+    /// Whether it can be sent again.
+    fn is_whole(&self) -> bool {
+        !matches!(self, Self::Bytes(body) if js::get(body, "getReader").is_function())
+    }
+}
+
 /// How the answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -67,6 +74,8 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     /// A part of it that can be shown.
     pub(crate) content_type: String,
+    /// How many bytes it has, where the server says so.
+    pub(crate) length: Option<f64>,
     /// Of [`Reading::Whole`], everything.
     pub(crate) bytes: Vec<u8>,
     pub(crate) body: Body,
@@ -92,7 +101,8 @@ impl Transport {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if error.status == Some(401) && self.key.may_change() && !asked_again {
+            let again = self.key.may_change() && request.payload.is_whole();
+            if error.status == Some(401) && again && !asked_again {
                 asked_again = true;
                 continue;
             }
@@ -149,8 +159,13 @@ impl Transport {
         let header = |name| response.headers().get(name).ok().flatten();
         let content_type: String =
             header("content-type").unwrap_or_default().chars().take(SHOWN_CHARS).collect();
+        // Of what is compressed on the way, it is not the length.
+        let plain = header("content-encoding").is_none();
+        let length = header("content-length").filter(|_| plain);
+        let length = length.and_then(|text| text::decimal(text.as_bytes()));
+        let length = length.map(|length| length as f64);
         if !is_error && request.reading != Reading::Whole {
-            return Ok(Answer { content_type, bytes: Vec::new(), body });
+            return Ok(Answer { content_type, length, bytes: Vec::new(), body });
         }
         let (limit, ms) = if is_error {
             (limits::ERROR_BODY_BYTES, ERROR_BODY_MS)
@@ -163,7 +178,7 @@ impl Transport {
             if bytes.len() == limit {
                 return Err(Error::new(Code::InvalidResponse, "the answer is too large"));
             }
-            return Ok(Answer { content_type, bytes, body });
+            return Ok(Answer { content_type, length, bytes, body });
         }
         // An error whose text cannot be read is still that error.
         let read = read.unwrap_or_default();
@@ -213,6 +228,8 @@ impl Transport {
             Payload::Bytes(bytes) => {
                 headers.set("Content-Type", "application/octet-stream");
                 js::set(&init, "body", bytes);
+                // A stream is sent as it comes.
+                js::set(&init, "duplex", &"half".into());
             }
         }
         js::set(&init, "method", &request.method.as_str().into());

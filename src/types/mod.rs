@@ -34,6 +34,8 @@ pub fn typescript() -> alloc::string::String {
         ConnectionOptions,
         CreateOptions,
         ListOptions,
+        UpdateOptions,
+        TurnOptions,
         StartOptions,
         RunOptions,
         FollowOptions,
@@ -55,6 +57,8 @@ pub fn typescript() -> alloc::string::String {
         Resources,
         NetworkPolicy,
         SandboxInfo,
+        DirectoryEntry,
+        ListDirectoryResponse,
     );
     out
 }

@@ -95,6 +95,24 @@ options! {
         startup_timeout: Seconds,
     }
 
+    /// What to change of a sandbox; what is absent stays.
+    pub struct UpdateOptions {
+        /// A name. An ephemeral sandbox that gets one can be suspended.
+        name: SandboxName,
+        /// Whether exposed ports need no key.
+        allow_unauthenticated_access: bool,
+        /// Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
+        exposed_ports: Vec<u16>,
+    }
+
+    /// How a sandbox is suspended or resumed.
+    pub struct TurnOptions {
+        /// Whether to wait until that is done. Default: true.
+        wait: bool,
+        /// Seconds to wait for it. Default: 300.
+        timeout: Seconds,
+    }
+
     /// Which sandboxes to list.
     pub struct ListOptions {
         /// Only those in this state, for example `running`.

@@ -155,6 +155,27 @@ results! {
         success: bool,
     }
 
+    /// Something in a directory.
+    pub struct DirectoryEntry {
+        /// Its name.
+        name: String,
+        /// Whether it is a directory.
+        is_dir: bool,
+        /// How many bytes; absent for a directory.
+        #[ts(optional, type = "number")]
+        size: Option<f64>,
+        /// When it was last changed.
+        modified_at: Option<Time>,
+    }
+
+    /// What is in a directory.
+    pub struct ListDirectoryResponse {
+        /// The directory, as it was asked for.
+        path: String,
+        /// Directories first, then by name.
+        entries: Vec<DirectoryEntry>,
+    }
+
     /// What a sandbox has.
     pub struct Resources {
         /// Processors.

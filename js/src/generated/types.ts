@@ -128,6 +128,36 @@ status?: string | undefined,
 limit?: number | undefined, };
 
 /**
+ * What to change of a sandbox; what is absent stays.
+ */
+export type UpdateOptions = {
+/**
+ * A name. An ephemeral sandbox that gets one can be suspended.
+ */
+name?: string | undefined,
+/**
+ * Whether exposed ports need no key.
+ */
+allowUnauthenticatedAccess?: boolean | undefined,
+/**
+ * Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
+ */
+exposedPorts?: Array<number> | undefined, };
+
+/**
+ * How a sandbox is suspended or resumed.
+ */
+export type TurnOptions = {
+/**
+ * Whether to wait until that is done. Default: true.
+ */
+wait?: boolean | undefined,
+/**
+ * Seconds to wait for it. Default: 300.
+ */
+timeout?: number | undefined, };
+
+/**
  * A process to start.
  */
 export type StartOptions = {
@@ -708,4 +738,38 @@ sandboxUrl?: string | undefined,
  * Sent back as `X-Tensorlake-Route-Hint`.
  */
 routingHint?: string | undefined, };
+
+/**
+ * Something in a directory.
+ */
+export type DirectoryEntry = {
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * Whether it is a directory.
+ */
+isDir: boolean,
+/**
+ * How many bytes; absent for a directory.
+ */
+size?: number | undefined,
+/**
+ * When it was last changed.
+ */
+modifiedAt?: Date | undefined, };
+
+/**
+ * What is in a directory.
+ */
+export type ListDirectoryResponse = {
+/**
+ * The directory, as it was asked for.
+ */
+path: string,
+/**
+ * Directories first, then by name.
+ */
+entries: Array<DirectoryEntry>, };
 

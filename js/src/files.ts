@@ -1,0 +1,128 @@
+import { bytesOf, checkHandler, type Data, invalid, optionsOf } from "./arguments.js";
+import { call, callSync } from "./core.js";
+import type * as Glue from "./core/shoreline.js";
+import { host } from "./host.js";
+import type { CallOptions } from "./options.js";
+
+/** How far a transfer is. */
+export interface Progress {
+  /** Bytes so far. */
+  transferred: number;
+  /** Bytes in all, where that is known. */
+  total: number | undefined;
+}
+
+/** How a file is transferred. */
+export interface TransferOptions extends CallOptions {
+  /** Called as bytes go; what is given whole is reported at its start and at its end. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** What a file can be written from. */
+export type FileContent = Data | Blob | ReadableStream<Uint8Array>;
+
+/** @internal A failure in the middle is the stream's error. */
+export async function readStream(
+  core: Glue.Sandbox,
+  path: string,
+  options?: TransferOptions,
+): Promise<ReadableStream<Uint8Array>> {
+  const { signal, onProgress }: TransferOptions = optionsOf(options);
+  checkHandler("onProgress", onProgress);
+  const download = await call<Glue.Download>(() => core.readFile(path, signal));
+  const total = download.size;
+  let transferred = 0;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const chunk = await call<Uint8Array | undefined>(() => download.next());
+        if (chunk === undefined) {
+          controller.close();
+          return;
+        }
+        transferred += chunk.length;
+        onProgress?.({ transferred, total });
+        controller.enqueue(chunk);
+      },
+      cancel() {
+        callSync(() => {
+          download.close();
+        });
+      },
+    },
+    // Nothing is read ahead of who reads.
+    { highWaterMark: 0 },
+  );
+}
+
+/** @internal */
+export async function read(core: Glue.Sandbox, path: string, options?: TransferOptions): Promise<Uint8Array> {
+  const reader = (await readStream(core, path, options)).getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    chunks.push(next.value);
+    length += next.value.length;
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** @internal */
+export async function write(
+  core: Glue.Sandbox,
+  path: string,
+  content: FileContent,
+  options?: TransferOptions,
+): Promise<void> {
+  const { signal, onProgress }: TransferOptions = optionsOf(options);
+  checkHandler("onProgress", onProgress);
+  const body = isBody(content) ? content : bytesOf(content);
+  if ("getReader" in body) {
+    const { counted, refused } = counting(body, onProgress);
+    try {
+      const sent = host.streamsUploads ? counted : await new Response(counted).blob();
+      await call(() => core.writeFile(path, sent, signal));
+    } catch (error) {
+      // `fetch` tells of a stream's error as of a broken connection.
+      throw refused() ?? error;
+    }
+    return;
+  }
+  const total = body instanceof Uint8Array ? body.length : body.size;
+  onProgress?.({ transferred: 0, total });
+  await call(() => core.writeFile(path, body, signal));
+  onProgress?.({ transferred: total, total });
+}
+
+/** By what it can do, not by its class: runtimes have several. */
+function isBody(content: unknown): content is Blob | ReadableStream<Uint8Array> {
+  if (typeof content !== "object" || content === null) return false;
+  return "getReader" in content || ("stream" in content && "size" in content);
+}
+
+/** A stream that says how far it is, and refuses what is no bytes. */
+function counting(
+  stream: ReadableStream<Uint8Array>,
+  onProgress: TransferOptions["onProgress"],
+): { counted: ReadableStream<Uint8Array>; refused: () => unknown } {
+  let transferred = 0;
+  let refusal: unknown;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      if (!ArrayBuffer.isView(chunk)) {
+        refusal = invalid("a stream that is written to a file must give Uint8Arrays");
+        throw refusal;
+      }
+      transferred += chunk.byteLength;
+      onProgress?.({ transferred, total: undefined });
+      controller.enqueue(chunk);
+    },
+  });
+  return { counted: stream.pipeThrough(counter), refused: () => refusal };
+}

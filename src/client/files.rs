@@ -1,0 +1,90 @@
+//! Files inside a sandbox, as bytes both ways.
+
+use super::{Call, Sandbox, Shape};
+use crate::error::{Error, Result};
+use crate::transport::{Body, Leash, Payload, Reading};
+use alloc::rc::Rc;
+use alloc::string::String;
+use js_sys::Uint8Array;
+use shoreline_protocol::error::Code;
+use shoreline_protocol::route::{self, Route};
+use wasm_bindgen::prelude::*;
+
+/// Names a file in the address of a request.
+pub(super) fn name_in(url: &mut String, path: &str) {
+    url.push_str("?path=");
+    route::percent_encode(path, url);
+}
+
+fn checked(path: &JsValue) -> Result<String> {
+    let path = path.as_string().filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| Error::argument("a path must be a string that is not empty"))?;
+    if path.bytes().any(|byte| byte == 0) {
+        return Err(Error::argument("a path must be without NUL characters"));
+    }
+    Ok(path)
+}
+
+fn about(route: Route, path: &JsValue, shape: Shape) -> Result<Call> {
+    Ok(Call { file: Some(checked(path)?), ..Call::new(route, shape) })
+}
+
+pub(crate) fn write(path: &JsValue, content: JsValue) -> Result<Call> {
+    let payload = Payload::Bytes(content);
+    Ok(Call { payload, patient: true, ..about(route::WRITE_FILE, path, Shape::Nothing)? })
+}
+
+pub(crate) fn delete(path: &JsValue) -> Result<Call> {
+    about(route::DELETE_FILE, path, Shape::Nothing)
+}
+
+pub(crate) fn list(path: &JsValue) -> Result<Call> {
+    about(route::LIST_DIRECTORY, path, Shape::Object)
+}
+
+/// A file that is read.
+pub(crate) struct Download {
+    /// Nothing once it was ended early.
+    body: Option<Body>,
+    leash: Leash,
+    /// How many bytes it has, where the server says so.
+    pub(crate) size: Option<f64>,
+    read: f64,
+}
+
+impl Download {
+    pub(crate) async fn begin(sandbox: Rc<Sandbox>, path: JsValue, leash: Leash) -> Result<Self> {
+        let path = checked(&path)?;
+        let mut request = sandbox.request(route::READ_FILE, "", Reading::Chunks);
+        name_in(&mut request.url, &path);
+        let answer = sandbox.client.transport.send(&request, &leash).await?;
+        Ok(Self { body: Some(answer.body), leash, size: answer.length, read: 0.0 })
+    }
+
+    /// The next bytes; nothing at the end.
+    ///
+    /// # Errors
+    /// As those of a body. What was read before is part of the file.
+    pub(crate) async fn next(&mut self) -> Result<Option<Uint8Array>> {
+        let Some(body) = &mut self.body else {
+            self.leash.check()?;
+            return Ok(None);
+        };
+        if let Some(chunk) = body.chunk(&self.leash).await? {
+            self.read += chunk.len() as f64;
+            return Ok(Some(Uint8Array::from(chunk)));
+        }
+        self.stop();
+        if self.size.is_some_and(|size| size != self.read) {
+            let what = "the file ended before all of its bytes had come";
+            return Err(Error::new(Code::ConnectionLost, what));
+        }
+        Ok(None)
+    }
+
+    /// Closes the connection, and leaves the caller's signal alone.
+    pub(crate) fn stop(&mut self) {
+        self.body = None;
+        self.leash.release();
+    }
+}

@@ -1,0 +1,45 @@
+use super::{promise, stop_on_pull};
+use crate::client::files;
+use crate::transport::Leash;
+use alloc::rc::Rc;
+use futures::lock::Mutex;
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+/// A file that is read.
+#[wasm_bindgen]
+pub struct Download {
+    source: Rc<Mutex<files::Download>>,
+    size: Option<f64>,
+    leash: Leash,
+}
+
+impl Download {
+    pub(super) fn new(source: files::Download, leash: Leash) -> Self {
+        let size = source.size;
+        let source = Rc::new(Mutex::new(source));
+        stop_on_pull(&leash, &source, files::Download::stop);
+        Self { source, size, leash }
+    }
+}
+
+#[wasm_bindgen]
+impl Download {
+    /// How many bytes it has, where the server says so.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn size(&self) -> Option<f64> {
+        self.size
+    }
+
+    /// A promise of the next bytes; `undefined` at the end.
+    pub fn next(&self) -> Promise {
+        let source = self.source.clone();
+        promise(async move { Ok(source.lock().await.next().await?.into()) })
+    }
+
+    /// Closes the connection at once.
+    pub fn close(&self) {
+        self.leash.pull();
+    }
+}
