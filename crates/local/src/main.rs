@@ -13,6 +13,8 @@ mod sandbox;
 use clap::Parser;
 use isolation::{Isolation, Wanted};
 use limits::Enforcement;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shoreline_protocol::limits::OPEN_FILES;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -53,6 +55,10 @@ struct Args {
     #[arg(long, default_value_t = shoreline_protocol::limits::LOG_BYTES)]
     max_log_bytes: u64,
 
+    /// Bytes of a file that is written to a sandbox
+    #[arg(long, default_value_t = shoreline_protocol::limits::FILE_BYTES)]
+    max_file_bytes: u64,
+
     /// Print one line of JSON with `url` and `apiKey` when ready
     #[arg(long)]
     json: bool,
@@ -73,6 +79,7 @@ fn main() -> io::Result<()> {
         _ => {}
     }
     let args = Args::parse();
+    open_more_files()?;
     // Before there are threads, which would be moved each for itself.
     let enforcement = Enforcement::choose(args.limits)?;
     tokio::runtime::Builder::new_multi_thread()
@@ -99,6 +106,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     let app = Arc::new(http::App {
         registry: sandbox::Registry::new(isolation.clone(), enforcement, args.max_log_bytes)?,
         url: url.clone(),
+        file_bytes: args.max_file_bytes,
         guard: http::Guard::new(token.clone(), args.allow_origins),
         started: Instant::now(),
     });
@@ -130,6 +138,17 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     app.registry.close().await;
     stop.notify_one();
     let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
+    Ok(())
+}
+
+/// Pipes of many processes, connections of many followers: a process may often have no more than 1024 open,
+/// unless it asks for more. What is started here has as many.
+fn open_more_files() -> io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?;
+    }
     Ok(())
 }
 

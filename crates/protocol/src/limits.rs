@@ -75,6 +75,9 @@ pub const SANDBOX_TASKS: usize = 4 * PROCESSES;
 /// Ended processes of one sandbox whose output is kept.
 pub const ENDED_PROCESSES: usize = 1000;
 
+/// Files that a local server has open at the most, where the machine allows as many.
+pub const OPEN_FILES: u64 = 65_536;
+
 /// Bytes of a file that is written to a local server at once.
 pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 

@@ -1,11 +1,11 @@
 //! Files over HTTP (protocol, section 7): opened inside the sandbox, read and written here.
 
-use super::NO_CONTENT;
 use super::request::{Target, json};
+use super::{App, NO_CONTENT};
 use crate::agent::{Agent, How};
 use crate::error::{ApiError, Result};
 use axum::body::{Body, Bytes};
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
@@ -125,6 +125,7 @@ fn byte_range(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
 }
 
 pub(super) async fn write(
+    State(app): State<Arc<App>>,
     Target(sandbox): Target,
     query: RawQuery,
     body: Body,
@@ -134,20 +135,21 @@ pub(super) async fn write(
     let (file, _) = opened(&sandbox.agent, &path, How::Create { mark: mark.clone() }).await?;
     let unfinished =
         Unfinished { agent: sandbox.agent.clone(), path: path.clone(), mark: Some(mark.clone()) };
-    fill(tokio::fs::File::from_std(file), body).await?;
+    let most = sandbox.file_bytes.map_or(app.file_bytes, |most| most.min(app.file_bytes));
+    fill(tokio::fs::File::from_std(file), body, most).await?;
     sandbox.agent.file(&path, How::Commit { mark }).await?;
     unfinished.done();
     Ok(NO_CONTENT)
 }
 
-async fn fill(mut file: tokio::fs::File, body: Body) -> Result<()> {
+async fn fill(mut file: tokio::fs::File, body: Body, most: u64) -> Result<()> {
     let (mut data, mut length) = (body.into_data_stream(), 0);
     while let Some(part) = data.next().await {
         let part =
             part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
         length += part.len() as u64;
-        if length > limits::FILE_BYTES {
-            let text = format!("a file has at most {} bytes", limits::FILE_BYTES);
+        if length > most {
+            let text = format!("a file has at most {most} bytes here");
             return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
         }
         file.write_all(&part).await.map_err(|e| write_failed(&e))?;

@@ -33,6 +33,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// Where this server is reached.
     pub(crate) url: String,
+    /// What a file has at the most.
+    pub(crate) file_bytes: u64,
     pub(crate) guard: Guard,
     pub(crate) started: Instant,
 }
@@ -114,7 +116,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// What the API has and this server has not is told from what nobody has.
 async fn no_route(uri: Uri) -> ApiError {
-    const NOT_HERE: [(&str, &str); 8] = [
+    const NOT_HERE: [(&str, &str); 9] = [
         ("/snapshot", "snapshots"),
         ("/sandbox-pools", "pools"),
         ("/archived-sandboxes", "an archive of sandboxes"),
@@ -122,6 +124,7 @@ async fn no_route(uri: Uri) -> ApiError {
         ("/copy", "copies of sandboxes"),
         ("/file_systems", "file systems"),
         ("/logs", "logs of sandboxes: read the output of its processes"),
+        ("/api/v1/blob/", "blobs of images"),
         ("/api/v1/ssh/", "SSH: open a terminal"),
     ];
     match NOT_HERE.iter().find(|(part, _)| uri.path().contains(part)) {

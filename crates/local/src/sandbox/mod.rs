@@ -29,6 +29,8 @@ pub(crate) struct Sandbox {
     pub(crate) agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
+    /// What a file has at the most.
+    pub(crate) file_bytes: Option<u64>,
     /// Whether it has the machine's network.
     pub(crate) network: bool,
     timeout_secs: Option<u64>,
@@ -82,6 +84,7 @@ impl Sandbox {
             agent,
             image: request.image,
             resources: request.resources,
+            file_bytes: limits.file_size,
             network,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),

@@ -223,3 +223,21 @@ async fn who_is_refused_while_sending_is_told_so() {
         assert_eq!(refused(request.body(vec![7; 16 << 20])).await, (status, code.to_owned()));
     }
 }
+
+#[tokio::test]
+async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
+    let server = Server::start(&["--max-file-bytes", "2000000"]);
+    let all = server.sandbox().await;
+    let body = json!({ "resources": { "disk_mb": 1 } });
+    let made = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let small = server.attach(made["sandbox_id"].as_str().unwrap());
+    for (sandbox, most) in [(all, 2_000_000), (small, 1 << 20)] {
+        put(&sandbox, "file", vec![7; most]).await;
+        let larger = on(&sandbox, Method::PUT, "other").body(vec![7; most + 1]);
+        assert_eq!(refused(larger).await, (413, "PAYLOAD_TOO_LARGE".to_owned()));
+        let files = async || sandbox.run_script("ls -A").await.stdout().to_owned();
+        // It is removed once nobody writes it any more.
+        while files().await != "file\n" {}
+    }
+}

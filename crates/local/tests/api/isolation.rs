@@ -52,6 +52,13 @@ async fn nothing_of_the_host_is_seen() {
     )
     .await;
     assert!(!processes.contains(KEY) && !processes.contains("43219"), "{processes}");
+    for kind in ["cgroup", "ipc", "mnt", "pid", "user", "uts"] {
+        let link = format!("/proc/self/ns/{kind}");
+        let own = std::fs::read_link(&link).unwrap();
+        let inside = prints(&sandbox, &format!("readlink {link}")).await;
+        assert_ne!(inside.trim(), own.to_str().unwrap());
+        assert_ne!(inside, prints(&other, &format!("readlink {link}")).await);
+    }
     let id = sandbox.run(json!({ "command": "ps", "args": ["-e", "-o", "comm="] })).await;
     assert!(id.stdout().lines().count() < 8, "{}", id.stdout());
     // Nor their files.

@@ -3,6 +3,7 @@
 use crate::server::{Server, isolations, refused};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use shoreline_protocol::limits;
 
 async fn create(server: &Server, body: Value) -> Value {
     let answer = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
@@ -315,6 +316,8 @@ async fn what_this_server_has_not_is_told_from_what_nobody_has() {
         "/sandbox-pools/x",
         "/archived-sandboxes",
         "/v1/namespaces/d/snapshots",
+        "/api/v1/blob/sign",
+        "/api/v1/ssh/enable",
         &snapshot,
     ] {
         let request = server.request(Method::POST, path);
@@ -324,4 +327,19 @@ async fn what_this_server_has_not_is_told_from_what_nobody_has() {
     assert_eq!(refused(nobody).await, (404, "ROUTE_NOT_FOUND".to_owned()));
     let key = server.request(Method::POST, "/platform/v1/keys/introspect").send().await.unwrap();
     assert_eq!(key.json::<Value>().await.unwrap()["projectId"], "default");
+}
+
+#[tokio::test]
+async fn so_many_live_at_once_and_the_next_is_refused() {
+    let server = Server::start(&[]);
+    let mut last = Value::Null;
+    for _ in 0..limits::SANDBOXES {
+        last = create(&server, json!({})).await;
+    }
+    let next = server.request(Method::POST, "/sandboxes").json(&json!({}));
+    assert_eq!(refused(next).await, (429, "TOO_MANY_SANDBOXES".to_owned()));
+    // One that has ended makes room.
+    let path = format!("/sandboxes/{}", last["sandbox_id"].as_str().unwrap());
+    server.request(Method::DELETE, &path).send().await.unwrap();
+    create(&server, json!({})).await;
 }

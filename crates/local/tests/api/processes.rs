@@ -1,9 +1,11 @@
 //! Processes: how they start, what they see, how they are signalled and fed, how they end.
 
 use crate::server::{Server, is_alive};
+use futures::{StreamExt as _, stream};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
+use shoreline_protocol::limits;
 use shoreline_protocol::output::End;
 use std::time::Duration;
 
@@ -343,4 +345,21 @@ async fn what_a_leader_leaves_behind_may_finish_its_output_and_is_then_ended() {
     let seen = seen.await.unwrap();
     assert_eq!(seen.exit_code(), Some(4));
     assert!(!is_alive(seen.stdout().trim().parse().unwrap()));
+}
+
+#[tokio::test]
+async fn so_many_run_at_once_and_the_next_is_refused() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let body = json!({ "command": "sleep", "args": ["1000"] });
+    let start = || sandbox.start(body.clone());
+    let started: Vec<_> =
+        stream::iter(0..limits::PROCESSES).map(|_| start()).buffer_unordered(64).collect().await;
+    let next = sandbox.request(Method::POST, "/processes").json(&body);
+    assert_eq!(sandbox.refused(next).await, (429, "TOO_MANY_PROCESSES".to_owned()));
+    // One that has ended makes room.
+    let path = format!("/processes/{}", started[0]["pid"]);
+    sandbox.request(Method::DELETE, &path).send().await.unwrap();
+    sandbox.follow(started[0]["pid"].as_u64().unwrap(), "output", None).await;
+    start().await;
 }

@@ -25,7 +25,10 @@ pub struct Server {
 impl Server {
     pub fn start(args: &[&str]) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_shoreline-local"))
+        // As on most machines, few files are open at once unless the server sees to it.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_shoreline-local"))
             .args(["--port", "0", "--json", "--until-stdin-closes"])
             .args(if args.contains(&"--isolation") { &[][..] } else { &["--isolation", "none"] })
             .args(args)
