@@ -1,7 +1,8 @@
 // What a runtime's entry knows of it that cannot be asked for.
+import { UsageError } from "./errors.js";
 
-/** What makes a WebSocket; only those that are not the runtime's own take headers. */
-export type WebSocketConstructor = new (
+/** What makes a WebSocket. Those that are not the runtime's own, as that of `ws`, take headers. */
+export type SocketConstructor = new (
   url: string,
   protocols?: string[],
   options?: { headers: Record<string, string> },
@@ -10,8 +11,8 @@ export type WebSocketConstructor = new (
 interface Host {
   /** Whether `fetch` sends a stream as it comes. Browsers do it over HTTP/2 only, and fail otherwise. */
   streamsUploads: boolean;
-  /** Where a WebSocket is had, where there is no global one. */
-  webSocket?: () => Promise<WebSocketConstructor>;
+  /** A WebSocket that is better than the global one. */
+  socket?: () => Promise<SocketConstructor | undefined>;
 }
 
 export let host: Host = { streamsUploads: false };
@@ -19,4 +20,15 @@ export let host: Host = { streamsUploads: false };
 /** Each runtime's entry says what is not as in browsers. */
 export function useHost(other: Host): void {
   host = other;
+}
+
+/** The caller's WebSocket, or the best that there is. */
+export async function socketConstructor(given: SocketConstructor | undefined): Promise<SocketConstructor> {
+  const { WebSocket } = globalThis as { WebSocket?: SocketConstructor };
+  const found = given ?? (await host.socket?.()) ?? WebSocket;
+  if (typeof found === "function") return found;
+  throw new UsageError({
+    code: "missing_capability",
+    message: "this runtime has no WebSocket: install the package `ws`, or pass one as the `WebSocket` option",
+  });
 }

@@ -26,6 +26,7 @@ export type {
   OutputResponse,
   ProcessInfo,
   ProcessUser,
+  PtyInfo,
   Reconnect,
   Resources,
   RestartPolicy,
@@ -38,6 +39,7 @@ export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { CallOptions, ClientOptions } from "./options.js";
 export type { EventIterator, OutputEvent, Stream } from "./output.js";
+export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyDataHandler } from "./pty.js";
 export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
 export type { ReconnectInfo, RunningCommand, RunOptions } from "./run.js";
 export {

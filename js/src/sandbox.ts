@@ -14,12 +14,15 @@ import type {
   ListDirectoryResponse,
   OutputResponse,
   ProcessInfo,
+  PtyInfo,
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
 import type { CallOptions, ClientOptions } from "./options.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
+import type { SocketConstructor } from "./host.js";
 import { EventIterator, nextBatch } from "./output.js";
+import { connectPty, createPty, type CreatePtyOptions, type Pty, type PtyConnectionOptions } from "./pty.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */
@@ -59,18 +62,20 @@ const STDERR = 2;
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox implements AsyncDisposable {
   readonly #core: Glue.Sandbox;
+  readonly #Socket: SocketConstructor | undefined;
   #owned: boolean;
 
-  private constructor(handle: Glue.Sandbox, owned: boolean) {
+  private constructor(handle: Glue.Sandbox, owned: boolean, { WebSocket }: ClientOptions) {
     this.#core = handle;
     this.#owned = owned;
+    this.#Socket = WebSocket;
   }
 
   /** Makes a sandbox and waits until it runs. `await using` terminates it at the end. */
   static async create(options?: CreateOptions): Promise<Sandbox> {
     const given: CreateOptions = optionsOf(options);
     const from = await client(given);
-    return new Sandbox(await call(() => from.create(given, given.signal)), true);
+    return new Sandbox(await call(() => from.create(given, given.signal)), true, given);
   }
 
   /**
@@ -86,7 +91,7 @@ export class Sandbox implements AsyncDisposable {
     const id = idOrName(given.sandboxId);
     const direct = given.proxyUrl !== undefined;
     const from = await client(given);
-    return new Sandbox(await call(() => from.connect(id, direct, given.signal)), false);
+    return new Sandbox(await call(() => from.connect(id, direct, given.signal)), false, given);
   }
 
   /** Every sandbox, from all pages of the list. */
@@ -262,6 +267,21 @@ export class Sandbox implements AsyncDisposable {
   /** What is in a directory. */
   listDirectory(path: string, options?: CallOptions): Promise<ListDirectoryResponse> {
     return this.#call(options, (core, signal) => core.listDirectory(path, signal));
+  }
+
+  /** Opens a terminal and attaches to it. */
+  createPty(options: CreatePtyOptions): Promise<Pty> {
+    return createPty(this.#core, this.#Socket, options);
+  }
+
+  /** Attaches to a terminal's session. */
+  connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
+    return connectPty(this.#core, this.#Socket, { sessionId, token }, options);
+  }
+
+  /** Every terminal's session. */
+  listPtys(options?: CallOptions): Promise<PtyInfo[]> {
+    return this.#call(options, (core, signal) => core.ptys(signal));
   }
 
   /** Whether the sandbox works. */

@@ -6,6 +6,7 @@ mod follow;
 mod lifecycle;
 mod limit;
 pub(crate) mod process;
+pub(crate) mod pty;
 mod run;
 
 pub(crate) use follow::{Follow, cursor_to_js};

@@ -4,10 +4,12 @@
 mod download;
 mod output;
 mod sandbox;
+mod terminal;
 
 pub use download::*;
 pub use output::*;
 pub use sandbox::*;
+pub use terminal::*;
 
 use crate::error::Result;
 use crate::host;

@@ -1,5 +1,5 @@
 use super::promise;
-use crate::client::{self, Call, files, process};
+use crate::client::{self, Call, files, process, pty};
 use crate::error::Error;
 use crate::exports::{Download, OutputStream, RunStream};
 use crate::transport::{Leash, Payload};
@@ -227,6 +227,34 @@ impl Sandbox {
         let leash = Leash::new(signal)?;
         OutputStream::new(self.0.clone(), route, process, options, on_reconnect, leash)
             .map_err(Into::into)
+    }
+
+    /// A promise of `PtySessionInfo`. `options`: `CreatePtyOptions`.
+    #[wasm_bindgen(js_name = createPty)]
+    pub fn create_pty(&self, options: &JsValue, signal: JsValue) -> Promise {
+        self.call(pty::create(options), signal)
+    }
+
+    /// A promise of an array of `PtyInfo`.
+    pub fn ptys(&self, signal: JsValue) -> Promise {
+        self.call(Ok(pty::list()), signal)
+    }
+
+    /// A promise of `PtyInfo`.
+    pub fn pty(&self, session: &JsValue, signal: JsValue) -> Promise {
+        self.call(pty::info(session), signal)
+    }
+
+    /// Ends a terminal's session.
+    #[wasm_bindgen(js_name = killPty)]
+    pub fn kill_pty(&self, session: &JsValue, signal: JsValue) -> Promise {
+        self.call(pty::kill(session), signal)
+    }
+
+    /// A promise of `[url, headers]` of a terminal's socket.
+    pub fn socket(&self, session: JsValue, token: JsValue, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move { sandbox.socket(session, token, Leash::new(signal)?).await })
     }
 
     /// A promise of `HealthResponse`.

@@ -44,7 +44,7 @@ impl Key {
         matches!(self, Self::Ask { .. })
     }
 
-    pub(super) async fn get(&self, again: bool, leash: &Leash) -> Result<Option<String>> {
+    pub(crate) async fn get(&self, again: bool, leash: &Leash) -> Result<Option<String>> {
         let (ask, last) = match self {
             Self::None => return Ok(None),
             Self::Fixed(key) => return Ok(Some(key.clone())),

@@ -38,6 +38,7 @@ pub fn typescript() -> alloc::string::String {
         TurnOptions,
         StartOptions,
         RunOptions,
+        CreatePtyOptions,
         FollowOptions,
         Reconnect,
         Cursor,
@@ -57,6 +58,8 @@ pub fn typescript() -> alloc::string::String {
         Resources,
         NetworkPolicy,
         SandboxInfo,
+        PtySessionInfo,
+        PtyInfo,
         DirectoryEntry,
         ListDirectoryResponse,
     );

@@ -219,6 +219,23 @@ options! {
         health_check: HealthCheck,
     }
 
+    /// A terminal to open.
+    pub struct CreatePtyOptions {
+        /// What runs in it, for example `bash`.
+        #[cfg_attr(feature = "ts", ts(optional = false, type = "string"))]
+        command: String,
+        /// Arguments; nothing is expanded.
+        args: Vec<String>,
+        /// Variables added to the sandbox's environment.
+        env: BTreeMap<String, String>,
+        /// The directory to start in. Default: the sandbox's.
+        working_dir: String,
+        /// Rows, from 1 to 500. Default: 24.
+        rows: u16,
+        /// Columns, from 1 to 1000. Default: 80.
+        cols: u16,
+    }
+
     /// A command to run to its end.
     pub struct RunOptions {
         /// Arguments; nothing is expanded, there is no shell.

@@ -155,6 +155,40 @@ results! {
         success: bool,
     }
 
+    /// A new terminal's session, as `connectPty` takes it.
+    pub struct PtySessionInfo {
+        /// Its id.
+        session_id: String,
+        /// What lets in whoever has it.
+        token: String,
+    }
+
+    /// A terminal's session.
+    pub struct PtyInfo {
+        /// Its id.
+        session_id: String,
+        /// The process in it.
+        pid: u32,
+        /// The command.
+        command: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// How many rows it has.
+        rows: u16,
+        /// How many columns.
+        cols: u16,
+        /// When it was opened.
+        created_at: Time,
+        /// When it ended.
+        ended_at: Option<Time>,
+        /// How; absent for a signal, or where the server lost it.
+        exit_code: Option<i32>,
+        /// Whether it goes on.
+        is_alive: bool,
+        /// Whether the memory limit ended it.
+        oom_killed: Option<bool>,
+    }
+
     /// Something in a directory.
     pub struct DirectoryEntry {
         /// Its name.

@@ -5,6 +5,7 @@ import "./follow.js";
 import "./lifecycle.js";
 import "./peer.js";
 import "./process.js";
+import "./pty.js";
 import "./run.js";
 
 export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";

@@ -41,6 +41,7 @@ pub mod run;
 mod scan;
 pub mod sse;
 pub mod stream;
+pub mod terminal;
 pub mod text;
 pub mod transcript;
 pub mod utf8;

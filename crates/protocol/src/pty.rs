@@ -40,8 +40,8 @@ pub enum Input<'a> {
     Data(&'a [u8]),
     /// The terminal's size has changed.
     Resize(Size),
-    /// Output may be sent. With a position (beyond the public protocol): from that byte of the
-    /// session's output on, which the server answers with [`Output::Position`].
+    /// Output may be sent. With a position (beyond the public protocol), which only a server that
+    /// counts is told: from that byte of the session's output on.
     Ready(Option<u64>),
 }
 
@@ -87,7 +87,8 @@ pub enum Output<'a> {
     Data(&'a [u8]),
     /// The session has ended with this code; -1 = a signal, or unknown.
     Exit(i32),
-    /// Which byte of the session's output comes next, from 0 (beyond the public protocol).
+    /// Which byte of the session's output comes next, from 0 (beyond the public protocol). A server
+    /// that counts says it before anything else.
     Position(u64),
 }
 

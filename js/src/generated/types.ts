@@ -254,6 +254,35 @@ maxLineBytes?: number | undefined,
 longLine?: "error" | "cut" | undefined, };
 
 /**
+ * A terminal to open.
+ */
+export type CreatePtyOptions = {
+/**
+ * What runs in it, for example `bash`.
+ */
+command: string,
+/**
+ * Arguments; nothing is expanded.
+ */
+args?: Array<string> | undefined,
+/**
+ * Variables added to the sandbox's environment.
+ */
+env?: { [key in string]: string } | undefined,
+/**
+ * The directory to start in. Default: the sandbox's.
+ */
+workingDir?: string | undefined,
+/**
+ * Rows, from 1 to 500. Default: 24.
+ */
+rows?: number | undefined,
+/**
+ * Columns, from 1 to 1000. Default: 80.
+ */
+cols?: number | undefined, };
+
+/**
  * How output is followed.
  */
 export type FollowOptions = {
@@ -738,6 +767,68 @@ sandboxUrl?: string | undefined,
  * Sent back as `X-Tensorlake-Route-Hint`.
  */
 routingHint?: string | undefined, };
+
+/**
+ * A new terminal's session, as `connectPty` takes it.
+ */
+export type PtySessionInfo = {
+/**
+ * Its id.
+ */
+sessionId: string,
+/**
+ * What lets in whoever has it.
+ */
+token: string, };
+
+/**
+ * A terminal's session.
+ */
+export type PtyInfo = {
+/**
+ * Its id.
+ */
+sessionId: string,
+/**
+ * The process in it.
+ */
+pid: number,
+/**
+ * The command.
+ */
+command: string,
+/**
+ * Its arguments.
+ */
+args: Array<string>,
+/**
+ * How many rows it has.
+ */
+rows: number,
+/**
+ * How many columns.
+ */
+cols: number,
+/**
+ * When it was opened.
+ */
+createdAt: Date,
+/**
+ * When it ended.
+ */
+endedAt?: Date | undefined,
+/**
+ * How; absent for a signal, or where the server lost it.
+ */
+exitCode?: number | undefined,
+/**
+ * Whether it goes on.
+ */
+isAlive: boolean,
+/**
+ * Whether the memory limit ended it.
+ */
+oomKilled?: boolean | undefined, };
 
 /**
  * Something in a directory.

@@ -197,15 +197,10 @@ async fn write_output(
         let begun = *begin.borrow_and_update();
         if let (None, Some(Begin(wanted))) = (next, begun) {
             let (start, end) = session.positions();
-            next = Some(match wanted {
-                None => start,
-                Some(wanted) => {
-                    let from = wanted.clamp(start, end);
-                    let position = Output::Position(from).encode();
-                    to_client.send(Message::Binary(position.into())).await.ok()?;
-                    from
-                }
-            });
+            let from = wanted.unwrap_or(start).clamp(start, end);
+            let position = Output::Position(from).encode();
+            to_client.send(Message::Binary(position.into())).await.ok()?;
+            next = Some(from);
         }
         if let Some(position) = next {
             match session.at(position) {

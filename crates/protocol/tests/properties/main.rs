@@ -8,6 +8,7 @@ mod oracle;
 mod output;
 mod run;
 mod sse;
+mod terminal;
 mod text;
 mod transcript;
 

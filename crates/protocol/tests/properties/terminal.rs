@@ -1,0 +1,117 @@
+use proptest::prelude::*;
+use shoreline_protocol::pty::{Loss, Output};
+use shoreline_protocol::retry::Policy;
+use shoreline_protocol::terminal::{News, Terminal};
+
+/// A session whose output is the numbers of its bytes, and a server that keeps the last of it.
+struct Session {
+    kept: u64,
+    written: u64,
+}
+
+impl Session {
+    fn byte(at: u64) -> u8 {
+        (at % 251) as u8
+    }
+
+    /// Where a client that attaches begins, and what it gets, cut into messages.
+    fn history(&self, wanted: Option<u64>, counts: bool, cut: usize) -> (u64, Vec<Vec<u8>>) {
+        let start = self.written.saturating_sub(self.kept);
+        let from = wanted.filter(|_| counts).unwrap_or(start).clamp(start, self.written);
+        let bytes: Vec<u8> = (from..self.written).map(Self::byte).collect();
+        let position = counts.then(|| Output::Position(from).encode());
+        let data = bytes.chunks(cut).map(|data| Output::Data(data).encode());
+        (from, position.into_iter().chain(data).collect())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// However often the connection breaks: every byte once and in order, or a gap that is told, or a
+    /// screen that begins anew with what the server keeps.
+    #[test]
+    fn nothing_comes_twice_and_nothing_is_missing_in_silence(
+        connections in prop::collection::vec(
+            (0_u64..40, 0_usize..8, 1_usize..9, 0_u64..20, 0_u8..6),
+            1..12,
+        ),
+        kept in 1_u64..60,
+        counts in any::<bool>(),
+        heeds in any::<bool>(),
+    ) {
+        let mut terminal = Terminal::default();
+        let mut session = Session { kept, written: 0 };
+        // What the screen shows, and which byte comes next where that is known.
+        let mut shown: Vec<u8> = Vec::new();
+        let mut next = None;
+        for (written, read, cut, live, other) in connections {
+            session.written += written;
+            // Behind one address there may be servers of two kinds.
+            let counts = counts ^ (other == 0);
+            let ready = terminal.ready();
+            let wanted = ready.get(1..9).map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+            // A server may count, and yet begin where it likes.
+            let (from, mut messages) = session.history(wanted.filter(|_| heeds), counts, cut);
+            let more: Vec<u8> = (session.written..session.written + live).map(Session::byte).collect();
+            session.written += live;
+            messages.push(Output::Data(&more).encode());
+            let all = messages.len();
+            if read > 0 {
+                // Who comes late is told nothing of what was before.
+                next = if counts { next.or(Some(from)) } else { None };
+            }
+            for message in messages.into_iter().take(read.min(all)) {
+                let news = terminal.receive(&message);
+                match news {
+                    None => {}
+                    Some(News::Gap(bytes)) => {
+                        next = next.map(|next: u64| next + bytes);
+                        shown.clear();
+                    }
+                    Some(News::Anew(data) | News::Data(data)) => {
+                        if matches!(news, Some(News::Anew(_))) {
+                            shown.clear();
+                            next = counts.then_some(from);
+                        }
+                        if let Some(next) = &mut next {
+                            for byte in data {
+                                prop_assert_eq!(*byte, Session::byte(*next));
+                                *next += 1;
+                            }
+                        }
+                        shown.extend(data);
+                    }
+                    Some(News::Exit(_)) => prop_assert!(false),
+                }
+            }
+            prop_assert_eq!(terminal.closed(None, ""), Err(Loss::ConnectionLost));
+            prop_assert!(shown.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 251), "{:?}", shown);
+        }
+    }
+
+    #[test]
+    fn any_message_is_taken(messages in prop::collection::vec(any::<Vec<u8>>(), 0..9)) {
+        let mut terminal = Terminal::default();
+        terminal.ready();
+        for message in &messages {
+            terminal.receive(message);
+        }
+    }
+}
+
+#[test]
+fn it_comes_back_only_where_that_can_help_and_not_for_ever() {
+    let policy = Policy { max_retries: 2, base_ms: 100, max_delay_ms: 1000 };
+    for loss in [Loss::SessionTerminated, Loss::Policy, Loss::InputRateLimit, Loss::ExitUnknown] {
+        assert_eq!(Terminal::default().again(loss, 0.0, &policy), None);
+    }
+    let mut terminal = Terminal::default();
+    let mut again = || terminal.again(Loss::ConnectionLost, 0.0, &policy);
+    assert_eq!([again(), again(), again()], [Some(100), Some(200), None]);
+    terminal.ready();
+    terminal.receive(&Output::Data(b"x").encode());
+    assert_eq!(terminal.again(Loss::ConnectionLost, 0.0, &policy), Some(100));
+    assert_eq!(terminal.closed(Some(1000), "exit:3"), Ok(3));
+    assert_eq!(terminal.again(Loss::ConnectionLost, 0.0, &policy), None);
+}

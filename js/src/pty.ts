@@ -1,0 +1,408 @@
+import { bytesOf, checkHandler, type Data, optionsOf } from "./arguments.js";
+import { call, callSync, core } from "./core.js";
+import type * as Glue from "./core/shoreline.js";
+import { ConnectionError, ProtocolError, ShorelineError } from "./errors.js";
+import type {
+  CreatePtyOptions as CoreCreatePtyOptions,
+  PtySessionInfo,
+  Reconnect,
+} from "./generated/types.js";
+import { type SocketConstructor, socketConstructor } from "./host.js";
+import type { CallOptions } from "./options.js";
+
+/** What a terminal writes. Characters and escape sequences may be cut anywhere. */
+export type PtyDataHandler = (data: Uint8Array) => void;
+
+/** How a terminal is attached to. */
+export interface PtyConnectionOptions extends CallOptions {
+  /** Gets what the terminal writes. */
+  onData?: PtyDataHandler | undefined;
+  /** Gets the exit code, -1 for a signal, once the session has ended. */
+  onExit?: ((exitCode: number) => void) | undefined;
+  /** Attach again when the connection breaks. Default: no. `true` is 10 tries, at most 5 s apart. */
+  reattach?: boolean | Reconnect | undefined;
+  /**
+   * Called when the connection was taken up again. `lostBytes` is how much output is missing, or undefined
+   * where the server cannot say: the terminal is then cleared and shows what the server keeps. Without it,
+   * output that is missing ends the session's `wait` with an error.
+   */
+  onReattach?: ((info: { lostBytes: number | undefined }) => void) | undefined;
+}
+
+/** A terminal to open, and how it is attached to. */
+export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOptions {}
+
+/** What is kept of output that nobody has taken yet: the last of it, as much as servers keep. */
+const WAITING_BYTES = 1024 * 1024;
+/** Clears a terminal: ECMA-48's RIS. */
+const RESET = Uint8Array.of(0x1b, 0x63);
+
+/** A terminal in a sandbox. Method names are those of the official SDK. */
+export class Pty implements AsyncDisposable {
+  /** The session's id. */
+  readonly sessionId: string;
+  /** What lets in whoever has it. */
+  readonly token: string;
+  readonly #sandbox: Glue.Sandbox;
+  readonly #terminal: Glue.Terminal;
+  readonly #Socket: SocketConstructor;
+  readonly #onReattach: PtyConnectionOptions["onReattach"];
+  readonly #dataHandlers = new Set<PtyDataHandler>();
+  readonly #exitHandlers = new Set<(exitCode: number) => void>();
+  readonly #exit: Promise<number>;
+  #exited!: (exitCode: number) => void;
+  #failed!: (error: unknown) => void;
+  #over = false;
+  #socket: WebSocket | undefined;
+  #connecting: Promise<this> | undefined;
+  /** What came before anybody wanted it. */
+  #waiting: Uint8Array[] | undefined = [];
+  #waitingBytes = 0;
+  #size: Uint8Array | undefined;
+  #attachments = 0;
+  /** While it is attached again. */
+  #returning: Promise<void> | undefined;
+  /** Whether the first message of an attachment is due. */
+  #fresh = false;
+  #typing: Promise<void> = Promise.resolve();
+  #readable: ReadableStream<Uint8Array> | undefined;
+  #writable: WritableStream<Data> | undefined;
+
+  /** @internal */
+  constructor(
+    sandbox: Glue.Sandbox,
+    terminal: Glue.Terminal,
+    Socket: SocketConstructor,
+    { sessionId, token }: PtySessionInfo,
+    { onData, onExit, onReattach }: PtyConnectionOptions,
+  ) {
+    this.#sandbox = sandbox;
+    this.#terminal = terminal;
+    this.#Socket = Socket;
+    this.sessionId = sessionId;
+    this.token = token;
+    this.#onReattach = onReattach;
+    this.#exit = new Promise((resolve, reject) => {
+      this.#exited = resolve;
+      this.#failed = reject;
+    });
+    // Who waits is told; who does not need not be.
+    this.#exit.catch(noop);
+    if (onData) this.onData(onData);
+    if (onExit) this.onExit(onExit);
+  }
+
+  /** Gives what the terminal writes to `handler`, what nobody has taken yet first. Gives what ends that. */
+  onData(handler: PtyDataHandler): () => void {
+    checkHandler("handler", handler);
+    this.#dataHandlers.add(handler);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const data of waiting) handler(data);
+    return () => {
+      this.#dataHandlers.delete(handler);
+    };
+  }
+
+  /** Gives the exit code to `handler`. Gives what ends that. */
+  onExit(handler: (exitCode: number) => void): () => void {
+    checkHandler("handler", handler);
+    const told = (exitCode: number) => {
+      if (this.#exitHandlers.delete(told)) handler(exitCode);
+    };
+    this.#exitHandlers.add(told);
+    if (this.#over) void this.#exit.then(told, noop);
+    return () => {
+      this.#exitHandlers.delete(told);
+    };
+  }
+
+  /** Attaches, unless it is attached. */
+  connect(options?: CallOptions): Promise<this> {
+    if (this.#socket) return Promise.resolve(this);
+    this.#connecting ??= this.#attach(options?.signal).finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  /**
+   * Types. Calls are served in order, at a pace that servers take; a promise is kept once all was sent. What
+   * is under way when a connection breaks may be lost: nothing in the protocol says how far input has come.
+   */
+  sendInput(input: Data): Promise<void> {
+    const turn = this.#typing.then(() => this.#type(bytesOf(input)));
+    this.#typing = turn.catch(noop);
+    return turn;
+  }
+
+  /** Sets the terminal's size, which is set again when it is attached again. */
+  async resize(cols: number, rows: number): Promise<void> {
+    const message = callSync(() => this.#terminal.resize(cols, rows));
+    this.#size = message;
+    await this.#returning;
+    this.#open().send(message);
+  }
+
+  /** The exit code, -1 for a signal. Rejects when the session is lost. */
+  wait(): Promise<number> {
+    return this.#exit;
+  }
+
+  /** Leaves the session, which goes on; `connect` attaches again. */
+  disconnect(code = 1000, reason = "client disconnect"): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close(code, reason);
+  }
+
+  /** Ends the session. */
+  kill(options?: CallOptions): Promise<void> {
+    return call(() => this.#sandbox.killPty(this.sessionId, options?.signal));
+  }
+
+  /** Ends the session if it goes on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) await this.kill();
+    this.disconnect();
+  }
+
+  /** What the terminal writes, to the session's end. A terminal is not slowed by a slow reader. */
+  get readable(): ReadableStream<Uint8Array> {
+    let stop = noop;
+    this.#readable ??= new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const off = this.onData((data) => {
+          controller.enqueue(data);
+        });
+        const end = (close: () => void) => {
+          if (stop !== noop) close();
+          stop();
+        };
+        stop = () => {
+          stop = noop;
+          off();
+        };
+        this.#exit.then(
+          () => {
+            end(() => {
+              controller.close();
+            });
+          },
+          (error: unknown) => {
+            end(() => {
+              controller.error(error);
+            });
+          },
+        );
+      },
+      cancel: () => {
+        stop();
+      },
+    });
+    return this.#readable;
+  }
+
+  /** What is typed. Closing it ends nothing: a terminal's end of input is typed, as Ctrl-D. */
+  get writable(): WritableStream<Data> {
+    this.#writable ??= new WritableStream({ write: (data) => this.sendInput(data) });
+    return this.#writable;
+  }
+
+  #open(): WebSocket {
+    if (this.#socket) return this.#socket;
+    throw new ConnectionError({
+      code: "session_closed",
+      message: this.#over
+        ? "the terminal's session has ended"
+        : "the terminal is not connected: call `connect`",
+    });
+  }
+
+  async #type(input: Uint8Array): Promise<void> {
+    for (let at = 0; at < input.length;) {
+      const [message, length, wait] = callSync((): unknown => this.#terminal.input(input, at)) as [
+        Uint8Array<ArrayBuffer>,
+        number,
+        number,
+      ];
+      if (wait > 0) await pause(wait);
+      await this.#returning;
+      this.#open().send(message);
+      at += length;
+    }
+  }
+
+  async #attach(signal: AbortSignal | undefined): Promise<this> {
+    if (this.#over) this.#open();
+    const [url, headers] = await call<[string, Record<string, string>]>(() =>
+      this.#sandbox.socket(this.sessionId, this.token, signal),
+    );
+    const socket = new this.#Socket(url, [], { headers });
+    socket.binaryType = "arraybuffer";
+    await this.#opened(socket, signal);
+    this.#socket = socket;
+    this.#fresh = this.#attachments++ > 0;
+    socket.addEventListener("message", ({ data }: MessageEvent) => {
+      if (this.#socket === socket && data instanceof ArrayBuffer) this.#received(new Uint8Array(data));
+    });
+    socket.addEventListener("close", ({ code, reason }) => {
+      if (this.#socket === socket) this.#closed(code, reason);
+    });
+    socket.send(callSync(() => this.#terminal.ready()));
+    if (this.#size) socket.send(this.#size);
+    return this;
+  }
+
+  /** Waits for the connection. Why there is none a socket does not tell: the session is asked. */
+  async #opened(socket: WebSocket, signal: AbortSignal | undefined): Promise<void> {
+    let abort: (() => void) | undefined;
+    const opened = await new Promise<boolean>((resolve) => {
+      abort = () => {
+        socket.close();
+        resolve(false);
+      };
+      socket.addEventListener("open", () => {
+        resolve(true);
+      });
+      for (const end of ["error", "close"]) {
+        socket.addEventListener(end, () => {
+          resolve(false);
+        });
+      }
+      signal?.addEventListener("abort", abort);
+      if (signal?.aborted) abort();
+    });
+    if (abort) signal?.removeEventListener("abort", abort);
+    if (opened) return;
+    await call(() => this.#sandbox.pty(this.sessionId, signal));
+    throw new ConnectionError({
+      code: "connect_failed",
+      message:
+        "the terminal's WebSocket was refused, though the session is there: check the token, and that no proxy in between blocks WebSockets",
+      retryable: true,
+    });
+  }
+
+  #received(message: Uint8Array): void {
+    const news = callSync<unknown>(() => this.#terminal.receive(message)) as News;
+    if (this.#fresh) {
+      this.#fresh = false;
+      const lostBytes = typeof news === "number" ? news : Array.isArray(news) ? undefined : 0;
+      if (lostBytes !== 0 && !this.#onReattach && lostBytes !== undefined) {
+        this.disconnect();
+        this.#fail(
+          new ProtocolError({
+            code: "output_gap",
+            message: `${lostBytes} bytes of the terminal's output are missing: give \`onReattach\` to go on without them`,
+          }),
+        );
+        return;
+      }
+      this.#onReattach?.({ lostBytes });
+    }
+    if (Array.isArray(news)) {
+      this.#deliver(RESET);
+      this.#deliver(news[0]);
+    } else if (typeof news === "object") {
+      this.#deliver(news);
+    }
+  }
+
+  #deliver(data: Uint8Array): void {
+    for (const handler of this.#dataHandlers) handler(data);
+    if (!this.#waiting) return;
+    this.#waiting.push(data);
+    this.#waitingBytes += data.length;
+    while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.length ?? 0;
+  }
+
+  #closed(code: number, reason: string): void {
+    this.#socket = undefined;
+    try {
+      const exitCode = callSync(() => this.#terminal.closed(code, reason));
+      this.#over = true;
+      this.#exited(exitCode);
+      for (const handler of [...this.#exitHandlers]) handler(exitCode);
+    } catch (error) {
+      this.#returning = this.#return(error).finally(() => {
+        this.#returning = undefined;
+      });
+    }
+  }
+
+  /** Attaches again, as long as that is allowed and can help. */
+  async #return(error: unknown): Promise<void> {
+    for (;;) {
+      const wait = callSync(() => this.#terminal.again());
+      if (wait === undefined) break;
+      await pause(wait);
+      try {
+        await this.connect();
+        return;
+      } catch (failure) {
+        error = failure;
+        if (!ShorelineError.is(failure) || !failure.retryable) break;
+      }
+    }
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    this.#over = true;
+    this.#failed(error);
+  }
+}
+
+/** Of a message, as the core has it. */
+type News = Uint8Array | [Uint8Array] | number | undefined;
+
+function noop(): void {}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** @internal A terminal, opened and attached to; its session ends if that fails. */
+export async function createPty(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  options: CreatePtyOptions,
+): Promise<Pty> {
+  const checked: Partial<CreatePtyOptions> = optionsOf(options);
+  // What attaching needs is looked at before a session is made.
+  const attach = await attacher(sandbox, given, checked);
+  const session = await call<PtySessionInfo>(() => sandbox.createPty(options, checked.signal));
+  try {
+    return await attach(session);
+  } catch (error) {
+    await call(() => sandbox.killPty(session.sessionId, undefined)).catch(noop);
+    throw error;
+  }
+}
+
+/** @internal A session that is attached to. */
+export async function connectPty(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  session: PtySessionInfo,
+  options?: PtyConnectionOptions,
+): Promise<Pty> {
+  return (await attacher(sandbox, given, optionsOf(options)))(session);
+}
+
+async function attacher(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  options: PtyConnectionOptions,
+): Promise<(session: PtySessionInfo) => Promise<Pty>> {
+  for (const name of ["onData", "onExit", "onReattach"] as const) checkHandler(name, options[name]);
+  const { Terminal } = await core();
+  const { reattach = false } = options;
+  const again = typeof reattach === "boolean" ? (reattach ? {} : undefined) : reattach;
+  const terminal = callSync(() => new Terminal(again));
+  const Socket = await socketConstructor(given);
+  return (session) => new Pty(sandbox, terminal, Socket, session, options).connect(options);
+}

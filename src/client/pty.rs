@@ -1,0 +1,74 @@
+//! Terminals: sessions by request, and where their socket is.
+
+use super::{Call, Sandbox, Shape, to_json};
+use crate::error::{Error, Result};
+use crate::js;
+use crate::transport::{Leash, Payload};
+use crate::types::{self, CreatePtyOptions};
+use alloc::rc::Rc;
+use alloc::string::String;
+use js_sys::{Array, Object};
+use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::text::joined;
+use wasm_bindgen::prelude::*;
+
+/// A new session.
+pub(crate) fn create(options: &JsValue) -> Result<Call> {
+    let body = types::read("", options, CreatePtyOptions::FIELDS)?;
+    if js::text(&body, "command").is_none_or(|command| command.is_empty()) {
+        return Err(Error::argument("`command` must be a string that is not empty"));
+    }
+    let payload = Payload::Json(to_json(&body)?);
+    Ok(Call { payload, patient: true, ..Call::new(route::CREATE_PTY, Shape::Object) })
+}
+
+pub(crate) fn list() -> Call {
+    Call::new(route::LIST_PTYS, Shape::Array("sessions"))
+}
+
+/// A call about one session.
+fn about(route: Route, session: &JsValue, shape: Shape) -> Result<Call> {
+    Ok(Call { process: text("`sessionId`", session)?, ..Call::new(route, shape) })
+}
+
+pub(crate) fn info(session: &JsValue) -> Result<Call> {
+    about(route::GET_PTY, session, Shape::Object)
+}
+
+pub(crate) fn kill(session: &JsValue) -> Result<Call> {
+    about(route::KILL_PTY, session, Shape::Nothing)
+}
+
+fn text(what: &str, value: &JsValue) -> Result<String> {
+    value
+        .as_string()
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| Error::argument(&joined(&[what, " must be a string that is not empty"])))
+}
+
+impl Sandbox {
+    /// Where a session's socket is, and what to send to it where headers can be sent. The token stands in
+    /// both, since some servers know only one (protocol, 8.2).
+    pub(crate) async fn socket(
+        self: Rc<Self>,
+        session: JsValue,
+        token: JsValue,
+        leash: Leash,
+    ) -> Result<JsValue> {
+        let (session, token) = (text("`sessionId`", &session)?, text("`token`", &token)?);
+        let base = self.base();
+        // http becomes ws, and https wss.
+        let place = base.url.strip_prefix("http").unwrap_or_default();
+        let mut url = joined(&["ws", place, &route::PTY_SOCKET.fill(&[&session]), "?token="]);
+        route::percent_encode(&token, &mut url);
+        let headers = Object::new();
+        for (name, value) in &base.headers {
+            js::set(&headers, name, &value.into());
+        }
+        js::set(&headers, "X-PTY-Token", &token.into());
+        if let Some(key) = self.client.transport.key.get(false, &leash).await? {
+            js::set(&headers, "Authorization", &joined(&["Bearer ", &key]).into());
+        }
+        Ok(Array::of2(&url.into(), &headers).into())
+    }
+}
