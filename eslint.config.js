@@ -32,7 +32,7 @@ export default defineConfig(
         "error",
         {
           allowForKnownSafeCalls: [
-            { from: "package", package: "node:test", name: ["test", "before", "after"] },
+            { from: "package", package: "node:test", name: ["test", "before", "after", "describe"] },
           ],
         },
       ],

@@ -23,10 +23,19 @@ async function install(name, needed) {
 }
 
 /** A Chromium: the one that CHROMIUM names, or the system's. */
-export async function chromium() {
-  const named = process.env.CHROMIUM;
-  if (named) return existsSync(named) ? undefined : `CHROMIUM names no file: ${named}`;
-  return installed("/usr/bin/chromium", "chromium");
+export function chromium() {
+  return browser("CHROMIUM", "chromium");
+}
+
+/** A Firefox: the one that FIREFOX names, or the system's. */
+export function firefox() {
+  return browser("FIREFOX", "firefox-esr");
+}
+
+async function browser(variable, name) {
+  const named = process.env[variable];
+  if (named) return existsSync(named) ? undefined : `${variable} names no file: ${named}`;
+  return installed(`/usr/bin/${name}`, name);
 }
 
 /** What isolates local sandboxes. */

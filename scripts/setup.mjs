@@ -1,5 +1,14 @@
 // From a fresh clone to everything built. Every step is skipped when nothing changed.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { bin, read, root, run, say, step, StepError } from "./steps.mjs";
@@ -82,7 +91,15 @@ async function core() {
     await run(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
     for (const name of ["shoreline.js", "shoreline.d.ts"])
       copyFileSync(join(root, raw, name), join(out, name));
+    inline(join(out, "shoreline_bg.wasm"), out);
   });
+}
+
+/** The module as text, for programs that lose the file. */
+function inline(wasm, out) {
+  const text = readFileSync(wasm, "base64");
+  writeFileSync(join(out, "inline.js"), `export default "${text}";\n`);
+  writeFileSync(join(out, "inline.d.ts"), "declare const base64: string;\nexport default base64;\n");
 }
 
 /** A clone has the types; whoever changes the Rust that they are made of gets new ones. */
@@ -103,6 +120,7 @@ async function shim() {
     "tsconfig.json",
     "tsconfig.node.json",
     "pkg/core/shoreline.d.ts",
+    "pkg/core/inline.d.ts",
     "package-lock.json",
   ];
   const outputs = ["pkg/index.js", "pkg/local/index.js"];

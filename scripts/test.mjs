@@ -1,8 +1,10 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed.
 import { conformance } from "./conformance.mjs";
-import { bubblewrap, chromium } from "./debian.mjs";
+import { bubblewrap } from "./debian.mjs";
 import { compileTests, lintPackage, pack, size } from "./package.mjs";
+import { forget, note, table } from "./runtime-table.mjs";
+import { install, runtimes } from "./runtimes.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
 import { bin, run, say, seconds, StepError, watch } from "./steps.mjs";
 
@@ -52,10 +54,10 @@ const steps = {
   },
   readme: () => tests("readme/"),
   local: () => tests("local/"),
-  node: () => tests("runtimes/node/"),
-  chromium: async () => {
-    const missing = await chromium();
-    return missing ? new Skip(missing) : tests("runtimes/chromium/");
+  ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
+  "runtime-table": () => {
+    const missing = table();
+    return missing && new Skip(missing);
   },
   commands: () => tests("commands/"),
   faults: () => tests("faults/"),
@@ -68,19 +70,36 @@ const steps = {
   },
 };
 
-/** What runs without a name. `conformance` downloads clients that are not ours: elsewhere it is asked for. */
-const always = Object.keys(steps).filter((name) => name !== "conformance" || process.env.CI);
+/** What downloads much that is not ours: without CI it is asked for. */
+const asked = [
+  "conformance",
+  "runtime-table",
+  ...Object.keys(runtimes).filter((name) => !runtimes[name].here),
+];
+/** What runs without a name. */
+const always = Object.keys(steps).filter((name) => process.env.CI || !asked.includes(name));
 
 const NODE_TESTS = /^ℹ pass (\d+)\nℹ fail (\d+)\nℹ cancelled (\d+)\nℹ skipped (\d+)\nℹ todo (\d+)/gm;
 const PYTHON_TESTS = /^counted: (\d+) passed, (\d+) failed, (\d+) error, (\d+) skipped/gm;
 
+/** The contract suite in a runtime, and what only that runtime shows. */
+async function inRuntime(name) {
+  const { part, here, needs, command, env } = runtimes[name];
+  const missing = (await needs?.()) ?? (here ? undefined : await install());
+  forget(name);
+  if (missing) return new Skip(missing);
+  const { output, ...counts } = await tests(part, { command, env });
+  if (counts.failed === 0) note(name, output);
+  return counts;
+}
+
 /** Runs the test files below `part`. */
-async function tests(part) {
+async function tests(part, { command = process.execPath, env } = {}) {
   const files = await compileTests(part);
   // Without files, node would look for some itself.
   if (files.length === 0) throw new StepError(`there are no tests below tests/${part}`);
   const args = ["--test", "--test-reporter=spec", ...files];
-  return counted(process.execPath, args, NODE_TESTS);
+  return counted(command, args, NODE_TESTS, env);
 }
 
 /** Runs a command that counts its tests: passed, failed, and kinds of not run, which is no better. */
@@ -93,13 +112,15 @@ async function counted(command, args, summary, env) {
   }
   // A run that broke off, or ran nothing, has failed whatever it counted.
   if (!ok || passed === 0) failed = Math.max(failed, 1);
-  return { passed, failed };
+  return { passed, failed, output };
 }
 
-const wanted = process.argv.slice(2).filter((name) => !name.startsWith("-"));
-const unknown = wanted.filter((name) => !(name in steps));
+const onlyRuntimes = process.argv.includes("--runtimes");
+const known = onlyRuntimes ? [...Object.keys(runtimes), "runtime-table"] : Object.keys(steps);
+const named = process.argv.slice(2).filter((name) => !name.startsWith("-"));
+const unknown = named.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  say(`there is no step ${unknown.join(", ")}; there are: ${Object.keys(steps).join(", ")}`);
+  say(`there is no step ${unknown.join(", ")}; there are: ${known.join(", ")}`);
   process.exit(2);
 }
 
@@ -135,7 +156,8 @@ const built = await perform("setup", async () => {
   await pack();
 });
 if (built) {
-  for (const name of wanted.length > 0 ? wanted : always) await perform(name, steps[name]);
+  const all = onlyRuntimes ? known : always;
+  for (const name of named.length > 0 ? named : all) await perform(name, steps[name]);
 }
 console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;

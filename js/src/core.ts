@@ -28,8 +28,9 @@ export function core(): Promise<Core> {
 }
 
 async function start(): Promise<Core> {
-  if (typeof WebAssembly === "undefined") throw new Error("this runtime has no WebAssembly");
-  if (!load) throw new Error("no loader: import the package by its name, not by a file of it");
+  if (typeof WebAssembly === "undefined")
+    throw new Error("this runtime has no WebAssembly, or was told to do without (Node: --jitless)");
+  if (!load) throw new Error('nothing says where it is: import "shoreline", or call `useModule` first');
   const core = await load();
   if (core.version() !== version) throw new Error(`the core is ${core.version()}, the package ${version}`);
   return core;
@@ -75,8 +76,20 @@ function thrown(error: unknown): unknown {
 
 function describe(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
-  // A Content-Security-Policy without the directive refuses to compile.
-  return /unsafe-eval|Content.Security.Policy/i.test(text)
-    ? `${text} (allow 'wasm-unsafe-eval' in the page's Content-Security-Policy script-src)`
-    : text;
+  const hint = hints.find(([told]) => told.test(text));
+  return hint ? `${text} (${hint[1]})` : text;
 }
+
+/** What can be done about a failure, by what runtimes say of it. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  // A Content-Security-Policy without the directive refuses to compile.
+  [
+    /unsafe-eval|Content.Security.Policy|blocked by CSP/i,
+    "allow 'wasm-unsafe-eval' in the page's Content-Security-Policy script-src",
+  ],
+  // Bundlers that do not know it by its URL leave it behind; some servers then answer with a page.
+  [
+    /ENOENT|no such file|fetch Wasm|magic|Invalid URL|cannot be parsed/i,
+    'the bundler may have left out shoreline_bg.wasm: import "shoreline/inline"',
+  ],
+];

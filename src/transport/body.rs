@@ -13,6 +13,8 @@ use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
 pub(crate) struct Body {
     controller: AbortController,
     reader: Option<ReadableStreamDefaultReader>,
+    /// Whether there are bodies to read at all: an answer without one says `null`.
+    streams: bool,
     idle_ms: f64,
     buffer: Vec<u8>,
     done: bool,
@@ -21,11 +23,12 @@ pub(crate) struct Body {
 impl Body {
     /// Of a request whose answer has yet to come.
     pub(super) fn new(controller: AbortController, idle_ms: f64) -> Self {
-        Self { controller, reader: None, idle_ms, buffer: Vec::new(), done: false }
+        Self { controller, reader: None, streams: true, idle_ms, buffer: Vec::new(), done: false }
     }
 
     /// The answer has come.
     pub(super) fn open(&mut self, response: &Response) {
+        self.streams = !js::get(response, "body").is_undefined();
         self.reader = response.body().map(|stream| stream.get_reader().unchecked_into());
     }
 
@@ -38,9 +41,14 @@ impl Body {
     /// The next chunk; `None` at a clean end.
     ///
     /// # Errors
-    /// `connection_lost` when it breaks, `idle_timeout`, `aborted`.
+    /// `connection_lost` when it breaks, `idle_timeout`, `aborted`; `missing_capability` where `fetch` does
+    /// not stream.
     pub(crate) async fn chunk(&mut self, leash: &Leash) -> Result<Option<&[u8]>> {
         let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
+            if !self.streams {
+                let what = "this runtime's `fetch` does not stream its answers: pass one that does as the `fetch` option";
+                return Err(Error::new(Code::MissingCapability, what));
+            }
             self.done = true;
             return Ok(None);
         };

@@ -12,12 +12,20 @@ export interface StaticServer {
 
 const types: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm" };
 
-/** Serves what is below `root`, and `page` as `/`. */
-export async function serveFiles(root: URL, page: string): Promise<StaticServer> {
+/** A page, and the Content-Security-Policy that it has. */
+export interface StaticPage {
+  html: string;
+  csp?: string;
+}
+
+/** Serves what is below `root`, and `pages` by their paths. */
+export async function serveFiles(root: URL, pages: Record<string, StaticPage>): Promise<StaticServer> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
-    if (pathname === "/") {
-      response.setHeader("Content-Type", "text/html").end(page);
+    const page = pages[pathname];
+    if (page) {
+      if (page.csp !== undefined) response.setHeader("Content-Security-Policy", page.csp);
+      response.setHeader("Content-Type", "text/html").end(page.html);
       return;
     }
     response.setHeader("Content-Type", types[extname(pathname)] ?? "application/octet-stream");

@@ -1,0 +1,115 @@
+// The contract suite in a browser. Its pages are of another origin than the server, so that every request
+// is checked, and preflighted, as a real page's is.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { startLocal } from "shoreline/local";
+import { serveFiles, type StaticServer } from "../helpers/static.js";
+import { contractIn } from "./contract.js";
+import type { Call } from "./inside/page.js";
+
+/** What is used of a browser and its pages, which all drivers have. */
+export interface Browser {
+  version: string;
+  newPage: () => Promise<Page>;
+  close: () => Promise<void>;
+}
+interface Page {
+  goto: (url: string) => Promise<unknown>;
+  evaluate: <T, A>(work: (given: A) => T, given: A) => Promise<Awaited<T>>;
+}
+
+declare const call: Call;
+
+const ENTRY = "/node_modules/shoreline/pkg/entry/browser.js";
+const html = `<!doctype html><title>contract</title>
+<script type="importmap">{ "imports": { "shoreline": "${ENTRY}" } }</script>
+<script type="module" src="/tests/runtimes/inside/page.js"></script>`;
+const CSP = "script-src 'self' 'unsafe-inline'";
+const pages = {
+  "/": { html },
+  "/csp": { html, csp: CSP },
+  "/csp-wasm": { html, csp: `${CSP} 'wasm-unsafe-eval'` },
+};
+
+async function serve(): Promise<StaticServer> {
+  const root = new URL("../../../", import.meta.url);
+  // Workers know no import maps.
+  await build({
+    entryPoints: [fileURLToPath(new URL("tests/runtimes/inside/worker-script.js", root))],
+    outfile: fileURLToPath(new URL("tests/runtimes/inside/worker-script.js", root)),
+    allowOverwrite: true,
+    bundle: true,
+    format: "esm",
+    alias: { shoreline: ENTRY },
+    external: ["/node_modules/*"],
+    logLevel: "warning",
+  });
+  return serveFiles(root, pages);
+}
+
+/** Declares the suite's tests, and those of what only pages have to do with. */
+export function contractInBrowser(launch: () => Promise<Browser>): void {
+  const place = process.env.SHORELINE_IN ?? "page";
+  contractIn(async () => {
+    const files = await serve();
+    const browser = await launch();
+    const page = await browser.newPage();
+    await page.goto(`${files.origin}/?in=${place}`);
+    return {
+      version: browser.version,
+      origin: files.origin,
+      call: (request) => page.evaluate((asked) => call(asked), request),
+      close: async () => {
+        await browser.close();
+        await files.close();
+      },
+    };
+  });
+  if (place === "page") onlyPages(launch);
+}
+
+function onlyPages(launch: () => Promise<Browser>): void {
+  describe("what only pages have to do with", () => {
+    let files: StaticServer;
+    let browser: Browser;
+    let page: Page;
+    before(async () => {
+      files = await serve();
+      browser = await launch();
+      page = await browser.newPage();
+    });
+    after(async () => {
+      await browser.close();
+      await files.close();
+    });
+
+    /** What comes of a first call in a page. */
+    const first = async (path: string) => {
+      await using server = await startLocal({ allowOrigins: [files.origin] });
+      await page.goto(files.origin + path);
+      const request = { prepare: { url: server.url, apiKey: server.apiKey } };
+      return await page.evaluate((asked) => call(asked), request);
+    };
+
+    test("a Content-Security-Policy that forbids WebAssembly: the error says which directive", async () => {
+      const { error } = await first("/csp");
+      assert.match(error ?? "", /CoreError: .*\(allow 'wasm-unsafe-eval' in .* script-src\)/);
+    });
+
+    test("a Content-Security-Policy that allows WebAssembly alone", async () => {
+      assert.deepEqual(await first("/csp-wasm"), {});
+    });
+
+    test("a page of an origin that is not allowed cannot use the server", async () => {
+      await using strict = await startLocal();
+      await page.goto(files.origin);
+      const get = (url: string) => fetch(url).then((response) => String(response.status), String);
+      assert.match(await page.evaluate(get, `${strict.url}/sandboxes`), /^TypeError: /);
+      const request = { prepare: { url: strict.url, apiKey: strict.apiKey } };
+      const { error } = await page.evaluate((asked) => call(asked), request);
+      assert.match(error ?? "", /^ConnectionError: .* allow this page's origin/);
+    });
+  });
+}
