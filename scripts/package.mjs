@@ -46,7 +46,7 @@ export async function compileTests(part) {
 }
 
 /** The most that a browser may have to download, gzip; ARCHITECTURE.md says where the bytes are. */
-const BUDGET = 86 * 1024;
+const BUDGET = 87 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;

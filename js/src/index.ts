@@ -38,8 +38,9 @@ export type { Data } from "./arguments.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { CallOptions, ClientOptions } from "./options.js";
-export type { EventIterator, OutputEvent, Stream } from "./output.js";
+export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
 export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyDataHandler } from "./pty.js";
+export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
 export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
 export type { ReconnectInfo, RunningCommand, RunOptions } from "./run.js";
 export {

@@ -1,4 +1,5 @@
 import { call } from "./core.js";
+import type { Cursor } from "./generated/types.js";
 
 /** Which stream a line was written to. */
 export type Stream = "stdout" | "stderr";
@@ -84,6 +85,8 @@ const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"]
 export interface BatchSource {
   next(): Promise<RawBatch | undefined>;
   close(): void | Promise<void>;
+  /** How far it is once so many events of the last batch are taken. */
+  cursor?(taken: number): Cursor;
 }
 
 /** The next batch of a stream in the core; undefined at its end. */
@@ -98,6 +101,10 @@ export function nextBatch(stream: { next(): Promise<unknown> }): Promise<RawBatc
 export class EventIterator implements AsyncIterableIterator<OutputEvent, undefined, void> {
   readonly #open: () => Promise<BatchSource>;
   #source: Promise<BatchSource> | undefined;
+  /** @internal */
+  protected opened: BatchSource | undefined;
+  /** @internal */
+  protected held: Cursor | undefined;
   #batch: RawBatch | undefined;
   #index = 0;
   #length = 0;
@@ -122,11 +129,16 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
 
   async return(): Promise<IteratorResult<OutputEvent, undefined>> {
     this.#done = true;
-    this.#index = this.#length = 0;
+    this.#length = this.#index;
     const source = this.#source;
     this.#source = undefined;
     if (source) await source.then((opened) => opened.close(), noop);
     return { done: true, value: undefined };
+  }
+
+  /** @internal How many events of the last batch were taken. */
+  protected get taken(): number {
+    return this.#index;
   }
 
   [Symbol.asyncIterator](): this {
@@ -169,13 +181,17 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     try {
       this.#source ??= this.#open();
       const source = await this.#source;
+      this.opened = source;
+      // While the next batch comes, what was taken is all of the last one.
+      this.held = source.cursor?.(this.#index);
       const batch = await source.next();
+      this.#index = this.#length = 0;
+      this.held = undefined;
       if (batch === undefined || this.#done) {
         this.#done = true;
         return;
       }
       this.#batch = batch;
-      this.#index = 0;
       this.#length = batch[1].length;
     } catch (error) {
       const left = this.#done;
@@ -183,6 +199,22 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
       // Who has left the loop is not told that leaving closed the connection.
       if (!left) throw error;
     }
+  }
+}
+
+/** Iterates over a process's output, which can be gone on with elsewhere. */
+export class FollowIterator extends EventIterator {
+  readonly #after: Cursor;
+
+  /** @internal */
+  constructor(open: () => Promise<BatchSource>, after: Cursor | undefined) {
+    super(open);
+    this.#after = after ?? { counts: [0, 0] };
+  }
+
+  /** How far it is: the events that were taken, and no more. `after` of another follow goes on there. */
+  cursor(): Cursor {
+    return this.held ?? this.opened?.cursor?.(this.taken) ?? this.#after;
   }
 }
 

@@ -1,4 +1,4 @@
-import { bytesOf, type Data, optionsOf } from "./arguments.js";
+import { bytesOf, type Data, invalid, optionsOf } from "./arguments.js";
 import { client, idOrName } from "./client.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
@@ -9,6 +9,7 @@ import type {
   StartOptions as CoreStartOptions,
   TurnOptions as CoreTurnOptions,
   UpdateOptions as CoreUpdateOptions,
+  Cursor,
   DaemonInfo,
   HealthResponse,
   ListDirectoryResponse,
@@ -21,7 +22,8 @@ import type {
 import type { CallOptions, ClientOptions } from "./options.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import type { SocketConstructor } from "./host.js";
-import { EventIterator, nextBatch } from "./output.js";
+import { FollowIterator, nextBatch } from "./output.js";
+import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty, type CreatePtyOptions, type Pty, type PtyConnectionOptions } from "./pty.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
@@ -164,8 +166,16 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Starts a process and does not wait for it. */
-  startProcess(command: string, options?: StartProcessOptions): Promise<ProcessInfo> {
-    return this.#call(options, (core, signal) => core.start(command, options, signal));
+  async startProcess(command: string, options?: StartProcessOptions): Promise<Process> {
+    const start = this.#call<ProcessInfo>(options, (core, signal) => core.start(command, options, signal));
+    return new Process(this, await start);
+  }
+
+  /** A process as another isolate knew it: its output goes on where that was. */
+  process(json: ProcessJSON): Process {
+    const known: Partial<ProcessJSON> = optionsOf(json);
+    if (known.pid === undefined) throw invalid("a process is taken up from what its `toJSON` gave");
+    return new Process(this, known as ProcessJSON);
   }
 
   /** Every process that the sandbox knows, running or not. */
@@ -227,17 +237,17 @@ export class Sandbox implements AsyncDisposable {
    * Follows both streams from the start to the server's end of output. Every line comes once, in
    * order, through broken connections, or the iteration throws.
    */
-  followOutput(process: ProcessAddress, options?: FollowOptions): EventIterator {
+  followOutput(process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return this.#follow(BOTH, process, options);
   }
 
   /** Follows standard output. */
-  followStdout(process: ProcessAddress, options?: FollowOptions): EventIterator {
+  followStdout(process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return this.#follow(STDOUT, process, options);
   }
 
   /** Follows standard error. */
-  followStderr(process: ProcessAddress, options?: FollowOptions): EventIterator {
+  followStderr(process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return this.#follow(STDERR, process, options);
   }
 
@@ -302,8 +312,8 @@ export class Sandbox implements AsyncDisposable {
     return call(() => work(this.#core, (optionsOf(options) as CallOptions).signal));
   }
 
-  #follow(which: number, process: ProcessAddress, options?: FollowOptions): EventIterator {
-    return new EventIterator(async () => {
+  #follow(which: number, process: ProcessAddress, options?: FollowOptions): FollowIterator {
+    return new FollowIterator(async () => {
       const given: FollowOptions = optionsOf(options);
       const onReconnect = reconnectHandler(given);
       const stream = callSync(() => this.#core.follow(which, process, given, onReconnect, given.signal));
@@ -314,7 +324,8 @@ export class Sandbox implements AsyncDisposable {
             stream.close();
           });
         },
+        cursor: (taken) => callSync(() => stream.cursor(taken) as Cursor),
       };
-    });
+    }, options?.after);
   }
 }

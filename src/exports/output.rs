@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::transport::Leash;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::Cell;
+use core::cell::RefCell;
 use futures::lock::Mutex;
 use js_sys::{Array, Float64Array, Function, Promise, Uint8Array, Uint32Array};
 use shoreline_protocol::batch::Batch;
@@ -48,7 +48,13 @@ fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsVal
 pub struct OutputStream {
     reader: Rc<Mutex<Reader<Follow>>>,
     leash: Leash,
-    cursor: Rc<Cell<Cursor>>,
+    handed: Rc<RefCell<Handed>>,
+}
+
+/// What was handed over last, and where it began.
+struct Handed {
+    cursor: Cursor,
+    batch: Batch,
 }
 
 impl OutputStream {
@@ -61,10 +67,11 @@ impl OutputStream {
         leash: Leash,
     ) -> Result<Self> {
         let source = Follow::new(sandbox, route, process, options, on_reconnect, leash.clone())?;
-        let cursor = Rc::new(Cell::new(source.cursor()));
+        let handed = Handed { cursor: source.cursor(), batch: Batch::default() };
+        let handed = Rc::new(RefCell::new(handed));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_pull(&leash, &reader, |reader| reader.source.stop());
-        Ok(Self { reader, leash, cursor })
+        Ok(Self { reader, leash, handed })
     }
 }
 
@@ -72,22 +79,27 @@ impl OutputStream {
 impl OutputStream {
     /// A promise of the next batch; `undefined` at the server's end of the output.
     pub fn next(&self) -> Promise {
-        let (reader, leash, cursor) =
-            (self.reader.clone(), self.leash.clone(), self.cursor.clone());
+        let (reader, leash, handed) =
+            (self.reader.clone(), self.leash.clone(), self.handed.clone());
         promise(async move {
             let mut reader = reader.lock().await;
             let Reader { source, batch } = &mut *reader;
+            let cursor = source.cursor();
             batch.clear();
             let more = source.next(batch).await;
-            cursor.set(source.cursor());
-            handed_over(more, batch, &leash)
+            let given = handed_over(more, batch, &leash);
+            let Handed { cursor: from, batch: last } = &mut *handed.borrow_mut();
+            *from = cursor;
+            core::mem::swap(last, batch);
+            given
         })
     }
 
-    /// How far it has been read, as `Cursor`.
+    /// How far it has been read once so many events of the last batch are taken, as `Cursor`.
     #[must_use]
-    pub fn cursor(&self) -> JsValue {
-        cursor_to_js(&self.cursor.get())
+    pub fn cursor(&self, taken: usize) -> JsValue {
+        let handed = self.handed.borrow();
+        cursor_to_js(&handed.cursor.after(&handed.batch, taken))
     }
 
     /// Closes the connection at once.

@@ -2,6 +2,7 @@
 import "./arguments.js";
 import "./files.js";
 import "./follow.js";
+import "./handle.js";
 import "./lifecycle.js";
 import "./peer.js";
 import "./process.js";

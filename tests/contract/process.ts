@@ -11,10 +11,12 @@ test("startProcess gives the process, which getProcess and listProcesses know", 
     equal(started.stdinWritable, false);
     ok(started.startedAt instanceof Date, "startedAt is a Date");
     ok(Math.abs(started.startedAt.getTime() - before) < 60_000, "it started now");
-    equal(await sandbox.getProcess(started.pid), started);
+    const { sandboxId, ...known } = started.toJSON();
+    equal(sandboxId, sandbox.sandboxId);
+    equal(await sandbox.getProcess(started.pid), known);
     equal(
       (await sandbox.listProcesses()).filter((one) => one.pid === started.pid),
-      [started],
+      [known],
     );
   } finally {
     await sandbox.killProcess(started.pid);

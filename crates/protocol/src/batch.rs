@@ -18,6 +18,8 @@ pub struct Batch {
     pub times: Vec<f64>,
     /// [`flag`]s of each event.
     pub flags: Vec<u8>,
+    /// Which [`crate::cursor::Cursor::last_id`] each event leaves.
+    pub last_ids: Vec<Option<u64>>,
     /// By event index, the exact bytes of lines that are not UTF-8, without terminator.
     pub raw: Vec<(u32, Vec<u8>)>,
 }
@@ -83,7 +85,7 @@ impl Batch {
     /// ```
     /// use shoreline_protocol::batch::Batch;
     /// let batch = Batch { text: "a\nb".into(), ends: vec![2, 3], byte_ends: vec![2, 3],
-    ///     times: vec![f64::NAN; 2], flags: vec![5, 1], raw: vec![] };
+    ///     times: vec![f64::NAN; 2], flags: vec![5, 1], ..Batch::default() };
     /// let texts: Vec<_> = batch.events().map(|event| event.text).collect();
     /// assert_eq!(texts, ["a\n", "b"]);
     /// ```
@@ -107,6 +109,7 @@ impl Batch {
         self.byte_ends.clear();
         self.times.clear();
         self.flags.clear();
+        self.last_ids.clear();
         self.raw.clear();
     }
 }

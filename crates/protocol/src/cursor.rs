@@ -1,5 +1,6 @@
 //! What has been delivered, and what to drop when a server sends it again.
 
+use crate::batch::{Batch, flag};
 use crate::stream::Stream;
 use crate::text;
 
@@ -11,6 +12,23 @@ pub struct Cursor {
     /// Events delivered: of stdout or of no stream, and of stderr. A replay may interleave the
     /// streams in another way, but each stream keeps its order (protocol, 6.9).
     pub counts: [u64; 2],
+}
+
+impl Cursor {
+    /// Where it is once the first `taken` events of `batch` are delivered, too.
+    #[must_use]
+    pub fn after(mut self, batch: &Batch, taken: usize) -> Self {
+        for flags in batch.flags.iter().take(taken) {
+            let stream = flags & flag::STREAM == Stream::Stderr as u8;
+            if let Some(count) = self.counts.get_mut(usize::from(stream)) {
+                *count += 1;
+            }
+        }
+        if let Some(id) = taken.checked_sub(1).and_then(|last| batch.last_ids.get(last)) {
+            self.last_id = *id;
+        }
+        self
+    }
 }
 
 /// An event's id, if it is a number. Other ids say nothing of order, and are as good as none.

@@ -99,6 +99,7 @@ codes! {
     ConnectTimeout "connect_timeout" Timeout true "The server did not answer within the connect timeout.";
     IdleTimeout "idle_timeout" Timeout true "The connection was silent for longer than the idle timeout, again after it was taken up.";
     RunTimeout "run_timeout" Timeout false "The time limit passed and the server neither ended the command nor answered.";
+    WaitTimeout "wait_timeout" Timeout true "What was waited for did not come in time.";
     StartTimeout "start_timeout" Timeout true "The sandbox did not come up in time.";
 
     StreamEndedWithoutExit "stream_ended_without_exit" Protocol false "The stream ended before the command's exit was reported; the error carries what was received.";
@@ -111,6 +112,7 @@ codes! {
     ProcessGone "process_gone" Protocol false "The server no longer knows the process, so its output cannot be completed.";
 
     Aborted "aborted" Abort false "The caller's signal aborted the call.";
+    OutputEnded "output_ended" Command false "The process ended before what was waited for came.";
     CommandFailed "command_failed" Command false "The command did not exit with 0 and `check` was set.";
     CoreUnavailable "core_unavailable" Core false "The WebAssembly core could not be loaded.";
     CoreDead "core_dead" Core false "The WebAssembly core failed inside and cannot be used again: load the page or restart the process.";

@@ -382,6 +382,7 @@ impl State {
         out.times.push(fields.timestamp);
         out.flags.push(flags);
         position.deliver(stream, id);
+        out.last_ids.push(position.last_id());
         Ok(())
     }
 }

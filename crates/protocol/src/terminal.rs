@@ -79,7 +79,7 @@ impl Terminal {
         }
         self.fresh = false;
         self.next = position;
-        self.anew = self.delivered && self.position.is_none();
+        self.anew |= self.delivered && self.position.is_none();
         let delivered = *self.position.get_or_insert(position);
         if position <= delivered {
             return None;

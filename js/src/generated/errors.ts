@@ -52,6 +52,8 @@ export type ErrorCode =
   | "idle_timeout"
   /** The time limit passed and the server neither ended the command nor answered. */
   | "run_timeout"
+  /** What was waited for did not come in time. */
+  | "wait_timeout"
   /** The sandbox did not come up in time. */
   | "start_timeout"
   /** The stream ended before the command's exit was reported; the error carries what was received. */
@@ -72,6 +74,8 @@ export type ErrorCode =
   | "process_gone"
   /** The caller's signal aborted the call. */
   | "aborted"
+  /** The process ended before what was waited for came. */
+  | "output_ended"
   /** The command did not exit with 0 and `check` was set. */
   | "command_failed"
   /** The WebAssembly core could not be loaded. */

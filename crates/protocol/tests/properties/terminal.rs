@@ -115,3 +115,16 @@ fn it_comes_back_only_where_that_can_help_and_not_for_ever() {
     assert_eq!(terminal.closed(Some(1000), "exit:3"), Ok(3));
     assert_eq!(terminal.again(Loss::ConnectionLost, 0.0, &policy), None);
 }
+
+#[test]
+fn a_screen_that_is_to_begin_anew_does_so_however_late_its_output_comes() {
+    let mut terminal = Terminal::default();
+    terminal.ready();
+    terminal.receive(&Output::Data(b"a").encode());
+    // Another server, which counts, has nothing to say before it is gone again.
+    for _ in 0..2 {
+        terminal.ready();
+        assert_eq!(terminal.receive(&Output::Position(0).encode()), None);
+    }
+    assert_eq!(terminal.receive(&Output::Data(b"ab").encode()), Some(News::Anew(b"ab")));
+}

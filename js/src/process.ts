@@ -1,0 +1,253 @@
+import { type Data, invalid, optionsOf } from "./arguments.js";
+import { ShorelineError, TimeoutError } from "./errors.js";
+import type { Cursor, ManagedProcessInfo, ProcessInfo } from "./generated/types.js";
+import type { CallOptions } from "./options.js";
+import type { FollowIterator, OutputEvent } from "./output.js";
+import type { FollowOptions, ProcessAddress, Sandbox } from "./sandbox.js";
+
+/** What a process is known by, and how far its output was read: plain data, for another isolate. */
+export interface ProcessJSON extends Partial<ProcessInfo> {
+  /** The process id inside the sandbox. */
+  pid: number;
+  /** The sandbox. */
+  sandboxId: string;
+  /** Where `output()` goes on. */
+  cursor?: Cursor | undefined;
+}
+
+/** How something is waited for. */
+export interface WaitOptions extends CallOptions {
+  /** Seconds until it is given up. Default: never. */
+  timeout?: number | undefined;
+}
+
+/** Between two looks at a process, ms: a quick end is seen quickly, a late one costs little. */
+const FIRST_LOOK_MS = 20;
+const LAST_LOOK_MS = 1000;
+
+/** A process that was started: what the server said of it then, and what can be done with it. */
+export class Process implements ProcessInfo {
+  declare readonly handle?: number;
+  declare readonly pid: number;
+  declare readonly status: ProcessInfo["status"];
+  declare readonly exitCode?: number;
+  declare readonly signal?: number;
+  declare readonly oomKilled: boolean;
+  declare readonly reason?: NonNullable<ProcessInfo["reason"]>;
+  declare readonly stdinWritable: boolean;
+  declare readonly command: string;
+  declare readonly args: string[];
+  declare readonly startedAt: Date;
+  declare readonly endedAt?: Date;
+  declare readonly managed?: ManagedProcessInfo;
+  readonly #sandbox: Sandbox;
+  readonly #info: ProcessInfo | ProcessJSON;
+  readonly #after: Cursor | undefined;
+  #output: FollowIterator | undefined;
+  #stdout: ReadableStream<Uint8Array> | undefined;
+  #stderr: ReadableStream<Uint8Array> | undefined;
+  #stdin: WritableStream<Data> | undefined;
+
+  /** @internal */
+  constructor(sandbox: Sandbox, info: ProcessInfo | ProcessJSON) {
+    const { cursor, ...known } = info as ProcessJSON;
+    delete (known as Partial<ProcessJSON>).sandboxId;
+    Object.assign(this, known);
+    this.#sandbox = sandbox;
+    this.#info = known;
+    this.#after = cursor;
+  }
+
+  /** A name is an address; a pid may be another's by the time a managed process was started again. */
+  get #address(): ProcessAddress {
+    return this.managed?.name ?? this.pid;
+  }
+
+  /** Both streams as events, from the start, or from where `toJSON` was in another isolate. */
+  output(options?: FollowOptions): FollowIterator {
+    const after = options?.after ?? this.#after;
+    this.#output = this.#sandbox.followOutput(this.#address, { ...options, ...(after && { after }) });
+    return this.#output;
+  }
+
+  /** Standard output as bytes, read as it is taken. */
+  get stdout(): ReadableStream<Uint8Array> {
+    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address));
+    return this.#stdout;
+  }
+
+  /** Standard error as bytes, read as it is taken. */
+  get stderr(): ReadableStream<Uint8Array> {
+    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address));
+    return this.#stderr;
+  }
+
+  /** Standard input of a process that was started with `stdinMode: "pipe"`. Closing it closes that. */
+  get stdin(): WritableStream<Data> {
+    const close = () => this.#sandbox.closeStdin(this.#address);
+    this.#stdin ??= new WritableStream({
+      write: (data) => this.#sandbox.writeStdin(this.#address, data),
+      close,
+      abort: close,
+    });
+    return this.#stdin;
+  }
+
+  /** The process once it has ended. */
+  async wait(options?: WaitOptions): Promise<ProcessInfo> {
+    return limited(options, `process ${this.pid} did not end`, (signal) => this.#ended(signal));
+  }
+
+  /** Kills it (SIGKILL), or stops a managed one. */
+  kill(options?: CallOptions): Promise<void> {
+    return this.#sandbox.killProcess(this.#address, options);
+  }
+
+  /**
+   * The first line, of either stream and from the start, that has `pattern` in it. Rejects with
+   * `output_ended` if there is none.
+   */
+  async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
+    const matches = matcher(pattern);
+    return limited(options, "the line did not come", async (signal) => {
+      for await (const event of this.#sandbox.followOutput(this.#address, { signal })) {
+        if (matches(event.line)) return event;
+      }
+      throw ended(`the output of process ${this.pid} ended without the line`);
+    });
+  }
+
+  /** Waits until something in the sandbox listens on a TCP port. Rejects if the process ends first. */
+  async waitForPort(port: number, options?: WaitOptions): Promise<void> {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535)
+      throw invalid("a port is a whole number from 1 to 65535");
+    await limited(options, `nothing came to listen on port ${port}`, async (signal) => {
+      const inside = new AbortController();
+      const stop = () => {
+        inside.abort(signal.reason);
+      };
+      signal.addEventListener("abort", stop);
+      try {
+        const listening = this.#sandbox
+          .run("sh", { args: ["-c", LISTENING, "sh", hex(port)], signal: inside.signal, check: true })
+          .then(() => true);
+        const over = this.#ended(inside.signal).then(() => false);
+        // The one that loses is ended below.
+        for (const each of [listening, over]) each.catch(noop);
+        if (!(await Promise.race([listening, over])))
+          throw ended(`process ${this.pid} ended before anything listened on port ${port}`);
+      } finally {
+        signal.removeEventListener("abort", stop);
+        inside.abort();
+      }
+    });
+  }
+
+  /** What another isolate needs to go on: `sandbox.process(json)`. */
+  toJSON(): ProcessJSON {
+    const cursor = this.#output?.cursor() ?? this.#after;
+    const known = this.#info as ProcessInfo;
+    return { ...known, sandboxId: this.#sandbox.sandboxId, ...(cursor && { cursor }) };
+  }
+
+  async #ended(signal: AbortSignal): Promise<ProcessInfo> {
+    for (let delay = FIRST_LOOK_MS; ; delay = Math.min(delay * 1.5, LAST_LOOK_MS)) {
+      const info = await this.#sandbox.getProcess(this.#address, { signal });
+      if (info.status !== "running") return info;
+      await pause(delay, signal);
+    }
+  }
+}
+
+/** POSIX, and Linux's own table: 0A is its LISTEN. */
+const LISTENING = String.raw`until grep -q ":$1 [0-9A-F]*:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
+do sleep 0.1 2>/dev/null || sleep 1; done`;
+
+function hex(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
+
+function ended(message: string): ShorelineError {
+  return new ShorelineError({ code: "output_ended", message });
+}
+
+function matcher(pattern: string | RegExp): (line: string) => boolean {
+  if (typeof pattern === "string") return (line) => line.includes(pattern);
+  if (!((pattern as unknown) instanceof RegExp)) throw invalid("`pattern` must be a string or a RegExp");
+  // One that remembers where it was would pass over lines.
+  const fresh = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
+  return (line) => fresh.test(line);
+}
+
+/** Does `work` until it is done, the caller aborts or the time is over. */
+async function limited<T>(
+  options: WaitOptions | undefined,
+  late: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal, timeout }: WaitOptions = optionsOf(options);
+  if (timeout !== undefined && !(timeout > 0 && timeout < Infinity))
+    throw invalid("`timeout` must be a finite number above 0");
+  const both = new AbortController();
+  const abort = () => {
+    both.abort(signal?.reason);
+  };
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  const over = new TimeoutError({ code: "wait_timeout", message: `${late} in time`, retryable: true });
+  const timer =
+    timeout &&
+    setTimeout(() => {
+      both.abort(over);
+    }, timeout * 1000);
+  try {
+    return await work(both.signal);
+  } catch (error) {
+    throw both.signal.reason === over ? over : error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** Events as the bytes that were written. Cancelling it closes the connection. */
+function bytesOf(follow: () => FollowIterator): ReadableStream<Uint8Array> {
+  const batches = follow().batches();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { value, done } = await batches.next();
+        if (done) {
+          controller.close();
+          return;
+        }
+        const parts = value.map((event) => event.bytes);
+        const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+        let at = 0;
+        for (const part of parts) {
+          whole.set(part, at);
+          at += part.length;
+        }
+        controller.enqueue(whole);
+      },
+      async cancel() {
+        await batches.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function noop(): void {}

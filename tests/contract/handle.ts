@@ -1,0 +1,137 @@
+import { Process, type ProcessJSON, Sandbox } from "shoreline";
+import { equal, ok, recorded, rejects, sha256, test } from "./harness.js";
+
+async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
+}
+
+const shell = (script: string): [string, { args: string[] }] => ["sh", { args: ["-c", script] }];
+
+test("what startProcess gives is what the server says, and can do things", async ({ sandbox }) => {
+  const process = await sandbox.startProcess(...shell("echo out; echo err >&2; exit 4"));
+  ok(process instanceof Process, "it is a Process");
+  equal([process.command, process.args.length, process.status], ["sh", 2, "running"]);
+  ok(process.startedAt instanceof Date, "startedAt is a Date");
+  const info = await process.wait();
+  equal([info.pid, info.status, info.exitCode], [process.pid, "exited", 4]);
+  equal([await textOf(process.stdout), await textOf(process.stderr)], ["out\n", "err\n"]);
+});
+
+test("a process's streams are the bytes that it wrote", async ({ sandbox }) => {
+  const process = await sandbox.startProcess(
+    ...shell("head -c 300000 /dev/zero | tr '\\0' '\\377'; printf 'a\\nb'"),
+  );
+  const bytes = new Uint8Array(
+    await new Response(process.stdout as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer(),
+  );
+  const expected = new Uint8Array(300_003).fill(0xff);
+  expected.set([97, 10, 98], 300_000);
+  equal(await sha256(bytes), await sha256(expected));
+});
+
+test("what is written to a process's stdin is read by it, and closing it is its end", async ({ sandbox }) => {
+  const process = await sandbox.startProcess("wc", { args: ["-c"], stdinMode: "pipe" });
+  const writer = process.stdin.getWriter();
+  await writer.write("näh");
+  await writer.write(new Uint8Array(10));
+  await writer.close();
+  equal((await textOf(process.stdout)).trim(), "14");
+  equal((await process.wait()).exitCode, 0);
+});
+
+test("cancelling a process's stream closes the connection, not the process", async (context) => {
+  const { sandbox, sent } = await recorded(context);
+  const process = await sandbox.startProcess(...shell("echo a; exec sleep 1000"));
+  const reader = process.stdout.getReader();
+  await reader.read();
+  await reader.cancel();
+  equal(sent.at(-1)?.signal.aborted, true);
+  equal((await sandbox.getProcess(process.pid)).status, "running");
+  await process.kill();
+  equal((await process.wait()).signal, 9);
+});
+
+test("a line is waited for, by text or by pattern", async ({ sandbox }) => {
+  const process = await sandbox.startProcess(
+    ...shell("echo one; sleep 0.2; echo port=8080 >&2; exec sleep 1000"),
+  );
+  equal((await process.waitForLine("port=")).stream, "stderr");
+  equal((await process.waitForLine(/^on/g)).line, "one");
+  await rejects(process.waitForLine("never", { timeout: 0.2 }), "wait_timeout");
+  await rejects(process.wait({ timeout: 0.2 }), "wait_timeout");
+  const abort = new AbortController();
+  const waiting = rejects(process.waitForLine("never", { signal: abort.signal }), "aborted");
+  abort.abort();
+  await waiting;
+  await process.kill();
+  await rejects(process.waitForLine("never"), "output_ended");
+  await rejects(process.waitForLine(7 as never), "invalid_argument");
+  await rejects(process.wait({ timeout: -1 }), "invalid_argument");
+});
+
+test("a port is waited for, as long as the process runs", async ({ sandbox }) => {
+  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  const server = `import socket,time;time.sleep(0.3);s=socket.socket();s.bind(("127.0.0.1",${String(port)}));s.listen();time.sleep(1000)`;
+  const process = await sandbox.startProcess("python3", { args: ["-c", server] });
+  await rejects(process.waitForPort(port, { timeout: 0.1 }), "wait_timeout");
+  await process.waitForPort(port);
+  await process.kill();
+  const over = await sandbox.startProcess("true");
+  await rejects(over.waitForPort(port + 10_001), "output_ended");
+  for (const wrong of [0, 65_536, 1.5, "80"])
+    await rejects(over.waitForPort(wrong as number), "invalid_argument");
+});
+
+test("who waits for a port leaves nothing behind", async ({ url, apiKey }) => {
+  await using sandbox = await Sandbox.create({ apiUrl: url, apiKey });
+  const process = await sandbox.startProcess("sleep", { args: ["1000"] });
+  await rejects(process.waitForPort(1, { timeout: 0.3 }), "wait_timeout");
+  for (;;) {
+    const running = (await sandbox.listProcesses()).filter(({ status }) => status === "running");
+    if (running.length === 1) break;
+  }
+  await process.kill();
+});
+
+test("output goes on in another isolate where it was left", async ({ sandbox, url, apiKey }) => {
+  const process = await sandbox.startProcess(
+    ...shell("for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo e$i >&2; done"),
+  );
+  await process.wait();
+  // Every place, in the middle of a batch too.
+  for (let taken = 0; taken <= 18; taken++) {
+    const events = process.output();
+    const lines: string[] = [];
+    for (let i = 0; i < taken; i++) lines.push(String((await events.next()).value?.line));
+    // Who has left is where it was.
+    if (taken % 2) await events.return();
+    const json = JSON.parse(JSON.stringify(process)) as ProcessJSON;
+    equal([json.sandboxId, json.pid, json.command], [sandbox.sandboxId, process.pid, "sh"]);
+    await events.return();
+    const elsewhere = await Sandbox.connect(json.sandboxId, { apiUrl: url, apiKey });
+    for await (const { line } of elsewhere.process(json).output()) lines.push(line);
+    equal(lines.length, 18, `lines with ${String(taken)} taken before`);
+    equal(new Set(lines).size, 18);
+  }
+  await rejects(
+    Promise.resolve().then(() => sandbox.process({} as ProcessJSON)),
+    "invalid_argument",
+  );
+});
+
+test("a cursor goes on where one stream was left", async ({ sandbox }) => {
+  const { pid } = await sandbox.startProcess("seq", { args: ["100"] });
+  const first = sandbox.followStdout(pid);
+  equal(first.cursor(), { counts: [0, 0] });
+  const lines: string[] = [];
+  for (let i = 0; i < 42; i++) lines.push(String((await first.next()).value?.line));
+  const after = first.cursor();
+  equal(after.counts, [42, 0]);
+  await first.return();
+  equal(first.cursor(), after);
+  for await (const { line } of sandbox.followStdout(pid, { after })) lines.push(line);
+  equal(
+    lines,
+    Array.from({ length: 100 }, (_, i) => String(i + 1)),
+  );
+});
