@@ -1,4 +1,5 @@
-// The runtimes that the package is tested in beside the Node that runs the tests, as npm has them.
+// The runtimes that the package is tested in beside the Node that runs the tests, as npm has them, and the
+// bundlers.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, firefox } from "./debian.mjs";
@@ -15,7 +16,7 @@ export async function install() {
   const names = ["package.json", "package-lock.json"];
   const inputs = names.map((name) => join(SOURCE, name));
   const outputs = [join(INSTALLED, ".package-lock.json")];
-  const title = "installing other runtimes (a gigabyte, once)";
+  const title = "installing other runtimes and bundlers (1.5 gigabytes, once)";
   await step("runtimes", { inputs, outputs, title }, () => {
     mkdirSync(join(root, "target"), { recursive: true });
     for (const name of names) copyFileSync(join(root, SOURCE, name), join(root, "target", name));

@@ -1,7 +1,7 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed.
 import { conformance } from "./conformance.mjs";
-import { bubblewrap } from "./debian.mjs";
+import { bubblewrap, chromium } from "./debian.mjs";
 import { compileTests, lintPackage, pack, size } from "./package.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, runtimes } from "./runtimes.mjs";
@@ -55,6 +55,10 @@ const steps = {
   readme: () => tests("readme/"),
   local: () => tests("local/"),
   ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
+  bundlers: async () => {
+    const missing = (await chromium()) ?? (await install());
+    return missing ? new Skip(missing) : tests("bundlers/");
+  },
   "runtime-table": () => {
     const missing = table();
     return missing && new Skip(missing);

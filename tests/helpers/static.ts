@@ -10,7 +10,11 @@ export interface StaticServer {
   close: () => Promise<void>;
 }
 
-const types: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm" };
+const types: Record<string, string> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".wasm": "application/wasm",
+};
 
 /** A page, and the Content-Security-Policy that it has. */
 export interface StaticPage {

@@ -1,0 +1,2 @@
+export { POST } from "../run.js";
+export const runtime = "nodejs";

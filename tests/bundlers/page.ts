@@ -1,0 +1,28 @@
+// A page in headless Chromium that is given a sandbox server.
+import { chromium } from "playwright-core";
+import { type LocalServer, startLocal } from "shoreline/local";
+
+const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"];
+
+/** What a page at this address has as its title when it has done its work, or what it throws. */
+export async function title(url: string): Promise<string> {
+  await using server = await startLocal({ allowOrigins: [new URL(url).origin] });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args,
+  });
+  try {
+    const page = await browser.newPage();
+    const thrown = page.waitForEvent("pageerror").then(({ message }) => message);
+    await page.goto(`${url}#${new URLSearchParams(addressOf(server)).toString()}`);
+    const done = page.waitForFunction(() => document.title !== "waiting" && document.title);
+    return await Promise.race([done.then((text) => text.jsonValue() as Promise<string>), thrown]);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** What a program needs to reach the server. */
+export function addressOf({ url, apiKey }: LocalServer): { apiUrl: string; apiKey: string } {
+  return { apiUrl: url, apiKey };
+}
