@@ -32,6 +32,13 @@ export async function compileTests(part) {
     bundle: true,
     // The package is imported by its name, as a user does.
     packages: "external",
+    // But this, which browsers and workers could not find.
+    alias: Object.fromEntries(
+      ["eventsource", "eventsource-parser"].map((name) => [
+        name,
+        join(root, "node_modules", name, "dist", "index.js"),
+      ]),
+    ),
     format: "esm",
     target: "es2022",
     platform: "neutral",
@@ -46,7 +53,7 @@ export async function compileTests(part) {
 }
 
 /** The most that a browser may have to download, gzip; ARCHITECTURE.md says where the bytes are. */
-const BUDGET = 87 * 1024;
+const BUDGET = 90 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;

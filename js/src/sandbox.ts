@@ -20,8 +20,8 @@ import type {
   SendSignalResponse,
 } from "./generated/types.js";
 import type { CallOptions, ClientOptions } from "./options.js";
+import { eventSourceFetch, fetchStreams } from "./event-source.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
-import type { SocketConstructor } from "./host.js";
 import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty, type CreatePtyOptions, type Pty, type PtyConnectionOptions } from "./pty.js";
@@ -64,13 +64,13 @@ const STDERR = 2;
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox implements AsyncDisposable {
   readonly #core: Glue.Sandbox;
-  readonly #Socket: SocketConstructor | undefined;
+  readonly #options: Pick<ClientOptions, "WebSocket" | "EventSource" | "fetch">;
   #owned: boolean;
 
-  private constructor(handle: Glue.Sandbox, owned: boolean, { WebSocket }: ClientOptions) {
+  private constructor(handle: Glue.Sandbox, owned: boolean, options: ClientOptions) {
     this.#core = handle;
     this.#owned = owned;
-    this.#Socket = WebSocket;
+    this.#options = options;
   }
 
   /** Makes a sandbox and waits until it runs. `await using` terminates it at the end. */
@@ -281,12 +281,12 @@ export class Sandbox implements AsyncDisposable {
 
   /** Opens a terminal and attaches to it. */
   createPty(options: CreatePtyOptions): Promise<Pty> {
-    return createPty(this.#core, this.#Socket, options);
+    return createPty(this.#core, this.#options.WebSocket, options);
   }
 
   /** Attaches to a terminal's session. */
   connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
-    return connectPty(this.#core, this.#Socket, { sessionId, token }, options);
+    return connectPty(this.#core, this.#options.WebSocket, { sessionId, token }, options);
   }
 
   /** Every terminal's session. */
@@ -316,7 +316,14 @@ export class Sandbox implements AsyncDisposable {
     return new FollowIterator(async () => {
       const given: FollowOptions = optionsOf(options);
       const onReconnect = reconnectHandler(given);
-      const stream = callSync(() => this.#core.follow(which, process, given, onReconnect, given.signal));
+      const { transport } = given;
+      const byEvents = transport === "eventsource" || (transport === "auto" && !fetchStreams());
+      const bare = byEvents
+        ? await eventSourceFetch(this.#options.EventSource, this.#options.fetch)
+        : undefined;
+      const stream = callSync(() =>
+        this.#core.follow(which, process, given, onReconnect, bare, given.signal),
+      );
       return {
         next: () => nextBatch(stream),
         close: () => {

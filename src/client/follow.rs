@@ -18,7 +18,7 @@ use shoreline_protocol::limits;
 use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
 use shoreline_protocol::route::{self, Route};
-use shoreline_protocol::text::{self, digits};
+use shoreline_protocol::text::{self, digits, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) idle_ms: f64,
     pub(super) lines: Lines,
     on_reconnect: Option<Function>,
+    /// What follows instead of `fetch`, and can send no headers.
+    bare: Option<Function>,
 }
 
 impl Plan {
@@ -56,6 +58,7 @@ impl Plan {
             idle_ms: idle.unwrap_or(sandbox.client.waits.idle),
             lines: Lines { limit, long: if cut { LongLine::Cut } else { LongLine::Refuse } },
             on_reconnect,
+            bare: None,
         })
     }
 }
@@ -80,10 +83,16 @@ impl Follow {
         process: String,
         options: &JsValue,
         on_reconnect: Option<Function>,
+        bare: Option<Function>,
         leash: Leash,
     ) -> Result<Self> {
         let options = types::read("", options, FollowOptions::FIELDS)?;
-        let plan = Plan::new(&sandbox, &options, on_reconnect)?;
+        let mut plan = Plan::new(&sandbox, &options, on_reconnect)?;
+        if bare.is_some() && js::get(&options, "idle_timeout").is_undefined() {
+            // Keep-alives are not seen there: silence says nothing.
+            plan.idle_ms = 0.0;
+        }
+        plan.bare = bare;
         let position = cursor_from(&js::get(&options, "after"))?.into();
         let machine = Machine::new(position, plan.lines, plan.policy);
         Ok(Self::with(sandbox, route, process, plan, leash, machine))
@@ -160,10 +169,15 @@ impl Follow {
                     idle_ms: self.plan.idle_ms,
                     // The machine counts the tries.
                     retry: false,
+                    bare: self.plan.bare.clone(),
                     ..self.sandbox.request(self.route, &self.process, Reading::Events)
                 };
-                if let Some(id) = last_event_id {
-                    request.headers.push(("Last-Event-ID", digits(id)));
+                match last_event_id.map(digits) {
+                    Some(id) if request.bare.is_some() => {
+                        request.url = joined(&[&request.url, "?last_event_id=", &id]);
+                    }
+                    Some(id) => request.headers.push(("Last-Event-ID", id)),
+                    None => {}
                 }
                 let answer = self.sandbox.client.transport.send(&request, &self.leash).await?;
                 self.body = Some(answer.event_stream()?);

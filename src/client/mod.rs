@@ -185,6 +185,7 @@ impl Sandbox {
             head_ms: self.client.waits.connect,
             idle_ms: self.client.waits.idle,
             retry: true,
+            bare: None,
         }
     }
 }

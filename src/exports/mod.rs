@@ -17,6 +17,7 @@ use crate::transport::Leash;
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::future::Future;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use futures::lock::Mutex;
@@ -39,6 +40,13 @@ fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut 
             host::spawn(async move { stop(&mut *source.lock().await) });
         }
     });
+}
+
+/// The events of a followed stream by name, which an EventSource has to be asked for one by one.
+#[wasm_bindgen(js_name = eventNames)]
+#[must_use]
+pub fn event_names() -> Vec<String> {
+    ["message", "output", "gap", "eof"].map(ToOwned::to_owned).to_vec()
 }
 
 /// A promise of what `future` gives. Boxed, so that the wasm holds what drives a promise once.

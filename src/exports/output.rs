@@ -63,10 +63,11 @@ impl OutputStream {
         route: Route,
         process: String,
         options: &JsValue,
-        on_reconnect: Option<Function>,
+        [on_reconnect, bare]: [Option<Function>; 2],
         leash: Leash,
     ) -> Result<Self> {
-        let source = Follow::new(sandbox, route, process, options, on_reconnect, leash.clone())?;
+        let held = leash.clone();
+        let source = Follow::new(sandbox, route, process, options, on_reconnect, bare, held)?;
         let handed = Handed { cursor: source.cursor(), batch: Batch::default() };
         let handed = Rc::new(RefCell::new(handed));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));

@@ -209,13 +209,15 @@ impl Sandbox {
         self.call(process::about(route, process), signal)
     }
 
-    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr.
+    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr. `bare`: instead of `fetch`, what
+    /// can send no headers.
     pub fn follow(
         &self,
         which: u8,
         process: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
+        bare: Option<Function>,
         signal: JsValue,
     ) -> Thrown<OutputStream> {
         let route = match which {
@@ -225,7 +227,7 @@ impl Sandbox {
         };
         let process = process::address(process)?;
         let leash = Leash::new(signal)?;
-        OutputStream::new(self.0.clone(), route, process, options, on_reconnect, leash)
+        OutputStream::new(self.0.clone(), route, process, options, [on_reconnect, bare], leash)
             .map_err(Into::into)
     }
 

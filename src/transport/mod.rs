@@ -69,6 +69,8 @@ pub(crate) struct Request {
     pub(crate) idle_ms: f64,
     /// Whether to try again here where that is safe.
     pub(crate) retry: bool,
+    /// Instead of `fetch`, what can send no headers.
+    pub(crate) bare: Option<Function>,
 }
 
 pub(crate) struct Answer {
@@ -128,9 +130,13 @@ impl Transport {
         })?;
         let init = self.init(request, key.as_deref(), &controller)?;
         let mut body = Body::new(controller, request.idle_ms);
-        let fetch = match &self.fetch {
-            Some(fetch) => fetch.clone(),
-            None => host::fetch()?,
+        let fetch = match (&request.bare, &self.fetch) {
+            (Some(_), _) if key.is_some() => {
+                let what = "an EventSource cannot send the API key: connect without `apiKey` to an address that needs none, such as a relay's, or leave `transport` out";
+                return Err(Error::new(Code::MissingCapability, what));
+            }
+            (Some(fetch), _) | (None, Some(fetch)) => fetch.clone(),
+            (None, None) => host::fetch()?,
         };
         let answer = fetch
             .call2(&JsValue::UNDEFINED, &request.url.as_str().into(), &init)

@@ -2,8 +2,8 @@
 
 use super::shape::{Field, Kind, Shape};
 use super::values::{
-    Count, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName, RestartWhen, SandboxName,
-    Seconds, StdinMode,
+    Count, FollowTransport, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName, RestartWhen,
+    SandboxName, Seconds, StdinMode,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -173,6 +173,10 @@ options! {
         /// What happens to a longer one: an error, or the line cut to the limit with
         /// `event.truncated`. Default: `error`.
         long_line: OnLongLine,
+        /// How it is fetched. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no
+        /// headers, so the address must need no key. `auto` takes it where `fetch` cannot stream.
+        /// Default: `fetch`.
+        transport: FollowTransport,
         /// Continue after what another follower of the same stream had; see `cursor()`.
         after: Cursor,
     }

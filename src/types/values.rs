@@ -82,6 +82,10 @@ named! {
         "\"never\" | \"on_failure\" | \"always\"";
     /// What a health check asks.
     HealthType = Kind::OneOf(&["http", "tcp"]), "\"http\" | \"tcp\"";
+    /// How output is fetched.
+    FollowTransport =
+        Kind::OneOf(&["fetch", "eventsource", "auto"]),
+        "\"fetch\" | \"eventsource\" | \"auto\"";
     /// What an abort does.
     OnAbort = Kind::OneOf(&["kill", "detach"]), "\"kill\" | \"detach\"";
     /// What happens to a line over the limit.

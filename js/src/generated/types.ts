@@ -305,6 +305,12 @@ maxLineBytes?: number | undefined,
  */
 longLine?: "error" | "cut" | undefined,
 /**
+ * How it is fetched. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no
+ * headers, so the address must need no key. `auto` takes it where `fetch` cannot stream.
+ * Default: `fetch`.
+ */
+transport?: "fetch" | "eventsource" | "auto" | undefined,
+/**
  * Continue after what another follower of the same stream had; see `cursor()`.
  */
 after?: Cursor | undefined, };

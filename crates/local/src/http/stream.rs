@@ -1,13 +1,17 @@
 //! Output over HTTP: event streams, and what there is so far.
 
+use super::App;
 use super::process::named;
 use super::request::{Segments, Target};
 use crate::error::{ApiError, Result};
 use crate::log::{Chunk, Found, Log};
 use crate::process::Process;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequestParts, Query};
+use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::stream::Stream;
@@ -137,21 +141,36 @@ pub(super) fn run(process: Arc<Process>) -> Response {
     Follower::new(process, 0, None, true).response(first)
 }
 
+/// Which event a follower had last; 0 for none. An EventSource that is new can say it in the query only.
+pub(super) struct LastEvent(u64);
+
+#[derive(Deserialize)]
+struct LastEventQuery {
+    last_event_id: Option<String>,
+}
+
+impl FromRequestParts<Arc<App>> for LastEvent {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self> {
+        let header = parts.headers.get("last-event-id");
+        let by_header = header.map(|id| id.to_str().unwrap_or_default().to_owned());
+        let query = Query::<LastEventQuery>::try_from_uri(&parts.uri).ok();
+        let Some(id) = by_header.or_else(|| query?.0.last_event_id) else { return Ok(Self(0)) };
+        id.parse().map(Self).map_err(|_| {
+            let text = "`Last-Event-ID` must be the number of an event";
+            ApiError::new(ServerCode::InvalidRequest, text)
+        })
+    }
+}
+
 fn follow(
     sandbox: &crate::sandbox::Sandbox,
     segments: &Segments,
-    headers: &HeaderMap,
+    LastEvent(after): LastEvent,
     only: Option<Stream>,
 ) -> Result<Response> {
     let process = named(sandbox, segments)?;
-    let after = match headers.get("last-event-id").map(|id| id.to_str().map(str::parse::<u64>)) {
-        None => 0,
-        Some(Ok(Ok(after))) => after,
-        Some(_) => {
-            let text = "`Last-Event-ID` must be the number of an event";
-            return Err(ApiError::new(ServerCode::InvalidRequest, text));
-        }
-    };
     let last = process.log.position().0;
     if after > last {
         // Whoever has seen more followed another process of this number, whose output is gone.
@@ -164,25 +183,25 @@ fn follow(
 pub(super) async fn follow_stdout(
     Target(sandbox): Target,
     segments: Segments,
-    headers: HeaderMap,
+    last: LastEvent,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, &headers, Some(Stream::Stdout))
+    follow(&sandbox, &segments, last, Some(Stream::Stdout))
 }
 
 pub(super) async fn follow_stderr(
     Target(sandbox): Target,
     segments: Segments,
-    headers: HeaderMap,
+    last: LastEvent,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, &headers, Some(Stream::Stderr))
+    follow(&sandbox, &segments, last, Some(Stream::Stderr))
 }
 
 pub(super) async fn follow_output(
     Target(sandbox): Target,
     segments: Segments,
-    headers: HeaderMap,
+    last: LastEvent,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, &headers, None)
+    follow(&sandbox, &segments, last, None)
 }
 
 pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {
