@@ -118,9 +118,10 @@ function open(
     source.addEventListener("open", () => {
       resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
     });
-    source.addEventListener("error", () => {
-      // It would go on by itself, and nobody would know what was lost.
-      const broken = new TypeError("the EventSource broke");
+    source.addEventListener("error", (event) => {
+      // It would go on by itself, and nobody would know what was lost. Only some say why.
+      const { message = "no reason was given" } = event as { message?: string };
+      const broken = new TypeError(`the EventSource broke: ${message}`);
       end(() => {
         controller.error(broken);
       });
