@@ -147,6 +147,8 @@ results! {
         total_processes: u32,
         /// What keeps sandboxes apart; the local server says it.
         isolation: Option<String>,
+        /// What holds them to their resources; the local server says it.
+        limits: Option<String>,
     }
 
     /// What a signal's sender is told.

@@ -647,7 +647,11 @@ totalProcesses: number,
 /**
  * What keeps sandboxes apart; the local server says it.
  */
-isolation?: string | undefined, };
+isolation?: string | undefined,
+/**
+ * What holds them to their resources; the local server says it.
+ */
+limits?: string | undefined, };
 
 /**
  * What a signal's sender is told.
