@@ -123,7 +123,7 @@ async function shim() {
     "pkg/core/inline.d.ts",
     "package-lock.json",
   ];
-  const outputs = ["pkg/index.js", "pkg/local/index.js"];
+  const outputs = ["pkg/index.js", "pkg/local/index.js", "pkg/relay/index.js"];
   await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
     // What a file that is no more has left behind would be packed.
     for (const name of readdirSync(join(root, "pkg"))) {

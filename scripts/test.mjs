@@ -54,6 +54,7 @@ const steps = {
   },
   readme: () => tests("readme/"),
   local: () => tests("local/"),
+  relay: () => tests("relay/"),
   ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
   bundlers: async () => {
     const missing = (await chromium()) ?? (await install());

@@ -1,0 +1,258 @@
+// The relay between a page and a real local server: what is granted works as without it, the rest is refused.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, test } from "node:test";
+import { Sandbox } from "shoreline";
+import { type LocalServer, startLocal } from "shoreline/local";
+import { createRelay, type Relay, type RelayScope } from "shoreline/relay";
+import * as route from "../../examples/relay/route.js";
+import worker from "../../examples/relay/worker.js";
+
+const APP = "https://app.example";
+const SECRET = "a secret of at least 32 characters";
+const ALL: RelayScope[] = ["processes", "output", "files:read", "files:write", "terminals"];
+
+let server: LocalServer;
+let sandbox: Sandbox;
+let base: string;
+let relay: Relay;
+
+before(async () => {
+  server = await startLocal();
+  sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+  base = `${APP}/sandboxes/${sandbox.sandboxId}`;
+  relay = made({ allow: ALL });
+});
+
+after(async () => {
+  await sandbox.terminate();
+  await server.close();
+});
+
+function made({ allow, upstream = fetch }: { allow: RelayScope[]; upstream?: typeof fetch }): Relay {
+  return createRelay({
+    apiKey: server.apiKey,
+    sandboxUrl: (id) => `${server.url}/s/${id}`,
+    authorize: (request, id) =>
+      request.headers.get("authorization") === "Bearer page" && id === sandbox.sandboxId ? allow : null,
+    origins: ["https://other.example"],
+    tokenSecret: SECRET,
+    fetch: upstream,
+  });
+}
+
+/** A request of the page, which is signed in. */
+const get = (path: string, headers: Record<string, string> = {}, method = "GET", through = relay) =>
+  through(new Request(path, { method, headers: { authorization: "Bearer page", ...headers } }));
+
+async function refused(response: Response, status: number, code: string): Promise<void> {
+  const text = await response.text();
+  assert.deepEqual([response.status, (JSON.parse(text) as { code: string }).code], [status, code], text);
+  assert.ok(!text.includes(server.apiKey) && !text.includes(server.url) && !text.includes(SECRET), text);
+}
+
+const page = (through: (request: Request) => Promise<Response>): Promise<Sandbox> =>
+  Sandbox.connect({
+    sandboxId: sandbox.sandboxId,
+    proxyUrl: base,
+    apiKey: "page",
+    fetch: (input, init) => through(new Request(input, init)),
+  });
+
+test("a page runs, writes and reads files", async () => {
+  const mine = await page(relay);
+  const { stdout, exitCode } = await mine.run("echo", { args: ["hello"] });
+  assert.deepEqual([stdout, exitCode], ["hello", 0]);
+  const bytes = new Uint8Array(3_000_000).map((_, i) => i * 7);
+  await mine.writeFile("/tmp/relay.bin", bytes);
+  assert.deepEqual(await mine.readFile("/tmp/relay.bin"), bytes);
+  await mine.deleteFile("/tmp/relay.bin");
+});
+
+test("a page follows output over a broken connection by Last-Event-ID", async () => {
+  const ids: (string | null)[] = [];
+  const mine = await page(async (request) => {
+    const response = await relay(request);
+    if (!request.url.endsWith("/follow") || !response.body) return response;
+    ids.push(request.headers.get("last-event-id"));
+    if (ids.length > 1) return response;
+    const reader = response.body.getReader();
+    let read = 0;
+    const cut = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { value } = await reader.read();
+        if (!value || read > 500) {
+          controller.error(new Error("cut"));
+          await reader.cancel();
+          return;
+        }
+        read += value.length;
+        controller.enqueue(value);
+      },
+    });
+    return new Response(cut, response);
+  });
+  const { pid } = await mine.startProcess("sh", {
+    args: ["-c", "for i in $(seq 60); do echo $i; sleep 0.02; done"],
+  });
+  const lines: string[] = [];
+  for await (const { text } of mine.followOutput(pid)) lines.push(text.trim());
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 60 }, (_, i) => String(i + 1)),
+  );
+  assert.ok(ids.length > 1 && Number(ids[1]) > 0, String(ids));
+});
+
+test("what is not a route is refused before anybody is asked", async () => {
+  let asked = 0;
+  const counting = made({
+    allow: ALL,
+    upstream: async () => {
+      asked += 1;
+      return new Response();
+    },
+  });
+  for (const path of [
+    `${APP}/sandboxes`,
+    `${APP}/other/${sandbox.sandboxId}/api/v1/processes`,
+    `${base}/../../platform/v1/keys/introspect`,
+    `${base}/api/v1/processes/..%2f..%2fsandboxes`,
+    `${base}/api/v1/processes/%252e%252e`,
+    `${base}/api/v1/processes/..%5c`,
+    `${base}/api/v1/processes/%2e%2e/%2e%2e/v1/namespaces/default/sandboxes`,
+    `${base}/api/v1/processes/a%00`,
+    `${base}/api/v1/processes/%zz`,
+    `${base}/api/v1//processes`,
+    `${base}/api/v1/processes/`,
+    `${base}/api/v1/tunnels/tcp`,
+    `${base}/api/v1/info`,
+    `${APP}/sandboxes/evil.example%2f/api/v1/processes`,
+    `${APP}/sandboxes/evil.example/api/v1/processes`,
+    `${APP}/sandboxes/a@evil/api/v1/processes`,
+    `${APP}/sandboxes//evil/api/v1/processes`,
+    `${APP}/sandboxes/${sandbox.sandboxId}`,
+  ]) {
+    await refused(await get(path, {}, "GET", counting), 404, "NOT_FOUND");
+  }
+  await refused(await get(`${base}/api/v1/processes`, {}, "PATCH", counting), 404, "NOT_FOUND");
+  assert.equal(asked, 0);
+});
+
+test("what is not granted is refused: another sandbox, another scope, nobody", async () => {
+  await refused(await get(`${APP}/sandboxes/other/api/v1/processes`), 403, "FORBIDDEN");
+  await refused(await relay(new Request(`${base}/api/v1/processes`)), 403, "FORBIDDEN");
+  const seeing = made({ allow: ["output"] });
+  assert.equal((await get(`${base}/api/v1/processes`, {}, "GET", seeing)).status, 200);
+  await refused(await get(`${base}/api/v1/processes`, {}, "POST", seeing), 403, "FORBIDDEN");
+  await refused(await get(`${base}/api/v1/files?path=/etc/passwd`, {}, "GET", seeing), 403, "FORBIDDEN");
+});
+
+test("tokens hold for their sandbox, scope and time, in a path and in a query", async () => {
+  const { sandboxId } = sandbox;
+  const token = await relay.token({ sandboxId, allow: ["output"] });
+  const by = (path: string) => relay(new Request(path));
+  assert.equal((await by(`${base}/token/${token}/api/v1/processes`)).status, 200);
+  assert.equal((await by(`${base}/api/v1/processes?relay_token=${token}`)).status, 200);
+  await refused(await by(`${base}/token/${token}/api/v1/files?path=/x`), 403, "FORBIDDEN");
+  await refused(await by(`${APP}/sandboxes/other/token/${token}/api/v1/processes`), 401, "INVALID_TOKEN");
+
+  const [payload = "", signature = ""] = token.split(".");
+  const wider = btoa(JSON.stringify([sandboxId, ALL, Date.now() + 1e9])).replaceAll("=", "");
+  for (const forged of [
+    `${wider}.${signature}`,
+    `${payload}.`,
+    payload,
+    "",
+    "x.y",
+    `${token}.z`,
+    `${payload}.!`,
+  ]) {
+    await refused(await by(`${base}/api/v1/processes?relay_token=${forged}`), 401, "INVALID_TOKEN");
+  }
+  const short = await relay.token({ sandboxId, allow: ["output"], seconds: 0.01 });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await refused(await by(`${base}/token/${short}/api/v1/processes`), 401, "INVALID_TOKEN");
+});
+
+test("only what is on the lists passes, both ways, and a sandbox's answer cannot lead elsewhere", async () => {
+  let sent = new Headers();
+  const answers = [
+    new Response("x", { headers: { "set-cookie": "a=b", "x-powered-by": "y", "content-type": "text/html" } }),
+    new Response(null, { status: 302, headers: { location: "https://evil.example" } }),
+    new Response(server.apiKey, { status: 401 }),
+  ];
+  const through = made({
+    allow: ALL,
+    upstream: async (_, init) => {
+      sent = new Headers(init?.headers);
+      return answers.shift() ?? Promise.reject(new Error(`failed with ${server.apiKey}`));
+    },
+  });
+  const path = `${base}/api/v1/processes`;
+  const first = await get(path, { cookie: "c=d", "x-tensorlake-route-hint": "z" }, "GET", through);
+  assert.deepEqual(Object.fromEntries(sent), {
+    authorization: `Bearer ${server.apiKey}`,
+    "x-tensorlake-sandbox-id": sandbox.sandboxId,
+  });
+  assert.deepEqual(
+    [...first.headers.keys()],
+    ["content-security-policy", "content-type", "vary", "x-content-type-options"],
+  );
+  await refused(await get(path, {}, "GET", through), 502, "UPSTREAM_REFUSED");
+  await refused(await get(path, {}, "GET", through), 502, "UPSTREAM_REFUSED");
+  await refused(await get(path, {}, "GET", through), 502, "UPSTREAM_FAILED");
+});
+
+test("pages of the given origins may call, others may not; WebSockets are told how", async () => {
+  const path = `${base}/api/v1/processes`;
+  const allowed = await get(path, { origin: "https://other.example" });
+  assert.equal(allowed.headers.get("access-control-allow-origin"), "https://other.example");
+  await refused(await get(path, { origin: "https://evil.example" }), 403, "ORIGIN_NOT_ALLOWED");
+  assert.equal((await get(path, { origin: "https://other.example" }, "OPTIONS")).status, 204);
+  const socket = await get(`${base}/api/v1/pty/a/ws`, { upgrade: "websocket" });
+  await refused(socket, 501, "WEBSOCKET_UNSUPPORTED");
+});
+
+test("the sandbox's server sees within 100 ms that the client has gone", async () => {
+  let closed: (at: number) => void = () => {};
+  const upstream = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).write(": here\n\n");
+    response.on("close", () => {
+      closed(performance.now());
+    });
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  const { port } = upstream.address() as AddressInfo;
+  const through = createRelay({
+    apiKey: "key",
+    sandboxUrl: () => `http://127.0.0.1:${port}`,
+    authorize: () => ALL,
+  });
+  for (const how of ["abort", "cancel"]) {
+    const seen = new Promise<number>((resolve) => (closed = resolve));
+    const leaving = new AbortController();
+    const path = `${base}/api/v1/processes/1/output/follow`;
+    const response = await through(new Request(path, { signal: leaving.signal }));
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read(); // which a relay that buffers would not give
+    const began = performance.now();
+    if (how === "abort") leaving.abort();
+    else await reader.cancel();
+    const after = (await seen) - began;
+    assert.ok(after < 100, `${how}: ${after} ms`);
+  }
+  upstream.close();
+});
+
+test("the example for a Worker and the one for Next work", async () => {
+  const SANDBOX_URL = `${server.url}/s/${sandbox.sandboxId}`;
+  const given = { TENSORLAKE_API_KEY: server.apiKey, SANDBOX: sandbox.sandboxId, SANDBOX_URL };
+  const mine = await page((request) => worker.fetch(request, { ...given, PAGE_KEY: "page" }));
+  assert.equal((await mine.run("echo", { args: ["worker"] })).stdout, "worker");
+  Object.assign(process.env, given);
+  const path = `${base}/api/v1/files/list?path=/`;
+  assert.equal((await route.GET(new Request(path, { headers: { cookie: "session=mine" } }))).status, 200);
+  await refused(await route.GET(new Request(path)), 403, "FORBIDDEN");
+});
