@@ -71,7 +71,7 @@ test("a line is waited for, by text or by pattern", async ({ sandbox }) => {
 
 test("a port is waited for, as long as the process runs", async ({ sandbox }) => {
   const port = 20_000 + Math.floor(Math.random() * 10_000);
-  const server = `import socket,time;time.sleep(0.3);s=socket.socket();s.bind(("127.0.0.1",${String(port)}));s.listen();time.sleep(1000)`;
+  const server = `import socket,time;time.sleep(2);s=socket.socket();s.bind(("127.0.0.1",${String(port)}));s.listen();time.sleep(1000)`;
   const process = await sandbox.startProcess("python3", { args: ["-c", server] });
   await rejects(process.waitForPort(port, { timeout: 0.1 }), "wait_timeout");
   await process.waitForPort(port);
