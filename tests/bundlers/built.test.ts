@@ -1,16 +1,27 @@
 // What bundlers make of the packed package: each project runs a command from a page in Chromium.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import resolve from "@rollup/plugin-node-resolve";
 import { rollup } from "rollup";
+import { startLocal } from "shoreline/local";
 import { build, createServer } from "vite";
 import webpack, { type Stats } from "webpack";
 import { serveFiles } from "../helpers/static.js";
-import { title } from "./page.js";
+import { addressOf, title } from "./page.js";
 
 const readme = readFileSync("README.md", "utf8");
 
@@ -114,4 +125,25 @@ test("esbuild without either: the error says what to import", async () => {
   const { root, dist } = project("lost");
   esbuild(root, "esbuild main.js --bundle --format=esm --outdir=dist");
   assert.match(await opened(dist), /core could not be loaded: .*import "shoreline\/inline"/);
+});
+
+test("Bun: a program in one file", async () => {
+  const { root, dist } = project("bun", (program) =>
+    program
+      .replace("location.hash.slice(1)", "process.argv[2]")
+      .replace("document.title = stdout", "console.log(stdout)"),
+  );
+  const bun = fileURLToPath(import.meta.resolve("@oven/bun-linux-x64/bin/bun"));
+  execFileSync(bun, ["build", "--compile", "main.js", "--outfile", join(dist, "main")], { cwd: root });
+  // Nothing but that file is there.
+  const directory = mkdtempSync(join(tmpdir(), "shoreline-"));
+  renameSync(join(dist, "main"), join(directory, "main"));
+  await using server = await startLocal();
+  const address = new URLSearchParams(addressOf(server)).toString();
+  try {
+    const out = execFileSync(join(directory, "main"), [address], { cwd: directory, encoding: "utf8" });
+    assert.equal(out, "hello\n");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
