@@ -8,7 +8,7 @@ export type SocketConstructor = new (
   options?: { headers: Record<string, string> },
 ) => WebSocket;
 
-interface Host {
+export interface Host {
   /** Whether `fetch` sends a stream as it comes. Browsers do it over HTTP/2 only, and fail otherwise. */
   streamsUploads: boolean;
   /** A WebSocket that is better than the global one. */

@@ -1,5 +1,5 @@
-import { bytesOf, checkHandler, type Data, optionsOf } from "./arguments.js";
-import { call, callSync, core } from "./core.js";
+import { bytesOf, checkHandler, type Data } from "./arguments.js";
+import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { ConnectionError, ProtocolError, ShorelineError } from "./errors.js";
 import type {
@@ -7,7 +7,7 @@ import type {
   PtySessionInfo,
   Reconnect,
 } from "./generated/types.js";
-import { type SocketConstructor, socketConstructor } from "./host.js";
+import type { SocketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
 
 /** What a terminal writes. Characters and escape sequences may be cut anywhere. */
@@ -363,46 +363,4 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
-}
-
-/** @internal A terminal, opened and attached to; its session ends if that fails. */
-export async function createPty(
-  sandbox: Glue.Sandbox,
-  given: SocketConstructor | undefined,
-  options: CreatePtyOptions,
-): Promise<Pty> {
-  const checked: Partial<CreatePtyOptions> = optionsOf(options);
-  // What attaching needs is looked at before a session is made.
-  const attach = await attacher(sandbox, given, checked);
-  const session = await call<PtySessionInfo>(() => sandbox.createPty(options, checked.signal));
-  try {
-    return await attach(session);
-  } catch (error) {
-    await call(() => sandbox.killPty(session.sessionId, undefined)).catch(noop);
-    throw error;
-  }
-}
-
-/** @internal A session that is attached to. */
-export async function connectPty(
-  sandbox: Glue.Sandbox,
-  given: SocketConstructor | undefined,
-  session: PtySessionInfo,
-  options?: PtyConnectionOptions,
-): Promise<Pty> {
-  return (await attacher(sandbox, given, optionsOf(options)))(session);
-}
-
-async function attacher(
-  sandbox: Glue.Sandbox,
-  given: SocketConstructor | undefined,
-  options: PtyConnectionOptions,
-): Promise<(session: PtySessionInfo) => Promise<Pty>> {
-  for (const name of ["onData", "onExit", "onReattach"] as const) checkHandler(name, options[name]);
-  const { Terminal } = await core();
-  const { reattach = false } = options;
-  const again = typeof reattach === "boolean" ? (reattach ? {} : undefined) : reattach;
-  const terminal = callSync(() => new Terminal(again));
-  const Socket = await socketConstructor(given);
-  return (session) => new Pty(sandbox, terminal, Socket, session, options).connect(options);
 }

@@ -24,7 +24,8 @@ import { eventSourceFetch, fetchStreams } from "./event-source.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
-import { connectPty, createPty, type CreatePtyOptions, type Pty, type PtyConnectionOptions } from "./pty.js";
+import { connectPty, createPty } from "./open-pty.js";
+import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */

@@ -29,6 +29,7 @@ pub mod error;
 pub mod exit;
 pub mod failure;
 pub mod fault;
+mod fields;
 pub mod follow;
 pub mod json;
 pub mod limits;

@@ -4,9 +4,10 @@
 use crate::base64;
 use crate::batch::{Batch, flag};
 use crate::cursor::{self, Position};
-use crate::exit::{Exit, Reason};
+use crate::exit::Exit;
 use crate::fault::StreamError;
-use crate::json::{Invalid, Members, Number, Text, Value};
+use crate::fields::{Fields, integer};
+use crate::json::{Invalid, Members, Value};
 use crate::limits;
 use crate::sse::{Item, Sse};
 use crate::stream::Stream;
@@ -164,114 +165,6 @@ impl OutputDecoder {
     }
 }
 
-/// The members that any event can have.
-struct Fields<'a> {
-    line: Option<Value<'a>>,
-    /// In ms since the epoch; NaN = unknown.
-    timestamp: f64,
-    stream: Option<Stream>,
-    unfinished: bool,
-    bytes: Option<Value<'a>>,
-    pid: Option<u32>,
-    handle: Option<u64>,
-    started_at: Option<f64>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    oom_killed: bool,
-    reason: Option<Reason>,
-    gap: Option<&'a [u8]>,
-}
-
-impl<'a> Fields<'a> {
-    const NONE: Self = Self {
-        line: None,
-        timestamp: f64::NAN,
-        stream: None,
-        unfinished: false,
-        bytes: None,
-        pid: None,
-        handle: None,
-        started_at: None,
-        exit_code: None,
-        signal: None,
-        oom_killed: false,
-        reason: None,
-        gap: None,
-    };
-
-    /// Reads a line as servers write it. Nearly every event is one, and is read several times faster
-    /// than by [`Self::read`], to which anything else is left.
-    #[inline]
-    fn usual(data: &'a [u8]) -> Option<Self> {
-        let mut fields = Self::NONE;
-        let mut rest = data.strip_prefix(b"{")?;
-        loop {
-            rest = if let Some(after) = rest.strip_prefix(b"\"line\":\"") {
-                let (line, after) = Text::at_start(after)?;
-                fields.line = Some(Value::String(line));
-                after
-            } else if let Some(after) = rest.strip_prefix(b"\"timestamp\":") {
-                let (timestamp, after) = Number::at_start(after)?;
-                fields.timestamp = milliseconds(timestamp as f64);
-                after
-            } else {
-                let after = rest.strip_prefix(b"\"stream\":\"std")?;
-                let (stream, after) = match after {
-                    [b'o', b'u', b't', b'"', after @ ..] => (Stream::Stdout, after),
-                    [b'e', b'r', b'r', b'"', after @ ..] => (Stream::Stderr, after),
-                    _ => return None,
-                };
-                fields.stream = Some(stream);
-                after
-            };
-            rest = match rest {
-                b"}" => return Some(fields),
-                [b',', after @ ..] => after,
-                _ => return None,
-            };
-        }
-    }
-
-    fn of(data: &'a [u8]) -> Result<Self, Invalid> {
-        Self::usual(data).map_or_else(|| Self::read(data), Ok)
-    }
-
-    fn read(data: &'a [u8]) -> Result<Self, Invalid> {
-        let mut fields = Self::NONE;
-        let mut members = Members::new(data)?;
-        while let Some((key, value)) = members.read()? {
-            // Keys of the protocol need no escapes; one that has some is another's.
-            match key.plain().unwrap_or_default() {
-                b"line" => fields.line = Some(value),
-                b"timestamp" => fields.timestamp = time(&value),
-                b"stream" => {
-                    fields.stream = value.as_text().and_then(|name| name.with(Stream::from_name));
-                }
-                b"eol" => fields.unfinished = matches!(value, Value::Bool(false)),
-                b"bytes" => fields.bytes = Some(value),
-                b"pid" => fields.pid = integer(&value),
-                b"handle" => fields.handle = integer(&value),
-                b"started_at" => fields.started_at = Some(time(&value)),
-                b"exit_code" => fields.exit_code = integer(&value),
-                b"signal" => fields.signal = integer(&value),
-                b"oom_killed" => fields.oom_killed = matches!(value, Value::Bool(true)),
-                b"reason" => {
-                    fields.reason = value.as_text().and_then(|name| name.with(Reason::from_name));
-                }
-                b"gap" => {
-                    fields.gap = if let Value::Object(gap) = value { Some(gap) } else { None };
-                }
-                _ => {}
-            }
-        }
-        Ok(fields)
-    }
-}
-
-fn integer<T: TryFrom<i64>>(value: &Value<'_>) -> Option<T> {
-    if let Value::Number(number) = value { number.integer() } else { None }
-}
-
 impl State {
     fn item(
         &mut self,
@@ -414,10 +307,6 @@ fn gap(members: Option<&[u8]>) -> StreamError {
 
 fn to_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-fn time(value: &Value<'_>) -> f64 {
-    if let Value::Number(number) = value { milliseconds(number.to_f64()) } else { f64::NAN }
 }
 
 /// A wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude; protocol, 6.3)

@@ -1,0 +1,48 @@
+// How a terminal comes about: what attaching needs is looked at before a session is made.
+import { checkHandler, optionsOf } from "./arguments.js";
+import { call, callSync, core } from "./core.js";
+import type * as Glue from "./core/shoreline.js";
+import type { PtySessionInfo } from "./generated/types.js";
+import { type SocketConstructor, socketConstructor } from "./host.js";
+import { type CreatePtyOptions, Pty, type PtyConnectionOptions } from "./pty.js";
+
+/** A terminal, opened and attached to; its session ends if that fails. */
+export async function createPty(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  options: CreatePtyOptions,
+): Promise<Pty> {
+  const checked: Partial<CreatePtyOptions> = optionsOf(options);
+  const attach = await attacher(sandbox, given, checked);
+  const session = await call<PtySessionInfo>(() => sandbox.createPty(options, checked.signal));
+  try {
+    return await attach(session);
+  } catch (error) {
+    await call(() => sandbox.killPty(session.sessionId, undefined)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A session that is attached to. */
+export async function connectPty(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  session: PtySessionInfo,
+  options?: PtyConnectionOptions,
+): Promise<Pty> {
+  return (await attacher(sandbox, given, optionsOf(options)))(session);
+}
+
+async function attacher(
+  sandbox: Glue.Sandbox,
+  given: SocketConstructor | undefined,
+  options: PtyConnectionOptions,
+): Promise<(session: PtySessionInfo) => Promise<Pty>> {
+  for (const name of ["onData", "onExit", "onReattach"] as const) checkHandler(name, options[name]);
+  const { Terminal } = await core();
+  const { reattach = false } = options;
+  const again = typeof reattach === "boolean" ? (reattach ? {} : undefined) : reattach;
+  const terminal = callSync(() => new Terminal(again));
+  const Socket = await socketConstructor(given);
+  return (session) => new Pty(sandbox, terminal, Socket, session, options).connect(options);
+}
