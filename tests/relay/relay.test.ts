@@ -178,6 +178,7 @@ test("tokens hold for their sandbox, scope and time, in a path and in a query", 
 
 test("only what is on the lists passes, both ways, and a sandbox's answer cannot lead elsewhere", async () => {
   let sent = new Headers();
+  let redirect: string | undefined;
   const answers = [
     new Response("x", { headers: { "set-cookie": "a=b", "x-powered-by": "y", "content-type": "text/html" } }),
     new Response(null, { status: 302, headers: { location: "https://evil.example" } }),
@@ -187,15 +188,24 @@ test("only what is on the lists passes, both ways, and a sandbox's answer cannot
     allow: ALL,
     upstream: async (_, init) => {
       sent = new Headers(init?.headers);
+      redirect = init?.redirect;
       return answers.shift() ?? Promise.reject(new Error(`failed with ${server.apiKey}`));
     },
   });
   const path = `${base}/api/v1/processes`;
-  const first = await get(path, { cookie: "c=d", "x-tensorlake-route-hint": "z" }, "GET", through);
+  const first = await get(
+    path,
+    { cookie: "c=d", "x-tensorlake-route-hint": "z", "last-event-id": "7" },
+    "GET",
+    through,
+  );
   assert.deepEqual(Object.fromEntries(sent), {
     authorization: `Bearer ${server.apiKey}`,
+    "last-event-id": "7",
     "x-tensorlake-sandbox-id": sandbox.sandboxId,
   });
+  // A fetch that followed would take the key along to some hosts.
+  assert.equal(redirect, "manual");
   assert.deepEqual(
     [...first.headers.keys()],
     ["content-security-policy", "content-type", "vary", "x-content-type-options"],
@@ -215,7 +225,7 @@ test("pages of the given origins may call, others may not; WebSockets are told h
   await refused(socket, 501, "WEBSOCKET_UNSUPPORTED");
 });
 
-test("the sandbox's server sees within 100 ms that the client has gone", async () => {
+test("the sandbox's server sees within 100 ms that the client has gone", { timeout: 5000 }, async () => {
   let closed: (at: number) => void = () => {};
   const upstream = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write(": here\n\n");
