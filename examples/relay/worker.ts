@@ -1,4 +1,4 @@
-// A Cloudflare Worker that lets a signed-in page see its own sandbox. It runs as it is in Deno and Bun too.
+// A Cloudflare Worker that lets a signed-in page see its own sandbox.
 import { createRelay } from "shoreline/relay";
 
 interface Env {
