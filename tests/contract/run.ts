@@ -222,6 +222,21 @@ test("an abort ends the command, and the error has what it wrote", async ({ sand
   await killed(sandbox, pid);
 });
 
+test("an abort ends an iterated command at once, not when the next event is asked for", async ({ sandbox }) => {
+  const controller = new AbortController();
+  const running = sandbox.run("sh", {
+    args: ["-c", "echo $$; exec sleep 1000"],
+    signal: controller.signal,
+  });
+  const events = running[Symbol.asyncIterator]();
+  const pid = Number((await events.next()).value?.line);
+  controller.abort(new Error("enough"));
+  await killed(sandbox, pid);
+  await rejects(events.next(), "aborted");
+  const error = await rejects<AbortError>(running, "aborted");
+  equal([(error.reason as Error).message, error.partial?.stdout], ["enough", String(pid)]);
+});
+
 test("an abort with onAbort: detach leaves the command running", async ({ sandbox }) => {
   const controller = new AbortController();
   let pid = NaN;
