@@ -222,7 +222,9 @@ test("an abort ends the command, and the error has what it wrote", async ({ sand
   await killed(sandbox, pid);
 });
 
-test("an abort ends an iterated command at once, not when the next event is asked for", async ({ sandbox }) => {
+test("an abort ends an iterated command at once, not when the next event is asked for", async ({
+  sandbox,
+}) => {
   const controller = new AbortController();
   const running = sandbox.run("sh", {
     args: ["-c", "echo $$; exec sleep 1000"],
