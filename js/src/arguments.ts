@@ -22,6 +22,12 @@ export function checkHandler(name: string, handler: unknown): void {
   if (handler !== undefined && typeof handler !== "function") throw invalid(`\`${name}\` must be a function`);
 }
 
+/** Refuses what is not the number of a port. */
+export function checkPort(port: unknown): void {
+  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65_535)
+    throw invalid("a port is a whole number from 1 to 65535");
+}
+
 const encoder = new TextEncoder();
 
 /** What can be sent as bytes. */

@@ -54,3 +54,4 @@ export {
   type SuspendResumeOptions,
   type UpdateOptions,
 } from "./sandbox.js";
+export { Tunnel } from "./tunnel.js";

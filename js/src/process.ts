@@ -1,4 +1,4 @@
-import { type Data, invalid, optionsOf } from "./arguments.js";
+import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
 import type { Cursor, ManagedProcessInfo, ProcessInfo } from "./generated/types.js";
 import type { CallOptions } from "./options.js";
@@ -119,8 +119,7 @@ export class Process implements ProcessInfo {
 
   /** Waits until something in the sandbox listens on a TCP port. Rejects if the process ends first. */
   async waitForPort(port: number, options?: WaitOptions): Promise<void> {
-    if (!Number.isInteger(port) || port < 1 || port > 65_535)
-      throw invalid("a port is a whole number from 1 to 65535");
+    checkPort(port);
     await limited(options, `nothing came to listen on port ${port}`, async (signal) => {
       const inside = new AbortController();
       const stop = () => {

@@ -9,6 +9,7 @@ import type {
 } from "./generated/types.js";
 import type { SocketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
+import { opened, pause } from "./socket.js";
 
 /** What a terminal writes. Characters and escape sequences may be cut anywhere. */
 export type PtyDataHandler = (data: Uint8Array) => void;
@@ -236,7 +237,7 @@ export class Pty implements AsyncDisposable {
   async #attach(signal: AbortSignal | undefined): Promise<this> {
     if (this.#over) this.#open();
     const [url, headers] = await call<[string, Record<string, string>]>(() =>
-      this.#sandbox.socket(this.sessionId, this.token, signal),
+      this.#sandbox.terminalSocket(this.sessionId, this.token, signal),
     );
     const socket = new this.#Socket(url, [], { headers });
     socket.binaryType = "arraybuffer";
@@ -256,25 +257,7 @@ export class Pty implements AsyncDisposable {
 
   /** Waits for the connection. Why there is none a socket does not tell: the session is asked. */
   async #opened(socket: WebSocket, signal: AbortSignal | undefined): Promise<void> {
-    let abort: (() => void) | undefined;
-    const opened = await new Promise<boolean>((resolve) => {
-      abort = () => {
-        socket.close();
-        resolve(false);
-      };
-      socket.addEventListener("open", () => {
-        resolve(true);
-      });
-      for (const end of ["error", "close"]) {
-        socket.addEventListener(end, () => {
-          resolve(false);
-        });
-      }
-      signal?.addEventListener("abort", abort);
-      if (signal?.aborted) abort();
-    });
-    if (abort) signal?.removeEventListener("abort", abort);
-    if (opened) return;
+    if (await opened(socket, signal)) return;
     await call(() => this.#sandbox.pty(this.sessionId, signal));
     throw new ConnectionError({
       code: "connect_failed",
@@ -358,9 +341,3 @@ export class Pty implements AsyncDisposable {
 type News = Uint8Array | [Uint8Array] | number | undefined;
 
 function noop(): void {}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}

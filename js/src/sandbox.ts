@@ -26,6 +26,7 @@ import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
+import { openTunnel, type Tunnel } from "./tunnel.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */
@@ -293,6 +294,14 @@ export class Sandbox implements AsyncDisposable {
   /** Every terminal's session. */
   listPtys(options?: CallOptions): Promise<PtyInfo[]> {
     return this.#call(options, (core, signal) => core.ptys(signal));
+  }
+
+  /**
+   * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
+   * package `ws`, elsewhere the `WebSocket` option.
+   */
+  openTunnel(port: number, options?: CallOptions): Promise<Tunnel> {
+    return openTunnel(this.#core, this.#options.WebSocket, port, options);
   }
 
   /** Whether the sandbox works. */

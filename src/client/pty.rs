@@ -1,4 +1,4 @@
-//! Terminals: sessions by request, and where their socket is.
+//! Terminals: sessions by request, and where their sockets and those of tunnels are.
 
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
@@ -47,28 +47,43 @@ fn text(what: &str, value: &JsValue) -> Result<String> {
 }
 
 impl Sandbox {
-    /// Where a session's socket is, and what to send to it where headers can be sent. The token stands in
-    /// both, since some servers know only one (protocol, 8.2).
-    pub(crate) async fn socket(
+    /// A session's socket. The token stands in its address and in its headers, since some servers know only
+    /// one (protocol, 8.2).
+    pub(crate) async fn terminal_socket(
         self: Rc<Self>,
         session: JsValue,
         token: JsValue,
         leash: Leash,
     ) -> Result<JsValue> {
         let (session, token) = (text("`sessionId`", &session)?, text("`token`", &token)?);
+        let mut address = joined(&[&route::PTY_SOCKET.fill(&[&session]), "?token="]);
+        route::percent_encode(&token, &mut address);
+        let headers = Object::new();
+        js::set(&headers, "X-PTY-Token", &token.into());
+        self.socket(&address, headers, leash).await
+    }
+
+    /// The socket of a connection to a port.
+    pub(crate) async fn tunnel_socket(
+        self: Rc<Self>,
+        port: String,
+        leash: Leash,
+    ) -> Result<JsValue> {
+        let address = joined(&[&route::TCP_TUNNEL.fill(&[]), "?port=", &port]);
+        self.socket(&address, Object::new(), leash).await
+    }
+
+    /// Where a socket is, and what to send to it where headers can be sent: `[url, headers]`.
+    async fn socket(&self, address: &str, headers: Object, leash: Leash) -> Result<JsValue> {
         let base = self.base();
         // http becomes ws, and https wss.
         let place = base.url.strip_prefix("http").unwrap_or_default();
-        let mut url = joined(&["ws", place, &route::PTY_SOCKET.fill(&[&session]), "?token="]);
-        route::percent_encode(&token, &mut url);
-        let headers = Object::new();
         for (name, value) in &base.headers {
             js::set(&headers, name, &value.into());
         }
-        js::set(&headers, "X-PTY-Token", &token.into());
         if let Some(key) = self.client.transport.key.get(false, &leash).await? {
             js::set(&headers, "Authorization", &joined(&["Bearer ", &key]).into());
         }
-        Ok(Array::of2(&url.into(), &headers).into())
+        Ok(Array::of2(&joined(&["ws", place, address]).into(), &headers).into())
     }
 }

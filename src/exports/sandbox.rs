@@ -254,9 +254,17 @@ impl Sandbox {
     }
 
     /// A promise of `[url, headers]` of a terminal's socket.
-    pub fn socket(&self, session: JsValue, token: JsValue, signal: JsValue) -> Promise {
+    #[wasm_bindgen(js_name = terminalSocket)]
+    pub fn terminal_socket(&self, session: JsValue, token: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise(async move { sandbox.socket(session, token, Leash::new(signal)?).await })
+        promise(async move { sandbox.terminal_socket(session, token, Leash::new(signal)?).await })
+    }
+
+    /// A promise of `[url, headers]` of a tunnel's socket.
+    #[wasm_bindgen(js_name = tunnelSocket)]
+    pub fn tunnel_socket(&self, port: String, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move { sandbox.tunnel_socket(port, Leash::new(signal)?).await })
     }
 
     /// A promise of `HealthResponse`.

@@ -68,4 +68,6 @@ async fn join(socket: WebSocket, connection: TcpStream) {
         let frame = CloseFrame { code, reason: reason.into() };
         let _ = to_client.send(Message::Close(Some(frame))).await;
     }
+    // The answer to a client that closes.
+    let _ = to_client.close().await;
 }
