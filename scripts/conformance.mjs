@@ -32,7 +32,7 @@ export async function conformance() {
       join(root, VENV, "bin", "python"),
       ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), ...ENDING, TESTS],
     ],
-    env: { SHORELINE_LOCAL: join(root, "pkg", "bin", "shoreline-local"), SHORELINE_ROOT: root },
+    env: { SHORELINE_LOCAL: join(root, "target", "release", "shoreline-local"), SHORELINE_ROOT: root },
   };
 }
 

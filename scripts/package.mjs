@@ -1,23 +1,36 @@
 // The package as npm would publish it, and the tests compiled beside it.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { bin, filesBelow, read, root, run, StepError } from "./steps.mjs";
 
-/** Where the packed package is installed; the tests run from there. */
+/** Where the packed packages are installed; the tests run from there. */
 const PACKED = join(root, "target", "packed");
 const INSTALLED = join(PACKED, "node_modules", "shoreline");
 export const TARBALL = join("target", "packed", "shoreline.tgz");
+/** The package of this machine's local server. */
+const PLATFORM = `local-${process.platform}-${process.arch}`;
+const PLATFORM_TARBALL = join("target", "packed", `${PLATFORM}.tgz`);
 
 /** Packs, and unpacks to where an import of "shoreline" finds it. */
 export async function pack() {
   rmSync(PACKED, { recursive: true, force: true });
-  mkdirSync(INSTALLED, { recursive: true });
-  const packed = await read("npm", ["pack", "--json", "--loglevel=error", "--pack-destination", PACKED]);
-  const [{ filename }] = JSON.parse(packed);
-  renameSync(join(PACKED, filename), join(root, TARBALL));
-  await run("tar", ["-xzf", TARBALL, "-C", INSTALLED, "--strip-components=1"]);
+  await packOne(".", TARBALL, INSTALLED);
+  const folder = join("packages", PLATFORM);
+  if (hasPlatform()) {
+    await packOne(`./${folder}`, PLATFORM_TARBALL, join(PACKED, "node_modules", "@shoreline", PLATFORM));
+  }
   writeFileSync(join(PACKED, "package.json"), '{ "type": "module", "private": true }\n');
+}
+
+const hasPlatform = () => existsSync(join(root, "packages", PLATFORM));
+
+async function packOne(folder, tarball, installed) {
+  mkdirSync(installed, { recursive: true });
+  const options = ["--json", "--loglevel=error", "--pack-destination", PACKED];
+  const [{ filename }] = JSON.parse(await read("npm", ["pack", folder, ...options]));
+  renameSync(join(PACKED, filename), join(root, tarball));
+  await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
 }
 
 /** Compiles every test file, and gives those whose path has `part` in it. */
@@ -98,7 +111,9 @@ function sizesOf(bytes) {
 
 /** What npm's users would stumble over. */
 export async function lintPackage() {
-  await run(process.execPath, [bin("publint", "src", "cli.js"), "run", TARBALL, "--strict"]);
+  sameVersions();
+  for (const tarball of hasPlatform() ? [TARBALL, PLATFORM_TARBALL] : [TARBALL])
+    await run(process.execPath, [bin("publint", "src", "cli.js"), "run", tarball, "--strict"]);
   await run(process.execPath, [
     bin("@arethetypeswrong", "cli", "dist", "index.js"),
     TARBALL,
@@ -107,4 +122,15 @@ export async function lintPackage() {
     // What an import of it gives is the bundler's choice: a module, an address, bytes.
     ...["--exclude-entrypoints", "shoreline.wasm"],
   ]);
+}
+
+/** A server of another version would be found out by users only. */
+function sameVersions() {
+  const manifest = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+  const { version, optionalDependencies } = manifest(".");
+  for (const folder of readdirSync(join(root, "packages"))) {
+    const { name, version: own } = manifest(join("packages", folder));
+    if (own !== version || optionalDependencies[name] !== version)
+      throw new StepError(`${name} must be ${version}, in its package.json and as an optional dependency`);
+  }
 }

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { bin, read, root, run, say, step, StepError } from "./steps.mjs";
+import { bin, read, root, run, say, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
 const RUST = ["Cargo.toml", "Cargo.lock"];
@@ -127,7 +127,7 @@ async function shim() {
   await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
     // What a file that is no more has left behind would be packed.
     for (const name of readdirSync(join(root, "pkg"))) {
-      if (name !== "core" && name !== "bin") rmSync(join(root, "pkg", name), { recursive: true });
+      if (name !== "core") rmSync(join(root, "pkg", name), { recursive: true });
     }
     // Two worlds: what runs everywhere sees no Node types.
     for (const project of ["tsconfig.json", "tsconfig.node.json"]) {
@@ -138,20 +138,28 @@ async function shim() {
 
 async function localServer() {
   const inputs = ["crates/local", "crates/protocol", ...RUST];
-  const outputs = ["pkg/bin/shoreline-local"];
+  const outputs = ["target/release/shoreline-local"];
   await step(
     "local",
     { inputs, outputs, title: "building the local server (minutes the first time)" },
     async () => {
-      const strip = ["--config", "profile.release.strip=true"];
-      await run("cargo", ["build", "--locked", "--release", "-p", "shoreline-local", ...strip]);
+      const release = ["--locked", "--release", "-p", "shoreline-local", "--bin", "shoreline-local"];
+      const build = ["rustc", ...release, "--config", "profile.release.strip=true"];
+      // Linked statically it runs on every Linux, whatever its C library.
+      const { ok } = await watch("cargo", [...build, "--", "-C", "target-feature=+crt-static"]);
+      if (!ok) {
+        say(
+          "it cannot be linked statically, which takes the C library's libc.a: it is for machines like this one",
+        );
+        await run("cargo", build);
+      }
       const built = join(root, "target", "release", "shoreline-local");
       if (!existsSync(built))
         throw new StepError("cargo built no shoreline-local: is `build.target` set in its config?");
-      const [out, made] = ["shoreline-local.new", "shoreline-local"].map((name) =>
-        join(root, "pkg", "bin", name),
-      );
-      mkdirSync(join(root, "pkg", "bin"), { recursive: true });
+      const folder = join(root, "packages", `local-${process.platform}-${process.arch}`);
+      if (!existsSync(folder)) return;
+      mkdirSync(join(folder, "bin"), { recursive: true });
+      const [out, made] = ["shoreline-local.new", "shoreline-local"].map((name) => join(folder, "bin", name));
       // One that is running cannot be written over.
       copyFileSync(built, out);
       renameSync(out, made);

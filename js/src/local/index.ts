@@ -1,14 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A sandbox server on this machine, for Node, Bun and Deno: real processes, the same API.
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { invalid, optionsOf } from "../arguments.js";
 import { ShorelineError } from "../errors.js";
 import type { ErrorCode } from "../generated/errors.js";
+import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
 
 /** How a local server is started. */
 export interface LocalServerOptions {
-  /** The server's program. Default: the one in the package. */
+  /**
+   * The server's program. Default: what `SHORELINE_LOCAL_BINARY` names, else that of the package for this
+   * machine, `@shoreline/local-linux-x64`, which npm installs along.
+   */
   binary?: string | undefined;
   /** Web origins whose pages may call the server, for example `http://localhost:5173`. Default: none. */
   allowOrigins?: string[] | undefined;
@@ -96,7 +99,8 @@ const STOP_GRACE = 10_000;
  */
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
   const given: LocalServerOptions = optionsOf(options);
-  const binary = given.binary ?? fileURLToPath(new URL("../bin/shoreline-local", import.meta.url));
+  const binary = given.binary ?? serverBinary();
+  if (binary === undefined) throw noProgram();
   const seconds = given.startupTimeout ?? 30;
   check(binary, given.allowOrigins ?? [], seconds);
   const origins = (given.allowOrigins ?? []).flatMap((origin) => ["--allow-origin", origin]);
@@ -183,13 +187,18 @@ function readyLine(line: string): Ready | undefined {
   }
 }
 
+function noProgram(): LocalServerError {
+  const message = `there is no local server for this machine: ${platformPackage()} is not installed. Where there is such a package, install without \`--omit=optional\`; else name a program by \`binary\` or ${VARIABLE}`;
+  return new LocalServerError("missing_capability", message);
+}
+
 function cannotStart(cause: NodeJS.ErrnoException, binary: string): LocalServerError {
   const platform = `${process.platform}-${process.arch}`;
   const why =
     cause.code === "ENOENT"
-      ? `there is no ${binary}; this package may have none for ${platform}`
+      ? `there is no ${binary}`
       : `${binary} does not run on ${platform} (${cause.message})`;
-  const message = `the local server cannot be started: ${why}: give another program as \`binary\``;
+  const message = `the local server cannot be started: ${why}: name another program by \`binary\` or ${VARIABLE}`;
   return new LocalServerError("missing_capability", message, "", cause);
 }
 
