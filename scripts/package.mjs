@@ -1,12 +1,11 @@
 // The package as npm would publish it, and the tests compiled beside it.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { bin, filesBelow, read, root, run, StepError } from "./steps.mjs";
 
 /** Where the packed packages are installed; the tests run from there. */
 const PACKED = join(root, "target", "packed");
-const INSTALLED = join(PACKED, "node_modules", "shoreline");
+export const INSTALLED = join(PACKED, "node_modules", "shoreline");
 export const TARBALL = join("target", "packed", "shoreline.tgz");
 /** The package of this machine's local server. */
 const PLATFORM = `local-${process.platform}-${process.arch}`;
@@ -63,50 +62,6 @@ export async function compileTests(part) {
   return sources
     .filter((path) => path.endsWith(".test.ts") && path.includes(part))
     .map((path) => join(PACKED, "tests", path.slice(join(root, "tests").length)).replace(/\.ts$/, ".js"));
-}
-
-/** The most that a browser may have to download, gzip; ARCHITECTURE.md says where the bytes are. */
-const BUDGET = 90 * 1024;
-const SNAPSHOT = join(root, "tests", "package", "size.json");
-/** Compilers differ a little. */
-const TOLERANCE = 1.01;
-
-/** Measures what a browser downloads; fails when it is more than it was, or than it may be. */
-export async function size() {
-  const { build } = await import("esbuild");
-  const entry = join(INSTALLED, "pkg", "entry", "browser.js");
-  const bundle = await build({
-    entryPoints: [entry],
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-    logLevel: "warning",
-  });
-  const wasm = sizesOf(readFileSync(join(INSTALLED, "pkg", "core", "shoreline_bg.wasm")));
-  const js = sizesOf(bundle.outputFiles[0].contents);
-  const total = Object.fromEntries(Object.keys(js).map((kind) => [kind, wasm[kind] + js[kind]]));
-  const sizes = { wasm, js, total };
-  console.table(sizes);
-  if (process.argv.includes("--update")) writeFileSync(SNAPSHOT, `${JSON.stringify(sizes, undefined, 2)}\n`);
-  const last = JSON.parse(readFileSync(SNAPSHOT, "utf8"));
-  const what = `what a browser downloads is ${total.gzip} bytes (gzip)`;
-  if (total.gzip > BUDGET) throw new StepError(`${what}, over the budget of ${BUDGET}`);
-  if (total.gzip > last.total.gzip * TOLERANCE) {
-    throw new StepError(
-      `${what} and was ${last.total.gzip}: if that is meant, run \`npm test -- size --update\` and commit tests/package/size.json`,
-    );
-  }
-}
-
-function sizesOf(bytes) {
-  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
-  return {
-    raw: bytes.length,
-    gzip: gzipSync(bytes, { level: 9 }).length,
-    brotli: brotliCompressSync(bytes, quality).length,
-  };
 }
 
 /** What npm's users would stumble over. */

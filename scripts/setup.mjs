@@ -117,13 +117,14 @@ async function types() {
 async function shim() {
   const inputs = [
     "js",
+    "scripts/setup.mjs",
     "tsconfig.json",
     "tsconfig.node.json",
     "pkg/core/shoreline.d.ts",
     "pkg/core/inline.d.ts",
     "package-lock.json",
   ];
-  const outputs = ["pkg/index.js", "pkg/local/index.js", "pkg/relay/index.js"];
+  const outputs = ["pkg/index.d.ts", "pkg/entry/node.js", "pkg/local/index.js", "pkg/relay/index.js"];
   await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
     // What a file that is no more has left behind would be packed.
     for (const name of readdirSync(join(root, "pkg"))) {
@@ -133,6 +134,35 @@ async function shim() {
     for (const project of ["tsconfig.json", "tsconfig.node.json"]) {
       await run(process.execPath, [bin("typescript", "bin", "tsc"), "-p", project]);
     }
+    await scripts();
+  });
+}
+
+/** What entries share is in chunks: a file for each module costs Node four times as long to import. */
+async function scripts() {
+  const { build } = await import("esbuild");
+  const entries = readdirSync(join(root, "js", "src", "entry")).filter((name) => name !== "sockets.ts");
+  await build({
+    absWorkingDir: root,
+    entryPoints: [
+      ...entries.map((name) => `js/src/entry/${name}`),
+      "js/src/local/index.ts",
+      "js/src/relay/index.ts",
+    ],
+    outbase: "js/src",
+    outdir: "pkg",
+    bundle: true,
+    splitting: true,
+    // As deep as what imports the core, which is left as it is: bundlers know its URL by the way it is written.
+    chunkNames: "chunks/[hash]",
+    external: ["../core/*", "node:*"],
+    packages: "external",
+    format: "esm",
+    target: "es2022",
+    // Bun's bundler goes by it.
+    supported: { "import-attributes": true },
+    platform: "neutral",
+    logLevel: "warning",
   });
 }
 

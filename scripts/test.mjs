@@ -2,10 +2,11 @@
 // one by one. With CI set, a step that cannot run has failed.
 import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium } from "./debian.mjs";
-import { compileTests, lintPackage, pack, size } from "./package.mjs";
+import { compileTests, lintPackage, pack } from "./package.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, runtimes } from "./runtimes.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
+import { size, startUp } from "./size.mjs";
 import { bin, run, say, seconds, StepError, watch } from "./steps.mjs";
 
 /** What a step gives that could not run; `why` says what is missing. */
@@ -18,6 +19,8 @@ class Skip {
 const node = (...args) => run(process.execPath, args);
 const tsc = (project) => node(bin("typescript", "bin", "tsc"), "-p", project);
 const cargo = (...args) => run("cargo", args);
+/** What a compiler may know of the platform, beside the plain DOM. */
+const SETTINGS = ["bare", "both", "node", "workers"];
 const DENY = ["--", "-D", "warnings"];
 
 /** Name and work. A step may give `{ passed, failed }` of its tests, or a `Skip`. */
@@ -49,8 +52,15 @@ const steps = {
     run("cargo", ["doc", "--locked", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   package: lintPackage,
   size,
+  "start-up": startUp,
   "typed-tests": async () => {
-    for (const project of ["tests/contract", "tests", "tests/types", "tests/types/node"]) await tsc(project);
+    for (const project of [
+      "tests/contract",
+      "tests",
+      "tests/types",
+      ...SETTINGS.map((name) => `tests/types/${name}`),
+    ])
+      await tsc(project);
   },
   readme: () => tests("readme/"),
   local: () => tests("local/"),

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+export type {} from "./platform.js";
 export {
   AbortError,
   ApiError,

@@ -110,7 +110,7 @@ export class Tunnel implements AsyncDisposable {
   }
 }
 
-/** A connection to a port of a sandbox. */
+/** @internal A connection to a port of a sandbox. */
 export async function openTunnel(
   sandbox: Glue.Sandbox,
   given: SocketConstructor | undefined,

@@ -1,6 +1,8 @@
 import { useLoader } from "../core.js";
 import * as glue from "../core/shoreline.js";
 
+export type {} from "../platform.js";
+
 /** A module, its bytes, or a response with them. */
 export type ModuleSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Response;
 

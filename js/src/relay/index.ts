@@ -4,6 +4,7 @@ import { invalid } from "../arguments.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
 import { areScopes, sign, verify } from "./token.js";
 
+export type {} from "../platform.js";
 export type { RelayScope };
 
 /** How a relay is made. */
@@ -24,7 +25,7 @@ export interface RelayOptions {
   /** Signs tokens: at least 32 random characters, the same in every instance. Without it there are none. */
   tokenSecret?: string | undefined;
   /** Default: the runtime's. */
-  fetch?: typeof fetch | undefined;
+  fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;
 }
 
 /** What is allowed; nothing, where there is no list. */
