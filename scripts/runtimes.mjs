@@ -37,7 +37,7 @@ const program = (name, command, args = []) => ({
 const node = (major) => program("Node", installed(`node${major}`, "bin", "node"));
 
 /** What drives others may ask for a later Node than the oldest that the package runs on. */
-const NODE = installed("node24", "bin", "node");
+export const NODE = installed("node24", "bin", "node");
 
 const inChromium = (place) => ({
   part: "runtimes/chromium/",

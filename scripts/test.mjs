@@ -4,7 +4,7 @@ import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium } from "./debian.mjs";
 import { compileTests, lintPackage, pack } from "./package.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
-import { install, runtimes } from "./runtimes.mjs";
+import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
 import { size, startUp } from "./size.mjs";
 import { bin, run, say, seconds, StepError, watch } from "./steps.mjs";
@@ -70,6 +70,10 @@ const steps = {
     const missing = (await chromium()) ?? (await install());
     return missing ? new Skip(missing) : tests("bundlers/");
   },
+  relaying: async () => {
+    const missing = (await chromium()) ?? (await install());
+    return missing ? new Skip(missing) : tests("relaying/", { command: NODE });
+  },
   "runtime-table": () => {
     const missing = table();
     return missing && new Skip(missing);
@@ -88,6 +92,7 @@ const steps = {
 /** What downloads much that is not ours: without CI it is asked for. */
 const asked = [
   "conformance",
+  "relaying",
   "runtime-table",
   ...Object.keys(runtimes).filter((name) => !runtimes[name].here),
 ];

@@ -7,6 +7,10 @@ interface Env {
   PAGE_KEY: string;
   SANDBOX: string;
   SANDBOX_URL: string;
+  /** For tokens that stand in an address, for EventSources: `relay.token`. */
+  TOKEN_SECRET: string;
+  /** The page's origin, where it is not the Worker's own. */
+  PAGE?: string;
 }
 
 export default {
@@ -14,9 +18,11 @@ export default {
     const relay = createRelay({
       apiKey: env.TENSORLAKE_API_KEY,
       sandboxUrl: () => env.SANDBOX_URL,
+      tokenSecret: env.TOKEN_SECRET,
+      origins: env.PAGE === undefined ? [] : [env.PAGE],
       authorize: ({ headers }, sandboxId) =>
         headers.get("authorization") === `Bearer ${env.PAGE_KEY}` && sandboxId === env.SANDBOX
-          ? ["processes", "output"]
+          ? ["processes", "output", "terminals"]
           : null,
     });
     return relay(request);

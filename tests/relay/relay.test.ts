@@ -259,7 +259,9 @@ test("the sandbox's server sees within 100 ms that the client has gone", { timeo
 test("the example for a Worker and the one for Next work", async () => {
   const SANDBOX_URL = `${server.url}/s/${sandbox.sandboxId}`;
   const given = { TENSORLAKE_API_KEY: server.apiKey, SANDBOX: sandbox.sandboxId, SANDBOX_URL };
-  const mine = await page((request) => worker.fetch(request, { ...given, PAGE_KEY: "page" }));
+  const mine = await page((request) =>
+    worker.fetch(request, { ...given, PAGE_KEY: "page", TOKEN_SECRET: SECRET }),
+  );
   assert.equal((await mine.run("echo", { args: ["worker"] })).stdout, "worker");
   Object.assign(process.env, given);
   const path = `${base}/api/v1/files/list?path=/`;

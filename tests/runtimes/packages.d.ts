@@ -2,11 +2,14 @@
 declare module "miniflare" {
   export class Miniflare {
     constructor(options: {
-      modules: { type: "ESModule" | "CompiledWasm"; path: string }[];
-      modulesRoot: string;
+      modules: true | { type: "ESModule" | "CompiledWasm"; path: string }[];
+      modulesRoot?: string;
+      scriptPath?: string;
+      bindings?: Record<string, string>;
       compatibilityDate: string;
     });
     dispatchFetch(url: string, init: { method: string; body: string }): Promise<Response>;
+    readonly ready: Promise<URL>;
     dispose(): Promise<void>;
   }
 }

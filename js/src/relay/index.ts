@@ -1,6 +1,7 @@
 // Stands between a page and its sandboxes and keeps the API key: a Request in, a Response out, so that it runs
 // wherever those are.
 import { invalid } from "../arguments.js";
+import { joined } from "./socket.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
 import { areScopes, sign, verify } from "./token.js";
 
@@ -85,6 +86,8 @@ export function createRelay(options: RelayOptions): Relay {
     } catch (error) {
       response = answer(error, request.signal.aborted);
     }
+    // A socket's answer is the runtime's, and no page reads its headers.
+    if (response.status === 101) return response;
     if (origin !== null && known) {
       response.headers.set("access-control-allow-origin", origin);
       response.headers.set("access-control-allow-credentials", "true");
@@ -102,12 +105,14 @@ export function createRelay(options: RelayOptions): Relay {
     if (!areScopes(allowed) || !allowed.includes(scope)) {
       throw new Refusal(403, "FORBIDDEN", `\`${scope}\` is not granted in this sandbox`);
     }
-    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      const how = "connect to the sandbox itself, with the terminal's own token";
-      throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", `the relay does not carry WebSockets: ${how}`);
-    }
     url.searchParams.delete("relay_token");
-    return ask(request, `${sandboxUrl(sandboxId).replace(/\/$/, "")}${target.path}${url.search}`, sandboxId);
+    const address = `${sandboxUrl(sandboxId).replace(/\/$/, "")}${target.path}${url.search}`;
+    const headers = await headersFor(request, sandboxId);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return ask(request, address, headers);
+    const response = joined(request, address, headers, options.fetch ?? fetch);
+    if (response) return response;
+    const how = "connect to the sandbox itself, with the terminal's own token";
+    throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", `here the relay does not carry WebSockets: ${how}`);
   }
 
   async function granted(token: string, sandboxId: string): Promise<Grant> {
@@ -116,11 +121,15 @@ export function createRelay(options: RelayOptions): Relay {
     throw new Refusal(401, "INVALID_TOKEN", "the token is not valid here, or no longer");
   }
 
-  async function ask(request: Request, address: string, sandboxId: string): Promise<Response> {
+  async function headersFor(request: Request, sandboxId: string): Promise<Headers> {
     const { apiKey } = options;
     const headers = copy(request.headers, REQUEST_HEADERS);
     headers.set("authorization", `Bearer ${typeof apiKey === "string" ? apiKey : await apiKey()}`);
     headers.set("x-tensorlake-sandbox-id", sandboxId);
+    return headers;
+  }
+
+  async function ask(request: Request, address: string, headers: Headers): Promise<Response> {
     const init = { method: request.method, headers, body: request.body, signal: request.signal };
     // Without `duplex` Node refuses a body that streams; a redirect would take the key elsewhere.
     const streaming = { ...init, duplex: "half", redirect: "manual" } as RequestInit;
