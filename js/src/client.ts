@@ -2,6 +2,7 @@ import { invalid } from "./arguments.js";
 import { callSync, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
+import { host } from "./host.js";
 import type { ClientOptions } from "./options.js";
 
 /** A client in the core, with what is absent taken from the environment. */
@@ -9,6 +10,7 @@ export async function client(options: ClientOptions): Promise<Glue.Client> {
   const { Client } = await core();
   const filled: Record<string, unknown> = { ...options };
   for (const [option, variable] of variables) filled[option] ??= env(variable);
+  filled.fetch ??= host.fetch;
   return callSync(() => new Client(filled));
 }
 

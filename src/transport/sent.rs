@@ -21,7 +21,10 @@ pub(super) fn failed(cause: JsValue) -> Error {
             "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
         )
     };
-    Error::new(code, message).with_cause(cause)
+    // The shim's `fetch` for pages has found out more.
+    let told = Some(&cause).filter(|cause| js::text(cause, "code").as_deref() == Some("CORS"));
+    let told = told.and_then(|cause| js::text(cause, "message"));
+    Error::new(code, told.as_deref().unwrap_or(message)).with_cause(cause)
 }
 
 /// Whether the runtime says that no connection was made: by `code` on the error or its causes (Node,

@@ -109,7 +109,19 @@ function onlyPages(launch: () => Promise<Browser>): void {
       assert.match(await page.evaluate(get, `${strict.url}/sandboxes`), /^TypeError: /);
       const request = { prepare: { url: strict.url, apiKey: strict.apiKey } };
       const { error } = await page.evaluate((asked) => call(asked), request);
-      assert.match(error ?? "", /^ConnectionError: .* allow this page's origin/);
+      assert.match(
+        error ?? "",
+        new RegExp(`^ConnectionError: the server answers, .* allow the origin ${files.origin}`),
+      );
+    });
+
+    test("a server that is not there is not told as one that does not allow the page", async () => {
+      const gone = await startLocal();
+      await gone.close();
+      await page.goto(files.origin);
+      const request = { prepare: { url: gone.url, apiKey: gone.apiKey } };
+      const { error } = await page.evaluate((asked) => call(asked), request);
+      assert.match(error ?? "", /^ConnectionError: the server could not be reached/);
     });
   });
 }

@@ -1,5 +1,8 @@
 import { useLoader } from "../core.js";
+import { fetchInPage } from "../cors.js";
+import { useHost } from "../host.js";
 import { load } from "../load/browser.js";
 
 useLoader(load);
+useHost({ streamsUploads: false, fetch: fetchInPage });
 export * from "../index.js";
