@@ -65,6 +65,14 @@ const steps = {
   readme: () => tests("readme/"),
   local: () => tests("local/"),
   relay: () => tests("relay/"),
+  examples: async () => {
+    const missing = await chromium();
+    return missing ? new Skip(missing) : tests("examples/here/");
+  },
+  "examples-runtimes": async () => {
+    const missing = await install();
+    return missing ? new Skip(missing) : tests("examples/runtimes/", { command: NODE });
+  },
   ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
   bundlers: async () => {
     const missing = (await chromium()) ?? (await install());
@@ -92,6 +100,7 @@ const steps = {
 /** What downloads much that is not ours: without CI it is asked for. */
 const asked = [
   "conformance",
+  "examples-runtimes",
   "relaying",
   "runtime-table",
   ...Object.keys(runtimes).filter((name) => !runtimes[name].here),

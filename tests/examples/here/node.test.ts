@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { copied, start } from "../program.js";
+
+test("node.mjs", { timeout: 60_000 }, async (t) => {
+  const { output, code } = await start(t, process.execPath, [copied("node.mjs")]).ended();
+  assert.equal(
+    output,
+    `Hello from sandbox! 0
+stdout: Step 1/3
+stdout: Step 2/3
+stdout: Step 3/3
+stderr: done
+sorted: [ 'apple', 'pear' ]
+line 1
+line 2
+line 3
+
+timed out: true
+not_found: ${output.split("not_found: ")[1] ?? ""}`,
+  );
+  assert.match(output, /no-such-file/);
+  assert.equal(code, 0);
+});
+
+test("examples/README.md says how each is run", () => {
+  const said = readFileSync("examples/README.md", "utf8");
+  for (const name of readdirSync("examples").filter((name) => name !== "README.md"))
+    assert.ok(said.includes(`](${name})`), name);
+});
