@@ -3,6 +3,7 @@
 import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium } from "./debian.mjs";
 import { compileTests, lintPackage, pack } from "./package.mjs";
+import { checkReference } from "./reference.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
@@ -62,6 +63,7 @@ const steps = {
     ])
       await tsc(project);
   },
+  reference: checkReference,
   readme: () => tests("readme/"),
   local: () => tests("local/"),
   relay: () => tests("relay/"),

@@ -4,8 +4,9 @@ import { type CommandResult, type RawResult, revive, type Truncation } from "./r
 
 /** What every error of Shoreline has. `code` is stable; `message` is for people and may change. */
 export class ShorelineError extends Error {
+  /** The name of its class. */
   override readonly name: string = "ShorelineError";
-  /** A stable code, for example `not_found` or `stream_broken`. */
+  /** A stable code, for example `not_found` or `stream_broken`: {@link ErrorCode}. */
   readonly code: ErrorCode;
   /** The HTTP status, where a server answered with one. */
   readonly status: number | undefined;
@@ -72,7 +73,7 @@ export class AbortError extends ShorelineError {
   }
 }
 
-/** A command did not exit with 0 and `check` was set. It has every field of the result. */
+/** A command did not exit with 0 and `check` was set (`command_failed`). It has every field of the result. */
 export class CommandError extends ShorelineError implements CommandResult {
   override readonly name = "CommandError";
   readonly exitCode: number | null;
@@ -116,13 +117,21 @@ export class CoreError extends ShorelineError {
   override readonly name = "CoreError";
 }
 
-interface ErrorFields {
+/** What an error is made of. */
+export interface ErrorFields {
+  /** A stable code. */
   code: ErrorCode;
+  /** A sentence for people. */
   message: string;
+  /** The HTTP status, where a server answered with one. */
   status?: number | undefined;
+  /** The server's own code, where it gave one. */
   serverCode?: string | undefined;
+  /** Whether the same call may succeed later without a change. Default: false. */
   retryable?: boolean | undefined;
+  /** What it comes of; of an {@link AbortError} the signal's reason. */
   cause?: unknown;
+  /** What was received before it. */
   partial?: PartialResult | undefined;
 }
 

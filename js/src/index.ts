@@ -1,4 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Sandboxes, their processes, files and terminals, in every runtime.
+ *
+ * @module shoreline
+ */
+
 export type {} from "./platform.js";
 export {
   AbortError,
@@ -7,6 +13,7 @@ export {
   ConnectionError,
   CoreError,
   type ErrorCode,
+  type ErrorFields,
   type PartialResult,
   ProtocolError,
   ShorelineError,
@@ -27,6 +34,7 @@ export type {
   OutputResponse,
   ProcessInfo,
   ProcessUser,
+  ProcessUserParts,
   PtyInfo,
   Reconnect,
   Resources,
@@ -38,6 +46,8 @@ export type {
 export type { Data } from "./arguments.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
+export type { EventSourceConstructor } from "./event-source.js";
+export type { SocketConstructor } from "./host.js";
 export type { CallOptions, ClientOptions } from "./options.js";
 export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
 export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyDataHandler } from "./pty.js";

@@ -68,7 +68,7 @@ export class OutputEvent {
   }
 
   /** The same as a plain object. */
-  toJSON(): { line: string; text: string; stream?: Stream; timestamp?: Date } {
+  toJSON(): Pick<OutputEvent, "line" | "text"> & Partial<Pick<OutputEvent, "stream" | "timestamp">> {
     const { line, text, stream, timestamp } = this;
     return { line, text, ...(stream && { stream }), ...(timestamp && { timestamp }) };
   }
@@ -113,10 +113,12 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   #last: Promise<unknown> = Promise.resolve();
   #done = false;
 
+  /** @internal */
   constructor(open: () => Promise<BatchSource>) {
     this.#open = open;
   }
 
+  /** The next event. Rejects with a {@link ShorelineError} where the output cannot be had in full. */
   next(): Promise<IteratorResult<OutputEvent, undefined>> {
     if (this.#index < this.#length && this.#waiting === 0) {
       return Promise.resolve({ done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) });
@@ -127,6 +129,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     return turn;
   }
 
+  /** Ends the iteration and closes the connection; what a loop that is left calls. */
   async return(): Promise<IteratorResult<OutputEvent, undefined>> {
     this.#done = true;
     this.#length = this.#index;
@@ -141,10 +144,12 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     return this.#index;
   }
 
+  /** Itself: events are given once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** The same as `return`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }

@@ -70,13 +70,13 @@ export class Process implements ProcessInfo {
     return this.#output;
   }
 
-  /** Standard output as bytes, read as it is taken. */
+  /** Standard output as bytes from its start, read as it is taken; always the same stream. */
   get stdout(): ReadableStream<Uint8Array> {
     this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address));
     return this.#stdout;
   }
 
-  /** Standard error as bytes, read as it is taken. */
+  /** Standard error as bytes from its start, read as it is taken; always the same stream. */
   get stderr(): ReadableStream<Uint8Array> {
     this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address));
     return this.#stderr;
@@ -93,7 +93,7 @@ export class Process implements ProcessInfo {
     return this.#stdin;
   }
 
-  /** The process once it has ended. */
+  /** The process once it has ended. Rejects with `wait_timeout` where that takes longer than `timeout`. */
   async wait(options?: WaitOptions): Promise<ProcessInfo> {
     return limited(options, `process ${this.pid} did not end`, (signal) => this.#ended(signal));
   }
@@ -105,7 +105,7 @@ export class Process implements ProcessInfo {
 
   /**
    * The first line, of either stream and from the start, that has `pattern` in it. Rejects with
-   * `output_ended` if there is none.
+   * `output_ended` if there is none, with `wait_timeout` if it does not come in time.
    */
   async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
     const matches = matcher(pattern);
@@ -117,7 +117,10 @@ export class Process implements ProcessInfo {
     });
   }
 
-  /** Waits until something in the sandbox listens on a TCP port. Rejects if the process ends first. */
+  /**
+   * Waits until something in the sandbox listens on a TCP port. Rejects with `output_ended` if the process ends
+   * first, with `wait_timeout` if nothing does in time. The sandbox needs a shell and `grep`.
+   */
   async waitForPort(port: number, options?: WaitOptions): Promise<void> {
     checkPort(port);
     await limited(options, `nothing came to listen on port ${port}`, async (signal) => {

@@ -1,8 +1,8 @@
 /** How a command ended and what it wrote. */
 export interface CommandResult {
-  /** What the command returned; null when a signal ended it. */
+  /** What the command returned, 0 to 255; null when a signal ended it. */
   readonly exitCode: number | null;
-  /** The signal that ended it; null when it returned. */
+  /** The number of the signal that ended it, for example 9; null when it returned. */
   readonly signal: number | null;
   /** Standard output: its lines joined by `\n`, without a final newline. */
   readonly stdout: string;
@@ -16,9 +16,9 @@ export interface CommandResult {
   readonly timedOut: boolean | undefined;
   /** Whether the memory limit ended it. */
   readonly oomKilled: boolean;
-  /** The process. */
+  /** The process id inside the sandbox; undefined where the server does not say. */
   readonly pid: number | undefined;
-  /** The server's stable number for the process. */
+  /** The server's stable number for the process, which is no address; undefined where it has none. */
   readonly handle: number | undefined;
   /** Milliseconds from the call to the reported end. */
   readonly durationMs: number;
@@ -28,15 +28,19 @@ export interface CommandResult {
 
 /** What a limit left out, by stream. */
 export interface Truncation {
+  /** Of standard output; absent where nothing is missing. */
   readonly stdout?: TruncatedStream;
+  /** Of standard error; absent where nothing is missing. */
   readonly stderr?: TruncatedStream;
 }
 
 /** What a limit left out of one stream. */
 export interface TruncatedStream {
+  /** Bytes that are missing, as they were written where that is known. */
   readonly droppedBytes: number;
+  /** Line ends among them. */
   readonly droppedLines: number;
-  /** Where it is missing: an index into the text. */
+  /** Where they are missing: an index into the result's `stdout` or `stderr`, as `slice` takes it. */
   readonly at: number;
 }
 

@@ -25,9 +25,9 @@ export interface RunOptions extends CoreRunOptions {
 
 /** What is known of a connection that broke. */
 export interface ReconnectInfo {
-  /** How many tries in a row this makes. */
+  /** How many tries in a row this makes, from 1. */
   attempt: number;
-  /** How long is waited first. */
+  /** How long is waited first, ms. */
   delayMs: number;
   /** What broke it. */
   error: ShorelineError;
@@ -72,12 +72,17 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
     });
   }
 
-  /** The result, once the command has ended. */
+  /**
+   * The result, once the command has ended. Rejects with a {@link ShorelineError} where its end is not known:
+   * `run_outcome_unknown`, `stream_broken`, `aborted` and others; with a {@link CommandError} where `check` is set
+   * and it failed.
+   */
   result(): Promise<CommandResult> {
     this.#result ??= this.#finish();
     return this.#result;
   }
 
+  /** As of any promise: waits for the result. */
   then<A = CommandResult, B = never>(
     fulfilled?: ((value: CommandResult) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -85,14 +90,17 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
     return this.result().then(fulfilled, rejected);
   }
 
+  /** As of any promise. */
   catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<CommandResult | B> {
     return this.result().catch(rejected);
   }
 
+  /** As of any promise. */
   finally(settled?: (() => void) | null): Promise<CommandResult> {
     return this.result().finally(settled);
   }
 
+  /** What `Object.prototype.toString` names it. */
   readonly [Symbol.toStringTag] = "RunningCommand";
 
   /** The output as it arrives. Leaving the loop ends the command as an abort does. */

@@ -75,7 +75,12 @@ export class Sandbox implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Makes a sandbox and waits until it runs. `await using` terminates it at the end. */
+  /**
+   * Makes a sandbox and waits until it runs. `await using` terminates it at the end.
+   *
+   * @throws {@link ShorelineError} `start_timeout` where it does not run within `startupTimeout`,
+   * `authentication`, `missing_api_key`, `connect_failed` and others.
+   */
   static async create(options?: CreateOptions): Promise<Sandbox> {
     const given: CreateOptions = optionsOf(options);
     const from = await client(given);
@@ -84,7 +89,10 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Attaches to a sandbox by id or name, given alone or among the options. A sandbox that is attached to
-   * is not terminated by `await using`.
+   * is not terminated by `await using`. One that is suspended is not resumed.
+   *
+   * @throws {@link ShorelineError} `sandbox_not_found` and others. With `proxyUrl` the server is not asked,
+   * so that the first call tells.
    */
   static async connect(
     sandbox: string | ConnectOptions,
@@ -138,7 +146,10 @@ export class Sandbox implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.update(options, signal));
   }
 
-  /** Stops everything in it where it is, and waits until that is done. Only named sandboxes can be. */
+  /**
+   * Stops everything in it where it is, and waits until that is done. Only named sandboxes can be: of others it
+   * rejects with `invalid_request`.
+   */
   suspend(options?: SuspendResumeOptions): Promise<void> {
     return this.#call(options, (core, signal) => core.turn(false, options, signal));
   }
@@ -161,13 +172,17 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Runs a command to its end. Awaited, it is the result; iterated, it is the output as it arrives.
-   * The command is sent at once, and once; if the connection breaks, its output goes on by pid.
+   * The command is sent at once, and once; if the connection breaks, its output goes on by pid. That it fails
+   * is a result, unless `check` is set; that there is no such program is an error (`not_found`).
    */
   run(command: string, options?: RunOptions): RunningCommand {
     return new RunningCommand(this.#core, command, options);
   }
 
-  /** Starts a process and does not wait for it. */
+  /**
+   * Starts a process and does not wait for it. Rejects with `not_found` where there is no such program, with
+   * `conflict` where the name is taken. It is sent once: with `connection_lost` it may have started.
+   */
   async startProcess(command: string, options?: StartProcessOptions): Promise<Process> {
     const start = this.#call<ProcessInfo>(options, (core, signal) => core.start(command, options, signal));
     return new Process(this, await start);
@@ -190,17 +205,17 @@ export class Sandbox implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.process(process, signal));
   }
 
-  /** Kills a process (SIGKILL), or stops a managed one. */
+  /** Kills a process (SIGKILL), or stops a managed one. Rejects with `not_found` where there is none. */
   killProcess(process: ProcessAddress, options?: CallOptions): Promise<void> {
     return this.#call(options, (core, signal) => core.kill(process, signal));
   }
 
-  /** Starts a managed process again. */
+  /** Starts a managed process again. Rejects with `conflict` where it is not managed. */
   restartProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo> {
     return this.#call(options, (core, signal) => core.restart(process, signal));
   }
 
-  /** Sends a signal by number, for example 15 for SIGTERM. */
+  /** Sends a signal by number, 1 to 31, for example 15 for SIGTERM. */
   sendSignal(process: ProcessAddress, signal: number, options?: CallOptions): Promise<SendSignalResponse> {
     // The glue would make a number of anything.
     const number = typeof signal === "number" ? signal : NaN;
@@ -209,7 +224,7 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Writes to the standard input of a process that was started with `stdinMode: "pipe"`: bytes, or text
-   * in UTF-8.
+   * in UTF-8. It is sent once; where it is unknown whether it arrived, the call throws (`connection_lost`).
    */
   writeStdin(process: ProcessAddress, data: Data, options?: CallOptions): Promise<void> {
     return this.#call(options, (core, signal) => core.writeStdin(process, bytesOf(data), signal));
@@ -220,17 +235,17 @@ export class Sandbox implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.closeStdin(process, signal));
   }
 
-  /** What a process has written to standard output so far. */
+  /** What a process has written to standard output so far, as lines. */
   getStdout(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
     return this.#call(options, (core, signal) => core.output(STDOUT, process, signal));
   }
 
-  /** What a process has written to standard error so far. */
+  /** What a process has written to standard error so far, as lines. */
   getStderr(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
     return this.#call(options, (core, signal) => core.output(STDERR, process, signal));
   }
 
-  /** What a process has written so far. */
+  /** What a process has written to both so far, as lines. */
   getOutput(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
     return this.#call(options, (core, signal) => core.output(BOTH, process, signal));
   }
@@ -253,7 +268,7 @@ export class Sandbox implements AsyncDisposable {
     return this.#follow(STDERR, process, options);
   }
 
-  /** A file's bytes. */
+  /** A file's bytes. Rejects with `not_found` where there is none. */
   readFile(path: string, options?: TransferOptions): Promise<Uint8Array> {
     return read(this.#core, path, options);
   }
@@ -271,22 +286,25 @@ export class Sandbox implements AsyncDisposable {
     return write(this.#core, path, content, options);
   }
 
-  /** Deletes a file. */
+  /** Deletes a file. Rejects with `not_found` where there is none. */
   deleteFile(path: string, options?: CallOptions): Promise<void> {
     return this.#call(options, (core, signal) => core.deleteFile(path, signal));
   }
 
-  /** What is in a directory. */
+  /** What is in a directory. Rejects with `not_found` where there is none. */
   listDirectory(path: string, options?: CallOptions): Promise<ListDirectoryResponse> {
     return this.#call(options, (core, signal) => core.listDirectory(path, signal));
   }
 
-  /** Opens a terminal and attaches to it. */
+  /**
+   * Opens a terminal and attaches to it. Rejects with `not_found` where there is no such program, with
+   * `missing_capability` where the runtime has no WebSocket.
+   */
   createPty(options: CreatePtyOptions): Promise<Pty> {
     return createPty(this.#core, this.#options.WebSocket, options);
   }
 
-  /** Attaches to a terminal's session. */
+  /** Attaches to a terminal's session, of this or another program. */
   connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
     return connectPty(this.#core, this.#options.WebSocket, { sessionId, token }, options);
   }
@@ -298,7 +316,8 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
-   * package `ws`, elsewhere the `WebSocket` option.
+   * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with
+   * `connect_failed` where nothing listens.
    */
   openTunnel(port: number, options?: CallOptions): Promise<Tunnel> {
     return openTunnel(this.#core, this.#options.WebSocket, port, options);

@@ -94,6 +94,7 @@ export class Tunnel implements AsyncDisposable {
     await this.closed.catch(() => undefined);
   }
 
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -67,7 +67,7 @@ options! {
         name: SandboxName,
         /// The image. Default: the server's.
         image: String,
-        /// Processors. Default: the server's.
+        /// Processors, for example 0.5. Default: the server's.
         cpus: f64,
         /// Memory, MB. Default: the server's.
         memory_mb: u32,
@@ -75,7 +75,7 @@ options! {
         disk_mb: u32,
         /// Seconds after which a named sandbox is suspended and an ephemeral one terminated.
         timeout_secs: u32,
-        /// What runs at the start.
+        /// The program that runs at the start, and its arguments.
         entrypoint: Vec<String>,
         /// Names of secrets to put into the environment.
         secret_names: Vec<String>,
@@ -125,7 +125,7 @@ options! {
     pub struct RestartPolicy {
         /// When. Default: `on_failure`.
         policy: RestartWhen,
-        /// How often at the most. Default: without end.
+        /// How many times at the most. Default: without end.
         max_restarts: u32,
         /// The first wait, which doubles. Default: 500.
         initial_backoff_ms: u32,
@@ -135,19 +135,19 @@ options! {
 
     /// How a managed process is watched. Times in ms.
     pub struct HealthCheck {
-        /// What is asked.
+        /// What is asked: a path over HTTP, or whether a TCP connection can be made.
         #[cfg_attr(feature = "ts", ts(optional = false, type = "\"http\" | \"tcp\""))]
         r#type: HealthType,
         /// Which port inside.
         #[cfg_attr(feature = "ts", ts(optional = false, type = "number"))]
         port: u16,
-        /// For `http`. Default: `/`.
+        /// Which path is asked for, of `http`. Default: `/`.
         path: String,
-        /// Default: 5000.
+        /// Before the first check. Default: 5000.
         initial_delay_ms: u32,
-        /// Default: 1000.
+        /// Between checks. Default: 1000.
         interval_ms: u32,
-        /// Default: 500.
+        /// For one check. Default: 500.
         timeout_ms: u32,
         /// How many failures in a row make it unhealthy. Default: 3.
         failure_threshold: u32,
@@ -170,7 +170,7 @@ options! {
         idle_timeout: Seconds,
         /// The longest line, in bytes. Default: 16 MiB.
         max_line_bytes: u32,
-        /// What happens to a longer one: an error, or the line cut to the limit with
+        /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit with
         /// `event.truncated`. Default: `error`.
         long_line: OnLongLine,
         /// How it is fetched. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no
@@ -191,9 +191,9 @@ options! {
 
     /// Who a process runs as, by parts.
     pub struct ProcessUserParts {
-        /// The name.
+        /// The user's name.
         name: String,
-        /// The numeric id.
+        /// The user's numeric id.
         uid: u32,
         /// The group's numeric id.
         gid: u32,
@@ -253,7 +253,7 @@ options! {
         /// Seconds after which the command is killed, which the result tells as `timedOut`. Default: none.
         timeout: Seconds,
         /// Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
-        /// what is missing. Default: everything, up to 256 MiB.
+        /// what is missing. Default: everything, up to 256 MiB; more is an error (`output_too_large`).
         max_output_bytes: u32,
         /// Whether an abort ends the command or leaves it running. Default: `kill`.
         on_abort: OnAbort,
@@ -264,7 +264,7 @@ options! {
         idle_timeout: Seconds,
         /// The longest line, in bytes. Default: 16 MiB.
         max_line_bytes: u32,
-        /// What happens to a longer one: an error, or the line cut to the limit. Default: `error`.
+        /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
         long_line: OnLongLine,
     }
 }

@@ -26,9 +26,9 @@ results! {
         /// What it is doing, or how it ended.
         #[ts(type = "\"running\" | \"exited\" | \"signaled\" | \"oom_killed\"")]
         status: String,
-        /// The exit code, once `exited`. Absent when the server lost it.
+        /// The exit code, 0 to 255, once `exited`. Absent when the server lost it.
         exit_code: Option<i32>,
-        /// The signal that ended it.
+        /// The number of the signal that ended it.
         signal: Option<i32>,
         /// Whether the memory limit ended it.
         oom_killed: bool,
@@ -95,7 +95,7 @@ results! {
         r#type: String,
         /// Which port inside.
         port: u16,
-        /// For `http`.
+        /// Which path is asked for, of `http`.
         path: Option<String>,
         /// Before the first check.
         initial_delay_ms: u32,

@@ -93,7 +93,7 @@ succeed later without a change.
 |---|---|---|---|
 ",
     );
-    for code in Code::ALL {
+    for &code in Code::ALL {
         let class = match code.kind() {
             Kind::Usage => "UsageError",
             Kind::Api => "ApiError",
@@ -101,7 +101,9 @@ succeed later without a change.
             Kind::Timeout => "TimeoutError",
             Kind::Protocol => "ProtocolError",
             Kind::Abort => "AbortError",
-            Kind::Command => "CommandError",
+            // Only what has a result is one.
+            Kind::Command if code == Code::CommandFailed => "CommandError",
+            Kind::Command => "ShorelineError",
             Kind::Core => "CoreError",
         };
         let retryable = if code.is_retryable() { "yes" } else { "no" };

@@ -62,7 +62,7 @@ name?: string | undefined,
  */
 image?: string | undefined,
 /**
- * Processors. Default: the server's.
+ * Processors, for example 0.5. Default: the server's.
  */
 cpus?: number | undefined,
 /**
@@ -78,7 +78,7 @@ diskMb?: number | undefined,
  */
 timeoutSecs?: number | undefined,
 /**
- * What runs at the start.
+ * The program that runs at the start, and its arguments.
  */
 entrypoint?: Array<string> | undefined,
 /**
@@ -228,7 +228,7 @@ user?: ProcessUser | undefined,
 timeout?: number | undefined,
 /**
  * Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
- * what is missing. Default: everything, up to 256 MiB.
+ * what is missing. Default: everything, up to 256 MiB; more is an error (`output_too_large`).
  */
 maxOutputBytes?: number | undefined,
 /**
@@ -249,7 +249,7 @@ idleTimeout?: number | undefined,
  */
 maxLineBytes?: number | undefined,
 /**
- * What happens to a longer one: an error, or the line cut to the limit. Default: `error`.
+ * What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
  */
 longLine?: "error" | "cut" | undefined, };
 
@@ -300,7 +300,7 @@ idleTimeout?: number | undefined,
  */
 maxLineBytes?: number | undefined,
 /**
- * What happens to a longer one: an error, or the line cut to the limit with
+ * What happens to a longer one: an error (`line_too_long`), or the line cut to the limit with
  * `event.truncated`. Default: `error`.
  */
 longLine?: "error" | "cut" | undefined,
@@ -350,7 +350,7 @@ export type RestartPolicy = {
  */
 policy?: "never" | "on_failure" | "always" | undefined,
 /**
- * How often at the most. Default: without end.
+ * How many times at the most. Default: without end.
  */
 maxRestarts?: number | undefined,
 /**
@@ -367,7 +367,7 @@ maxBackoffMs?: number | undefined, };
  */
 export type HealthCheck = {
 /**
- * What is asked.
+ * What is asked: a path over HTTP, or whether a TCP connection can be made.
  */
 type: "http" | "tcp",
 /**
@@ -375,19 +375,19 @@ type: "http" | "tcp",
  */
 port: number,
 /**
- * For `http`. Default: `/`.
+ * Which path is asked for, of `http`. Default: `/`.
  */
 path?: string | undefined,
 /**
- * Default: 5000.
+ * Before the first check. Default: 5000.
  */
 initialDelayMs?: number | undefined,
 /**
- * Default: 1000.
+ * Between checks. Default: 1000.
  */
 intervalMs?: number | undefined,
 /**
- * Default: 500.
+ * For one check. Default: 500.
  */
 timeoutMs?: number | undefined,
 /**
@@ -405,11 +405,11 @@ export type ProcessUser = string | ProcessUserParts;
  */
 export type ProcessUserParts = {
 /**
- * The name.
+ * The user's name.
  */
 name?: string | undefined,
 /**
- * The numeric id.
+ * The user's numeric id.
  */
 uid?: number | undefined,
 /**
@@ -434,11 +434,11 @@ pid: number,
  */
 status: "running" | "exited" | "signaled" | "oom_killed",
 /**
- * The exit code, once `exited`. Absent when the server lost it.
+ * The exit code, 0 to 255, once `exited`. Absent when the server lost it.
  */
 exitCode?: number | undefined,
 /**
- * The signal that ended it.
+ * The number of the signal that ended it.
  */
 signal?: number | undefined,
 /**
@@ -557,7 +557,7 @@ type: string,
  */
 port: number,
 /**
- * For `http`.
+ * Which path is asked for, of `http`.
  */
 path?: string | undefined,
 /**

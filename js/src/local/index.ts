@@ -1,5 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-// A sandbox server on this machine, for Node, Bun and Deno: real processes, the same API.
+/**
+ * A sandbox server on this machine, for Node, Bun and Deno: real processes, the same API.
+ *
+ * @module shoreline/local
+ */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { invalid, optionsOf } from "../arguments.js";
 import { ShorelineError } from "../errors.js";
@@ -67,6 +72,7 @@ class LocalServer implements AsyncDisposable {
     return this.#closed;
   }
 
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

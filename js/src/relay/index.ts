@@ -1,5 +1,10 @@
-// Stands between a page and its sandboxes and keeps the API key: a Request in, a Response out, so that it runs
-// wherever those are.
+/**
+ * Stands between a page and its sandboxes and keeps the API key: a Request in, a Response out, so that it runs
+ * wherever those are.
+ *
+ * @module shoreline/relay
+ */
+
 import { invalid } from "../arguments.js";
 import { joined } from "./socket.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
