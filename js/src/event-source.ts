@@ -2,8 +2,12 @@ import { core } from "./core.js";
 import { UsageError } from "./errors.js";
 import type { ClientOptions } from "./options.js";
 
-/** What makes an EventSource. */
-export type EventSourceConstructor = new (url: string) => EventSource;
+/** A class of EventSources. */
+export interface EventSourceConstructor {
+  /** Connects, and follows what is sent. */
+  // eslint-disable-next-line @typescript-eslint/prefer-function-type -- the reference shows this comment
+  new (url: string): EventSource;
+}
 
 type Fetch = NonNullable<ClientOptions["fetch"]>;
 

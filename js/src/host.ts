@@ -1,12 +1,12 @@
 // What a runtime's entry knows of it that cannot be asked for.
 import { UsageError } from "./errors.js";
 
-/** What makes a WebSocket. Those that are not the runtime's own, as that of `ws`, take headers. */
-export type SocketConstructor = new (
-  url: string,
-  protocols?: string[],
-  options?: { headers: Record<string, string> },
-) => WebSocket;
+/** A class of WebSockets. */
+export interface SocketConstructor {
+  /** Connects. Those that are not the runtime's own, as that of `ws`, send the headers. */
+  // eslint-disable-next-line @typescript-eslint/prefer-function-type -- the reference shows this comment
+  new (url: string, protocols?: string[], options?: { headers: Record<string, string> }): WebSocket;
+}
 
 export interface Host {
   /** Whether `fetch` sends a stream as it comes. Browsers do it over HTTP/2 only, and fail otherwise. */
