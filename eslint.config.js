@@ -8,7 +8,7 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ["tsconfig.json", "tsconfig.node.json", "tests/tsconfig.json"],
+        project: ["tsconfig.json", "tsconfig.node.json", "tsconfig.cli.json", "tests/tsconfig.json"],
         tsconfigRootDir: import.meta.dirname,
       },
     },

@@ -1,5 +1,6 @@
 // From a fresh clone to everything built. Every step is skipped when nothing changed.
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { bin, read, root, run, say, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
@@ -120,21 +121,29 @@ async function shim() {
     "scripts/setup.mjs",
     "tsconfig.json",
     "tsconfig.node.json",
+    "tsconfig.cli.json",
     "pkg/core/shoreline.d.ts",
     "pkg/core/inline.d.ts",
     "package-lock.json",
   ];
-  const outputs = ["pkg/index.d.ts", "pkg/entry/node.js", "pkg/local/index.js", "pkg/relay/index.js"];
+  const outputs = [
+    "pkg/index.d.ts",
+    "pkg/entry/node.js",
+    "pkg/local/index.js",
+    "pkg/relay/index.js",
+    "pkg/cli/main.js",
+  ];
   await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
     // What a file that is no more has left behind would be packed.
     for (const name of readdirSync(join(root, "pkg"))) {
       if (name !== "core") rmSync(join(root, "pkg", name), { recursive: true });
     }
     // Two worlds: what runs everywhere sees no Node types.
-    for (const project of ["tsconfig.json", "tsconfig.node.json"]) {
+    for (const project of ["tsconfig.json", "tsconfig.node.json", "tsconfig.cli.json"]) {
       await run(process.execPath, [bin("typescript", "bin", "tsc"), "-p", project]);
     }
     await scripts();
+    await program();
   });
 }
 
@@ -166,9 +175,33 @@ async function scripts() {
   });
 }
 
+/** The command line with its libraries, which users of the rest need not have. The rest it imports as they do. */
+async function program() {
+  const { build } = await import("esbuild");
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["js/src/cli/main.ts"],
+    outfile: "pkg/cli/main.js",
+    bundle: true,
+    external: ["shoreline", "shoreline/*"],
+    format: "esm",
+    target: "node20",
+    platform: "node",
+    legalComments: "eof",
+    // commander is CommonJS.
+    banner: {
+      js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+  chmodSync(join(root, "pkg", "cli", "main.js"), 0o755);
+}
+
 async function localServer() {
   const inputs = ["crates/local", "crates/protocol", ...RUST];
-  const outputs = ["target/release/shoreline-local"];
+  const folder = join("packages", `local-${process.platform}-${process.arch}`);
+  const packaged = existsSync(join(root, folder)) ? [join(folder, "bin", "shoreline-local")] : [];
+  const outputs = ["target/release/shoreline-local", ...packaged];
   await step(
     "local",
     { inputs, outputs, title: "building the local server (minutes the first time)" },
@@ -186,13 +219,13 @@ async function localServer() {
       const built = join(root, "target", "release", "shoreline-local");
       if (!existsSync(built))
         throw new StepError("cargo built no shoreline-local: is `build.target` set in its config?");
-      const folder = join(root, "packages", `local-${process.platform}-${process.arch}`);
-      if (!existsSync(folder)) return;
-      mkdirSync(join(folder, "bin"), { recursive: true });
-      const [out, made] = ["shoreline-local.new", "shoreline-local"].map((name) => join(folder, "bin", name));
-      // One that is running cannot be written over.
-      copyFileSync(built, out);
-      renameSync(out, made);
+      for (const path of packaged) {
+        mkdirSync(dirname(join(root, path)), { recursive: true });
+        const made = join(root, path);
+        // One that is running cannot be written over.
+        copyFileSync(built, `${made}.new`);
+        renameSync(`${made}.new`, made);
+      }
     },
   );
 }

@@ -89,6 +89,7 @@ const steps = {
     return missing && new Skip(missing);
   },
   commands: () => tests("commands/"),
+  cli: () => tests("cli/"),
   faults: () => tests("faults/"),
   conformance: async () => {
     const { missing, node, python, env } = await conformance();

@@ -314,6 +314,11 @@ export class Sandbox implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.ptys(signal));
   }
 
+  /** Ends a terminal's session. One that has ended is no error. */
+  killPty(sessionId: string, options?: CallOptions): Promise<void> {
+    return this.#call(options, (core, signal) => core.killPty(sessionId, signal));
+  }
+
   /**
    * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
    * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with

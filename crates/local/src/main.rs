@@ -18,6 +18,7 @@ use shoreline_protocol::limits::OPEN_FILES;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,9 +60,13 @@ struct Args {
     #[arg(long, default_value_t = shoreline_protocol::limits::FILE_BYTES)]
     max_file_bytes: u64,
 
-    /// Print one line of JSON with `url` and `apiKey` when ready
+    /// Print one line of JSON with `url`, `apiKey` and `isolation` when ready
     #[arg(long)]
     json: bool,
+
+    /// Stop after so many seconds in which no sandbox was there and nothing was asked
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    stop_when_idle: Option<u64>,
 
     /// Stop when standard input ends, as it does when the program that started this one ends
     #[arg(long)]
@@ -109,6 +114,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         file_bytes: args.max_file_bytes,
         guard: http::Guard::new(token.clone(), args.allow_origins),
         started: Instant::now(),
+        asked: AtomicU64::new(0),
     });
     let stop = Arc::new(Notify::new());
     let stopped = stop_asked(args.until_stdin_closes)?;
@@ -120,7 +126,11 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     );
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::json!({ "url": url, "apiKey": token }))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "url": url, "apiKey": token, "isolation": isolation.name() })
+        )?;
     } else {
         writeln!(out, "URL:     {url}\nAPI key: {token}")?;
     }
@@ -133,12 +143,30 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         async move { stop.notified().await }
     });
     let server = tokio::spawn(server.into_future());
-    stopped.await;
+    let idle = until_idle(&app, args.stop_when_idle.map(Duration::from_secs));
+    tokio::select! {
+        () = stopped => {}
+        () = idle => {}
+    }
     // Streams end with the processes that they follow; a connection that does not is left behind.
     app.registry.close().await;
     stop.notify_one();
     let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
     Ok(())
+}
+
+/// Done when nothing has happened for so long.
+async fn until_idle(app: &http::App, limit: Option<Duration>) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let mut last = app.started;
+    loop {
+        tokio::time::sleep_until((last + limit).into()).await;
+        // A sandbox that is there is somebody's, however long nothing is asked of it.
+        last = if app.registry.is_idle() { app.last_asked() } else { Instant::now() };
+        if last.elapsed() >= limit {
+            return;
+        }
+    }
 }
 
 /// Pipes of many processes, connections of many followers: a process may often have no more than 1024 open,

@@ -5,11 +5,12 @@
  * @module shoreline/local
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { invalid, optionsOf } from "../arguments.js";
-import { ShorelineError } from "../errors.js";
-import type { ErrorCode } from "../generated/errors.js";
-import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
+import { launched, type Ready } from "./launch.js";
+
+export { LocalServerError } from "./error.js";
+export { findShared, type SharedOptions, type SharedServer, sharedLocal, stateFile } from "./shared.js";
 
 /** How a local server is started. */
 export interface LocalServerOptions {
@@ -22,23 +23,6 @@ export interface LocalServerOptions {
   allowOrigins?: string[] | undefined;
   /** Seconds until the server must be ready. Default: 30. */
   startupTimeout?: number | undefined;
-}
-
-/**
- * The local server could not be started. Codes: `missing_capability` (there is no program for this
- * machine), `unavailable` (it ended), `start_timeout` (it was not ready in time).
- */
-export class LocalServerError extends ShorelineError {
-  override readonly name = "LocalServerError";
-  /** The end of what the server wrote to standard error. */
-  readonly stderr: string;
-
-  /** @internal */
-  constructor(code: ErrorCode, message: string, stderr = "", cause?: unknown) {
-    const said = stderr.trim();
-    super({ code, message: said ? `${message}; it said:\n${said}` : message, cause });
-    this.stderr = stderr;
-  }
 }
 
 /** A local server that runs. It ends with {@link close}, and in any case with this process. */
@@ -80,13 +64,6 @@ class LocalServer implements AsyncDisposable {
 
 export type { LocalServer };
 
-interface Ready {
-  url: string;
-  apiKey: string;
-}
-
-/** What is kept of standard error, in characters. */
-const TAIL = 4096;
 /** How long the server may take to end its processes, ms. */
 const STOP_GRACE = 10_000;
 
@@ -105,24 +82,15 @@ const STOP_GRACE = 10_000;
  */
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
   const given: LocalServerOptions = optionsOf(options);
-  const binary = given.binary ?? serverBinary();
-  if (binary === undefined) throw noProgram();
-  const seconds = given.startupTimeout ?? 30;
-  check(binary, given.allowOrigins ?? [], seconds);
+  const { binary, startupTimeout = 30 } = given;
+  check(binary, given.allowOrigins ?? [], startupTimeout);
   const origins = (given.allowOrigins ?? []).flatMap((origin) => ["--allow-origin", origin]);
-  const child = launch(binary, ["--port", "0", "--json", "--until-stdin-closes", ...origins]);
-  try {
-    const ready = await untilReady(child, binary, seconds * 1000);
-    release(child);
-    return new LocalServer(child, ready);
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  }
+  const { child, ready } = await launched(origins, { binary, startupTimeout });
+  return new LocalServer(child, ready);
 }
 
 function check(binary: unknown, origins: unknown, seconds: unknown): void {
-  if (typeof binary !== "string" || binary === "" || binary.includes("\0")) {
+  if (binary !== undefined && (typeof binary !== "string" || binary === "" || binary.includes("\0"))) {
     throw invalid("`binary` must be the path of a program");
   }
   const plain = (origin: unknown) => typeof origin === "string" && /^https?:\/\/[^\s/]+$/.test(origin);
@@ -132,87 +100,6 @@ function check(binary: unknown, origins: unknown, seconds: unknown): void {
   if (typeof seconds !== "number" || !(seconds > 0 && seconds < 2 ** 31 / 1000)) {
     throw invalid("`startupTimeout` must be a number of seconds above 0");
   }
-}
-
-function launch(binary: string, args: string[]): ChildProcess {
-  try {
-    return spawn(binary, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });
-  } catch (cause) {
-    // Node throws some failures and emits others.
-    throw cannotStart(cause as NodeJS.ErrnoException, binary);
-  }
-}
-
-/** Waits for the one line that says where the server is. */
-function untilReady(child: ChildProcess, binary: string, ms: number): Promise<Ready> {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    let line = "";
-    const fail = (error: LocalServerError) => {
-      clearTimeout(timer);
-      reject(error);
-    };
-    const timer = setTimeout(() => {
-      fail(
-        new LocalServerError("start_timeout", `the local server was not ready after ${ms / 1000} s`, said),
-      );
-    }, ms);
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      said = (said + text).slice(-TAIL);
-    });
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      if (line.includes("\n")) return;
-      line += text;
-      if (!line.includes("\n")) return;
-      const ready = readyLine(line);
-      if (!ready) {
-        fail(new LocalServerError("unavailable", `${binary} does not speak as a local server does`, said));
-        return;
-      }
-      clearTimeout(timer);
-      resolve(ready);
-    });
-    // A write to a server that has gone is no news: `close` tells of its end.
-    child.stdin?.on("error", () => undefined);
-    child.on("error", (cause: NodeJS.ErrnoException) => {
-      fail(cannotStart(cause, binary));
-    });
-    child.on("close", (code, signal) => {
-      const how = signal ?? `exit code ${code}`;
-      fail(new LocalServerError("unavailable", `the local server ended before it was ready (${how})`, said));
-    });
-  });
-}
-
-function readyLine(line: string): Ready | undefined {
-  try {
-    const { url, apiKey } = JSON.parse(line) as Partial<Ready>;
-    return typeof url === "string" && typeof apiKey === "string" ? { url, apiKey } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function noProgram(): LocalServerError {
-  const message = `there is no local server for this machine: ${platformPackage()} is not installed. Where there is such a package, install without \`--omit=optional\`; else name a program by \`binary\` or ${VARIABLE}`;
-  return new LocalServerError("missing_capability", message);
-}
-
-function cannotStart(cause: NodeJS.ErrnoException, binary: string): LocalServerError {
-  const platform = `${process.platform}-${process.arch}`;
-  const why =
-    cause.code === "ENOENT"
-      ? `there is no ${binary}`
-      : `${binary} does not run on ${platform} (${cause.message})`;
-  const message = `the local server cannot be started: ${why}: name another program by \`binary\` or ${VARIABLE}`;
-  return new LocalServerError("missing_capability", message, "", cause);
-}
-
-/** Lets this process end while the server runs: its end closes the server's input. */
-function release(child: ChildProcess): void {
-  child.unref();
-  for (const pipe of [child.stdin, child.stdout, child.stderr])
-    (pipe as { unref?(): void } | null)?.unref?.();
 }
 
 async function stop(child: ChildProcess): Promise<void> {

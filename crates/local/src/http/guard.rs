@@ -131,7 +131,10 @@ pub(super) async fn check(
     } else {
         match guard.check_token(headers) {
             Err(error) if !is_socket => error.into_response(),
-            _ => next.run(request).await,
+            _ => {
+                app.is_asked();
+                next.run(request).await
+            }
         }
     };
     if let Some(origin) = origin {

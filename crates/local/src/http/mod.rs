@@ -26,7 +26,8 @@ use axum::routing::{MethodRouter, on};
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::route::{self, Method, Route};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// What every handler shares.
 pub(crate) struct App {
@@ -37,6 +38,20 @@ pub(crate) struct App {
     pub(crate) file_bytes: u64,
     pub(crate) guard: Guard,
     pub(crate) started: Instant,
+    /// When something was asked last, in ms since the start.
+    pub(crate) asked: AtomicU64,
+}
+
+impl App {
+    /// When something was asked last.
+    pub(crate) fn last_asked(&self) -> Instant {
+        self.started + Duration::from_millis(self.asked.load(Ordering::Relaxed))
+    }
+
+    fn is_asked(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.asked.store(now, Ordering::Relaxed);
+    }
 }
 
 type Routes = Router<Arc<App>>;

@@ -64,6 +64,11 @@ impl Registry {
         self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is no sandbox, so that nobody would miss the server.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().iter().all(|sandbox| !sandbox.is_alive())
+    }
+
     pub(crate) fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
         if let Some(name) = &request.name {
             name::check_sandbox_name(name)

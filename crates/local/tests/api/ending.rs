@@ -36,6 +36,20 @@ async fn the_end_of_its_standard_input_ends_it() {
 }
 
 #[tokio::test]
+async fn it_stops_when_idle_and_not_while_a_sandbox_is_there() {
+    let mut server = Server::start(&["--stop-when-idle", "1"]);
+    let sandbox = server.sandbox().await;
+    // Nothing is asked for longer than the limit.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert!(server.child.try_wait().unwrap().is_none());
+    let ended = server.request(Method::DELETE, &format!("/sandboxes/{}", sandbox.id)).send().await;
+    assert!(ended.unwrap().status().is_success());
+    let asked = Instant::now();
+    assert!(server.child.wait().unwrap().success());
+    assert!(asked.elapsed() >= Duration::from_millis(900));
+}
+
+#[tokio::test]
 async fn a_crash_leaves_nothing_behind() {
     for isolation in isolations() {
         let mut server = Server::start(&["--isolation", isolation]);

@@ -1,0 +1,81 @@
+// doctor: what works here, and what to do about what does not.
+import type { Command } from "commander";
+import { Sandbox } from "shoreline";
+import { sharedLocal } from "shoreline/local";
+import { type GlobalOptions, isRemote } from "./client.js";
+import { codeOf } from "./exit.js";
+import { json } from "./options.js";
+import { clean, coloured, print, printJson } from "./print.js";
+
+interface Check {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+export function addDoctor(program: Command, version: string): void {
+  program
+    .command("doctor")
+    .summary("check that everything works")
+    .description(
+      "Checks the program, the server and the key, and runs a command in a new sandbox. Exit code 0 means that all of it works, else it is that of the first failure.",
+    )
+    .addOption(json())
+    .action(async (options: { json?: boolean }) => {
+      const checks: Check[] = [];
+      let failed: unknown;
+      const check = async (name: string, work: () => Promise<string>) => {
+        if (failed !== undefined) return;
+        try {
+          checks.push({ name, ok: true, detail: await work() });
+        } catch (error) {
+          failed = error;
+          checks.push({ name, ok: false, detail: error instanceof Error ? error.message : String(error) });
+        }
+      };
+      await examine(program.opts(), version, check);
+      if (options.json) printJson(checks);
+      else for (const one of checks) print(line(one));
+      if (failed !== undefined) process.exitCode = codeOf(failed);
+    });
+}
+
+async function examine(
+  globals: GlobalOptions,
+  version: string,
+  check: (name: string, work: () => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const { apiUrl, apiKey, namespace, organization: organizationId, project: projectId } = globals;
+  let client = { apiUrl, apiKey, namespace, organizationId, projectId };
+  await check(
+    "program",
+    async () => `shoreline ${version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`,
+  );
+  await check("server", async () => {
+    if (isRemote(globals)) {
+      const url = apiUrl ?? process.env.TENSORLAKE_API_URL;
+      return `${url ?? "the Tensorlake cloud"}, ${apiKey || process.env.TENSORLAKE_API_KEY ? "with a key" : "without a key"}`;
+    }
+    const local = await sharedLocal();
+    client = { ...client, apiUrl: local.url, apiKey: local.apiKey };
+    return `local, ${local.url}, isolation ${local.isolation}`;
+  });
+  await check("key", async () => {
+    const sandboxes = await Sandbox.list(client);
+    return `accepted; ${sandboxes.length} sandboxes`;
+  });
+  await check("command", async () => {
+    const began = performance.now();
+    await using sandbox = await Sandbox.create(client);
+    const made = performance.now() - began;
+    const { stdout, durationMs } = await sandbox.run("echo", { args: ["works"], check: true });
+    if (stdout !== "works") throw new Error(`echo works gave ${JSON.stringify(stdout)}`);
+    return `a sandbox in ${Math.round(made)} ms, a command in ${Math.round(durationMs)} ms`;
+  });
+}
+
+function line({ name, ok, detail }: Check): string {
+  const mark = ok ? "ok" : "FAILED";
+  const shown = coloured(process.stdout) ? `\u001b[${ok ? 32 : 31}m${mark}\u001b[0m` : mark;
+  return `${name.padEnd(9)}${shown}  ${clean(detail)}`;
+}

@@ -1,0 +1,71 @@
+// How the program ends: the code, and the sentence on standard error.
+import { ShorelineError } from "shoreline";
+import { clean } from "./print.js";
+
+/** Exit codes of the program's own failures. 124 to 127 are what `timeout`, `docker` and shells have there. */
+export const EXIT = {
+  usage: 2,
+  authentication: 121,
+  notFound: 122,
+  connection: 123,
+  timeout: 124,
+  failure: 125,
+  commandNotFound: 127,
+} as const;
+
+/** An end that is told by a sentence and a code. */
+export class Failure extends Error {
+  constructor(
+    readonly exitCode: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The end by a signal, as shells tell it. */
+export class Interrupted extends Error {
+  constructor(readonly signal: number) {
+    super("interrupted");
+  }
+}
+
+/** The wrong use of the program: nothing was sent. */
+export function misused(message: string): Failure {
+  return new Failure(EXIT.usage, message);
+}
+
+/** The exit code for an error. */
+export function codeOf(error: unknown): number {
+  if (error instanceof Failure) return error.exitCode;
+  if (error instanceof Interrupted) return 128 + error.signal;
+  if (!ShorelineError.is(error)) return EXIT.failure;
+  if (error.serverCode === "EXECUTABLE_NOT_FOUND") return EXIT.commandNotFound;
+  if (error.status === 401 || error.status === 403) return EXIT.authentication;
+  if (error.status === 404 || error.status === 410) return EXIT.notFound;
+  switch (error.name) {
+    case "UsageError":
+      return error.code === "missing_capability" ? EXIT.failure : EXIT.usage;
+    case "ConnectionError":
+    case "ProtocolError":
+      return EXIT.connection;
+    case "TimeoutError":
+      return EXIT.timeout;
+    default:
+      return EXIT.failure;
+  }
+}
+
+/** Says an error as the official program does, with what lies below it. */
+export function sayError(error: unknown, debug: boolean): void {
+  if (error instanceof Interrupted) return;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`Error: ${clean(message, "\n")}\n`);
+  for (let cause = causeOf(error); cause instanceof Error; cause = causeOf(cause)) {
+    if (cause.message && !message.includes(cause.message))
+      process.stderr.write(`  Caused by: ${clean(cause.message)}\n`);
+  }
+  if (debug && error instanceof Error) process.stderr.write(`${clean(error.stack ?? "", "\n")}\n`);
+}
+
+const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);

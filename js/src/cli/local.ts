@@ -1,0 +1,80 @@
+// local: the server of this machine.
+import type { Command } from "commander";
+import { findShared, sharedLocal, startLocal } from "shoreline/local";
+import { Interrupts } from "./execute.js";
+import { EXIT, Failure } from "./exit.js";
+import { each, json } from "./options.js";
+import { note, print, printJson } from "./print.js";
+
+export function addLocal(program: Command): void {
+  const local = program
+    .command("local")
+    .summary("the local sandbox server")
+    .description(
+      "Without a command: runs a local sandbox server until Ctrl-C and prints its address and key. The commands are about the one that is shared, which is started when it is needed and stops when it is idle.",
+    )
+    .option("--allow-origin <origin>", "a web origin whose pages may use it; may be repeated", each(String))
+    .addOption(json())
+    .action(async (options: { allowOrigin?: string[]; json?: boolean }) => {
+      using interrupts = new Interrupts();
+      const server = await startLocal({ allowOrigins: options.allowOrigin ?? [] });
+      const { url, apiKey } = server;
+      if (options.json) printJson({ url, apiKey });
+      else {
+        print(`TENSORLAKE_API_URL=${url}`);
+        print(`TENSORLAKE_API_KEY=${apiKey}`);
+        note("The local sandbox server runs. Press Ctrl-C to stop it.");
+      }
+      // It does not keep this program running by itself.
+      const running = setInterval(() => undefined, 2 ** 30);
+      await new Promise<void>((resolve) => {
+        interrupts.onFirst(() => {
+          resolve();
+        });
+      });
+      clearInterval(running);
+      await server.close();
+    });
+  local
+    .command("status")
+    .description("Shows the shared server.")
+    .addOption(json())
+    .action(async (options: { json?: boolean }) => {
+      const server = await findShared();
+      const shown = server && { url: server.url, pid: server.pid, isolation: server.isolation };
+      if (options.json) {
+        printJson(shown ?? null);
+        return;
+      }
+      if (!shown) {
+        print("No local server runs.");
+        return;
+      }
+      print(`URL:       ${shown.url}`);
+      print(`PID:       ${shown.pid}`);
+      print(`Isolation: ${shown.isolation}`);
+    });
+  local
+    .command("start")
+    .description("Starts the shared server, unless it runs.")
+    .action(async () => {
+      print((await sharedLocal()).url);
+    });
+  local
+    .command("stop")
+    .description("Stops the shared server with every sandbox in it.")
+    .action(async () => {
+      const server = await findShared();
+      if (!server) {
+        print("No local server runs.");
+        return;
+      }
+      process.kill(server.pid, "SIGTERM");
+      const end = Date.now() + 15_000;
+      while ((await findShared()) !== undefined) {
+        if (Date.now() > end) throw new Failure(EXIT.failure, `process ${server.pid} did not stop: kill it`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      print("Stopped the local server.");
+    });
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// The command line, on the public API only.
+import { Command, CommanderError } from "commander";
+import { readFileSync } from "node:fs";
+import { addCompletion } from "./completion.js";
+import { addCopying } from "./copy.js";
+import { addDoctor } from "./doctor.js";
+import { codeOf, EXIT, sayError } from "./exit.js";
+import { addLocal } from "./local.js";
+import { addPorts } from "./ports.js";
+import { addProcesses } from "./processes.js";
+import { addRunning } from "./run.js";
+import { addSandboxes } from "./sandboxes.js";
+import { addTerminals } from "./terminal.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = new Command("shoreline")
+  .description("Runs commands in remote sandboxes, or in local ones where no API key is set.")
+  .version(version)
+  .option("--api-url <url>", "the API's address; default: TENSORLAKE_API_URL, else the Tensorlake cloud")
+  .option(
+    "--api-key <key>",
+    "the key; default: TENSORLAKE_API_KEY, which other users of this machine do not see",
+  )
+  .option("--namespace <namespace>", "the namespace of a self-hosted server; default: INDEXIFY_NAMESPACE")
+  .option("--organization <id>", "sent with --project; default: TENSORLAKE_ORGANIZATION_ID")
+  .option("--project <id>", "sent with --organization; default: TENSORLAKE_PROJECT_ID")
+  .option("--debug", "show where an error comes from")
+  .enablePositionalOptions()
+  .showHelpAfterError("(see --help)")
+  .showSuggestionAfterError()
+  .addHelpText(
+    "after",
+    `
+Exit codes: the command's own; 128 + its signal; ${EXIT.usage} wrong use; ${EXIT.authentication} not allowed; ${EXIT.notFound} not found;
+${EXIT.connection} no connection, or one that was lost; ${EXIT.timeout} a time limit; ${EXIT.failure} another failure; ${EXIT.commandNotFound} no such command in the sandbox.
+
+Names, options and lines are those of \`tl sbx\`. What differs: output is passed on byte for byte, without an
+added newline; what is piped in is the command's input; Ctrl-C ends the command; run never leaves a sandbox
+behind; failures of this program have exit codes of their own.`,
+  );
+
+addRunning(program);
+addSandboxes(program);
+addProcesses(program);
+addTerminals(program);
+addCopying(program);
+addPorts(program);
+addLocal(program);
+addDoctor(program, version);
+addCompletion(program);
+
+for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
+  command.exitOverride().configureHelp({ sortSubcommands: false, showGlobalOptions: true });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // It has said what is wrong.
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+  } else {
+    sayError(error, program.opts<{ debug?: boolean }>().debug ?? false);
+    process.exitCode = codeOf(error);
+  }
+}

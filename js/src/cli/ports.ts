@@ -1,0 +1,139 @@
+// port and tunnel.
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Command } from "commander";
+import { type Sandbox, ShorelineError } from "shoreline";
+import { sandboxOf } from "./client.js";
+import { Interrupts } from "./execute.js";
+import { EXIT, Failure, misused } from "./exit.js";
+import { json, port } from "./options.js";
+import { clean, note, print, printJson } from "./print.js";
+
+export function addPorts(program: Command): void {
+  const ports = program
+    .command("port")
+    .summary("ports that can be reached from outside")
+    .description("Ports of a sandbox that can be reached at addresses of their own.");
+  ports
+    .command("ls <sandbox>")
+    .description("Lists the exposed ports.")
+    .addOption(json())
+    .action(async (idOrName: string, options: { json?: boolean }) => {
+      const info = await (await sandboxOf(program.opts(), idOrName)).info();
+      const { exposedPorts = [], allowUnauthenticatedAccess = false, sandboxUrl } = info;
+      if (options.json) {
+        printJson({ exposedPorts, allowUnauthenticatedAccess, sandboxUrl });
+        return;
+      }
+      print(`Sandbox: ${idOrName}`);
+      print(`Unauthenticated access: ${allowUnauthenticatedAccess ? "enabled" : "disabled"}`);
+      if (sandboxUrl) print(`Management URL: ${clean(sandboxUrl)}`);
+      print(exposedPorts.length === 0 ? "No user-exposed ports." : `Ports: ${exposedPorts.join(", ")}`);
+    });
+  ports
+    .command("expose <sandbox> <ports...>")
+    .description("Exposes ports, beside those that are; without a key, unless --authenticated.")
+    .option("--authenticated", "they can be reached with the API key only")
+    .action(async (idOrName: string, texts: string[], options: { authenticated?: boolean }) => {
+      const wanted = texts.map(portOf);
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      const { exposedPorts: before = [] } = await sandbox.info();
+      const added = wanted.filter((number) => !before.includes(number));
+      const open = !options.authenticated;
+      await sandbox.update({ exposedPorts: [...before, ...added], allowUnauthenticatedAccess: open });
+      print(
+        added.length === 0
+          ? `Sandbox ${idOrName} already exposes ${wanted.join(", ")}`
+          : `Exposed ${added.join(", ")} on sandbox ${idOrName}`,
+      );
+      print(`Unauthenticated access ${open ? "enabled" : "disabled"}`);
+    });
+  ports
+    .command("rm <sandbox> [ports...]")
+    .description("Stops exposing ports; all of them, where none is named.")
+    .action(async (idOrName: string, texts: string[]) => {
+      const removed = texts.map(portOf);
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      const { exposedPorts: before = [] } = await sandbox.info();
+      const rest = removed.length === 0 ? [] : before.filter((number) => !removed.includes(number));
+      await sandbox.update({
+        exposedPorts: rest,
+        ...(rest.length === 0 && { allowUnauthenticatedAccess: false }),
+      });
+      if (rest.length > 0) {
+        print(`Sandbox ${idOrName} now exposes ${rest.join(", ")}`);
+        return;
+      }
+      print(`Removed all user-exposed ports from sandbox ${idOrName}`);
+      print("Unauthenticated access disabled");
+    });
+
+  program
+    .command("tunnel <sandbox> <port>")
+    .summary("reach a port of a sandbox on this machine")
+    .description("Listens here and forwards each connection to a port of the sandbox, exposed or not.")
+    .option("-l, --local <port>", "the port here; default: the same, 0 takes a free one", Number)
+    .action(async (idOrName: string, text: string, options: { local?: number }) => {
+      const remote = portOf(text);
+      const { local = remote } = options;
+      if (!Number.isInteger(local) || local < 0 || local > 65_535) throw misused("--local must be a port");
+      await tunnel(await sandboxOf(program.opts(), idOrName), idOrName, remote, local);
+    });
+}
+
+function portOf(text: string): number {
+  try {
+    return port(text);
+  } catch (error) {
+    throw misused(`${text}: ${error instanceof Error ? error.message : ""}`);
+  }
+}
+
+async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local: number): Promise<void> {
+  using interrupts = new Interrupts();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const from = `${socket.remoteAddress}:${socket.remotePort}`;
+    carry(sandbox, remote, socket).catch((error: unknown) => {
+      socket.destroy();
+      const message = error instanceof Error ? error.message : String(error);
+      note(`Tunnel connection from ${from} failed: ${clean(message)}`);
+    });
+  });
+  server.listen(local, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const why =
+      (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
+        ? `port ${local} is taken on this machine: choose another by --local, 0 for a free one`
+        : `nothing can listen on port ${local} of this machine`;
+    throw Object.assign(new Failure(EXIT.failure, why), { cause });
+  }
+  const { port: number } = server.address() as { port: number };
+  const place = `127.0.0.1:${number}`;
+  note(`Listening on ${place} and forwarding to sandbox ${idOrName} port ${remote}. Press Ctrl-C to stop.`);
+  await new Promise<void>((resolve) => {
+    interrupts.onFirst(() => {
+      resolve();
+    });
+  });
+  note(`Stopping tunnel listener on ${place}.`);
+  server.close();
+  // Connections that are open would keep the program.
+  process.exit(0);
+}
+
+async function carry(sandbox: Sandbox, remote: number, socket: Socket): Promise<void> {
+  // Until it can be sent on it waits in the system's buffers.
+  socket.pause();
+  await using there = await sandbox.openTunnel(remote);
+  const ended = (error: unknown) => {
+    // Either side may leave as it likes.
+    if (ShorelineError.is(error)) throw error;
+  };
+  // A tunnel has no half-closed state: who has sent everything may still wait for the answer.
+  pipeline(socket, Writable.fromWeb(there.writable as never), { end: false }).catch(() => undefined);
+  await pipeline(Readable.fromWeb(there.readable as never), socket).catch(ended);
+}

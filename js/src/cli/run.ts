@@ -1,0 +1,213 @@
+// run and exec.
+import { type Command, Option } from "commander";
+import { type HealthCheck, type RestartPolicy, Sandbox } from "shoreline";
+import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
+import { execute, Interrupts } from "./execute.js";
+import { EXIT, Failure, misused } from "./exit.js";
+import { each, port, positive, running, type RunningOptions, runningOptions, whole } from "./options.js";
+import { note, print } from "./print.js";
+
+interface RunOptions extends RunningOptions {
+  image?: string;
+  cpus?: number;
+  memory?: number;
+  disk_mb?: number;
+  keep?: boolean;
+  expose?: number[];
+  internet: boolean;
+  allowOut?: string[];
+  denyOut?: string[];
+}
+
+interface ExecOptions extends RunningOptions {
+  detach?: boolean;
+  name?: string;
+  restart?: "never" | "on-failure" | "always";
+  maxRestarts?: number;
+  initialBackoffMs?: number;
+  maxBackoffMs?: number;
+  healthHttp?: string;
+  healthTcp?: number;
+  healthInitialDelayMs?: number;
+  healthIntervalMs?: number;
+  healthTimeoutMs?: number;
+  healthFailureThreshold?: number;
+}
+
+/** What a new sandbox may be given. */
+export function sandboxOptions(command: Command): Command {
+  return command
+    .option("-i, --image <image>", "the image; default: the server's")
+    .option("-c, --cpus <number>", "processors; default: the server's", positive)
+    .option("-m, --memory <MB>", "memory in MB; default: the server's", whole)
+    .option("--disk_mb <MB>", "disk in MB; default: the server's", whole)
+    .option("-x, --expose <port>", "a port that can be reached without a key; may be repeated", each(port))
+    .addOption(new Option("-N, --no-internet", "no network"))
+    .option("-A, --allow-out <host>", "a host that can be reached; may be repeated", each(String))
+    .option("-D, --deny-out <host>", "a host that cannot be reached; may be repeated", each(String));
+}
+
+/** These as the API takes them. */
+export function newSandbox(options: Omit<RunOptions, keyof RunningOptions>) {
+  const { image, cpus, memory, disk_mb, expose, internet, allowOut, denyOut } = options;
+  if (!internet && (allowOut || denyOut)) throw misused("--no-internet excludes --allow-out and --deny-out");
+  return {
+    image,
+    cpus,
+    memoryMb: memory,
+    diskMb: disk_mb,
+    allowOut,
+    denyOut,
+    ...(expose && { exposedPorts: expose, allowUnauthenticatedAccess: true }),
+    ...(!internet && { allowInternetAccess: false }),
+  };
+}
+
+export function addRunning(program: Command): void {
+  runningOptions(sandboxOptions(program.command("run <command> [args...]")))
+    .option("-k, --keep", "leave the sandbox when the command has ended")
+    .summary("run a command in a new sandbox")
+    .description(
+      "Runs a command in a new sandbox and terminates that afterwards, whatever happens. Options stand before the command; what follows it is the command's.",
+    )
+    .passThroughOptions()
+    .action(async (command: string, args: string[], options: RunOptions) => {
+      process.exitCode = await run(program.opts(), command, args, options);
+    });
+
+  const exec = program.command("exec <sandbox> <command> [args...]");
+  runningOptions(exec)
+    .option("--detach", "start it, print its pid and leave it running")
+    .option("--name <name>", "with --detach: its name, which stays while pids change")
+    .addOption(
+      new Option("--restart <policy>", "with --detach: when it is started again").choices([
+        "never",
+        "on-failure",
+        "always",
+      ]),
+    )
+    .option("--max-restarts <count>", "with --restart: how often at the most", whole)
+    .option("--initial-backoff-ms <ms>", "with --restart: the first wait", whole)
+    .option("--max-backoff-ms <ms>", "with --restart: the longest wait", whole)
+    .option("--health-http <port[:/path]>", "with --detach: healthy while this answers with 200 to 399")
+    .option("--health-tcp <port>", "with --detach: healthy while this takes connections", port)
+    .option("--health-initial-delay-ms <ms>", "before the first check", whole)
+    .option("--health-interval-ms <ms>", "between checks", whole)
+    .option("--health-timeout-ms <ms>", "how long a check may take", whole)
+    .option("--health-failure-threshold <count>", "failures in a row that make it unhealthy", whole)
+    .summary("run a command in a sandbox")
+    .description(
+      "Runs a command in a sandbox. What is piped in is its input, byte for byte; its output comes as it is, without an added newline. The first Ctrl-C ends it (SIGTERM, 5 s later SIGKILL), the second leaves at once.",
+    )
+    .passThroughOptions()
+    .action(async (sandbox: string, command: string, args: string[], options: ExecOptions) => {
+      // Everything behind the sandbox is the command's, and `--` may say so.
+      const [first = "", ...rest] = command === "--" ? args : [command, ...args];
+      if (first === "") throw misused("there is no command after `--`");
+      if (command.startsWith("-") && command !== "--") {
+        throw misused(
+          `${command} stands behind the sandbox: options come before it, and a command that begins with - after \`--\``,
+        );
+      }
+      process.exitCode = await runIn(program.opts(), sandbox, first, rest, options);
+    });
+}
+
+async function run(
+  globals: GlobalOptions,
+  command: string,
+  args: string[],
+  options: RunOptions,
+): Promise<number> {
+  // Before anything is made.
+  const execution = { command, args, ...running(options) };
+  const wanted = newSandbox(options);
+  using interrupts = new Interrupts();
+  const client = await clientOptions(globals);
+  note(
+    options.image
+      ? `Creating sandbox with image ${options.image}...`
+      : "Creating sandbox with default image...",
+  );
+  const sandbox = await Sandbox.create({ ...client, ...wanted, signal: interrupts.abort });
+  try {
+    return await execute(sandbox, execution, interrupts);
+  } finally {
+    if (options.keep) note(`Sandbox ${sandbox.sandboxId} kept alive.`);
+    else await terminated(sandbox);
+  }
+}
+
+/** Ends a sandbox; one that cannot be is named, since it may cost money. */
+async function terminated(sandbox: Sandbox): Promise<void> {
+  try {
+    await sandbox.terminate();
+  } catch (cause) {
+    const { sandboxId } = sandbox;
+    const text = `sandbox ${sandboxId} may still be running: end it by \`shoreline terminate ${sandboxId}\``;
+    throw Object.assign(new Failure(EXIT.connection, text), { cause });
+  }
+}
+
+async function runIn(
+  globals: GlobalOptions,
+  idOrName: string,
+  command: string,
+  args: string[],
+  options: ExecOptions,
+): Promise<number> {
+  const { timeout, ...start } = running(options);
+  const managed = managedOptions(options);
+  if (!options.detach && Object.keys(managed).length > 0) {
+    throw misused("--name, --restart and --health options need --detach");
+  }
+  if (options.detach && timeout !== undefined) throw misused("--timeout cannot be used with --detach");
+  using interrupts = new Interrupts();
+  const sandbox = await sandboxOf(globals, idOrName);
+  if (!options.detach) return await execute(sandbox, { command, args, timeout, ...start }, interrupts);
+  const { pid } = await sandbox.startProcess(command, { args, ...start, ...managed });
+  print(String(pid));
+  return 0;
+}
+
+function managedOptions(options: ExecOptions): {
+  name?: string;
+  restart?: RestartPolicy;
+  healthCheck?: HealthCheck;
+} {
+  const { name, restart, maxRestarts, initialBackoffMs, maxBackoffMs } = options;
+  const limits = given({ maxRestarts, initialBackoffMs, maxBackoffMs });
+  if (!restart && Object.keys(limits).length > 0) throw misused("restart limits need --restart");
+  const policy = restart?.replace("-", "_") as "never" | "on_failure" | "always" | undefined;
+  const healthCheck = health(options);
+  return given({
+    name,
+    restart: policy && { policy, ...limits },
+    healthCheck,
+  });
+}
+
+function health(options: ExecOptions): HealthCheck | undefined {
+  const { healthHttp, healthTcp } = options;
+  const when = given({
+    initialDelayMs: options.healthInitialDelayMs,
+    intervalMs: options.healthIntervalMs,
+    timeoutMs: options.healthTimeoutMs,
+    failureThreshold: options.healthFailureThreshold,
+  });
+  if (healthHttp !== undefined && healthTcp !== undefined)
+    throw misused("--health-http excludes --health-tcp");
+  if (healthTcp !== undefined) return { type: "tcp", port: healthTcp, ...when };
+  if (healthHttp !== undefined) {
+    const [, number = "", path = "/"] = /^(\d+)(?::(\/.*))?$/.exec(healthHttp) ?? [];
+    if (number === "") throw misused("--health-http is given as PORT or PORT:/path");
+    return { type: "http", port: port(number), path, ...when };
+  }
+  if (Object.keys(when).length > 0) throw misused("health options need --health-http or --health-tcp");
+  return undefined;
+}
+
+/** Without what is not given. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}

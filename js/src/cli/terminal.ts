@@ -1,0 +1,252 @@
+// ssh, and pty ls, attach and rm.
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import type { Command } from "commander";
+import type { Pty, Sandbox } from "shoreline";
+import { stateFile } from "shoreline/local";
+import { sandboxOf } from "./client.js";
+import { EXIT, Failure, misused } from "./exit.js";
+import { each, json, variable } from "./options.js";
+import { ago, note, print, printJson, printTable } from "./print.js";
+
+interface SshOptions {
+  shell: string;
+  shellArg?: string[];
+  workdir?: string;
+  env?: Record<string, string>;
+}
+
+export function addTerminals(program: Command): void {
+  program
+    .command("ssh <sandbox>")
+    .summary("open a terminal")
+    .description(
+      "Opens a terminal in a sandbox; one that is suspended goes on first. It is attached again when the connection breaks.",
+    )
+    .option("-s, --shell <shell>", "what runs in it", "/bin/bash")
+    .option("--shell-arg <argument>", "an argument for that; may be repeated", each(String))
+    .option("-w, --workdir <directory>", "the directory to start in")
+    .option("-e, --env <NAME=VALUE>", "a variable; may be repeated", variable)
+    .action(async (idOrName: string, options: SshOptions) => {
+      mustBeTerminal("ssh");
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      if ((await sandbox.status()) === "suspended") {
+        note(`Resuming sandbox ${idOrName}...`);
+        await sandbox.resume();
+      }
+      const { TERM = "xterm-256color" } = process.env;
+      const pty = await sandbox.createPty({
+        command: options.shell,
+        args: options.shellArg,
+        workingDir: options.workdir,
+        env: { TERM, COLORTERM: "truecolor", ...options.env },
+        ...size(),
+        ...reattaching,
+      });
+      keepToken(pty);
+      process.exitCode = await attached(pty);
+    });
+
+  const pty = program
+    .command("pty")
+    .summary("terminals that are open")
+    .description("Terminals that are open.");
+  pty
+    .command("ls <sandbox>")
+    .description("Lists the terminals of a sandbox.")
+    .addOption(json())
+    .action(async (idOrName: string, options: { json?: boolean }) => {
+      const sessions = await (await sandboxOf(program.opts(), idOrName)).listPtys();
+      if (options.json) {
+        printJson(sessions);
+        return;
+      }
+      if (sessions.length === 0) {
+        print(`No PTY sessions for sandbox ${idOrName}.`);
+        return;
+      }
+      printTable(
+        ["Session ID", "Command", "Status", "Size", "Created", "Token"],
+        sessions.map((session) => [
+          session.sessionId,
+          [session.command, ...session.args].join(" "),
+          session.isAlive ? "running" : "ended",
+          `${session.cols}x${session.rows}`,
+          ago(session.createdAt),
+          token(session.sessionId) === undefined ? "no" : "yes",
+        ]),
+      );
+    });
+  pty
+    .command("attach <sandbox> <session>")
+    .description("Attaches to a terminal that `shoreline ssh` opened here, or whose token is given.")
+    .option("--token <token>", "the session's token")
+    .action(async (idOrName: string, session: string, options: { token?: string }) => {
+      mustBeTerminal("pty attach");
+      const secret = options.token ?? token(session);
+      if (secret === undefined) {
+        throw misused("the session's token is not known here: give it by --token");
+      }
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      const opened = await sandbox.connectPty(session, secret, reattaching);
+      const { cols, rows } = size();
+      await opened.resize(cols, rows);
+      process.exitCode = await attached(opened);
+    });
+  pty
+    .command("rm <sandbox> [sessions...]")
+    .description("Ends terminals.")
+    .option("--all", "all of them")
+    .action(async (idOrName: string, sessions: string[], options: { all?: boolean }) => {
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      await remove(sandbox, idOrName, sessions, options.all);
+    });
+}
+
+async function remove(
+  sandbox: Sandbox,
+  idOrName: string,
+  sessions: string[],
+  all: boolean | undefined,
+): Promise<void> {
+  if (all === sessions.length > 0) throw misused("name the sessions to end, or give --all");
+  const ids = all ? (await sandbox.listPtys()).map(({ sessionId }) => sessionId) : sessions;
+  for (const id of ids) await sandbox.killPty(id);
+  const [only] = ids;
+  print(
+    ids.length === 1
+      ? `Removed PTY session ${only} from sandbox ${idOrName}.`
+      : `Removed ${ids.length} PTY sessions from sandbox ${idOrName}.`,
+  );
+}
+
+function mustBeTerminal(what: string): void {
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw misused(`${what} requires an interactive terminal: use \`shoreline exec\` in scripts`);
+}
+
+function size(): { cols: number; rows: number } {
+  return { cols: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
+}
+
+const reattaching = {
+  reattach: true,
+  onReattach: ({ lostBytes }: { lostBytes: number | undefined }) => {
+    if (lostBytes) note(`\r\n[the connection broke: ${lostBytes} bytes of output are missing]\r`);
+  },
+} as const;
+
+/** What programs leave on when they are cut off: the other screen, the mouse, pasting in brackets, no cursor. */
+const RESTORED =
+  "\u001b[?1049l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?2004l\u001b[?25h\u001b[0m\r\n";
+
+/** This terminal is the remote one until that ends; gives its exit code. Enter ~ . leaves it running. */
+async function attached(pty: Pty): Promise<number> {
+  const { stdin, stdout } = process;
+  let left = false;
+  let whole = false;
+  const leave = (code: number) => {
+    if (left) return;
+    left = true;
+    pty.disconnect();
+    restore();
+    note(`Left the terminal; it goes on. Back: shoreline pty attach SANDBOX ${pty.sessionId}`);
+    process.exit(code);
+  };
+  const restore = () => {
+    stdin.setRawMode(false);
+    if (!whole) stdout.write(RESTORED);
+  };
+  const handlers = (["SIGTERM", "SIGHUP"] as const).map((name) => {
+    const handler = () => {
+      leave(128 + constants.signals[name]);
+    };
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  const resize = () => {
+    const { cols, rows } = size();
+    // One that is just away has its size set when it is back.
+    pty.resize(cols, rows).catch(() => undefined);
+  };
+  const escape = escapes(() => {
+    leave(0);
+  });
+  const input = (data: Buffer) => {
+    const typed = escape(data);
+    if (typed.length > 0) pty.sendInput(typed).catch(() => undefined);
+  };
+  stdin.setRawMode(true);
+  leaveOutputAlone();
+  pty.onData((data) => stdout.write(data));
+  stdout.on("resize", resize);
+  stdin.on("data", input);
+  try {
+    const code = await pty.wait();
+    whole = true;
+    if (code >= 0) return code;
+    throw new Failure(EXIT.failure, "the terminal's program was ended by a signal");
+  } finally {
+    left = true;
+    stdin.off("data", input);
+    stdin.pause();
+    stdout.off("resize", resize);
+    for (const [name, handler] of handlers) process.off(name, handler);
+    restore();
+  }
+}
+
+/**
+ * Node's raw mode still makes `\\n` go back to the first column, while full-screen programs mean the line below.
+ * Leaving raw mode undoes it.
+ */
+function leaveOutputAlone(): void {
+  try {
+    execFileSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+  } catch {
+    // Where there is no stty there are no such settings.
+  }
+}
+
+/** Looks for `~.` at the beginning of a line, as ssh has it, for a terminal that does not answer. */
+function escapes(leave: () => void): (data: Buffer) => Buffer {
+  let before = "\r";
+  return (data) => {
+    for (const char of data.toString("latin1")) {
+      if (before === "\r~" && char === ".") leave();
+      before = char === "~" && before === "\r" ? "\r~" : char === "\n" ? "\r" : char;
+    }
+    return data;
+  };
+}
+
+/** Tokens of terminals that were opened here, by session, for their owner only. */
+const tokens = () => join(dirname(stateFile()), "ptys.json");
+/** How many are remembered. */
+const REMEMBERED = 200;
+
+function known(): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(tokens(), "utf8")) as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+function token(session: string): string | undefined {
+  const found = known()[session];
+  return typeof found === "string" ? found : undefined;
+}
+
+function keepToken({ sessionId, token }: Pty): void {
+  const all = Object.entries({ ...known(), [sessionId]: token }).slice(-REMEMBERED);
+  try {
+    mkdirSync(dirname(tokens()), { recursive: true, mode: 0o700 });
+    writeFileSync(tokens(), JSON.stringify(Object.fromEntries(all)), { mode: 0o600 });
+    chmodSync(tokens(), 0o600);
+  } catch {
+    // It is then attached to with --token.
+  }
+}

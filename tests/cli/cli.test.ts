@@ -1,0 +1,351 @@
+// What the command line prints and how it ends, on local sandboxes.
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { before } from "node:test";
+import { test } from "../helpers/processes.js";
+import { ended, environment, home, LOCAL, piped, shoreline, start } from "./program.js";
+
+const state = join(environment.XDG_STATE_HOME ?? "", "shoreline", "local.json");
+let box: string;
+
+before(async () => {
+  const made = await shoreline("create", "box");
+  assert.match(made.stdout, /^[0-9a-z]{21}\n$/);
+  assert.match(made.stderr, LOCAL);
+  box = made.stdout.trim();
+});
+
+/** The sandboxes that live. */
+const live = async () => (await shoreline("ls", "-q")).stdout.split("\n").filter(Boolean);
+
+test("run: output byte for byte to the right streams, the exit code, and no sandbox left", async () => {
+  const { bytes, stderr, code } = await shoreline(
+    "run",
+    "sh",
+    "-c",
+    "printf 'a\\377b'; printf err >&2; exit 7",
+  );
+  assert.deepEqual(bytes, Buffer.from("a\xffb", "latin1"));
+  assert.match(stderr, new RegExp(`${LOCAL.source}Creating sandbox with default image\\.\\.\\.\\nerr$`));
+  assert.equal(code, 7);
+  assert.deepEqual(await live(), [box]);
+});
+
+test("run --keep leaves the sandbox and says so", async () => {
+  const { stderr, code } = await shoreline("run", "--keep", "true");
+  const [, id = ""] = /Sandbox (\S+) kept alive\.\n$/.exec(stderr) ?? [];
+  assert.equal(code, 0);
+  assert.deepEqual((await live()).sort(), [box, id].sort());
+  assert.equal((await shoreline("terminate", id)).stdout, `${id}\n`);
+});
+
+test("exec: signals, time limits and commands that are not there have codes of their own", async () => {
+  assert.equal((await shoreline("exec", "box", "sh", "-c", "kill -9 $$")).code, 137);
+  const late = await shoreline("exec", "-t", "0.2", "box", "sleep", "1000");
+  assert.deepEqual([late.code, late.stderr.includes("longer than 0.2 s")], [124, true]);
+  assert.equal((await shoreline("exec", "box", "no-such-command")).code, 127);
+  assert.equal((await shoreline("exec", "no-such-sandbox", "true")).code, 122);
+  const wrong = await ended(start(["ls"], { TENSORLAKE_API_KEY: "wrong", TENSORLAKE_API_URL: url() }));
+  assert.equal(wrong.code, 121);
+  const gone = await ended(
+    start(["ls"], { TENSORLAKE_API_KEY: "key", TENSORLAKE_API_URL: "http://127.0.0.1:1" }),
+  );
+  assert.deepEqual([gone.code, gone.stdout], [123, ""]);
+  assert.match(gone.stderr, /^Error: .*\n/);
+});
+
+const url = () => (JSON.parse(readFileSync(state, "utf8")) as { url: string }).url;
+
+test("exec: directory, variables, and arguments that look like options", async () => {
+  const args = ["-w", "/tmp", "-e", "MODE=prod", "--env", "EMPTY=", "box"];
+  const { stdout } = await shoreline(
+    "exec",
+    ...args,
+    "sh",
+    "-c",
+    'echo "$PWD $MODE [$EMPTY] $1"',
+    "x",
+    "--all",
+  );
+  assert.equal(stdout, "/tmp prod [] --all\n");
+  assert.equal((await shoreline("exec", "box", "--", "echo", "--", "-t")).stdout, "-- -t\n");
+});
+
+test("what is piped in is the command's input, byte for byte, and its end the end", async () => {
+  const bytes = randomBytes(3_000_000);
+  const sum = createHash("sha256").update(bytes).digest("hex");
+  assert.equal((await piped(bytes, "exec", "box", "sha256sum")).stdout, `${sum}  -\n`);
+  assert.deepEqual((await piped(bytes, "run", "cat")).bytes, bytes);
+  // One that does not read it, and ends.
+  assert.equal((await piped(bytes, "exec", "box", "true")).code, 0);
+  // Without a pipe there is nothing to wait for.
+  assert.equal((await shoreline("exec", "box", "cat")).code, 0);
+});
+
+test("wrong use is told before anything is made, with exit code 2", async () => {
+  const uses: [string[], RegExp][] = [
+    [["exec", "box"], /missing required argument/],
+    [["exec", "box", "--timeout", "1", "sleep", "1"], /--timeout stands behind the sandbox/],
+    [["exec", "box", "--"], /no command/],
+    [["exec", "-t", "soon", "box", "true"], /number above 0/],
+    [["exec", "-t", "1", "--detach", "box", "true"], /cannot be used with --detach/],
+    [["exec", "--name", "a", "box", "true"], /need --detach/],
+    [["exec", "--detach", "--max-restarts", "1", "box", "true"], /need --restart/],
+    [["exec", "--detach", "--health-tcp", "1", "--health-http", "1", "box", "true"], /excludes/],
+    [["exec", "-e", "A", "box", "true"], /NAME=VALUE/],
+    [["run", "-x", "9501", "true"], /reserved/],
+    [["run", "-N", "-A", "a.example", "true"], /excludes/],
+    [["run", "--no-such-option", "true"], /unknown option/],
+    [["lss"], /unknown command 'lss'/],
+    [["ssh", "box"], /requires an interactive terminal/],
+    [["cp", "a", "b"], /one of the two must be in a sandbox/],
+    [["kill", "box", "1", "-s", "NONE"], /no signal NONE/],
+    [["port", "expose", "box", "70000"], /1 to 65535/],
+  ];
+  for (const [args, why] of uses) {
+    const { code, stderr, stdout } = await shoreline(...args);
+    assert.deepEqual([code, stdout], [2, ""], `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, why, args.join(" "));
+  }
+  assert.deepEqual(await live(), [box]);
+});
+
+test("ls, describe and --json", async () => {
+  const { stdout } = await shoreline("ls");
+  const [head, row, count] = stdout.split("\n");
+  assert.equal(head, "ID\tName\tStatus\tImage\tCPUs\tMemory\tDisk\tCreated At");
+  assert.match(row ?? "", new RegExp(`^${box}\tbox\trunning\t-\t1\t1024 MB\t1024 MB\t\\d+ (sec|min)s? ago$`));
+  assert.match(count ?? "", /^1 sandbox(, \d+ terminated hidden \(use --all to show them all\))?$/);
+  const json = JSON.parse((await shoreline("ls", "--json")).stdout) as { sandboxId: string }[];
+  assert.deepEqual(
+    json.map(({ sandboxId }) => sandboxId),
+    [box],
+  );
+  const described = await shoreline("describe", "box");
+  assert.match(
+    described.stdout,
+    new RegExp(`^ID: {14}${box}\nName: {12}box\nNamespace: {7}default\nStatus: {10}running\n`),
+  );
+  assert.equal(
+    (JSON.parse((await shoreline("describe", box, "--json")).stdout) as { name: string }).name,
+    "box",
+  );
+});
+
+test("a process that is detached: ps, logs, kill, restart", async () => {
+  const script = "echo out; echo err >&2; exec sleep 1000";
+  const started = await shoreline(
+    "exec",
+    "--detach",
+    "--name",
+    "job",
+    "--restart",
+    "never",
+    "box",
+    "sh",
+    "-c",
+    script,
+  );
+  assert.match(started.stdout, /^\d+\n$/);
+  const ps = await shoreline("ps", "box", "job");
+  assert.match(ps.stdout, /^PID\tStatus\tManaged\tName\tRestarts\tHealth\tCommand\n\d+\trunning\tyes\tjob\t/);
+  const follow = start(["logs", "-f", "box", "job"]);
+  const followed = ended(follow);
+  await once(follow.stdout ?? process, "data");
+  const again = await shoreline("restart", "box", "job");
+  assert.notEqual(again.stdout, started.stdout);
+  assert.equal((await shoreline("kill", "box", "job")).stdout, "Killed process job.\n");
+  follow.kill("SIGINT");
+  assert.equal((await followed).stdout, "out\n");
+  const before = await shoreline("logs", "box", started.stdout.trim());
+  assert.deepEqual([before.stdout, before.stderr.replace(LOCAL, "")], ["out\n", "err\n"]);
+  const listed = JSON.parse((await shoreline("ps", "box", "--json")).stdout) as unknown[];
+  assert.ok(listed.length >= 2);
+});
+
+test("suspend, resume, name", async () => {
+  await shoreline("create", "other");
+  assert.equal((await shoreline("suspend", "other")).code, 0);
+  assert.match((await shoreline("ls", "-s")).stdout, /\tother\tsuspended\t/);
+  assert.equal((await shoreline("resume", "other")).code, 0);
+  assert.equal((await shoreline("name", "other", "third")).stdout, "third\n");
+  assert.equal((await shoreline("terminate", "third", "no-such-sandbox")).code, 122);
+  assert.deepEqual(await live(), [box]);
+});
+
+test("cp: files and directories both ways, whole or not at all", async () => {
+  const here = mkdtempSync(join(home, "cp-"));
+  const bytes = randomBytes(2_000_000);
+  mkdirSync(join(here, "tree", "deep"), { recursive: true });
+  writeFileSync(join(here, "tree", "a.bin"), bytes);
+  writeFileSync(join(here, "tree", "deep", "b c.txt"), "text");
+  assert.match(
+    (await shoreline("cp", "-r", join(here, "tree"), "box:/tmp/")).stdout,
+    / -> box:\/tmp\/ \(2000004 bytes in 2 files\)\n$/,
+  );
+  const one = await shoreline("cp", "box:/tmp/tree/a.bin", here);
+  assert.equal(one.stdout, `box:/tmp/tree/a.bin -> ${here} (2000000 bytes)\n`);
+  assert.deepEqual(readFileSync(join(here, "a.bin")), bytes);
+  assert.equal((await shoreline("cp", "-r", "box:/tmp/tree", join(here, "back"))).code, 0);
+  assert.equal(readFileSync(join(here, "back", "deep", "b c.txt"), "utf8"), "text");
+  assert.equal((await shoreline("cp", join(here, "tree"), "box:/tmp/x")).code, 2);
+  assert.equal((await shoreline("cp", "box:/no/such/file", here)).code, 122);
+  assert.match(
+    (await shoreline("cp", "box:/tmp/tree/a.bin", join(here, "no", "directory"))).stderr,
+    /make it first/,
+  );
+  // A disk that is full.
+  const full = await shoreline("cp", "box:/tmp/tree/a.bin", "/dev/full/x");
+  assert.equal(full.code, 125);
+  assert.ok(!readdirSync(here).some((name) => name.endsWith(".part")));
+});
+
+test("tunnel: each connection here is one to the port", async () => {
+  const script =
+    "import socket;s=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True)\nwhile 1:\n c,_=s.accept();c.sendall(c.recv(9)[::-1]);c.close()";
+  const { stdout: pid } = await shoreline("exec", "--detach", "box", "python3", "-c", script);
+  let port = "";
+  while (port === "") port = (await shoreline("logs", "box", pid.trim())).stdout.trim();
+  const tunnel = start(["tunnel", "box", port, "-l", "0"]);
+  const done = ended(tunnel);
+  let said = "";
+  tunnel.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  let place: RegExpExecArray | null = null;
+  while ((place = /Listening on 127\.0\.0\.1:(\d+) and/.exec(said)) === null)
+    await once(tunnel.stderr ?? process, "data");
+  for (const word of ["one", "two"]) {
+    const socket = connect(Number(place[1]), "127.0.0.1");
+    socket.end(word);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    assert.equal(String(answer), word.split("").reverse().join(""));
+  }
+  tunnel.kill("SIGINT");
+  assert.equal((await done).code, 0);
+  await shoreline("kill", "box", pid.trim());
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port: number } = taken.address() as { port: number };
+  assert.match(
+    (await shoreline("tunnel", "box", port, "-l", String(number))).stderr,
+    /is taken on this machine/,
+  );
+  taken.close();
+});
+
+test("port: exposed ports", async () => {
+  assert.equal(
+    (await shoreline("port", "expose", "box", "8080", "3000")).stdout,
+    "Exposed 8080, 3000 on sandbox box\nUnauthenticated access enabled\n",
+  );
+  assert.equal((await shoreline("port", "rm", "box", "3000")).stdout, "Sandbox box now exposes 8080\n");
+  assert.match(
+    (await shoreline("port", "ls", "box")).stdout,
+    /^Sandbox: box\nUnauthenticated access: enabled\nManagement URL: .*\nPorts: 8080\n$/,
+  );
+  assert.match(
+    (await shoreline("port", "rm", "box")).stdout,
+    /^Removed all user-exposed ports from sandbox box\n/,
+  );
+});
+
+test("SIGTERM ends the remote command and the sandbox of a run", async () => {
+  const child = start(["run", "sh", "-c", "echo up; exec sleep 1000"]);
+  const done = ended(child);
+  await once(child.stdout ?? process, "data");
+  child.kill("SIGTERM");
+  assert.equal((await done).code, 143);
+  assert.deepEqual(await live(), [box]);
+});
+
+test("a reader that has gone ends the command", async () => {
+  const child = start(["run", "sh", "-c", "yes"]);
+  const done = once(child, "exit");
+  await once(child.stdout ?? process, "data");
+  child.stdout?.destroy();
+  assert.deepEqual(await done, [141, null]);
+  assert.deepEqual(await live(), [box]);
+});
+
+test("doctor says what works", async () => {
+  const { stdout, code } = await shoreline("doctor");
+  assert.match(stdout, /^program  ok  .*\nserver   ok  local, .*\nkey      ok  .*\ncommand  ok  .*\n$/);
+  assert.equal(code, 0);
+  const bad = await ended(
+    start(["doctor", "--json"], { TENSORLAKE_API_KEY: "wrong", TENSORLAKE_API_URL: url() }),
+  );
+  assert.equal(bad.code, 121);
+  assert.deepEqual(
+    (JSON.parse(bad.stdout) as { ok: boolean }[]).map(({ ok }) => ok),
+    [true, true, false],
+  );
+});
+
+test("completions: commands, options, sandboxes", async () => {
+  const complete = async (...words: string[]) =>
+    (await shoreline("complete", "--", ...words)).stdout.split("\n").filter(Boolean);
+  assert.deepEqual(await complete("re"), ["resume", "restart"]);
+  assert.ok((await complete("exec", "--d")).includes("--detach"));
+  assert.deepEqual(
+    await complete("port", ""),
+    ["ls", "list", "expose", "rm"].filter((name) => name !== "list"),
+  );
+  assert.deepEqual(await complete("exec", "bo"), ["box"]);
+  for (const shell of ["bash", "zsh", "fish"])
+    assert.match((await shoreline("completion", shell)).stdout, /shoreline complete --/);
+});
+
+test("the state file is its owner's alone, and one that is not is not trusted", async () => {
+  assert.equal(statSync(state).mode & 0o777, 0o600);
+  assert.equal(statSync(join(state, "..")).mode & 0o777, 0o700);
+  chmodSync(state, 0o644);
+  const { code, stderr } = await shoreline("ls");
+  assert.deepEqual([code, stderr.includes("not trusted: remove it")], [125, true]);
+  chmodSync(state, 0o600);
+});
+
+test("programs that start the local server at once agree on one; a stale file is replaced", async () => {
+  const env = { XDG_STATE_HOME: mkdtempSync(join(home, "state-")) };
+  const file = join(env.XDG_STATE_HOME, "shoreline", "local.json");
+  const urls = async () => {
+    const all = await Promise.all([1, 2, 3, 4].map(() => ended(start(["local", "start"], env))));
+    for (const { code, stderr } of all) assert.equal(code, 0, stderr);
+    return new Set(all.map(({ stdout }) => stdout.trim()));
+  };
+  const first = await urls();
+  assert.equal(first.size, 1);
+  const { pid } = JSON.parse(readFileSync(file, "utf8")) as { pid: number };
+  process.kill(pid, "SIGKILL");
+  while (existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "));
+  const second = await urls();
+  assert.equal(second.size, 1);
+  assert.notDeepEqual(second, first);
+  assert.equal((await ended(start(["local", "stop"], env))).stdout, "Stopped the local server.\n");
+  assert.equal((await ended(start(["local", "status"], env))).stdout, "No local server runs.\n");
+});
+
+test("a server that goes away in the middle is told as that", async () => {
+  const env = { XDG_STATE_HOME: mkdtempSync(join(home, "state-")) };
+  const child = start(["run", "sh", "-c", "echo up; exec sleep 1000"], env);
+  const done = ended(child);
+  await once(child.stdout ?? process, "data");
+  const { pid } = JSON.parse(readFileSync(join(env.XDG_STATE_HOME, "shoreline", "local.json"), "utf8")) as {
+    pid: number;
+  };
+  process.kill(pid, "SIGKILL");
+  const { code, stderr } = await done;
+  assert.equal(code, 123, stderr);
+  assert.match(stderr, /Error: sandbox \S+ may still be running: end it by `shoreline terminate/);
+});

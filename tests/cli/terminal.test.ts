@@ -1,0 +1,165 @@
+// What the command line does in a real terminal: `script` makes one, of which the test is the keyboard and the screen.
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before } from "node:test";
+import { test } from "../helpers/processes.js";
+import { environment, home, PROGRAM, shoreline } from "./program.js";
+
+before(async () => {
+  await shoreline("create", "term");
+});
+
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+
+/** A terminal in which the program runs. */
+class Terminal {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  screen = "";
+  #waiting: (() => void)[] = [];
+
+  constructor(args: string[], env: Record<string, string> = {}) {
+    const program = [process.execPath, PROGRAM, ...args].map(quoted).join(" ");
+    // The settings before and after are compared, and tell the terminal's name.
+    const line = `stty cols 100 rows 30; tty; before=$(stty -g); ${program}; code=$?; [ "$before" = "$(stty -g)" ] && echo clean; exit $code`;
+    this.child = spawn("script", ["-qfec", line, "/dev/null"], {
+      env: { ...environment, ...env },
+      cwd: home,
+    });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.screen += text;
+      for (const look of this.#waiting.splice(0)) look();
+    });
+    this.ended = once(this.child, "close").then(([code]) => code as number | null);
+  }
+
+  async shows(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.screen);
+      if (found) return found;
+      if (this.child.exitCode !== null) throw new Error(`it ended without ${pattern}: ${this.screen}`);
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), this.ended]);
+    }
+  }
+
+  type(text: string): void {
+    this.child.stdin?.write(text);
+  }
+
+  /** Makes the terminal another size, as a window does. */
+  async resize(cols: number, rows: number): Promise<void> {
+    const [name] = await this.shows(/\/dev\/pts\/\d+/);
+    execFileSync("stty", ["-F", name, "cols", String(cols), "rows", String(rows)]);
+  }
+}
+
+const SHELL = ["-s", "/bin/sh", "-e", "PS1=ready>"];
+
+test("ssh: what is typed, the size, a new size, Ctrl-C, the exit code, and a terminal as it was", async () => {
+  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  await terminal.shows(/ready>/);
+  terminal.type("stty size\r");
+  await terminal.shows(/30 100/);
+  await terminal.resize(90, 20);
+  // The size is on its way; it is asked for until it has come.
+  terminal.type("until [ \"$(stty size)\" = '20 90' ]; do :; done; echo re''sized\r");
+  await terminal.shows(/resized/);
+  terminal.type("sleep 1000\r");
+  await terminal.shows(/sleep 1000\r\n/);
+  terminal.type("\u0003");
+  terminal.type("echo go''es-on\r");
+  await terminal.shows(/goes-on/);
+  terminal.type("exit 7\r");
+  assert.equal(await terminal.ended, 7);
+  assert.match(terminal.screen, /clean/);
+  // What the remote terminal sends is not changed on the way.
+  assert.ok(!terminal.screen.includes("\r\r"), JSON.stringify(terminal.screen));
+});
+
+test("ssh resumes a suspended sandbox; ~. leaves, and pty attach comes back", async () => {
+  assert.equal((await shoreline("suspend", "term")).code, 0);
+  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  await terminal.shows(/Resuming sandbox term\.\.\.[^]*ready>/);
+  terminal.type("mark=kept\r");
+  await terminal.shows(/mark=kept\r\n/);
+  terminal.type("\r~.");
+  const [, session = ""] = await terminal.shows(/pty attach SANDBOX (\S+)/);
+  assert.equal(await terminal.ended, 0);
+  assert.match(terminal.screen, /clean/);
+
+  const back = new Terminal(["pty", "attach", "term", session]);
+  await back.shows(/mark=kept/);
+  back.type("echo [$mark]\r");
+  await back.shows(/\[kept\]/);
+  assert.match(
+    (await shoreline("pty", "ls", "term")).stdout,
+    new RegExp(`\n?${session}\t/bin/sh\trunning\t100x30\t.*\tyes\n`),
+  );
+  assert.equal(
+    (await shoreline("pty", "rm", "term", session)).stdout,
+    `Removed PTY session ${session} from sandbox term.\n`,
+  );
+  assert.notEqual(await back.ended, 0);
+  assert.match(back.screen, /clean/);
+});
+
+test("a kill from outside leaves the terminal as it was", async () => {
+  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  await terminal.shows(/ready>/);
+  const [pid = ""] = execFileSync("pgrep", ["-f", `${PROGRAM} ssh .* term$`], { encoding: "utf8" }).split(
+    "\n",
+  );
+  process.kill(Number(pid), "SIGTERM");
+  assert.equal(await terminal.ended, 143);
+  assert.match(terminal.screen, /clean/);
+});
+
+test("Ctrl-C: the first ends the remote command, the second leaves at once", async () => {
+  const first = new Terminal([
+    "exec",
+    "term",
+    "sh",
+    "-c",
+    "trap 'echo ended; exit 3' TERM; echo up; while :; do sleep 0.1; done",
+  ]);
+  await first.shows(/up/);
+  first.type("\u0003");
+  assert.equal(await first.ended, 130);
+  assert.match(first.screen, /ended/);
+
+  const stubborn = new Terminal([
+    "exec",
+    "term",
+    "sh",
+    "-c",
+    "trap '' TERM; echo up; while :; do sleep 0.1; done",
+  ]);
+  await stubborn.shows(/up/);
+  stubborn.type("\u0003");
+  await stubborn.shows(/Ctrl-C again leaves at once/);
+  const began = performance.now();
+  stubborn.type("\u0003");
+  assert.equal(await stubborn.ended, 130);
+  assert.ok(performance.now() - began < 4000, "it did not wait for SIGKILL");
+});
+
+test("a table on a terminal has columns, colours only where they are wanted", async () => {
+  const plain = new Terminal(["ls"], { NO_COLOR: "1" });
+  assert.equal(await plain.ended, 0);
+  assert.match(plain.screen, /\r?\nID {20,}Name /);
+  const coloured = new Terminal(["ls"]);
+  assert.equal(await coloured.ended, 0);
+  assert.ok(coloured.screen.includes("\u001b[1mID "));
+});
+
+test("cp shows how far it is on a terminal", async () => {
+  const file = join(home, "big.bin");
+  writeFileSync(file, Buffer.alloc(300_000_000));
+  const terminal = new Terminal(["cp", file, "term:/tmp/big.bin"]);
+  assert.equal(await terminal.ended, 0);
+  assert.match(terminal.screen, /\rbig\.bin \[#*-*\] \d+ % \d+ bytes/);
+  assert.match(terminal.screen, /big\.bin -> term:\/tmp\/big\.bin \(300000000 bytes\)/);
+});
