@@ -15,6 +15,7 @@ import {
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { before } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { test } from "../helpers/processes.js";
 import { ended, environment, home, LOCAL, piped, shoreline, start } from "./program.js";
 
@@ -207,10 +208,17 @@ test("cp: files and directories both ways, whole or not at all", async () => {
     (await shoreline("cp", "box:/tmp/tree/a.bin", join(here, "no", "directory"))).stderr,
     /make it first/,
   );
-  // A disk that is full.
-  const full = await shoreline("cp", "box:/tmp/tree/a.bin", "/dev/full/x");
-  assert.equal(full.code, 125);
-  assert.ok(!readdirSync(here).some((name) => name.endsWith(".part")));
+});
+
+test("cp that is interrupted leaves nothing under the name, nor beside it", async () => {
+  const here = mkdtempSync(join(home, "cp-"));
+  await shoreline("exec", "box", "truncate", "-s", "4G", "/tmp/large");
+  const child = start(["cp", "box:/tmp/large", join(here, "large")]);
+  const done = ended(child);
+  while (!readdirSync(here).some((name) => name.endsWith(".part"))) await setImmediate();
+  child.kill("SIGINT");
+  assert.equal((await done).code, 130);
+  assert.deepEqual(readdirSync(here), []);
 });
 
 test("tunnel: each connection here is one to the port", async () => {

@@ -38,7 +38,8 @@ export function misused(message: string): Failure {
 /** The exit code for an error. */
 export function codeOf(error: unknown): number {
   if (error instanceof Failure) return error.exitCode;
-  if (error instanceof Interrupted) return 128 + error.signal;
+  const interrupted = interruption(error);
+  if (interrupted) return 128 + interrupted.signal;
   if (!ShorelineError.is(error)) return EXIT.failure;
   if (error.serverCode === "EXECUTABLE_NOT_FOUND") return EXIT.commandNotFound;
   if (error.status === 401 || error.status === 403) return EXIT.authentication;
@@ -58,7 +59,7 @@ export function codeOf(error: unknown): number {
 
 /** Says an error as the official program does, with what lies below it. */
 export function sayError(error: unknown, debug: boolean): void {
-  if (error instanceof Interrupted) return;
+  if (interruption(error)) return;
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`Error: ${clean(message, "\n")}\n`);
   for (let cause = causeOf(error); cause instanceof Error; cause = causeOf(cause)) {
@@ -66,6 +67,12 @@ export function sayError(error: unknown, debug: boolean): void {
       process.stderr.write(`  Caused by: ${clean(cause.message)}\n`);
   }
   if (debug && error instanceof Error) process.stderr.write(`${clean(error.stack ?? "", "\n")}\n`);
+}
+
+/** The signal that made calls fail, where that is why. */
+function interruption(error: unknown): Interrupted | undefined {
+  while (error instanceof Error && !(error instanceof Interrupted)) error = error.cause;
+  return error instanceof Interrupted ? error : undefined;
 }
 
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);
