@@ -178,7 +178,7 @@ async function scripts() {
 /** The command line with its libraries, which users of the rest need not have. The rest it imports as they do. */
 async function program() {
   const { build } = await import("esbuild");
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ["js/src/cli/main.ts"],
     outfile: "pkg/cli/main.js",
@@ -187,7 +187,7 @@ async function program() {
     format: "esm",
     target: "node20",
     platform: "node",
-    legalComments: "eof",
+    metafile: true,
     // commander is CommonJS.
     banner: {
       js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
@@ -195,6 +195,18 @@ async function program() {
     logLevel: "warning",
   });
   chmodSync(join(root, "pkg", "cli", "main.js"), 0o755);
+  writeFileSync(join(root, "pkg", "cli", "LICENSES"), licences(Object.keys(metafile.inputs)));
+}
+
+/** The licences of the packages that these files are of, which must go along with them. */
+function licences(files) {
+  const folders = files.map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+  const texts = [...new Set(folders)].filter(Boolean).map((folder) => {
+    const name = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
+    if (name === undefined) throw new StepError(`${folder} has no licence that could go along`);
+    return `${folder.replace(/^.*node_modules\//, "")}\n\n${readFileSync(join(root, folder, name), "utf8")}`;
+  });
+  return texts.join("\n----\n\n");
 }
 
 async function localServer() {
