@@ -9,6 +9,8 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::future::Future;
+use core::pin::Pin;
 use js_sys::{Array, Object};
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
@@ -101,8 +103,21 @@ impl Client {
 
         let deadline = host::now() + seconds * 1000.0;
         let path = route::CREATE_SANDBOX.fill(&[]);
-        let mut answer =
-            self.clone().lifecycle(route::CREATE_SANDBOX, path, body, leash.clone()).await;
+        leash.check()?;
+        // An abort does not take the request back: what it makes is ended once its id is known.
+        let request = self.clone().lifecycle(route::CREATE_SANDBOX, path, body, Leash::own());
+        let mut request: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(request);
+        let mut answer = match leash.race(&mut request).await {
+            Ok(answer) => answer,
+            Err(aborted) => {
+                host::spawn(async move {
+                    if let Ok(made) = request.await.and_then(|made| SandboxState::read(&made)) {
+                        self.end(&made.sandbox_id);
+                    }
+                });
+                return Err(aborted);
+            }
+        };
         let mut id = None;
         let mut failed = loop {
             let mut info = match answer.and_then(|answer| SandboxState::read(&answer)) {
@@ -144,13 +159,18 @@ impl Client {
         if let Some(id) = id {
             failed.message =
                 joined(&[&failed.message, " (sandbox ", &id, ", which is being terminated)"]);
-            let path = route::DELETE_SANDBOX.fill(&[&id]);
-            let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, Leash::own());
-            host::spawn(async move {
-                let _ = end.await;
-            });
+            self.end(&id);
         }
         Err(failed)
+    }
+
+    /// Terminates a sandbox that nobody waits for.
+    fn end(self: Rc<Self>, id: &str) {
+        let path = route::DELETE_SANDBOX.fill(&[id]);
+        let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, Leash::own());
+        host::spawn(async move {
+            let _ = end.await;
+        });
     }
 
     /// Attaches to a sandbox; with an explicit proxy address no lifecycle call is made.

@@ -95,6 +95,34 @@ test("terminate by id ends a sandbox", async ({ url, apiKey }) => {
   ok(!(await isRunning(url, apiKey, sandbox.sandboxId)), "it does not run any more");
 });
 
+test("a sandbox whose creation was aborted is ended once it is known", async () => {
+  let answer!: (response: Response) => void;
+  let sent!: () => void;
+  const asked = new Promise<void>((resolve) => (sent = resolve));
+  let told!: (method: string) => void;
+  const ended = new Promise<string>((resolve) => (told = resolve));
+  const abort = new AbortController();
+  const creating = Sandbox.create({
+    apiUrl: "http://peer.invalid",
+    apiKey: "key",
+    signal: abort.signal,
+    fetch: (url, init) => {
+      if (init?.method === "POST") {
+        sent();
+        return new Promise((resolve) => (answer = resolve));
+      }
+      told(`${init?.method} ${url}`);
+      return Promise.resolve(new Response());
+    },
+  });
+  const failed = rejects(creating, "aborted");
+  await asked;
+  abort.abort();
+  await failed;
+  answer(Response.json({ sandbox_id: "made", status: "pending" }));
+  equal(await ended, "DELETE http://peer.invalid/v1/namespaces/default/sandboxes/made");
+});
+
 test("disposing ends a sandbox that was created, not one that was attached to", async ({ url, apiKey }) => {
   const sandbox = await Sandbox.create({ apiUrl: url, apiKey });
   const attached = await Sandbox.connect(sandbox.sandboxId, { apiUrl: url, apiKey });
