@@ -70,6 +70,8 @@ function sizesOf(bytes) {
 
 /** What Node may take, ms: for the import, and from then to the end of the first call that needs the core. */
 const LIMITS = { import: 20, "first call": 20 };
+/** Where Node itself takes no longer to begin, ms; a machine that is slower may be slower in both. */
+const NODE = 60;
 const PROCESSES = 15;
 
 /** Measures a start in processes of their own; the best of them, since the machine's other work only adds. */
@@ -79,15 +81,16 @@ export async function startUp() {
     const { Sandbox } = await import(${JSON.stringify(join(INSTALLED, "pkg", "entry", "node.js"))});
     const imported = performance.now();
     await Sandbox.connect({ sandboxId: "a", proxyUrl: "http://a.invalid", apiKey: "key" });
-    console.log(JSON.stringify({ import: imported - began, "first call": performance.now() - imported }));`;
+    const called = performance.now();
+    console.log(JSON.stringify({ Node: began, import: imported - began, "first call": called - imported }));`;
   const all = [];
   for (let i = 0; i < PROCESSES; i++)
     all.push(JSON.parse(await read(process.execPath, ["--input-type=module", "--eval", program])));
-  const best = Object.fromEntries(
-    Object.keys(LIMITS).map((what) => [what, Math.min(...all.map((one) => one[what]))]),
-  );
-  console.table(best);
-  for (const [what, limit] of Object.entries(LIMITS))
-    if (best[what] > limit)
-      throw new StepError(`the ${what} takes ${best[what].toFixed(1)} ms, more than ${limit}`);
+  const best = (what) => Math.min(...all.map((one) => one[what]));
+  const slower = Math.max(1, best("Node") / NODE);
+  const rows = Object.entries(LIMITS).map(([what, ms]) => ({ what, ms: best(what), limit: ms * slower }));
+  console.table(rows);
+  for (const { what, ms, limit } of rows)
+    if (ms > limit)
+      throw new StepError(`the ${what} takes ${ms.toFixed(1)} ms, more than ${limit.toFixed(1)}`);
 }

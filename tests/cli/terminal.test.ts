@@ -4,12 +4,18 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { before } from "node:test";
+import { after, before } from "node:test";
 import { test } from "../helpers/processes.js";
 import { environment, home, PROGRAM, shoreline } from "./program.js";
 
 before(async () => {
   await shoreline("create", "term");
+});
+
+const open: ChildProcess[] = [];
+after(() => {
+  // Of a test that failed; the program ends with its terminal.
+  for (const child of open) child.kill("SIGKILL");
 });
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
@@ -29,6 +35,7 @@ class Terminal {
       env: { ...environment, ...env },
       cwd: home,
     });
+    open.push(this.child);
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.screen += text;
       for (const look of this.#waiting.splice(0)) look();
@@ -67,9 +74,12 @@ test("ssh: what is typed, the size, a new size, Ctrl-C, the exit code, and a ter
   // The size is on its way; it is asked for until it has come.
   terminal.type("until [ \"$(stty size)\" = '20 90' ]; do :; done; echo re''sized\r");
   await terminal.shows(/resized/);
-  terminal.type("sleep 1000\r");
-  await terminal.shows(/sleep 1000\r\n/);
+  // It runs once it has answered: a shell may lose a Ctrl-C before.
+  terminal.type("cat\rthrough\r");
+  await terminal.shows(/through\r\nthrough\r\n/);
   terminal.type("\u0003");
+  // What is typed before the prompt is there is dropped with what Ctrl-C drops.
+  await terminal.shows(/\^C[^]*ready>/);
   terminal.type("echo go''es-on\r");
   await terminal.shows(/goes-on/);
   terminal.type("exit 7\r");
@@ -107,11 +117,11 @@ test("ssh resumes a suspended sandbox; ~. leaves, and pty attach comes back", as
 });
 
 test("a kill from outside leaves the terminal as it was", async () => {
-  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  const terminal = new Terminal(["ssh", ...SHELL, "-e", "MARK=killed", "term"]);
   await terminal.shows(/ready>/);
-  const [pid = ""] = execFileSync("pgrep", ["-f", `${PROGRAM} ssh .* term$`], { encoding: "utf8" }).split(
-    "\n",
-  );
+  const [pid = ""] = execFileSync("pgrep", ["-f", `${PROGRAM} ssh .*MARK=killed term$`], {
+    encoding: "utf8",
+  }).split("\n");
   process.kill(Number(pid), "SIGTERM");
   assert.equal(await terminal.ended, 143);
   assert.match(terminal.screen, /clean/);
