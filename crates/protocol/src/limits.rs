@@ -83,3 +83,9 @@ pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
 /// Entries of a directory that a local server lists.
 pub const DIRECTORY_ENTRIES: usize = 200_000;
+
+/// Tokens for web pages that live at the same time; one more ends the oldest.
+pub const PAGE_TOKENS: usize = 256;
+
+/// Seconds that a token for a web page lives at the most.
+pub const PAGE_TOKEN_SECONDS: u64 = 3600;

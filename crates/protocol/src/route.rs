@@ -162,6 +162,8 @@ routes! {
     SUSPEND_SANDBOX = Post "/sandboxes/{sandbox}/suspend";
     /// Whose key it is.
     INTROSPECT_KEY = Post "/platform/v1/keys/introspect";
+    /// Makes a token for a web page; the local server's own.
+    CREATE_PAGE_TOKEN = Post "/local/page-tokens";
     /// Resumes a sandbox.
     RESUME_SANDBOX = Post "/sandboxes/{sandbox}/resume";
 }

@@ -10,6 +10,7 @@ import { invalid, optionsOf } from "../arguments.js";
 import { launched, type Ready } from "./launch.js";
 
 export { LocalServerError } from "./error.js";
+export { pageToken, type PageToken, type PageTokenOptions } from "./page-token.js";
 export { findShared, type SharedOptions, type SharedServer, sharedLocal, stateFile } from "./shared.js";
 
 /** How a local server is started. */

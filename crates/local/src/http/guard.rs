@@ -1,6 +1,7 @@
 //! Who may use this server: those who know the token. And no web page, unless its origin is allowed:
 //! a browser sends what a page tells it, so a page that can reach a port can try tokens.
 
+use super::pages::PageTokens;
 use super::{App, ports};
 use crate::error::ApiError;
 use axum::body::Body;
@@ -18,6 +19,7 @@ pub(crate) struct Guard {
     token: String,
     /// Origins of web pages, such as `http://localhost:5173`.
     origins: Vec<String>,
+    pub(super) pages: PageTokens,
 }
 
 /// This machine's names for itself.
@@ -30,7 +32,7 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 
 impl Guard {
     pub(crate) fn new(token: String, origins: Vec<String>) -> Self {
-        Self { token, origins }
+        Self { token, origins, pages: PageTokens::default() }
     }
 
     /// A name that an attacker could point at this machine is refused (DNS rebinding).
@@ -55,8 +57,9 @@ impl Guard {
         url: &str,
     ) -> Result<Option<&'a HeaderValue>, ApiError> {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
-        let allowed = self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-        if allowed || is_own(origin.as_bytes(), url) {
+        let bytes = origin.as_bytes();
+        let allowed = self.origins.iter().any(|allowed| allowed.as_bytes() == bytes);
+        if allowed || self.pages.allow(bytes) || is_own(bytes, url) {
             return Ok(Some(origin));
         }
         Err(ApiError::new(
@@ -65,8 +68,18 @@ impl Guard {
         ))
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// Whether a request carries the key, or what stands for it in a page of its origin.
+    pub(super) fn lets_in(&self, headers: &HeaderMap) -> bool {
         if is_key(self, headers) {
+            return true;
+        }
+        let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+        let (Some(token), Some(origin)) = (bearer(headers), origin) else { return false };
+        self.pages.is_known(token, origin)
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if self.lets_in(headers) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -85,12 +98,13 @@ fn is_own(origin: &[u8], url: &str) -> bool {
 
 /// Whether a request carries the server's key.
 pub(super) fn is_key(guard: &Guard, headers: &HeaderMap) -> bool {
-    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-    let token = given.and_then(|given| {
-        let (scheme, token) = given.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-    });
-    token.is_some_and(|token| token.ct_eq(guard.token.as_bytes()).into())
+    bearer(headers).is_some_and(|token| token.ct_eq(guard.token.as_bytes()).into())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = given.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 /// A Host header's name without its port.
@@ -131,8 +145,11 @@ pub(super) async fn check(
     } else {
         match guard.check_token(headers) {
             Err(error) if !is_socket => error.into_response(),
-            _ => {
-                app.is_asked();
+            checked => {
+                // A terminal that is there keeps its sandbox, and that the server.
+                if checked.is_ok() {
+                    app.is_asked();
+                }
                 next.run(request).await
             }
         }

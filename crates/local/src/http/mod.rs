@@ -4,6 +4,7 @@ mod connection;
 mod files;
 mod guard;
 mod lifecycle;
+mod pages;
 mod ports;
 mod process;
 mod pty;
@@ -116,6 +117,7 @@ fn sandbox_routes() -> Routes {
 /// client reaches it (protocol, 1.3 to 1.5).
 pub(crate) fn router(app: Arc<App>) -> Router {
     add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
+        .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
         .merge(sandbox_routes())
         .nest("/s/{sandbox}", sandbox_routes())
         .merge(lifecycle_routes())

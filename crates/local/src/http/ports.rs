@@ -1,7 +1,7 @@
 //! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (protocol, section 1.3).
 
 use super::App;
-use super::guard::{host_name, is_key};
+use super::guard::host_name;
 use crate::error::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
@@ -28,7 +28,7 @@ pub(super) async fn forward(
     sandbox: &str,
     mut request: Request,
 ) -> Result<Response> {
-    let has_key = is_key(&app.guard, request.headers());
+    let has_key = app.guard.lets_in(request.headers());
     let sandbox = app.registry.get(sandbox)?;
     let settings = sandbox.settings();
     if !settings.allow_unauthenticated_access && !has_key {

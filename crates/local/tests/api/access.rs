@@ -1,8 +1,9 @@
 //! Who may use the server.
 
-use crate::server::{Server, refused};
+use crate::server::{KEY, Server, refused};
 use reqwest::{Method, StatusCode, header};
-use shoreline_protocol::route;
+use serde_json::{Value, json};
+use shoreline_protocol::{limits, route};
 
 #[tokio::test]
 async fn no_route_answers_without_the_key() {
@@ -105,4 +106,103 @@ async fn a_preflight_is_answered_to_allowed_origins_only() {
     for name in ["Authorization", "Content-Type", "Last-Event-ID", "X-Tensorlake-Sandbox-Id"] {
         assert!(headers.split(", ").any(|allowed| allowed == name), "{name}");
     }
+}
+
+const PAGE: &str = "http://127.0.0.1:5173";
+
+/// What making a token for a page is answered with.
+async fn page_token(server: &Server, body: Value) -> String {
+    let request = server.request(Method::POST, "/local/page-tokens").json(&body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["expires_in"], body.get("ttl_secs").cloned().unwrap_or(json!(300)));
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_for_a_page_is_good_for_its_origin_and_makes_no_other() {
+    let server = Server::start(&[]);
+    let ask = |token: &str, origin: Option<&str>| {
+        let request = server.client.get(format!("{}/sandboxes", server.url)).bearer_auth(token);
+        match origin {
+            Some(origin) => request.header(header::ORIGIN, origin),
+            None => request,
+        }
+    };
+    let forbidden = (403, "FORBIDDEN_ORIGIN".to_owned());
+    let unauthorized = (401, "UNAUTHORIZED".to_owned());
+    assert_eq!(refused(ask(KEY, Some(PAGE))).await, forbidden);
+    let token = page_token(&server, json!({ "origin": PAGE })).await;
+    let other = page_token(&server, json!({ "origin": "http://127.0.0.1:5174" })).await;
+    let answer = ask(&token, Some(PAGE)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], PAGE);
+    let preflight = server
+        .client
+        .request(Method::OPTIONS, format!("{}/sandboxes", server.url))
+        .header(header::ORIGIN, PAGE)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+    assert_eq!(preflight.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+
+    assert_eq!(refused(ask(&other, Some(PAGE))).await, unauthorized);
+    assert_eq!(refused(ask(&token[1..], Some(PAGE))).await, unauthorized);
+    assert_eq!(refused(ask(&format!("{token}0"), Some(PAGE))).await, unauthorized);
+    assert_eq!(refused(ask(&token, None)).await, unauthorized);
+    assert_eq!(refused(ask(&token, Some("http://127.0.0.1:51730"))).await, forbidden);
+    // The name of this server itself is no page's.
+    assert_eq!(refused(ask(&token, Some(&server.url))).await, unauthorized);
+
+    let again = server
+        .client
+        .post(format!("{}/local/page-tokens", server.url))
+        .bearer_auth(&token)
+        .header(header::ORIGIN, PAGE)
+        .json(&json!({ "origin": PAGE }));
+    assert_eq!(refused(again).await, unauthorized);
+    for wrong in [
+        json!({ "origin": "null" }),
+        json!({ "origin": "" }),
+        json!({ "origin": "http://" }),
+        json!({ "origin": "http://x/path" }),
+        json!({ "origin": "http://X" }),
+        json!({ "origin": "ftp://x" }),
+        json!({ "origin": format!("http://{}", "x".repeat(256)) }),
+        json!({ "origin": PAGE, "ttl_secs": 0 }),
+        json!({ "origin": PAGE, "ttl_secs": 3601 }),
+    ] {
+        let request = server.request(Method::POST, "/local/page-tokens").json(&wrong);
+        assert_eq!(refused(request).await, (400, "INVALID_REQUEST".to_owned()), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_a_page_expires_with_its_origin() {
+    let server = Server::start(&[]);
+    let token = page_token(&server, json!({ "origin": PAGE, "ttl_secs": 1 })).await;
+    let ask = || {
+        let request = server.client.get(format!("{}/sandboxes", server.url));
+        request.bearer_auth(&token).header(header::ORIGIN, PAGE)
+    };
+    let made = std::time::Instant::now();
+    while ask().send().await.unwrap().status() == StatusCode::OK {
+        assert!(made.elapsed() < std::time::Duration::from_secs(10), "it does not expire");
+    }
+    assert_eq!(refused(ask()).await, (403, "FORBIDDEN_ORIGIN".to_owned()));
+}
+
+#[tokio::test]
+async fn so_many_tokens_for_pages_live_that_the_oldest_makes_room() {
+    let server = Server::start(&[]);
+    let first = page_token(&server, json!({ "origin": PAGE })).await;
+    let status = async || {
+        let request = server.client.get(format!("{}/sandboxes", server.url)).bearer_auth(&first);
+        request.header(header::ORIGIN, PAGE).send().await.unwrap().status()
+    };
+    for _ in 1..limits::PAGE_TOKENS {
+        page_token(&server, json!({ "origin": PAGE })).await;
+    }
+    assert_eq!(status().await, StatusCode::OK);
+    page_token(&server, json!({ "origin": PAGE })).await;
+    assert_eq!(status().await, StatusCode::UNAUTHORIZED);
 }

@@ -107,7 +107,7 @@ async fn a_sandbox_that_kills_its_agent_is_ended_and_its_exits_are_not_made_up()
     for isolation in isolations() {
         let server = Server::start(&["--isolation", isolation]);
         let sandbox = server.sandbox().await;
-        let victim = sandbox.run_script("sleep 0.1; kill -9 $PPID; sleep 1000").await;
+        let victim = sandbox.run_script("sleep 0.1; kill -9 $PPID; sleep 3").await;
         match victim.end {
             Some(End::Exit(exit)) => assert_eq!(exit.status, ExitStatus::Signal(9)),
             end => assert_eq!(end, None),
