@@ -1,16 +1,11 @@
 // A page in headless Chromium that is given a sandbox server.
-import { chromium } from "playwright-core";
 import { type LocalServer, startLocal } from "shoreline/local";
-
-const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"];
+import { launchChromium } from "../helpers/chromium.js";
 
 /** What a page at this address has as its title when it has done its work, or what it throws. */
 export async function title(url: string): Promise<string> {
   await using server = await startLocal({ allowOrigins: [new URL(url).origin] });
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args,
-  });
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage();
     const thrown = page.waitForEvent("pageerror").then(({ message }) => message);

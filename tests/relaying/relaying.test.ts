@@ -9,11 +9,11 @@ import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { chromium } from "playwright-core";
 import { Sandbox, ShorelineError } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { createRelay } from "shoreline/relay";
 import { serveFiles } from "../helpers/static.js";
+import { launchChromium } from "../helpers/chromium.js";
 
 const directory = join(process.cwd(), "target", "packed", "relaying");
 const binaries = join(process.cwd(), "target", "node_modules");
@@ -166,10 +166,7 @@ test("a page's EventSource, by a token in the path", async () => {
   });
   env.PAGE = files.origin;
   await inWorkerd(async (origin) => {
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-    });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       await page.goto(`${files.origin}/page.html`);

@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { chromium } from "playwright-core";
 import { Sandbox } from "shoreline";
 import { copied, start } from "../program.js";
+import { launchChromium } from "../../helpers/chromium.js";
 
 test("page: a process's output in a page, as it comes", { timeout: 60_000 }, async (t) => {
   const program = start(t, process.execPath, [join(copied("page"), "serve.mjs")], { PORT: "0" });
   const [, origin = "", url = "", key = ""] = await program.said(/^Open (.*)\nServer: (.*)\nKey: (.*)\n/);
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-  });
+  const browser = await launchChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
   const thrown: Error[] = [];

@@ -1,20 +1,9 @@
 // The contract suite in headless Chromium.
-import { chromium } from "playwright-core";
 import { contractInBrowser } from "../browser.js";
+import { launchChromium } from "../../helpers/chromium.js";
 
 contractInBrowser(async () => {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"],
-      ...[
-        "--no-first-run",
-        "--disable-sync",
-        "--disable-component-update",
-        "--disable-background-networking",
-      ],
-    ],
-  });
+  const browser = await launchChromium();
   return {
     version: `Chromium ${browser.version()}`,
     newPage: async () => {
