@@ -4,11 +4,17 @@ import tseslint from "typescript-eslint";
 export default defineConfig(
   { ignores: ["node_modules/", "pkg/", "target/", "js/src/generated/", "tests/types/"] },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.ts", "**/*.tsx"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ["tsconfig.json", "tsconfig.node.json", "tsconfig.cli.json", "tests/tsconfig.json"],
+        project: [
+          "tsconfig.json",
+          "tsconfig.node.json",
+          "tsconfig.cli.json",
+          "tsconfig.console.json",
+          "tests/tsconfig.json",
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },

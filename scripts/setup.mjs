@@ -122,6 +122,7 @@ async function shim() {
     "tsconfig.json",
     "tsconfig.node.json",
     "tsconfig.cli.json",
+    "tsconfig.console.json",
     "pkg/core/shoreline.d.ts",
     "pkg/core/inline.d.ts",
     "package-lock.json",
@@ -132,6 +133,7 @@ async function shim() {
     "pkg/local/index.js",
     "pkg/relay/index.js",
     "pkg/cli/main.js",
+    "pkg/console/index.js",
   ];
   await step("shim", { inputs, outputs, title: "building the shim" }, async () => {
     // What a file that is no more has left behind would be packed.
@@ -139,11 +141,17 @@ async function shim() {
       if (name !== "core") rmSync(join(root, "pkg", name), { recursive: true });
     }
     // Two worlds: what runs everywhere sees no Node types.
-    for (const project of ["tsconfig.json", "tsconfig.node.json", "tsconfig.cli.json"]) {
+    for (const project of [
+      "tsconfig.json",
+      "tsconfig.node.json",
+      "tsconfig.cli.json",
+      "tsconfig.console.json",
+    ]) {
       await run(process.execPath, [bin("typescript", "bin", "tsc"), "-p", project]);
     }
     await scripts();
     await program();
+    await webConsole();
   });
 }
 
@@ -196,6 +204,34 @@ async function program() {
   });
   chmodSync(join(root, "pkg", "cli", "main.js"), 0o755);
   writeFileSync(join(root, "pkg", "cli", "LICENSES"), licences(Object.keys(metafile.inputs)));
+}
+
+/** The console as a component and as a page, with its libraries. */
+async function webConsole() {
+  const { build } = await import("esbuild");
+  const out = join(root, "pkg", "console");
+  // Its parts are nobody's but its own, and so are their types.
+  for (const name of readdirSync(out)) if (name !== "index.d.ts") rmSync(join(out, name));
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ["index.ts", "page.ts"].map((name) => `js/src/console/${name}`),
+    outdir: "pkg/console",
+    bundle: true,
+    minify: true,
+    // The page has the component as others do.
+    external: ["shoreline", "./index.js"],
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    loader: { ".css": "text" },
+    metafile: true,
+    logLevel: "warning",
+  });
+  for (const name of ["page.html", "page.css"])
+    copyFileSync(join(root, "js", "src", "console", name), join(out, name));
+  writeFileSync(join(out, "LICENSES"), licences(Object.keys(metafile.inputs)));
 }
 
 /** The licences of the packages that these files are of, which must go along with them. */

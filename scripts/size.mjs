@@ -14,7 +14,12 @@ const TOLERANCE = 1.01;
 /** Measures what each entry makes a program download; fails where it is more than it was, or than it may be. */
 export async function size() {
   const names = readdirSync(join(INSTALLED, "pkg", "entry")).filter((name) => name.endsWith(".js"));
-  const entries = [...names.map((name) => `entry/${name}`), "local/index.js", "relay/index.js"];
+  const entries = [
+    ...names.map((name) => `entry/${name}`),
+    "local/index.js",
+    "relay/index.js",
+    "console/index.js",
+  ];
   const wasm = readFileSync(join(INSTALLED, "pkg", "core", "shoreline_bg.wasm"));
   const sizes = { "the wasm": sizesOf(wasm) };
   for (const entry of entries) {
@@ -47,7 +52,7 @@ async function bundled(entry) {
     minify: true,
     format: "esm",
     target: "es2022",
-    external: ["node:*", "ws", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "ws", "shoreline", "*.wasm", "*.wasm?module"],
     metafile: true,
     write: false,
     logLevel: "warning",

@@ -1,7 +1,7 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed.
 import { conformance } from "./conformance.mjs";
-import { bubblewrap, chromium } from "./debian.mjs";
+import { bubblewrap, chromium, firefox } from "./debian.mjs";
 import { compileTests, lintPackage, pack } from "./package.mjs";
 import { checkReference } from "./reference.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
@@ -90,6 +90,14 @@ const steps = {
   },
   commands: () => tests("commands/"),
   cli: () => tests("cli/"),
+  console: async () => {
+    const missing = await chromium();
+    return missing ? new Skip(missing) : tests("console/chromium");
+  },
+  "console-firefox": async () => {
+    const missing = (await firefox()) ?? (await install());
+    return missing ? new Skip(missing) : tests("console/firefox", { command: NODE });
+  },
   faults: () => tests("faults/"),
   conformance: async () => {
     const { missing, node, python, env } = await conformance();
@@ -103,6 +111,7 @@ const steps = {
 /** What downloads much that is not ours: without CI it is asked for. */
 const asked = [
   "conformance",
+  "console-firefox",
   "examples-runtimes",
   "relaying",
   "runtime-table",

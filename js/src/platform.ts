@@ -6,6 +6,7 @@ declare global {
   interface AbortSignal {}
   interface Blob {}
   interface EventSource {}
+  interface HTMLElement {}
   interface ReadableStream<R = any> {}
   interface Request {}
   interface RequestInit {}

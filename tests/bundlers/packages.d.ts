@@ -13,6 +13,21 @@ declare module "vite" {
     build?: { outDir: string };
     server?: { host: string; port: number };
   }
+  export interface Plugin {
+    name: string;
+    configureServer(server: {
+      middlewares: {
+        use(
+          path: string,
+          handler: (
+            request: import("node:http").IncomingMessage,
+            response: import("node:http").ServerResponse,
+          ) => void,
+        ): void;
+      };
+    }): void;
+  }
+  export function defineConfig(options: { plugins: Plugin[]; build: { target: string } }): object;
   export function build(options: Options): Promise<unknown>;
   export function createServer(options: Options): Promise<Server>;
 }

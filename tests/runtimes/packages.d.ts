@@ -20,17 +20,36 @@ declare module "@edge-runtime/vm" {
   }
 }
 declare module "puppeteer-core" {
+  interface Page {
+    goto(url: string): Promise<unknown>;
+    reload(): Promise<unknown>;
+    url(): string;
+    evaluate<T, A>(work: (given: A) => T, given: A): Promise<Awaited<T>>;
+    mouse: {
+      click(x: number, y: number): Promise<void>;
+      move(x: number, y: number): Promise<void>;
+      wheel(by: { deltaY: number }): Promise<void>;
+    };
+    keyboard: {
+      type(text: string): Promise<void>;
+      press(key: string): Promise<void>;
+      down(key: string): Promise<void>;
+      up(key: string): Promise<void>;
+    };
+    setViewport(size: { width: number; height: number }): Promise<unknown>;
+    screenshot(options: { path: string }): Promise<unknown>;
+    on(event: "pageerror", handler: (error: unknown) => void): unknown;
+  }
   interface Browser {
     version(): Promise<string>;
-    newPage(): Promise<{
-      goto(url: string): Promise<unknown>;
-      evaluate<T, A>(work: (given: A) => T, given: A): Promise<Awaited<T>>;
-    }>;
+    newPage(): Promise<Page>;
+    createBrowserContext(): Promise<{ newPage(): Promise<Page>; close(): Promise<void> }>;
     close(): Promise<void>;
   }
   export function launch(options: {
     browser: "firefox";
     executablePath: string;
     headless: boolean;
+    extraPrefsFirefox?: Record<string, unknown>;
   }): Promise<Browser>;
 }

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { readFileSync } from "node:fs";
 import { addCompletion } from "./completion.js";
+import { addConsole } from "./console.js";
 import { addCopying } from "./copy.js";
 import { addDoctor } from "./doctor.js";
 import { codeOf, EXIT, sayError } from "./exit.js";
@@ -50,6 +51,7 @@ addTerminals(program);
 addCopying(program);
 addPorts(program);
 addLocal(program);
+addConsole(program);
 addDoctor(program, version);
 addCompletion(program);
 

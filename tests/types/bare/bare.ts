@@ -1,5 +1,6 @@
 // What knows neither browsers nor Node, as a library's own project may.
 import { Sandbox, ShorelineError } from "shoreline";
+import { mountConsole } from "shoreline/console";
 import { startLocal } from "shoreline/local";
 import { createRelay } from "shoreline/relay";
 import { useModule } from "shoreline/slim";
@@ -17,4 +18,5 @@ export async function user(): Promise<number | null> {
 }
 
 export const relay = createRelay({ apiKey: "key", authorize: () => ["output"] });
+export const close = (element: HTMLElement): void => mountConsole(element, { apiKey: () => "key" }).close();
 useModule(() => new Uint8Array());

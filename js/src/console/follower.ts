@@ -1,0 +1,90 @@
+// Follows a process's output into a buffer, for as long as somebody looks at it.
+import { type Signal, signal } from "@preact/signals";
+import type { Cursor, ProcessAddress, Sandbox } from "shoreline";
+import { FOREVER, messageOf } from "./model.js";
+import { OutputBuffer } from "./output-buffer.js";
+
+export type Following = { state: "live" | "again" | "ended" } | { state: "failed"; message: string };
+
+/** How long output is taken in at a time, ms: then the page has a turn. */
+const TURN = 8;
+/** Longer lines are cut, which is said. */
+const LINE_BYTES = 1024 * 1024;
+
+export class Follower {
+  readonly buffer = new OutputBuffer();
+  /** How many lines there are to show, told at most once for a frame. */
+  readonly end = signal(0);
+  readonly following: Signal<Following> = signal({ state: "live" });
+  readonly #sandbox: Sandbox;
+  readonly #address: ProcessAddress;
+  readonly #abort = new AbortController();
+  #cursor: Cursor | undefined;
+  #frame = 0;
+
+  constructor(sandbox: Sandbox, address: ProcessAddress) {
+    this.#sandbox = sandbox;
+    this.#address = address;
+    void this.follow();
+  }
+
+  /** Goes on where it was. */
+  async follow(): Promise<void> {
+    this.following.value = { state: "live" };
+    const events = this.#sandbox.followOutput(this.#address, {
+      signal: this.#abort.signal,
+      reconnect: FOREVER,
+      maxLineBytes: LINE_BYTES,
+      longLine: "cut",
+      onReconnect: () => {
+        this.following.value = { state: "again" };
+      },
+      ...(this.#cursor && { after: this.#cursor }),
+    });
+    let began = performance.now();
+    try {
+      for await (const batch of events.batches()) {
+        this.#cursor = events.cursor();
+        const cut = batch.map((event) =>
+          event.truncated ? { stream: event.stream, line: `${event.line} … (cut)` } : event,
+        );
+        this.buffer.push(cut);
+        if (this.following.value.state === "again") this.following.value = { state: "live" };
+        this.#show();
+        if (performance.now() - began > TURN) {
+          await new Promise((resolve) => setTimeout(resolve));
+          began = performance.now();
+        }
+      }
+      this.following.value = { state: "ended" };
+    } catch (error) {
+      if (this.#abort.signal.aborted) return;
+      this.following.value = { state: "failed", message: messageOf(error) };
+    }
+    this.#show();
+  }
+
+  /** The exact bytes of everything that is shown, and of what was let go. */
+  async whole(): Promise<Blob> {
+    const most = this.following.value.state === "ended" ? Infinity : this.buffer.end;
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    if (most > 0)
+      for await (const event of this.#sandbox.followOutput(this.#address, { signal: this.#abort.signal })) {
+        parts.push(event.bytes as Uint8Array<ArrayBuffer>);
+        if (parts.length >= most) break;
+      }
+    return new Blob(parts);
+  }
+
+  close(): void {
+    this.#abort.abort();
+    cancelAnimationFrame(this.#frame);
+  }
+
+  #show(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => {
+      this.end.value = this.buffer.end;
+    });
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * A console for sandboxes, as a part of a web page: their state, processes with live output, terminals, files.
+ *
+ * @module shoreline/console
+ */
+
+import { h, render } from "preact";
+import type { ClientOptions } from "../index.js";
+import { App } from "./app.js";
+import { Model } from "./model.js";
+import terminalStyle from "@xterm/xterm/css/xterm.css";
+import ansiStyle from "./ansi.css";
+import baseStyle from "./base.css";
+import viewStyle from "./views.css";
+
+/** A console that is on a page. */
+export interface MountedConsole {
+  /** Gives it the keyboard, whose single keys are shortcuts there. */
+  focus(): void;
+  /** Takes it off the page and ends its connections. Processes and terminals go on. Further calls change nothing. */
+  close(): void;
+}
+
+/**
+ * Puts a console into an element, which it fills; give that a height. What it shows is in a shadow root, so that
+ * the page's style and its own leave each other alone; `--shoreline-font` and `--shoreline-mono` are the fonts.
+ *
+ * ```ts
+ * const shown = mountConsole(element, { apiUrl, apiKey: () => fetch("/token").then((answer) => answer.text()) });
+ * ```
+ *
+ * A page should not have the API key: `apiKey` is best a function that fetches a short-lived token.
+ *
+ * @throws {TypeError} The element has a shadow root already, or can have none.
+ */
+export function mountConsole(element: HTMLElement, options: ClientOptions = {}): MountedConsole {
+  const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+  if (root.childNodes.length > 0)
+    throw new TypeError("the element has content in its shadow root: use another");
+  root.adoptedStyleSheets = [terminalStyle, baseStyle, viewStyle, ansiStyle].map((text) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    return sheet;
+  });
+  const model = new Model(options);
+  render(h(App, { model }), root);
+  model.start();
+  return {
+    focus: () => {
+      root.querySelector<HTMLElement>(".app")?.focus();
+    },
+    close: () => {
+      model.close();
+      render(null, root);
+    },
+  };
+}

@@ -1,0 +1,203 @@
+// What the console knows: the connection, the sandboxes, and what is in the one that is looked at.
+import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
+import {
+  type ClientOptions,
+  type ProcessAddress,
+  type ProcessInfo,
+  type PtyInfo,
+  Sandbox,
+  type SandboxInfo,
+  ShorelineError,
+} from "shoreline";
+
+/** The connection to the server, as the last question to it went. */
+export type Link =
+  | { state: "connecting" | "online" }
+  /** It is tried again at `retryAt`, ms since the epoch. */
+  | { state: "lost"; message: string; retryAt: number }
+  | { state: "refused"; message: string };
+
+/** Broken connections are taken up again for as long as the console is open. */
+export const FOREVER = { maxAttempts: 1_000_000, maxDelayMs: 5000 };
+
+/** Between two looks at the server, ms. */
+const LOOK = 2000;
+const LONGEST_PAUSE = 10_000;
+/** A server that does not answer a look in this time, s, counts as lost. */
+const ANSWER = 10;
+
+/** What is in the sandbox that is looked at. */
+export interface Inside {
+  sandbox: Sandbox;
+  processes: Signal<ProcessInfo[]>;
+  terminals: Signal<PtyInfo[]>;
+}
+
+export class Model {
+  readonly link: Signal<Link> = signal({ state: "connecting" });
+  readonly sandboxes: Signal<SandboxInfo[]> = signal([]);
+  /** The id of the sandbox that is looked at. */
+  readonly selected = signal<string | undefined>(undefined);
+  readonly info: ReadonlySignal<SandboxInfo | undefined>;
+  /** Set once it is attached to. */
+  readonly inside = signal<Inside | undefined>(undefined);
+  /** What was said last, for people who see it and people who hear it. */
+  readonly notice = signal<{ text: string; failed: boolean } | undefined>(undefined);
+  readonly options: ClientOptions;
+  /** Whoever looks at a suspended sandbox wakes it. */
+  readonly #suspending = new Set<string>();
+  #closed = false;
+  #failures = 0;
+  #wake: () => void = () => undefined;
+  readonly #onWake = (): void => {
+    if (document.visibilityState === "visible") this.refresh();
+  };
+
+  constructor(options: ClientOptions) {
+    this.options = options;
+    this.info = computed(() =>
+      this.sandboxes.value.find(({ sandboxId }) => sandboxId === this.selected.value),
+    );
+  }
+
+  start(): void {
+    addEventListener("online", this.#onWake);
+    document.addEventListener("visibilitychange", this.#onWake);
+    void this.#watch();
+  }
+
+  close(): void {
+    this.#closed = true;
+    removeEventListener("online", this.#onWake);
+    document.removeEventListener("visibilitychange", this.#onWake);
+    this.#wake();
+  }
+
+  /** Looks at the server now. */
+  refresh(): void {
+    this.#wake();
+  }
+
+  say(text: string): void {
+    this.notice.value = { text, failed: false };
+  }
+
+  /** Does something that somebody asked for, and says what went wrong. Whether it went well. */
+  async act(what: string, work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      this.refresh();
+      return true;
+    } catch (error) {
+      this.fail(what, error);
+      return false;
+    }
+  }
+
+  fail(what: string, error: unknown): void {
+    this.notice.value = { text: `${what}: ${messageOf(error)}`, failed: true };
+  }
+
+  select(id: string | undefined): void {
+    if (id === this.selected.value) return;
+    this.selected.value = id;
+    this.inside.value = undefined;
+    this.refresh();
+  }
+
+  async create(name: string): Promise<void> {
+    await this.act("The sandbox was not made", async () => {
+      const made = await Sandbox.create({ ...this.options, ...(name && { name }) });
+      this.sandboxes.value = [await made.info(), ...this.sandboxes.value];
+      this.select(made.sandboxId);
+      this.say(`Sandbox ${name || made.sandboxId} runs.`);
+    });
+  }
+
+  async suspend(sandbox: Sandbox): Promise<void> {
+    this.#suspending.add(sandbox.sandboxId);
+    await this.act("It was not suspended", () => sandbox.suspend());
+    // Not before the list says so, or the next look would wake it.
+    await this.#list().catch(() => undefined);
+    this.#suspending.delete(sandbox.sandboxId);
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.act("It was not resumed", async () => (await Sandbox.connect(id, this.options)).resume());
+  }
+
+  async terminate(id: string): Promise<void> {
+    await this.act("It was not terminated", () => Sandbox.terminate(id, this.options));
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#closed) {
+      let pause = LOOK;
+      try {
+        await this.#look();
+        this.#failures = 0;
+        if (this.link.value.state !== "online") this.link.value = { state: "online" };
+      } catch (error) {
+        pause = Math.min(LONGEST_PAUSE, 500 * 2 ** this.#failures++);
+        const message = messageOf(error);
+        this.link.value =
+          ShorelineError.is(error) && (error.status === 401 || error.status === 403)
+            ? { state: "refused", message }
+            : { state: "lost", message, retryAt: Date.now() + pause };
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pause);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async #list(): Promise<void> {
+    const looking = { maxRetries: 0, connectTimeout: ANSWER, signal: AbortSignal.timeout(ANSWER * 1000) };
+    this.sandboxes.value = await Sandbox.list({ ...this.options, ...looking });
+  }
+
+  async #look(): Promise<void> {
+    await this.#list();
+    if (this.selected.value === undefined || !this.info.value) {
+      const first = this.sandboxes.value.find(({ status }) => status === "running");
+      if (first) {
+        this.selected.value = first.sandboxId;
+        this.inside.value = undefined;
+      }
+    }
+    const info = this.info.value;
+    if (info?.status !== "running" || this.#suspending.has(info.sandboxId)) {
+      this.inside.value = undefined;
+      return;
+    }
+    const inside = this.inside.value ?? {
+      sandbox: await Sandbox.connect(info.sandboxId, this.options),
+      processes: signal<ProcessInfo[]>([]),
+      terminals: signal<PtyInfo[]>([]),
+    };
+    const limit = AbortSignal.timeout(ANSWER * 1000);
+    const [processes, terminals] = await Promise.all([
+      inside.sandbox.listProcesses({ signal: limit }),
+      inside.sandbox.listPtys({ signal: limit }),
+    ]);
+    // Meanwhile another may have been chosen.
+    if (this.selected.value !== info.sandboxId) return;
+    inside.processes.value = processes;
+    inside.terminals.value = terminals.filter(({ isAlive }) => isAlive);
+    this.inside.value = inside;
+  }
+}
+
+/** A name goes on when its process is started again. */
+export const addressOf = ({ managed, pid }: ProcessInfo): ProcessAddress => managed?.name ?? pid;
+
+/** What went wrong, with why. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const why = error.cause instanceof Error ? messageOf(error.cause) : "";
+  return why === "" || error.message.includes(why) ? error.message : `${error.message}: ${why}`;
+}

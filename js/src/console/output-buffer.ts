@@ -1,0 +1,84 @@
+// Lines of output as the console keeps them: the last so many, with what is looked for in them.
+import type { OutputEvent, Stream } from "shoreline";
+import { AnsiReader, type Span } from "./ansi.js";
+
+export interface Line {
+  stream: Stream | undefined;
+  text: string;
+  spans: Span[] | undefined;
+}
+
+/** What is kept: older lines are let go, which is said. */
+export const MOST_LINES = 100_000;
+const MOST_CHARACTERS = 64 * 1024 * 1024;
+/** So many more are let go at a time, since each time moves those that stay. */
+const SLACK = 10_000;
+
+export class OutputBuffer {
+  /** How many lines were let go: the number of the first that is kept. */
+  dropped = 0;
+  #lines: Line[] = [];
+  #characters = 0;
+  readonly #readers = { stdout: new AnsiReader(), stderr: new AnsiReader() };
+  #pattern: RegExp | undefined;
+  /** Numbers of the lines with a match, counted from the first ever. */
+  #matches: number[] = [];
+  #searched = 0;
+
+  /** How many lines there have been. */
+  get end(): number {
+    return this.dropped + this.#lines.length;
+  }
+
+  push(events: readonly Pick<OutputEvent, "line" | "stream">[]): void {
+    for (const { line, stream } of events) {
+      const { text, spans } = this.#readers[stream ?? "stdout"].read(line);
+      this.#lines.push({ stream, text, spans });
+      this.#characters += text.length;
+    }
+    this.#letGo();
+  }
+
+  /** The lines with these numbers, as far as they are kept. */
+  slice(from: number, to: number): Line[] {
+    return this.#lines.slice(Math.max(0, from - this.dropped), Math.max(0, to - this.dropped));
+  }
+
+  /** Looks for text, whatever its case; nothing is looked for where it is empty. */
+  search(text: string): void {
+    this.#pattern = text === "" ? undefined : new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "gi");
+    this.#matches = [];
+    this.#searched = this.dropped;
+  }
+
+  get pattern(): RegExp | undefined {
+    return this.#pattern;
+  }
+
+  /** Numbers of the lines that have what is looked for, in order. */
+  get matches(): readonly number[] {
+    const pattern = this.#pattern;
+    if (!pattern) return [];
+    for (let number = Math.max(this.#searched, this.dropped); number < this.end; number++) {
+      pattern.lastIndex = 0;
+      if (pattern.test(this.#lines[number - this.dropped]?.text ?? "")) this.#matches.push(number);
+    }
+    this.#searched = this.end;
+    return this.#matches;
+  }
+
+  #letGo(): void {
+    let count = this.#lines.length > MOST_LINES + SLACK ? this.#lines.length - MOST_LINES : 0;
+    let left = this.#characters;
+    for (let i = 0; i < this.#lines.length && (i < count || left > MOST_CHARACTERS); i++) {
+      left -= this.#lines[i]?.text.length ?? 0;
+      count = Math.max(count, i + 1);
+    }
+    if (count === 0) return;
+    this.#lines.splice(0, count);
+    this.#characters = left;
+    this.dropped += count;
+    const first = this.#matches.findIndex((number) => number >= this.dropped);
+    this.#matches.splice(0, first === -1 ? this.#matches.length : first);
+  }
+}

@@ -1,0 +1,73 @@
+// The page that `shoreline console` serves.
+import { mountConsole, type MountedConsole } from "./index.js";
+
+interface Granted {
+  apiUrl: string;
+  token: string;
+  /** Seconds. */
+  expiresIn: number;
+}
+
+const KEPT = "shoreline-console";
+
+/** What lets this tab ask for tokens: the link's secret is good once, and what it is changed for as long as the tab. */
+async function pass(): Promise<string | undefined> {
+  const link = location.hash.slice(1);
+  if (link === "") return sessionStorage.getItem(KEPT) ?? undefined;
+  // Neither in the history nor in what people copy.
+  history.replaceState(null, "", location.pathname);
+  const { pass } = await ask<{ pass: string }>("/pass", link);
+  sessionStorage.setItem(KEPT, pass);
+  return pass;
+}
+
+async function ask<T>(path: string, secret: string): Promise<T> {
+  const answer = await fetch(path, { method: "POST", body: secret }).catch(() => {
+    throw new Error("`shoreline console` has ended: start it again, and open the link that it prints");
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as T;
+}
+
+/** A console whose token is renewed before it expires, and when the server no longer knows it. */
+async function show(element: HTMLElement): Promise<MountedConsole> {
+  const mine = await pass();
+  if (mine === undefined)
+    throw new Error("Open the link that `shoreline console` printed: it is good once, for one tab");
+  const first = await ask<Granted>("/token", mine);
+  let granted: (Granted & { until: number }) | undefined;
+  const keep = (given: Granted) => {
+    granted = { ...given, until: performance.now() + given.expiresIn * 500 };
+    return given.token;
+  };
+  keep(first);
+  return mountConsole(element, {
+    apiUrl: first.apiUrl,
+    apiKey: async () => {
+      if (granted && granted.until > performance.now()) return granted.token;
+      const next = await ask<Granted>("/token", mine);
+      // The server is another one, which has none of what is shown.
+      if (next.apiUrl !== first.apiUrl) location.reload();
+      return keep(next);
+    },
+    fetch: async (input, init) => {
+      // A server that has started again knows neither the token nor, which looks as if it were not there, this page.
+      const answer = await fetch(input, init).catch((error: unknown) => {
+        if (!init?.signal?.aborted) granted = undefined;
+        throw error;
+      });
+      if (answer.status === 401) granted = undefined;
+      return answer;
+    },
+  });
+}
+
+const element = document.getElementById("console") as HTMLElement;
+show(element)
+  .then((shown) => {
+    shown.focus();
+  })
+  .catch((error: unknown) => {
+    element.setAttribute("role", "alert");
+    element.textContent = error instanceof Error ? error.message : String(error);
+  });

@@ -1,0 +1,107 @@
+// Parts that several views have.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+
+/** A button that asks before it does something that cannot be undone. */
+export function Confirm({ label, sure, onConfirm }: { label: string; sure: string; onConfirm: () => void }) {
+  const asking = useSignal(false);
+  return (
+    <button
+      type="button"
+      class={asking.value ? "danger" : ""}
+      onClick={() => {
+        if (asking.value) onConfirm();
+        asking.value = !asking.value;
+      }}
+      onBlur={() => {
+        asking.value = false;
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") asking.value = false;
+      }}
+    >
+      {asking.value ? sure : label}
+    </button>
+  );
+}
+
+/** Tabs, one of which is chosen (ARIA Authoring Practices, "Tabs"). */
+export function Tabs({
+  label,
+  tabs,
+  chosen,
+  onChoose,
+}: {
+  label: string;
+  tabs: readonly { id: string; title: string }[];
+  chosen: string;
+  onChoose: (id: string) => void;
+}) {
+  const move = (event: KeyboardEvent) => {
+    const at = tabs.findIndex(({ id }) => id === chosen);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    const next = to === undefined ? undefined : tabs[(to + tabs.length) % tabs.length];
+    if (!next) return;
+    event.preventDefault();
+    onChoose(next.id);
+    const list = event.currentTarget as HTMLElement;
+    list.querySelector<HTMLElement>(`[data-tab="${next.id}"]`)?.focus();
+  };
+  return (
+    <div role="tablist" aria-label={label} class="tabs" onKeyDown={move}>
+      {tabs.map(({ id, title }) => (
+        <button
+          type="button"
+          role="tab"
+          key={id}
+          id={`tab-${id}`}
+          data-tab={id}
+          aria-selected={id === chosen}
+          aria-controls={`panel-${id}`}
+          tabIndex={id === chosen ? 0 : -1}
+          onClick={() => {
+            onChoose(id);
+          }}
+        >
+          {title}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** What a tab shows. */
+export function Panel({ id, children }: { id: string; children: ComponentChildren }) {
+  return (
+    <div role="tabpanel" id={`panel-${id}`} aria-labelledby={`tab-${id}`} class={`panel panel-${id}`}>
+      {children}
+    </div>
+  );
+}
+
+/** Gives a blob to the person as a file. */
+export function download(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => {
+    URL.revokeObjectURL(url);
+  }, 60_000);
+}
+
+/** Bytes for people. */
+export function size(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB"];
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  const number = bytes / 1000 ** power;
+  return `${power === 0 ? number : number.toFixed(1)} ${units[power] ?? ""}`;
+}
+
+/** A time for people: today's without the date. */
+export function time(date: Date): string {
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? date.toLocaleTimeString() : date.toLocaleString();
+}

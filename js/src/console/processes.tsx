@@ -1,0 +1,236 @@
+// The processes of a sandbox: running commands, their output, input and signals.
+import { type Signal, useSignal } from "@preact/signals";
+import type { ProcessAddress, ProcessInfo } from "shoreline";
+import { addressOf, type Inside, type Model } from "./model.js";
+import { Output } from "./output.js";
+import { time } from "./parts.js";
+
+const SIGNALS = [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGKILL", 9],
+  ["SIGHUP", 1],
+  ["SIGQUIT", 3],
+  ["SIGUSR1", 10],
+  ["SIGUSR2", 12],
+  ["SIGSTOP", 19],
+  ["SIGCONT", 18],
+] as const;
+
+/** What is shown of a process in one line: a shell's script is what somebody typed. */
+function commandOf({ command, args, managed }: ProcessInfo): string {
+  const line = command === "sh" && args[0] === "-c" && args.length === 2 ? (args[1] ?? "") : [command, ...args].join(" ");
+  return managed?.name ? `${managed.name}: ${line}` : line;
+}
+
+function statusOf({ status, exitCode, signal, managed }: ProcessInfo): string {
+  if (managed?.status === "backing_off") return "starts again soon";
+  if (status === "exited") return `exit code ${exitCode ?? "unknown"}`;
+  if (status === "signaled") return `ended by ${SIGNALS.find(([, number]) => number === signal)?.[0] ?? `signal ${signal ?? ""}`}`;
+  return status === "oom_killed" ? "out of memory" : status;
+}
+
+const stateOf = ({ status, exitCode }: ProcessInfo) =>
+  status === "running" ? "running" : status === "exited" && exitCode === 0 ? "good" : "bad";
+
+export function Processes({ model, inside, chosen }: { model: Model; inside: Inside; chosen: Signal<ProcessAddress | undefined> }) {
+  // The newest is what people look for.
+  const processes = [...inside.processes.value].reverse();
+  const process = processes.find((each) => addressOf(each) === chosen.value);
+  return (
+    <>
+      <Run model={model} inside={inside} chosen={chosen} />
+      <div class={`split ${process ? "has-detail" : ""}`}>
+        <nav class="list" aria-label="Processes">
+          {processes.length === 0 && <p class="empty">Nothing was started yet. Run a command above.</p>}
+          <ul>
+            {processes.map((each) => (
+              <li key={each.pid}>
+                <button
+                  type="button"
+                  class="item"
+                  aria-current={addressOf(each) === chosen.value}
+                  onClick={() => {
+                    chosen.value = addressOf(each);
+                  }}
+                >
+                  <span class={`dot ${stateOf(each)}`} aria-hidden="true" />
+                  <code>{commandOf(each)}</code>
+                  <small>
+                    {each.pid} · {statusOf(each)} · {time(each.startedAt)}
+                  </small>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        {process && <Detail key={addressOf(process)} model={model} inside={inside} process={process} chosen={chosen} />}
+      </div>
+    </>
+  );
+}
+
+function Run({ model, inside, chosen }: { model: Model; inside: Inside; chosen: Signal<ProcessAddress | undefined> }) {
+  const line = useSignal("");
+  const takesInput = useSignal(false);
+  const run = async () => {
+    const command = line.value.trim();
+    if (command === "") return;
+    await model.act("The command was not started", async () => {
+      const stdinMode = takesInput.value ? "pipe" : "closed";
+      const { pid } = await inside.sandbox.startProcess("sh", { args: ["-c", command], stdinMode });
+      inside.processes.value = [...inside.processes.value, await inside.sandbox.getProcess(pid)];
+      chosen.value = pid;
+      line.value = "";
+      model.say(`Process ${pid} was started.`);
+    });
+  };
+  return (
+    <form
+      class="run"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void run();
+      }}
+    >
+      <label>
+        <span class="prompt" aria-hidden="true">
+          $
+        </span>
+        <input
+          data-key="run"
+          aria-label="Command"
+          class="code"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck={false}
+          placeholder="A command, for example: ls -l"
+          value={line.value}
+          onInput={(event) => {
+            line.value = event.currentTarget.value;
+          }}
+        />
+      </label>
+      <label class="check" title="The command's standard input stays open, and you can write to it">
+        <input
+          type="checkbox"
+          checked={takesInput.value}
+          onChange={(event) => {
+            takesInput.value = event.currentTarget.checked;
+          }}
+        />
+        stdin
+      </label>
+      <button type="submit" class="primary">
+        Run
+      </button>
+    </form>
+  );
+}
+
+interface DetailProps {
+  model: Model;
+  inside: Inside;
+  process: ProcessInfo;
+  chosen: Signal<ProcessAddress | undefined>;
+}
+
+function Detail({ model, inside, process, chosen }: DetailProps) {
+  const running = process.status === "running";
+  const address = addressOf(process);
+  const number = useSignal(2);
+  return (
+    <section class="detail" aria-label={`Process ${process.pid}`}>
+      <header>
+        <button
+          type="button"
+          class="back"
+          onClick={() => {
+            chosen.value = undefined;
+          }}
+        >
+          ← Processes
+        </button>
+        <code title={commandOf(process)}>{commandOf(process)}</code>
+        <span class={`status ${stateOf(process)}`} role="status">
+          {statusOf(process)}
+        </span>
+        {running && (
+          <form
+            class="signal"
+            onSubmit={(event) => {
+              event.preventDefault();
+              void model.act("The signal was not sent", () => inside.sandbox.sendSignal(address, number.value));
+            }}
+          >
+            <select
+              aria-label="Signal"
+              value={number.value}
+              onChange={(event) => {
+                number.value = Number(event.currentTarget.value);
+              }}
+            >
+              {SIGNALS.map(([name, value]) => (
+                <option key={name} value={value}>
+                  {name}
+                </option>
+              ))}
+            </select>
+            <button type="submit">Send signal</button>
+          </form>
+        )}
+        {process.managed && (
+          <button
+            type="button"
+            onClick={() => {
+              void model.act("It was not started again", () => inside.sandbox.restartProcess(address));
+            }}
+          >
+            Restart
+          </button>
+        )}
+      </header>
+      <Output model={model} inside={inside} process={process} />
+      {running && process.stdinWritable && <Stdin model={model} inside={inside} address={address} />}
+    </section>
+  );
+}
+
+function Stdin({ model, inside, address }: { model: Model; inside: Inside; address: ProcessAddress }) {
+  const text = useSignal("");
+  return (
+    <form
+      class="stdin"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void model
+          .act("The input was not sent", () => inside.sandbox.writeStdin(address, `${text.value}\n`))
+          .then((sent) => {
+            if (sent) text.value = "";
+          });
+      }}
+    >
+      <input
+        class="code"
+        aria-label="Standard input, a line"
+        placeholder="A line for its standard input"
+        autocomplete="off"
+        autocapitalize="none"
+        spellcheck={false}
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+        }}
+      />
+      <button type="submit">Send</button>
+      <button
+        type="button"
+        onClick={() => {
+          void model.act("The input was not ended", () => inside.sandbox.closeStdin(address));
+        }}
+      >
+        End input
+      </button>
+    </form>
+  );
+}

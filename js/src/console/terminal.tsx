@@ -1,0 +1,198 @@
+// Terminals: those that were opened on this page stay, whatever becomes of the connection or of the page.
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal as Screen } from "@xterm/xterm";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Pty } from "shoreline";
+import { FOREVER, type Inside, messageOf, type Model } from "./model.js";
+import { Confirm, time } from "./parts.js";
+import { ofBrowser, ofTab } from "./store.js";
+
+/** `bash` where there is one. */
+const SHELL = "command -v bash >/dev/null && exec bash -l; exec sh -l";
+/** As the server's limits are. */
+const SCROLLBACK = 10_000;
+
+/** The tokens of terminals, which the server does not tell again; they live as long as the tab. */
+const tokenOf = (session: string) => ofTab.get(`terminal-${session}`);
+const keepToken = (session: string, token: string | undefined) => {
+  ofTab.set(`terminal-${session}`, token);
+};
+
+export function Terminals({ model, inside }: { model: Model; inside: Inside }) {
+  const chosen = useSignal<string | undefined>(undefined);
+  const all = inside.terminals.value;
+  const mine = all.filter(({ sessionId }) => tokenOf(sessionId) !== undefined);
+  const session = mine.find(({ sessionId }) => sessionId === chosen.value) ?? mine.at(-1);
+  const open = () =>
+    model.act("No terminal was opened", async () => {
+      const pty = await inside.sandbox.createPty({
+        command: "sh",
+        args: ["-c", SHELL],
+        env: { TERM: "xterm-256color" },
+      });
+      keepToken(pty.sessionId, pty.token);
+      pty.disconnect();
+      inside.terminals.value = (await inside.sandbox.listPtys()).filter(({ isAlive }) => isAlive);
+      chosen.value = pty.sessionId;
+    });
+  return (
+    <>
+      <div class="toolbar" role="toolbar" aria-label="Terminals">
+        <button type="button" class="primary" onClick={() => void open()}>
+          New terminal
+        </button>
+        {mine.map(({ sessionId, createdAt }, i) => (
+          <button
+            type="button"
+            key={sessionId}
+            aria-pressed={sessionId === session?.sessionId}
+            title={`Opened ${time(createdAt)}`}
+            onClick={() => {
+              chosen.value = sessionId;
+            }}
+          >
+            Terminal {i + 1}
+          </button>
+        ))}
+        {session && (
+          <Confirm
+            key={session.sessionId}
+            label="End"
+            sure="End it for good?"
+            onConfirm={() => void model.act("It was not ended", () => inside.sandbox.killPty(session.sessionId))}
+          />
+        )}
+        {all.length > mine.length && (
+          <span class="told">{all.length - mine.length} opened elsewhere: only there can they be seen</span>
+        )}
+      </div>
+      {session ? (
+        <View key={session.sessionId} model={model} inside={inside} session={session.sessionId} />
+      ) : (
+        <p class="empty">No terminal is open.</p>
+      )}
+    </>
+  );
+}
+
+/** Colours as the page's style has them. */
+function themeOf(element: Element) {
+  const { backgroundColor: background, color: foreground } = getComputedStyle(element);
+  return { background, foreground, cursor: foreground, cursorAccent: background, selectionBackground: "#5a96dc55" };
+}
+
+function View({ model, inside, session }: { model: Model; inside: Inside; session: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  const state = useSignal("connecting");
+  const reader = useSignal(ofBrowser.get("screen-reader") === "true");
+  const screen = useRef<Screen>(null);
+  useEffect(() => {
+    const element = place.current;
+    const token = tokenOf(session);
+    if (!element || token === undefined) return undefined;
+    const terminal = new Screen({
+      fontFamily: getComputedStyle(element).fontFamily,
+      fontSize: 13,
+      scrollback: SCROLLBACK,
+      theme: themeOf(element),
+      // Programs choose colours for a dark background (WCAG 1.4.3).
+      minimumContrastRatio: 4.5,
+      screenReaderMode: reader.value,
+    });
+    screen.current = terminal;
+    const fit = new FitAddon();
+    terminal.loadAddon(fit);
+    terminal.open(element);
+    fit.fit();
+    terminal.focus();
+    // Tab belongs to the terminal: without this, keyboards would not get out.
+    terminal.attachCustomKeyEventHandler((event) => {
+      const leaves = event.ctrlKey && event.shiftKey && event.key === "ArrowUp";
+      if (leaves && event.type === "keydown") {
+        (element.getRootNode() as ShadowRoot).querySelector<HTMLElement>("#tab-terminal")?.focus();
+      }
+      return !leaves;
+    });
+    const abort = new AbortController();
+    let pty: Pty | undefined;
+    const resize = () => {
+      fit.fit();
+      // Between two connections it is kept, and sent with the next.
+      pty?.resize(terminal.cols, terminal.rows).catch(() => undefined);
+    };
+    const observer = new ResizeObserver(resize);
+    observer.observe(element);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const colour = () => {
+      terminal.options.theme = themeOf(element);
+    };
+    dark.addEventListener("change", colour);
+    element.addEventListener("themechange", colour);
+    const type = (data: string | Uint8Array) => {
+      pty?.sendInput(data).catch((error: unknown) => {
+        model.fail("What was typed may be lost", error);
+      });
+    };
+    terminal.onData(type);
+    terminal.onBinary((data) => {
+      type(Uint8Array.from(data, (char) => char.charCodeAt(0)));
+    });
+    const over = (text: string) => {
+      if (abort.signal.aborted) return;
+      state.value = text;
+      terminal.write(`\r\n\u001b[2m[${text}]\u001b[0m\r\n`);
+      terminal.options.disableStdin = true;
+      model.refresh();
+    };
+    const attach = async () => {
+      pty = await inside.sandbox.connectPty(session, token, {
+        signal: abort.signal,
+        reattach: FOREVER,
+        onData: (data) => {
+          terminal.write(data);
+        },
+        onReattach: ({ lostBytes }) => {
+          state.value = "connected";
+          if (lostBytes) model.say(`${lostBytes} bytes of the terminal's output are lost.`);
+        },
+      });
+      state.value = "connected";
+      resize();
+      const code = await pty.wait();
+      keepToken(session, undefined);
+      over(code === -1 ? "ended by a signal" : `ended with exit code ${code}`);
+    };
+    attach().catch((error: unknown) => {
+      over(`the terminal is lost: ${messageOf(error)}`);
+    });
+    return () => {
+      abort.abort();
+      observer.disconnect();
+      dark.removeEventListener("change", colour);
+      element.removeEventListener("themechange", colour);
+      pty?.disconnect();
+      terminal.dispose();
+    };
+  }, [session, inside.sandbox]);
+  return (
+    <>
+      <div class="screen" ref={place} data-state={state.value} />
+      <p class="hint">
+        <span role="status">{state.value}</span> · Ctrl+Shift+↑ leaves the terminal ·{" "}
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={reader.value}
+            onChange={(event) => {
+              reader.value = event.currentTarget.checked;
+              ofBrowser.set("screen-reader", String(reader.value));
+              if (screen.current) screen.current.options.screenReaderMode = reader.value;
+            }}
+          />
+          for screen readers
+        </label>
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,37 @@
+// Clicking through the console in headless Chromium.
+import { readFile } from "node:fs/promises";
+import { launchChromium } from "../helpers/chromium.js";
+import { clicks } from "./clicks.js";
+import type { Page } from "./tab.js";
+
+clicks(async () => {
+  const browser = await launchChromium();
+  return {
+    name: "chromium",
+    newPage: async () => {
+      // What one tab keeps is not another's.
+      const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
+      const page = await context.newPage();
+      const thrown: string[] = [];
+      page.on("pageerror", (error) => thrown.push(String(error)));
+      return {
+        goto: (url) => page.goto(url),
+        reload: () => page.reload(),
+        url: () => page.url(),
+        close: () => context.close(),
+        evaluate: ((work: never, given: never) => page.evaluate(work, given)) as Page["evaluate"],
+        mouse: page.mouse,
+        keyboard: page.keyboard,
+        wheel: (by) => page.mouse.wheel(0, by),
+        resize: (width, height) => page.setViewportSize({ width, height }),
+        screenshot: (path) => page.screenshot({ path }),
+        saved: async (work) => {
+          const [download] = await Promise.all([page.waitForEvent("download"), work()]);
+          return readFile(await download.path());
+        },
+        thrown,
+      };
+    },
+    close: () => browser.close(),
+  };
+});

@@ -1,0 +1,64 @@
+// Clicking through the console in headless Firefox, driven over WebDriver BiDi.
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launch } from "puppeteer-core";
+import { eventually } from "../helpers/processes.js";
+import { clicks } from "./clicks.js";
+
+clicks(async () => {
+  const folder = mkdtempSync(join(tmpdir(), "shoreline-saved-"));
+  const browser = await launch({
+    browser: "firefox",
+    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+    headless: true,
+    extraPrefsFirefox: {
+      "browser.download.folderList": 2,
+      "browser.download.dir": folder,
+      "browser.download.alwaysOpenPanel": false,
+    },
+  });
+  return {
+    name: "firefox",
+    newPage: async () => {
+      const context = await browser.createBrowserContext();
+      const page = await context.newPage();
+      await page.setViewport({ width: 1200, height: 760 });
+      const thrown: string[] = [];
+      page.on("pageerror", (error) => {
+        // It tells of a connection that fails as of an error, whoever catches that.
+        if (!/Cross-Origin Request Blocked|can’t establish a connection/.test(String(error)))
+          thrown.push(String(error));
+      });
+      return {
+        goto: (url) => page.goto(url),
+        reload: () => page.reload(),
+        url: () => page.url(),
+        close: () => context.close(),
+        evaluate: (work, given) => page.evaluate(work, given),
+        mouse: page.mouse,
+        keyboard: page.keyboard,
+        wheel: (by) => page.mouse.wheel({ deltaY: by }),
+        resize: (width, height) => page.setViewport({ width, height }),
+        screenshot: (path) => page.screenshot({ path }),
+        saved: async (work) => {
+          const before = new Set(readdirSync(folder));
+          await work();
+          let name: string | undefined;
+          await eventually("a file is saved", () => {
+            const names = readdirSync(folder).filter((each) => !before.has(each));
+            name = names.find((each) => !each.endsWith(".part"));
+            return name !== undefined && names.length === 1;
+          });
+          return readFile(join(folder, name ?? ""));
+        },
+        thrown,
+      };
+    },
+    close: async () => {
+      await browser.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+});
