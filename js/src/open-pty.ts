@@ -44,5 +44,5 @@ async function attacher(
   const again = typeof reattach === "boolean" ? (reattach ? {} : undefined) : reattach;
   const terminal = callSync(() => new Terminal(again));
   const Socket = await socketConstructor(given);
-  return (session) => new Pty(sandbox, terminal, Socket, session, options).connect(options);
+  return (session) => Pty.of(sandbox, terminal, Socket, session, options).connect(options);
 }

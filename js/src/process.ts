@@ -48,14 +48,18 @@ export class Process implements ProcessInfo {
   #stderr: ReadableStream<Uint8Array> | undefined;
   #stdin: WritableStream<Data> | undefined;
 
-  /** @internal */
-  constructor(sandbox: Sandbox, info: ProcessInfo | ProcessJSON) {
+  private constructor(sandbox: Sandbox, info: ProcessInfo | ProcessJSON) {
     const { cursor, ...known } = info as ProcessJSON;
     delete (known as Partial<ProcessJSON>).sandboxId;
     Object.assign(this, known);
     this.#sandbox = sandbox;
     this.#info = known;
     this.#after = cursor;
+  }
+
+  /** @internal */
+  static of(sandbox: Sandbox, info: ProcessInfo | ProcessJSON): Process {
+    return new Process(sandbox, info);
   }
 
   /** A name is an address; a pid may be another's by the time a managed process was started again. */

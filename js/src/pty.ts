@@ -69,8 +69,7 @@ export class Pty implements AsyncDisposable {
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Data> | undefined;
 
-  /** @internal */
-  constructor(
+  private constructor(
     sandbox: Glue.Sandbox,
     terminal: Glue.Terminal,
     Socket: SocketConstructor,
@@ -91,6 +90,17 @@ export class Pty implements AsyncDisposable {
     this.#exit.catch(noop);
     if (onData) this.onData(onData);
     if (onExit) this.onExit(onExit);
+  }
+
+  /** @internal */
+  static of(
+    sandbox: Glue.Sandbox,
+    terminal: Glue.Terminal,
+    Socket: SocketConstructor,
+    session: PtySessionInfo,
+    options: PtyConnectionOptions,
+  ): Pty {
+    return new Pty(sandbox, terminal, Socket, session, options);
   }
 
   /** Gives what the terminal writes to `handler`, what nobody has taken yet first. Gives what ends that. */

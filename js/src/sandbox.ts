@@ -185,14 +185,14 @@ export class Sandbox implements AsyncDisposable {
    */
   async startProcess(command: string, options?: StartProcessOptions): Promise<Process> {
     const start = this.#call<ProcessInfo>(options, (core, signal) => core.start(command, options, signal));
-    return new Process(this, await start);
+    return Process.of(this, await start);
   }
 
   /** A process as another isolate knew it: its output goes on where that was. */
   process(json: ProcessJSON): Process {
     const known: Partial<ProcessJSON> = optionsOf(json);
     if (known.pid === undefined) throw invalid("a process is taken up from what its `toJSON` gave");
-    return new Process(this, known as ProcessJSON);
+    return Process.of(this, known as ProcessJSON);
   }
 
   /** Every process that the sandbox knows, running or not. */

@@ -31,8 +31,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #socket: Pausing;
   #left = false;
 
-  /** @internal */
-  constructor(socket: Pausing) {
+  private constructor(socket: Pausing) {
     this.#socket = socket;
     let end!: () => void;
     let fail!: (error: unknown) => void;
@@ -85,6 +84,11 @@ export class Tunnel implements AsyncDisposable {
     });
   }
 
+  /** @internal */
+  static of(socket: Pausing): Tunnel {
+    return new Tunnel(socket);
+  }
+
   /** Ends the connection, once what was written is on its way. */
   async close(): Promise<void> {
     this.#left = true;
@@ -133,7 +137,7 @@ export async function openTunnel(
   }
   const socket = new Socket(url, [], { headers });
   socket.binaryType = "arraybuffer";
-  const tunnel = new Tunnel(socket);
+  const tunnel = Tunnel.of(socket);
   if (await opened(socket, signal)) return tunnel;
   if (signal?.aborted)
     throw new AbortError({ code: "aborted", message: "the call was aborted", cause: signal.reason });

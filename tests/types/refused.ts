@@ -1,5 +1,5 @@
 // What the compiler must refuse. A line that it takes is an unused expectation, which is an error.
-import { Sandbox, type ShorelineError } from "shoreline";
+import { Process, Pty, Sandbox, type ShorelineError, Tunnel } from "shoreline";
 
 declare const sandbox: Sandbox;
 declare const error: ShorelineError;
@@ -7,6 +7,12 @@ declare const error: ShorelineError;
 export const refused = [
   // @ts-expect-error a sandbox comes from `create` or `connect`
   () => new Sandbox(),
+  // @ts-expect-error a process comes from `startProcess` or `process`
+  () => new Process(),
+  // @ts-expect-error a terminal comes from `createPty` or `connectPty`
+  () => new Pty(),
+  // @ts-expect-error a tunnel comes from `openTunnel`
+  () => new Tunnel(),
   // @ts-expect-error arguments go into the options
   () => sandbox.run("ls", ["-l"]),
   // @ts-expect-error there is no such option
