@@ -1,5 +1,6 @@
 // What the command line prints and how it ends, on local sandboxes.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -17,7 +18,7 @@ import { join } from "node:path";
 import { before } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { test } from "../helpers/processes.js";
-import { ended, environment, home, LOCAL, piped, shoreline, start } from "./program.js";
+import { ended, environment, home, LOCAL, piped, PROGRAM, shoreline, start } from "./program.js";
 
 const state = join(environment.XDG_STATE_HOME ?? "", "shoreline", "local.json");
 let box: string;
@@ -209,6 +210,22 @@ test("cp: files and directories both ways, whole or not at all", async () => {
     /make it first/,
   );
 });
+
+// A small disk takes a file system of its own, which is where bubblewrap is.
+const BWRAP = "/usr/bin/bwrap";
+assert.ok(existsSync(BWRAP) || !process.env.CI, "bubblewrap is not installed");
+if (existsSync(BWRAP)) {
+  test("cp to a full disk says so, and leaves nothing half written", async () => {
+    const disk = mkdtempSync(join(home, "disk-"));
+    await shoreline("exec", "box", "sh", "-c", "head -c 1000000 /dev/zero > /tmp/big");
+    const script = 'node "$1" cp box:/tmp/big "$0/big"; code=$?; ls -A "$0"; exit $code';
+    const small = ["--dev-bind", "/", "/", "--size", "65536", "--tmpfs", disk];
+    const child = spawn(BWRAP, [...small, "sh", "-c", script, disk, PROGRAM], { env: environment });
+    const { stdout, stderr, code } = await ended(child);
+    assert.match(stderr, /Error: .*(no space left|full)/i);
+    assert.deepEqual([stdout, code], ["", 125]);
+  });
+}
 
 test("cp that is interrupted leaves nothing under the name, nor beside it", async () => {
   const here = mkdtempSync(join(home, "cp-"));
