@@ -72,7 +72,7 @@ const steps = {
     return missing ? new Skip(missing) : tests("examples/here/");
   },
   "examples-runtimes": async () => {
-    const missing = await install();
+    const missing = (await chromium()) ?? (await install());
     return missing ? new Skip(missing) : tests("examples/runtimes/", { command: NODE });
   },
   ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
@@ -89,7 +89,10 @@ const steps = {
     return missing && new Skip(missing);
   },
   commands: () => tests("commands/"),
-  cli: () => tests("cli/"),
+  cli: async () => {
+    const missing = await bubblewrap();
+    return missing && process.env.CI ? new Skip(missing) : tests("cli/");
+  },
   console: async () => {
     const missing = await chromium();
     return missing ? new Skip(missing) : tests("console/chromium");

@@ -130,6 +130,9 @@ test("console: a server that gives no tokens, a wrong key, and a port that is ta
     /^Error: the console is for local sandboxes, and http:\S+ gives no tokens for pages: unset /,
   );
   assert.ok(!remote.stderr.includes("a secret"));
+  const apiUrl = (await shoreline("local", "start")).stdout.trim();
+  const wrong = await shoreline("--api-url", apiUrl, "--api-key", "wrong", "console");
+  assert.deepEqual([wrong.code, wrong.stderr], [121, "Error: the server does not know this key\n"]);
   const taken = await shoreline("console", "--no-open", "--port", String(port));
   assert.equal(taken.code, 125);
   assert.match(

@@ -4,7 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { findShared, LocalServerError, pageToken } from "shoreline/local";
+import { ShorelineError } from "shoreline";
+import { findShared, pageToken } from "shoreline/local";
 import { clientOptions, type GlobalOptions, isRemote } from "./client.js";
 import { ConsolePage, type Granted } from "./console-page.js";
 import { Interrupts } from "./execute.js";
@@ -57,7 +58,7 @@ async function granted(given: GlobalOptions, origin: string): Promise<Granted> {
   try {
     return { apiUrl, ...(await pageToken({ apiUrl, apiKey, origin, expiresIn: TOKEN_LIVES })) };
   } catch (error) {
-    if (!isRemote(given) || !(error instanceof LocalServerError)) throw error;
+    if (!ShorelineError.is(error) || error.code !== "unsupported") throw error;
     const text = `the console is for local sandboxes, and ${apiUrl} gives no tokens for pages: unset TENSORLAKE_API_URL and TENSORLAKE_API_KEY, or name a local server`;
     throw new Failure(EXIT.failure, text);
   }

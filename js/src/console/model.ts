@@ -11,11 +11,7 @@ import {
 } from "shoreline";
 
 /** The connection to the server, as the last question to it went. */
-export type Link =
-  | { state: "connecting" | "online" }
-  /** It is tried again at `retryAt`, ms since the epoch. */
-  | { state: "lost"; message: string; retryAt: number }
-  | { state: "refused"; message: string };
+export type Link = { state: "connecting" | "online" } | { state: "lost" | "refused"; message: string };
 
 /** Broken connections are taken up again for as long as the console is open. */
 export const FOREVER = { maxAttempts: 1_000_000, maxDelayMs: 5000 };
@@ -49,6 +45,8 @@ export class Model {
   #closed = false;
   #failures = 0;
   #wake: () => void = () => undefined;
+  /** Whether another look is wanted than the one that is under way. */
+  #again = false;
   readonly #onWake = (): void => {
     if (document.visibilityState === "visible") this.refresh();
   };
@@ -75,6 +73,7 @@ export class Model {
 
   /** Looks at the server now. */
   refresh(): void {
+    this.#again = true;
     this.#wake();
   }
 
@@ -133,18 +132,17 @@ export class Model {
   async #watch(): Promise<void> {
     while (!this.#closed) {
       let pause = LOOK;
+      this.#again = false;
       try {
         await this.#look();
         this.#failures = 0;
         if (this.link.value.state !== "online") this.link.value = { state: "online" };
       } catch (error) {
         pause = Math.min(LONGEST_PAUSE, 500 * 2 ** this.#failures++);
-        const message = messageOf(error);
-        this.link.value =
-          ShorelineError.is(error) && (error.status === 401 || error.status === 403)
-            ? { state: "refused", message }
-            : { state: "lost", message, retryAt: Date.now() + pause };
+        const refused = ShorelineError.is(error) && (error.status === 401 || error.status === 403);
+        this.link.value = { state: refused ? "refused" : "lost", message: messageOf(error) };
       }
+      if (this.#isPressing()) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, pause);
         this.#wake = () => {
@@ -153,6 +151,11 @@ export class Model {
         };
       });
     }
+  }
+
+  /** Whether there is no time to pause. */
+  #isPressing(): boolean {
+    return this.#closed || (this.#again && this.#failures === 0);
   }
 
   async #list(): Promise<void> {

@@ -2,8 +2,8 @@ import { ShorelineError } from "../errors.js";
 import type { ErrorCode } from "../generated/errors.js";
 
 /**
- * The local server could not be started or used. Codes: `missing_capability` (there is no program for this
- * machine), `unavailable` (it ended, or did not do what was asked), `start_timeout` (it was not ready in time).
+ * The local server could not be started. Codes: `missing_capability` (there is no program for this
+ * machine), `unavailable` (it ended), `start_timeout` (it was not ready in time).
  */
 export class LocalServerError extends ShorelineError {
   override readonly name = "LocalServerError";

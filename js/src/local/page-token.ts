@@ -1,6 +1,6 @@
 // What a page may have instead of a local server's key.
 import { invalid, optionsOf } from "../arguments.js";
-import { LocalServerError } from "./error.js";
+import { ApiError, ConnectionError, ProtocolError } from "../errors.js";
 
 /** A token for a page, and how it is made. */
 export interface PageTokenOptions {
@@ -30,7 +30,7 @@ const ANSWER_BYTES = 65_536;
  * Makes a token that is as good as a local server's key, for a short time and for pages of one origin. The server
  * allows the origin as long as one of its tokens lives.
  *
- * @throws {LocalServerError} `unavailable`: the server did not make one; only local servers do.
+ * @throws `ShorelineError` `authentication`, `unsupported` (it is no local server), `connect_failed` and others.
  */
 export async function pageToken(options: PageTokenOptions): Promise<PageToken> {
   const { apiUrl, apiKey, origin, expiresIn = 300 }: Partial<PageTokenOptions> = optionsOf(options);
@@ -43,7 +43,7 @@ export async function pageToken(options: PageTokenOptions): Promise<PageToken> {
     ttl_secs: expiresIn,
   });
   const { token, expires_in: lives } = answer;
-  if (typeof token !== "string" || typeof lives !== "number") throw failed("it answered something else");
+  if (typeof token !== "string" || typeof lives !== "number") throw wrong();
   return { token, expiresIn: lives };
 }
 
@@ -58,13 +58,25 @@ async function ask(url: string, apiKey: string, body: object): Promise<Record<st
       signal: AbortSignal.timeout(ANSWER),
     });
   } catch (cause) {
-    throw failed("it could not be reached", cause);
+    throw new ConnectionError({ code: "connect_failed", message: "the server could not be reached", cause });
   }
+  const { status } = response;
   const answer = await jsonOf(response).catch(() => undefined);
-  if (response.status === 404) throw failed("it is no local server of this package, or an older one");
-  if (response.status === 400 && typeof answer?.error === "string") throw invalid(answer.error);
-  if (!response.ok || !answer) throw failed(`it answered ${response.status}`);
-  return answer;
+  if (response.ok && answer) return answer;
+  const said = typeof answer?.error === "string" ? `: ${answer.error}` : "";
+  if (response.ok) throw wrong();
+  if (status === 400) throw invalid(`the server made no token for the page${said}`);
+  if (status === 401)
+    throw new ApiError({ code: "authentication", message: "the server does not know this key", status });
+  if (status === 404) {
+    const message = "the server makes no tokens for pages: only local servers do, of this version or later";
+    throw new ApiError({ code: "unsupported", message, status });
+  }
+  throw new ApiError({
+    code: "server",
+    message: `the server made no token for the page (${status})${said}`,
+    status,
+  });
 }
 
 async function jsonOf(response: Response): Promise<Record<string, unknown> | undefined> {
@@ -85,6 +97,6 @@ async function jsonOf(response: Response): Promise<Record<string, unknown> | und
   return typeof answer === "object" && answer !== null ? (answer as Record<string, unknown>) : undefined;
 }
 
-function failed(why: string, cause?: unknown): LocalServerError {
-  return new LocalServerError("unavailable", `the server made no token for the page: ${why}`, "", cause);
+function wrong(): ProtocolError {
+  return new ProtocolError({ code: "invalid_response", message: "the answer is no token for a page" });
 }
