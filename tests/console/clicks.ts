@@ -290,6 +290,13 @@ export function clicks(launch: () => Promise<Browser>): void {
         const now = await size();
         return (now?.rows ?? 0) < (large?.rows ?? 0) && (now?.cols ?? 0) < (large?.cols ?? 0);
       });
+      // A phone has keys that it has not.
+      await tab.page.resize(375, 667);
+      await tab.page.keyboard.type("sleep 1000; echo not reached\n");
+      await tab.shows(".xterm-rows", "not reached");
+      await tab.click("button", "Ctrl+C");
+      await tab.page.keyboard.type("echo $((5 * 5)) on a phone\n");
+      await tab.shows(".xterm-rows", "25 on a phone");
       await tab.page.resize(1200, 760);
       await tab.shot("terminal");
 
@@ -320,6 +327,18 @@ export function clicks(launch: () => Promise<Browser>): void {
       await tab.eventually("its session ends", async () =>
         (await sandbox.listPtys()).every(({ isAlive }) => !isAlive),
       );
+    });
+
+    test("says what a terminal's output has lost that came too fast", async (t, tab) => {
+      await inSandbox(t, tab, "flood");
+      await tab.click("tab", "Terminal");
+      await tab.click("button", "New terminal");
+      await tab.shows(".hint", "connected");
+      await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo $((6 * 7)) is the end\n");
+      await tab.shows(".xterm-rows", "42 is the end");
+      await tab.shows("[role=alert]", /^[\d,]+ bytes of this terminal's output can no longer be had/);
+      await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
+      await tab.shows(".xterm-rows", "49 is typed");
     });
 
     test("browses, opens, uploads, replaces, downloads and deletes files", async (t, tab) => {

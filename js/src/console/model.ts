@@ -94,7 +94,11 @@ export class Model {
   }
 
   fail(what: string, error: unknown): void {
-    this.notice.value = { text: `${what}: ${messageOf(error)}`, failed: true };
+    this.warn(`${what}: ${messageOf(error)}`);
+  }
+
+  warn(text: string): void {
+    this.notice.value = { text, failed: true };
   }
 
   select(id: string | undefined): void {

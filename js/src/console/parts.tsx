@@ -8,6 +8,7 @@ export function Confirm({ label, sure, onConfirm }: { label: string; sure: strin
   return (
     <button
       type="button"
+      aria-live="polite"
       class={asking.value ? "danger" : ""}
       onClick={() => {
         if (asking.value) onConfirm();

@@ -10,8 +10,18 @@ import { ofBrowser, ofTab } from "./store.js";
 
 /** `bash` where there is one. */
 const SHELL = "command -v bash >/dev/null && exec bash -l; exec sh -l";
-/** As the server's limits are. */
 const SCROLLBACK = 10_000;
+/** What may wait to be shown, bytes; xterm.js throws away what is beyond 50 million. */
+const WAITING = 4_000_000;
+/** Keys that a phone has not, and what they type. */
+const KEYS = [
+  ["Esc", "\u001b"],
+  ["Tab", "\t"],
+  ["Ctrl+C", "\u0003"],
+  ["Ctrl+D", "\u0004"],
+  ["↑", "\u001b[A"],
+  ["↓", "\u001b[B"],
+] as const;
 
 /** The tokens of terminals, which the server does not tell again; they live as long as the tab. */
 const tokenOf = (session: string) => ofTab.get(`terminal-${session}`);
@@ -116,6 +126,13 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
     });
     const abort = new AbortController();
     let pty: Pty | undefined;
+    /** While it is left because too much waits to be shown. */
+    let attached: Promise<unknown> | undefined;
+    let shown = (): void => undefined;
+    let missing = 0;
+    const lost = (error: unknown) => {
+      over(`the terminal is lost: ${messageOf(error)}`);
+    };
     const resize = () => {
       fit.fit();
       // Between two connections it is kept, and sent with the next.
@@ -129,14 +146,31 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
     };
     dark.addEventListener("change", colour);
     element.addEventListener("themechange", colour);
-    const type = (data: string | Uint8Array) => {
-      pty?.sendInput(data).catch((error: unknown) => {
+    const type = async (data: string | Uint8Array) => {
+      await attached;
+      await pty?.sendInput(data).catch((error: unknown) => {
         model.fail("What was typed may be lost", error);
       });
     };
-    terminal.onData(type);
+    let waiting = 0;
+    /** Shows what comes. Who writes faster than that is left for as long as it takes: a terminal has no other brake. */
+    const show = (data: Uint8Array) => {
+      waiting += data.length;
+      if (waiting > WAITING && attached === undefined) {
+        pty?.disconnect();
+        attached = new Promise<void>((resolve) => (shown = resolve))
+          .then(() => pty?.connect({ signal: abort.signal }))
+          .catch(lost)
+          .finally(() => (attached = undefined));
+      }
+      terminal.write(data, () => {
+        waiting -= data.length;
+        if (waiting === 0) shown();
+      });
+    };
+    terminal.onData((data) => void type(data));
     terminal.onBinary((data) => {
-      type(Uint8Array.from(data, (char) => char.charCodeAt(0)));
+      void type(Uint8Array.from(data, (char) => char.charCodeAt(0)));
     });
     const over = (text: string) => {
       if (abort.signal.aborted) return;
@@ -149,12 +183,12 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       pty = await inside.sandbox.connectPty(session, token, {
         signal: abort.signal,
         reattach: FOREVER,
-        onData: (data) => {
-          terminal.write(data);
-        },
+        onData: show,
         onReattach: ({ lostBytes }) => {
-          state.value = "connected";
-          if (lostBytes) model.say(`${lostBytes} bytes of the terminal's output are lost.`);
+          if (lostBytes === 0) return;
+          missing += lostBytes ?? NaN;
+          const count = Number.isNaN(missing) ? "Some" : `${missing.toLocaleString("en")} bytes`;
+          model.warn(`${count} of this terminal's output can no longer be had.`);
         },
       });
       state.value = "connected";
@@ -163,9 +197,7 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       keepToken(session, undefined);
       over(code === -1 ? "ended by a signal" : `ended with exit code ${code}`);
     };
-    attach().catch((error: unknown) => {
-      over(`the terminal is lost: ${messageOf(error)}`);
-    });
+    attach().catch(lost);
     return () => {
       abort.abort();
       observer.disconnect();
@@ -178,6 +210,20 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
   return (
     <>
       <div class="screen" ref={place} data-state={state.value} />
+      <div class="keys" role="toolbar" aria-label="Keys">
+        {KEYS.map(([label, data]) => (
+          <button
+            type="button"
+            key={label}
+            onClick={() => {
+              screen.current?.input(data);
+              screen.current?.focus();
+            }}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
       <p class="hint">
         <span role="status">{state.value}</span> · Ctrl+Shift+↑ leaves the terminal ·{" "}
         <label class="check">
