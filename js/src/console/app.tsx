@@ -5,7 +5,7 @@ import type { ProcessAddress, SandboxInfo } from "shoreline";
 import { Files } from "./files.js";
 import { Help, shortcut } from "./help.js";
 import type { Link, Model } from "./model.js";
-import { Confirm, Panel, Tabs, time } from "./parts.js";
+import { Check, Confirm, Field, Panel, Tabs, time } from "./parts.js";
 import { Processes } from "./processes.js";
 import { ofBrowser } from "./store.js";
 import { Terminals } from "./terminal.js";
@@ -174,18 +174,13 @@ function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) 
           onChosen();
         }}
       >
-        <input
-          data-key="new"
-          aria-label="Name of a new sandbox"
-          placeholder="Name (may be empty)"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck={false}
-          maxLength={63}
-          value={name.value}
-          onInput={(event) => {
-            name.value = event.currentTarget.value;
-          }}
+        <Field
+          text={name}
+          shortcut="new"
+          label="Name of a new sandbox"
+          hint="Name (may be empty)"
+          code={false}
+          most={63}
         />
         <button type="submit" class="primary">
           New
@@ -216,16 +211,13 @@ function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) 
       </ul>
       {shown.length === 0 && model.link.value.state === "online" && <p class="empty">No sandbox yet. Make one above.</p>}
       {all.some(isOver) && (
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={ended.value}
-            onChange={(event) => {
-              ended.value = event.currentTarget.checked;
-            }}
-          />
-          Show those that have ended
-        </label>
+        <Check
+          on={ended.value}
+          label="Show those that have ended"
+          onChange={(on) => {
+            ended.value = on;
+          }}
+        />
       )}
     </nav>
   );

@@ -1,9 +1,9 @@
 // The files of a sandbox.
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { DirectoryEntry, Sandbox } from "shoreline";
 import type { Inside, Model } from "./model.js";
-import { Confirm, download, size, time } from "./parts.js";
+import { Confirm, download, Field, size, time } from "./parts.js";
 
 /** What is shown of a directory. */
 const ENTRIES = 2000;
@@ -27,7 +27,7 @@ function parentOf(directory: string): string | undefined {
   return at === -1 ? "." : path.slice(0, at) || "/";
 }
 
-export function Files({ model, inside, path }: { model: Model; inside: Inside; path: { value: string } }) {
+export function Files({ model, inside, path }: { model: Model; inside: Inside; path: Signal<string> }) {
   const { sandbox } = inside;
   /** The directory that is shown, absolute, and what is in it. */
   const shown = useSignal<{ path: string; entries: DirectoryEntry[] } | undefined>(undefined);
@@ -111,17 +111,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
           >
             ↰
           </button>
-          <input
-            class="code"
-            data-key="path"
-            aria-label="Directory"
-            autocapitalize="none"
-            spellcheck={false}
-            value={path.value}
-            onInput={(event) => {
-              path.value = event.currentTarget.value;
-            }}
-          />
+          <Field text={path} shortcut="path" label="Directory" />
           <button type="submit">Go</button>
           <button
             type="button"

@@ -1,7 +1,7 @@
 // The keys, and where they count.
-import type { Signal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { useSignal } from "@preact/signals";
+import { Check } from "./parts.js";
 import { ofBrowser } from "./store.js";
 
 const KEYS = [
@@ -48,17 +48,14 @@ export function Help({ open }: { open: Signal<boolean> }) {
           </div>
         ))}
       </dl>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={!off.value}
-          onChange={(event) => {
-            off.value = !event.currentTarget.checked;
-            ofBrowser.set("keys", off.value ? "off" : undefined);
-          }}
-        />
-        Single keys are shortcuts
-      </label>
+      <Check
+        on={!off.value}
+        label="Single keys are shortcuts"
+        onChange={(on) => {
+          off.value = !on;
+          ofBrowser.set("keys", on ? undefined : "off");
+        }}
+      />
       <form method="dialog">
         <button class="primary">Close</button>
       </form>

@@ -11,6 +11,7 @@ import { Model } from "./model.js";
 import terminalStyle from "@xterm/xterm/css/xterm.css";
 import ansiStyle from "./ansi.css";
 import baseStyle from "./base.css";
+import frameStyle from "./frame.css";
 import viewStyle from "./views.css";
 
 /** A console that is on a page. */
@@ -37,7 +38,7 @@ export function mountConsole(element: HTMLElement, options: ClientOptions = {}):
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (root.childNodes.length > 0)
     throw new TypeError("the element has content in its shadow root: use another");
-  root.adoptedStyleSheets = [terminalStyle, baseStyle, viewStyle, ansiStyle].map((text) => {
+  root.adoptedStyleSheets = [terminalStyle, baseStyle, frameStyle, viewStyle, ansiStyle].map((text) => {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(text);
     return sheet;

@@ -109,7 +109,7 @@ export class Model {
   }
 
   async create(name: string): Promise<void> {
-    await this.act("The sandbox was not made", async () => {
+    await this.act("Making the sandbox failed", async () => {
       const made = await Sandbox.create({ ...this.options, ...(name && { name }) });
       this.sandboxes.value = [await made.info(), ...this.sandboxes.value];
       this.select(made.sandboxId);

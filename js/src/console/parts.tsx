@@ -1,5 +1,5 @@
 // Parts that several views have.
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 
 /** A button that asks before it does something that cannot be undone. */
@@ -23,6 +23,68 @@ export function Confirm({ label, sure, onConfirm }: { label: string; sure: strin
     >
       {asking.value ? sure : label}
     </button>
+  );
+}
+
+/** A field for a line that browsers know nothing about: they neither fill it in nor correct it. */
+export function Field({
+  text,
+  shortcut,
+  label,
+  hint,
+  code = true,
+  most,
+}: {
+  text: Signal<string>;
+  /** The name by which a key finds it. */
+  shortcut?: string;
+  label: string;
+  hint?: string;
+  code?: boolean;
+  /** How many characters it takes. */
+  most?: number;
+}) {
+  return (
+    <input
+      class={code ? "code" : ""}
+      data-key={shortcut}
+      aria-label={label}
+      placeholder={hint}
+      autocomplete="off"
+      autocapitalize="none"
+      spellcheck={false}
+      maxLength={most}
+      value={text.value}
+      onInput={(event) => {
+        text.value = event.currentTarget.value;
+      }}
+    />
+  );
+}
+
+/** A box to tick. */
+export function Check({
+  on,
+  label,
+  title,
+  onChange,
+}: {
+  on: boolean;
+  label: string;
+  title?: string;
+  onChange: (on: boolean) => void;
+}) {
+  return (
+    <label class="check" title={title}>
+      <input
+        type="checkbox"
+        checked={on}
+        onChange={(event) => {
+          onChange(event.currentTarget.checked);
+        }}
+      />
+      {label}
+    </label>
   );
 }
 

@@ -3,7 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { ProcessAddress, ProcessInfo } from "shoreline";
 import { addressOf, type Inside, type Model } from "./model.js";
 import { Output } from "./output.js";
-import { time } from "./parts.js";
+import { Check, Field, time } from "./parts.js";
 
 const SIGNALS = [
   ["SIGINT", 2],
@@ -76,14 +76,16 @@ function Run({ model, inside, chosen }: { model: Model; inside: Inside; chosen: 
   const run = async () => {
     const command = line.value.trim();
     if (command === "") return;
-    await model.act("The command was not started", async () => {
+    // At once: Enter that is hit twice starts one.
+    line.value = "";
+    const started = await model.act("Starting it failed", async () => {
       const stdinMode = takesInput.value ? "pipe" : "closed";
-      const { pid } = await inside.sandbox.startProcess("sh", { args: ["-c", command], stdinMode });
-      inside.processes.value = [...inside.processes.value, await inside.sandbox.getProcess(pid)];
-      chosen.value = pid;
-      line.value = "";
-      model.say(`Process ${pid} was started.`);
+      const process = await inside.sandbox.startProcess("sh", { args: ["-c", command], stdinMode });
+      inside.processes.value = [...inside.processes.value, process];
+      chosen.value = process.pid;
+      model.say(`Process ${process.pid} was started.`);
     });
+    if (!started) line.value ||= command;
   };
   return (
     <form
@@ -97,30 +99,16 @@ function Run({ model, inside, chosen }: { model: Model; inside: Inside; chosen: 
         <span class="prompt" aria-hidden="true">
           $
         </span>
-        <input
-          data-key="run"
-          aria-label="Command"
-          class="code"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck={false}
-          placeholder="A command, for example: ls -l"
-          value={line.value}
-          onInput={(event) => {
-            line.value = event.currentTarget.value;
-          }}
-        />
+        <Field text={line} shortcut="run" label="Command" hint="A command, for example: ls -l" />
       </label>
-      <label class="check" title="The command's standard input stays open, and you can write to it">
-        <input
-          type="checkbox"
-          checked={takesInput.value}
-          onChange={(event) => {
-            takesInput.value = event.currentTarget.checked;
-          }}
-        />
-        stdin
-      </label>
+      <Check
+        on={takesInput.value}
+        label="stdin"
+        title="The command's standard input stays open, and you can write to it"
+        onChange={(on) => {
+          takesInput.value = on;
+        }}
+      />
       <button type="submit" class="primary">
         Run
       </button>
@@ -203,25 +191,16 @@ function Stdin({ model, inside, address }: { model: Model; inside: Inside; addre
       class="stdin"
       onSubmit={(event) => {
         event.preventDefault();
+        const line = text.value;
+        text.value = "";
         void model
-          .act("The input was not sent", () => inside.sandbox.writeStdin(address, `${text.value}\n`))
+          .act("Sending the line failed", () => inside.sandbox.writeStdin(address, `${line}\n`))
           .then((sent) => {
-            if (sent) text.value = "";
+            if (!sent) text.value ||= line;
           });
       }}
     >
-      <input
-        class="code"
-        aria-label="Standard input, a line"
-        placeholder="A line for its standard input"
-        autocomplete="off"
-        autocapitalize="none"
-        spellcheck={false}
-        value={text.value}
-        onInput={(event) => {
-          text.value = event.currentTarget.value;
-        }}
-      />
+      <Field text={text} label="Standard input, a line" hint="A line for its standard input" />
       <button type="submit">Send</button>
       <button
         type="button"

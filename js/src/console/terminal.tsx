@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Pty } from "shoreline";
 import { FOREVER, type Inside, messageOf, type Model } from "./model.js";
-import { Confirm, time } from "./parts.js";
+import { Check, Confirm, time } from "./parts.js";
 import { ofBrowser, ofTab } from "./store.js";
 
 /** `bash` where there is one. */
@@ -35,7 +35,7 @@ export function Terminals({ model, inside }: { model: Model; inside: Inside }) {
   const mine = all.filter(({ sessionId }) => tokenOf(sessionId) !== undefined);
   const session = mine.find(({ sessionId }) => sessionId === chosen.value) ?? mine.at(-1);
   const open = () =>
-    model.act("No terminal was opened", async () => {
+    model.act("Opening a terminal failed", async () => {
       const pty = await inside.sandbox.createPty({
         command: "sh",
         args: ["-c", SHELL],
@@ -226,18 +226,15 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       </div>
       <p class="hint">
         <span role="status">{state.value}</span> · Ctrl+Shift+↑ leaves the terminal ·{" "}
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={reader.value}
-            onChange={(event) => {
-              reader.value = event.currentTarget.checked;
-              ofBrowser.set("screen-reader", String(reader.value));
-              if (screen.current) screen.current.options.screenReaderMode = reader.value;
-            }}
-          />
-          for screen readers
-        </label>
+        <Check
+          on={reader.value}
+          label="for screen readers"
+          onChange={(on) => {
+            reader.value = on;
+            ofBrowser.set("screen-reader", String(on));
+            if (screen.current) screen.current.options.screenReaderMode = on;
+          }}
+        />
       </p>
     </>
   );

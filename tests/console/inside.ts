@@ -1,0 +1,111 @@
+// Terminals and files.
+import assert from "node:assert/strict";
+import { type Session } from "./session.js";
+
+export function inside(session: Session): void {
+  session.test(
+    "has terminals that follow their size, and outlive the page and the connection",
+    async (t, tab) => {
+      const sandbox = await session.inSandbox(t, tab, "terminal");
+      await tab.click("tab", "Terminal");
+      await tab.click("button", "New terminal");
+      await tab.shows(".hint", "connected");
+      await tab.page.keyboard.type("echo $((6 * 7)) is it; stty size\n");
+      await tab.shows(".xterm-rows", "42 is it");
+      const size = async () => (await sandbox.listPtys()).map(({ rows, cols }) => ({ rows, cols }))[0];
+      const large = await size();
+      await tab.page.resize(800, 500);
+      await tab.eventually("the terminal is smaller", async () => {
+        const now = await size();
+        return (now?.rows ?? 0) < (large?.rows ?? 0) && (now?.cols ?? 0) < (large?.cols ?? 0);
+      });
+      // A phone has keys that it has not.
+      await tab.page.resize(375, 667);
+      await tab.page.keyboard.type("sleep 1000; echo not reached\n");
+      await tab.shows(".xterm-rows", "not reached");
+      await tab.click("button", "Ctrl+C");
+      await tab.page.keyboard.type("echo $((5 * 5)) on a phone\n");
+      await tab.shows(".xterm-rows", "25 on a phone");
+      await tab.page.resize(1200, 760);
+      await tab.shot("terminal");
+
+      await tab.page.reload();
+      await tab.shows("h2", "terminal");
+      await tab.click("tab", "Terminal");
+      await tab.shows(".xterm-rows", "42 is it");
+      await session.way.cut();
+      await tab.shows(".connection", "Connection lost");
+      await tab.shot("lost");
+      await session.way.mend();
+      await tab.shows(".connection", "Connected");
+      await tab.eventually("what is typed arrives", async () => {
+        await tab.page.keyboard.type("x");
+        return (await tab.texts(".xterm-rows")).some((text) => text.includes("$ x"));
+      });
+      await tab.page.keyboard.down("Control");
+      await tab.page.keyboard.press("u");
+      await tab.page.keyboard.up("Control");
+      await tab.page.keyboard.type("exit 5\n");
+      await tab.shows(".xterm-rows, .empty", /ended with exit code 5|No terminal is open/);
+
+      await tab.click("button", "New terminal");
+      await tab.shows(".hint", "connected");
+      await tab.click("button", "End");
+      await tab.click("button", "End it for good?");
+      await tab.shows(".empty", "No terminal is open");
+      await tab.eventually("its session ends", async () =>
+        (await sandbox.listPtys()).every(({ isAlive }) => !isAlive),
+      );
+    },
+  );
+
+  session.test("says what a terminal's output has lost that came too fast", async (t, tab) => {
+    await session.inSandbox(t, tab, "flood");
+    await tab.click("tab", "Terminal");
+    await tab.click("button", "New terminal");
+    await tab.shows(".hint", "connected");
+    await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo $((6 * 7)) is the end\n");
+    await tab.shows(".xterm-rows", "42 is the end");
+    await tab.shows("[role=alert]", /^[\d,]+ bytes of this terminal's output can no longer be had/);
+    await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
+    await tab.shows(".xterm-rows", "49 is typed");
+  });
+
+  session.test("browses, opens, uploads, replaces, downloads and deletes files", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "files");
+    await sandbox.writeFile("folder/<i>text.txt", "first\nsecond ✓\n");
+    await tab.click("tab", "Files");
+    await tab.click("button", "folder/");
+    await tab.click("button", "<i>text.txt");
+    await tab.shows("pre", "first second ✓");
+    await tab.shot("file");
+    const bytes = Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256);
+    await tab.choose([{ name: "bytes.bin", bytes }]);
+    await tab.click("button", "bytes.bin");
+    await tab.shows(".detail", "This is no text");
+    const path = (await sandbox.listDirectory("folder")).path;
+    assert.deepEqual([...(await sandbox.readFile(`${path}/bytes.bin`))], bytes);
+    assert.deepEqual([...(await tab.page.saved(() => tab.click("button", "Download")))], bytes);
+
+    // Nothing is replaced that nobody wanted replaced.
+    await tab.choose([{ name: "bytes.bin", bytes: [104, 105] }]);
+    await tab.shows("[role=alertdialog]", "bytes.bin is there already.");
+    assert.equal((await sandbox.readFile(`${path}/bytes.bin`)).length, bytes.length);
+    await tab.click("button", "Replace");
+    await tab.shows("td", "2 B");
+    await tab.eventually(
+      "it is replaced",
+      async () => (await sandbox.readFile(`${path}/bytes.bin`)).length === 2,
+    );
+    await tab.click("button", "bytes.bin");
+    await tab.shows("pre", "hi");
+    await tab.click("button", "Delete");
+    await tab.click("button", "Delete it for good?");
+    await tab.eventually("it is gone", async () => !(await tab.sees("button", "bytes.bin")));
+    await tab.click("button", "Parent directory");
+    await tab.shows("td", "folder/");
+    await tab.fill("Directory", "no/such/place");
+    await tab.page.keyboard.press("Enter");
+    await tab.shows("[role=alert]", "no/such/place could not be listed: ");
+  });
+}

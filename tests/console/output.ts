@@ -1,0 +1,188 @@
+// Output: commands, their lines, input and signals.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { rows, run, type Session } from "./session.js";
+
+export function output(session: Session): void {
+  session.test(
+    "runs a command: lines in order, colours, stderr told apart, the exit code",
+    async (t, tab) => {
+      const sandbox = await session.inSandbox(t, tab, "output");
+      const script =
+        "printf 'plain\\n\\033[1;31mred\\033[0m and \\033[38;5;208morange\\nstill\\nit\\033[m\\n'; printf 'a\\rb\\n\\033]0;title\\007c\\033[Kd\\001\\n'; sleep 0.2; echo '<b>bold</b>' >&2; exit 3";
+      await run(tab, script);
+      await tab.shows(".detail .status", "exit code 3");
+      await tab.shows(".told", "complete");
+      assert.deepEqual(await rows(tab), [
+        "1plain",
+        "2red and orange",
+        "3still",
+        "4it",
+        "5b",
+        "6cd␁",
+        "7stderr: <b>bold</b>",
+      ]);
+      const styled = await tab.page.evaluate(() => {
+        const root = document.querySelector("#console")?.shadowRoot;
+        const spans = [...(root?.querySelectorAll<HTMLElement>(".row .text span") ?? [])];
+        return spans.map((span) => [span.textContent, span.className, span.style.color].join("|"));
+      }, undefined);
+      assert.deepEqual(styled, [
+        "red|bold fg-red|",
+        "orange||rgb(255, 135, 0)",
+        "still||rgb(255, 135, 0)",
+        "it||rgb(255, 135, 0)",
+      ]);
+      assert.deepEqual(await tab.texts(".row.stderr .mark"), ["stderr:"]);
+
+      // A key that is hit twice starts it once.
+      await tab.fill("Command", "echo once");
+      await tab.page.keyboard.press("Enter");
+      await tab.page.keyboard.press("Enter");
+      await tab.shows(".row", "1once");
+      assert.equal((await sandbox.listProcesses()).length, 2);
+      await tab.shot("output");
+    },
+  );
+
+  session.test("shows 130,000 lines: none is lost without a word, search, pause, save", async (t, tab) => {
+    await session.inSandbox(t, tab, "many");
+    await run(tab, "seq 1 130000");
+    await tab.shows(".told", "130,000 lines, the first ");
+    await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "130000130000");
+    const [, dropped = ""] = /the first ([\d,]+) no longer/.exec((await tab.texts(".told")).join()) ?? [];
+    const first = Number(dropped.replace(",", "")) + 1;
+    assert.ok(first <= 30_001, dropped);
+
+    await tab.fill("Search the output", "9999");
+    await tab.shows(".count", /^1 of /);
+    const expected = Array.from({ length: 130_000 - first + 1 }, (_, i) => String(first + i)).filter((line) =>
+      line.includes("9999"),
+    );
+    assert.deepEqual(await tab.texts(".count"), [`1 of ${expected.length}`]);
+    assert.deepEqual(await tab.texts(".row.current .text"), [expected[0]]);
+    await tab.page.keyboard.press("Enter");
+    await tab.shows(".row.current .text", expected[1] ?? "");
+    await tab.click("button", "Previous match");
+    await tab.click("button", "Previous match");
+    await tab.shows(".row.current .text", expected.at(-1) ?? "");
+    await tab.shot("search");
+
+    // Paused: what comes does not move what is looked at.
+    const looked = (await rows(tab))[30];
+    await tab.click("field", "Search the output");
+    await tab.page.keyboard.press("Escape");
+    await tab.eventually("the search is over", async () => (await tab.texts(".count")).length === 0);
+    assert.equal((await rows(tab))[30], looked);
+    assert.deepEqual(await tab.sees("button", "Pause"), false);
+    await tab.click("button", "Follow…");
+    await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "130000130000");
+    const whole = Array.from({ length: 130_000 }, (_, i) => `${i + 1}\n`).join("");
+    const bytes = await tab.page.saved(() => tab.click("button", "Save"));
+    const hash = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
+    assert.equal(hash(bytes), hash(whole));
+  });
+
+  session.test("follows what comes, and pauses where it is scrolled up", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "paused");
+    await tab.click("checkbox", "stdin");
+    await run(tab, "seq 1 1000; while read n; do seq 1 $n; done");
+    await tab.shows(".told", "1,000 lines");
+    await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "10001000");
+    const at = await tab.page.evaluate(() => {
+      const view = document
+        .querySelector("#console")
+        ?.shadowRoot?.querySelector(".rows")
+        ?.getBoundingClientRect();
+      return { x: (view?.x ?? 0) + 50, y: (view?.y ?? 0) + 50 };
+    }, undefined);
+    await tab.page.mouse.move(at.x, at.y);
+    await tab.page.wheel(-2000);
+    await tab.eventually("it pauses", () => tab.sees("button", "Follow"));
+    const top = () =>
+      tab.page.evaluate(
+        () => document.querySelector("#console")?.shadowRoot?.querySelector(".rows")?.scrollTop,
+        undefined,
+      );
+    let before: number | undefined = -1;
+    await tab.eventually("scrolling is over", async () => {
+      const now = await top();
+      const still = now === before;
+      before = now;
+      return still;
+    });
+    const [process] = await sandbox.listProcesses();
+    await sandbox.writeStdin(process?.pid ?? 0, "500\n");
+    await tab.eventually("what is new is counted", () => tab.sees("button", "Follow (500 new)"));
+    assert.equal(await top(), before);
+    await tab.click("button", "Follow (500 new)");
+    await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "1500500");
+    await sandbox.writeStdin(process?.pid ?? 0, "7\n");
+    await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "15077");
+    await tab.page.mouse.click(at.x, at.y);
+    await tab.page.keyboard.press("PageUp");
+    await tab.eventually("it pauses", () => tab.sees("button", "Follow"));
+    await tab.page.keyboard.press("End");
+    await tab.eventually("it follows", () => tab.sees("button", "Pause"));
+  });
+
+  session.test("writes to standard input, ends it, and sends signals", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "input");
+    await tab.click("checkbox", "stdin");
+    await run(tab, "cat -n");
+    await tab.fill("Standard input, a line", "hello");
+    await tab.page.keyboard.press("Enter");
+    await tab.shows(".row", "hello");
+    await tab.fill("Standard input, a line", "wörld");
+    await tab.click("button", "Send");
+    await tab.shows(".row", "wörld");
+    await tab.shot("stdin");
+    await tab.click("button", "End input");
+    await tab.shows(".detail .status", "exit code 0");
+    await tab.click("checkbox", "stdin");
+    await run(tab, "trap 'echo caught' INT; echo ready; while :; do sleep 0.1; done");
+    await tab.shows(".row", "ready");
+    await tab.click("button", "Send signal");
+    await tab.shows(".row", "caught");
+    await tab.page.evaluate(() => {
+      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+      if (!select) return;
+      select.value = "9";
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }, undefined);
+    await tab.click("button", "Send signal");
+    await tab.shows(".detail .status", "ended by SIGKILL");
+
+    // What is started again is followed again.
+    await sandbox.startProcess("sh", { args: ["-c", "echo run $$; sleep 1000"], name: "kept" });
+    await tab.click("button", "kept: …");
+    await tab.shows(".row", /run \d+$/);
+    const [first] = await tab.texts(".row");
+    await tab.click("button", "Restart");
+    await tab.eventually("it has new output", async () => {
+      const now = await tab.texts(".row");
+      return now.length === 1 && now[0] !== first;
+    });
+  });
+
+  session.test("loses no line while the connection is lost", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "healed");
+    await run(tab, "i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i; sleep 0.002; done; echo the end");
+    await tab.shows(".row", "100");
+    for (let i = 0; i < 2; i++) {
+      await session.way.cut();
+      await tab.shows(".connection", "Connection lost");
+      await session.way.mend();
+      await tab.click("button", "Try now").catch(() => undefined);
+      await tab.shows(".connection", "Connected");
+    }
+    await sandbox.writeFile("stop", "");
+    await tab.shows(".told", "complete");
+    const seen = await tab.page.saved(() => tab.click("button", "Save"));
+    const lines = String(seen).trimEnd().split("\n");
+    const all = Array.from({ length: lines.length - 1 }, (_, i) => String(i + 1));
+    assert.deepEqual(lines, [...all, "the end"]);
+    assert.equal((await tab.texts("[data-lines]"))[0], `${lines.length.toLocaleString("en")} lines`);
+    await tab.shows(".row", `${lines.length}the end`);
+  });
+}

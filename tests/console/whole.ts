@@ -1,0 +1,187 @@
+// The console as a whole: who gets in, sandboxes, tokens, keys, and people who see or hear otherwise.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { AxeResults, RunOptions } from "axe-core";
+import { Sandbox } from "shoreline";
+import { pageToken } from "shoreline/local";
+import { run, type Session } from "./session.js";
+
+const axe = readFileSync(createRequire(join(process.cwd(), "x")).resolve("axe-core/axe.min.js"), "utf8");
+
+export function whole(session: Session): void {
+  session.test("opens by its link once, and stays in its tab", async (t, tab) => {
+    assert.equal(new URL(tab.page.url()).hash, "");
+    await tab.shot("empty");
+    await tab.page.reload();
+    await tab.shows(".connection", "Connected");
+    const other = await session.browser.newPage();
+    t.after(() => other.close());
+    await other.goto(tab.page.url());
+    const said = () => other.evaluate(() => document.querySelector("#console")?.textContent, undefined);
+    await tab.eventually("the other tab is refused", async () =>
+      ((await said()) ?? "").includes("good once"),
+    );
+  });
+
+  session.test("makes a sandbox, suspends, resumes and terminates it", async (t, tab) => {
+    t.after(() => Sandbox.terminate("made", { apiUrl: session.server.url, apiKey: session.server.apiKey }));
+    await tab.fill("Name of a new sandbox", "made");
+    await tab.click("button", "New");
+    await tab.shows("h2", "made");
+    await tab.click("button", "Suspend");
+    await tab.shows(".about .status", "suspended");
+    await tab.shows(".empty", "It is suspended");
+    // Looking at it does not wake it: the list that has another one is of a later look.
+    const other = await Sandbox.create({
+      apiUrl: session.server.url,
+      apiKey: session.server.apiKey,
+      name: "another",
+    });
+    t.after(() => other.terminate());
+    await tab.shows(".sandboxes", "another");
+    const made = await Sandbox.connect("made", { apiUrl: session.server.url, apiKey: session.server.apiKey });
+    assert.equal(await made.status(), "suspended");
+    await tab.shows(".about .status", "suspended");
+    await tab.click("button", "Resume");
+    await tab.shows(".about .status", "running");
+    await tab.click("button", "Terminate");
+    await tab.click("button", "Terminate it for good?");
+    await tab.shows(".empty", "It has ended");
+    await tab.fill("Name of a new sandbox", "not a name!");
+    await tab.click("button", "New");
+    await tab.shows("[role=alert]", "Making the sandbox failed: ");
+    await tab.click("button", "Dismiss");
+    await tab.eventually(
+      "the failure is put away",
+      async () => (await tab.texts("[role=alert]")).length === 0,
+    );
+  });
+
+  session.test("gets another token when the server no longer knows its own", async (t, tab) => {
+    await session.inSandbox(t, tab, "renewed");
+    // So many live at the same time: the page's own is forgotten, and so is its origin.
+    const other = { apiUrl: session.server.url, apiKey: session.server.apiKey, origin: "http://127.0.0.1:1" };
+    for (let i = 0; i < 256; i++) await pageToken(other);
+    await tab.shows(".connection", "Connection lost");
+    await tab.shows(".connection", "Connected");
+    await run(tab, "echo renewed");
+    await tab.shows(".row", "1renewed");
+    await tab.shows(".connection", "Connected");
+  });
+
+  session.test("is used by the keyboard alone", async (t, tab) => {
+    await session.inSandbox(t, tab, "keys");
+    const { keyboard } = tab.page;
+    await keyboard.press("r");
+    assert.equal(await tab.focused(), "Command");
+    await keyboard.type("seq 1 300");
+    await keyboard.press("Enter");
+    await tab.shows(".detail .status", "exit code 0");
+    // Letters are letters where one types.
+    await keyboard.type("s2/");
+    assert.equal(await tab.focused(), "Command");
+    await keyboard.press("Tab");
+    await keyboard.press("/");
+    assert.equal(await tab.focused(), "Search the output");
+    await keyboard.type("299");
+    await tab.shows(".count", "1 of 1");
+    await keyboard.press("Tab");
+    await keyboard.press("f");
+    await tab.eventually("it follows", () => tab.sees("button", "Pause"));
+    await keyboard.press("s");
+    await tab.eventually("the sandbox has the focus", async () => (await tab.focused()).startsWith("keys"));
+    await keyboard.press("2");
+    await tab.shows("[role=tab][aria-selected=true]", "Terminal");
+    await keyboard.press("?");
+    await tab.shows("dialog[open]", "Single keys are shortcuts");
+    await tab.shot("help");
+    await keyboard.press("Escape");
+    await tab.eventually("the help is closed", async () => (await tab.texts("dialog[open]")).length === 0);
+    await tab.click("tab", "Terminal");
+    await keyboard.press("ArrowRight");
+    await tab.shows("[role=tab][aria-selected=true]", "Files");
+    assert.equal(await tab.focused(), "Files");
+    await keyboard.press("ArrowLeft");
+    await tab.click("button", "New terminal");
+    await tab.shows(".hint", "connected");
+    // A terminal has every key but the one that leaves it.
+    await keyboard.press("Tab");
+    assert.equal(await tab.focused(), "Terminal input");
+    await keyboard.down("Control");
+    await keyboard.down("Shift");
+    await keyboard.press("ArrowUp");
+    await keyboard.up("Shift");
+    await keyboard.up("Control");
+    assert.equal(await tab.focused(), "Terminal");
+  });
+
+  session.test("is clean for assistive technology, light and dark, wide and on a phone", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "clean");
+    await sandbox.writeFile("a.txt", "text");
+    const script =
+      'for c in 30 31 32 33 34 35 36 37 90 91 92 93 94 95 96 97; do printf "\\033[${c}mcolour $c\\033[7mreversed\\033[0m \\033[$((c+10))mbehind\\033[0m\\n"; done; echo to stderr >&2';
+    await run(tab, script);
+    await tab.shows(".told", "complete");
+    const check = async (what: string) => {
+      const found = await tab.page.evaluate(runAxe, axe);
+      assert.deepEqual(found, [], what);
+      const wide = await tab.page.evaluate(
+        () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+        undefined,
+      );
+      assert.equal(wide, false, `${what}: wider than the page`);
+    };
+    for (const [width, height] of [
+      [1200, 760],
+      [375, 667],
+    ] as const) {
+      await tab.page.resize(width, height);
+      for (const theme of ["light", "dark"]) {
+        while (!(await tab.sees("button", `Colours: ${theme}`))) await tab.click("button", "Colours: …");
+        for (const view of ["Processes", "Terminal", "Files"]) {
+          await tab.click("tab", view);
+          if (
+            view === "Terminal" &&
+            (await tab.sees("button", "New terminal")) &&
+            !(await tab.sees("button", "End"))
+          ) {
+            await tab.click("button", "New terminal");
+            await tab.shows(".hint", "connected");
+          }
+          if (view === "Files") await tab.shows("td", "a.txt");
+          if (view === "Processes") await tab.shows(".row", "to stderr");
+          await check(`${view}, ${theme}, ${width} wide`);
+          await tab.shot(`${view.toLowerCase()}-${theme}-${width}`);
+        }
+      }
+    }
+    await tab.click("button", "☰ Sandboxes");
+    await tab.shows(".sandboxes", "clean");
+    await check("the list on a phone");
+    await tab.shot("list-phone");
+    await tab.click("button", "clean…");
+    await tab.click("tab", "Processes");
+    await tab.click("button", "← Processes");
+    await tab.shows(".list", "exit code 0");
+    await check("the processes on a phone");
+    await tab.shot("processes-phone");
+  });
+}
+
+/** In the page: what axe-core finds wrong. */
+async function runAxe(source: string): Promise<string[]> {
+  const own = globalThis as {
+    axe?: { run: (context: Document, options: RunOptions) => Promise<AxeResults> };
+  };
+  // What a driver evaluates may do what the page's policy forbids the page.
+  if (!own.axe) (0, eval)(source);
+  const result = await own.axe?.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  });
+  return (result?.violations ?? []).map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary ?? ""}`).join("; ")}`,
+  );
+}
