@@ -59,6 +59,58 @@ export function whole(session: Session): void {
     );
   });
 
+  session.test("is put on a page, taken off it, and put there again", async (t, tab) => {
+    const { url: apiUrl, apiKey } = session.server;
+    const mounted = (work: "mount" | "close") =>
+      tab.page.evaluate(
+        async ({ module, work: asked, options }) => {
+          const own = globalThis as { asked?: number; shown?: { close: () => void } };
+          const { mountConsole } = (await import(module)) as typeof import("shoreline/console");
+          if (asked === "close") {
+            own.shown?.close();
+            own.shown?.close();
+            return own.asked;
+          }
+          const place =
+            document.getElementById("place") ?? document.body.appendChild(document.createElement("div"));
+          place.id = "place";
+          own.asked = 0;
+          const counted = (input: string, init?: RequestInit) => {
+            own.asked = (own.asked ?? 0) + 1;
+            return fetch(input, init);
+          };
+          own.shown = mountConsole(place, { ...options, fetch: counted });
+          let error = "";
+          try {
+            mountConsole(place, options);
+          } catch (thrown) {
+            error = String(thrown);
+          }
+          return error;
+        },
+        { module: "/console/index.js", work, options: { apiUrl, apiKey } },
+      );
+    const connected = () =>
+      tab.page.evaluate(
+        () => document.querySelector("#place")?.shadowRoot?.querySelector(".connection")?.textContent,
+        undefined,
+      );
+    for (let i = 0; i < 2; i++) {
+      assert.match(String(await mounted("mount")), /^TypeError: the element has content/);
+      await tab.eventually("it is connected", async () => (await connected()) === "Connected");
+      const before = await mounted("close");
+      assert.equal(await connected(), undefined);
+      // The other one on the page goes on asking.
+      const later = await Sandbox.create({ apiUrl, apiKey, name: `later-${i}` });
+      t.after(() => later.terminate());
+      await tab.shows(".sandboxes", `later-${i}`);
+      const next = await Sandbox.create({ apiUrl, apiKey, name: `next-${i}` });
+      t.after(() => next.terminate());
+      await tab.shows(".sandboxes", `next-${i}`);
+      assert.equal(await mounted("close"), before);
+    }
+  });
+
   session.test("gets another token when the server no longer knows its own", async (t, tab) => {
     await session.inSandbox(t, tab, "renewed");
     // So many live at the same time: the page's own is forgotten, and so is its origin.
