@@ -194,7 +194,7 @@ export class Model {
     // Meanwhile another may have been chosen.
     if (this.selected.value !== info.sandboxId) return;
     inside.processes.value = processes;
-    inside.terminals.value = terminals.filter(({ isAlive }) => isAlive);
+    inside.terminals.value = terminals;
     this.inside.value = inside;
   }
 }

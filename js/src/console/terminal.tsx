@@ -1,9 +1,9 @@
 // Terminals: those that were opened on this page stay, whatever becomes of the connection or of the page.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Screen } from "@xterm/xterm";
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Pty } from "shoreline";
+import type { Pty, PtyInfo } from "shoreline";
 import { FOREVER, type Inside, messageOf, type Model } from "./model.js";
 import { Check, Confirm, time } from "./parts.js";
 import { ofBrowser, ofTab } from "./store.js";
@@ -31,9 +31,22 @@ const keepToken = (session: string, token: string | undefined) => {
 
 export function Terminals({ model, inside }: { model: Model; inside: Inside }) {
   const chosen = useSignal<string | undefined>(undefined);
+  /** Those of this page. One that has ended stays until it is closed, also when the server has forgotten it. */
+  const known = useSignal<PtyInfo[]>([]);
   const all = inside.terminals.value;
-  const mine = all.filter(({ sessionId }) => tokenOf(sessionId) !== undefined);
+  useSignalEffect(() => {
+    const listed = inside.terminals.value.filter(({ sessionId }) => tokenOf(sessionId) !== undefined);
+    const gone = known.peek().filter((each) => listed.every(({ sessionId }) => sessionId !== each.sessionId));
+    known.value = [...gone, ...listed];
+  });
+  const mine = known.value;
   const session = mine.find(({ sessionId }) => sessionId === chosen.value) ?? mine.at(-1);
+  const isAlive = (id: string) => all.some((each) => each.sessionId === id && each.isAlive);
+  const elsewhere = all.filter((each) => each.isAlive && tokenOf(each.sessionId) === undefined).length;
+  const close = (id: string) => {
+    keepToken(id, undefined);
+    known.value = known.value.filter(({ sessionId }) => sessionId !== id);
+  };
   const open = () =>
     model.act("Opening a terminal failed", async () => {
       const pty = await inside.sandbox.createPty({
@@ -43,7 +56,7 @@ export function Terminals({ model, inside }: { model: Model; inside: Inside }) {
       });
       keepToken(pty.sessionId, pty.token);
       pty.disconnect();
-      inside.terminals.value = (await inside.sandbox.listPtys()).filter(({ isAlive }) => isAlive);
+      inside.terminals.value = await inside.sandbox.listPtys();
       chosen.value = pty.sessionId;
     });
   return (
@@ -63,19 +76,34 @@ export function Terminals({ model, inside }: { model: Model; inside: Inside }) {
             }}
           >
             Terminal {i + 1}
+            {!isAlive(sessionId) && " (ended)"}
           </button>
         ))}
-        {session && (
+        {session && isAlive(session.sessionId) && (
           <Confirm
             key={session.sessionId}
             label="End"
             sure="End it for good?"
-            onConfirm={() => void model.act("It was not ended", () => inside.sandbox.killPty(session.sessionId))}
+            onConfirm={() =>
+              void model
+                .act("Ending it failed", () => inside.sandbox.killPty(session.sessionId))
+                .then((ended) => {
+                  if (ended) close(session.sessionId);
+                })
+            }
           />
         )}
-        {all.length > mine.length && (
-          <span class="told">{all.length - mine.length} opened elsewhere: only there can they be seen</span>
+        {session && !isAlive(session.sessionId) && (
+          <button
+            type="button"
+            onClick={() => {
+              close(session.sessionId);
+            }}
+          >
+            Close
+          </button>
         )}
+        {elsewhere > 0 && <span class="told">{elsewhere} opened elsewhere: only there can they be seen</span>}
       </div>
       {session ? (
         <View key={session.sessionId} model={model} inside={inside} session={session.sessionId} />
@@ -194,7 +222,6 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       state.value = "connected";
       resize();
       const code = await pty.wait();
-      keepToken(session, undefined);
       over(code === -1 ? "ended by a signal" : `ended with exit code ${code}`);
     };
     attach().catch(lost);
