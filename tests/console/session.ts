@@ -47,6 +47,8 @@ export class Session {
     const { url: apiUrl, apiKey } = this.server;
     const sandbox = await Sandbox.create({ apiUrl, apiKey, name });
     t.after(() => sandbox.terminate());
+    // A page that is seen again looks at once.
+    await tab.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")), undefined);
     await tab.click("button", `${name}…`);
     await tab.shows("h2", name);
     await tab.shows("[role=tab]", "Files");
