@@ -67,13 +67,13 @@ export function inside(session: Session): void {
     await tab.click("tab", "Terminal");
     await tab.click("button", "New terminal");
     await tab.shows(".hint", "connected");
-    await tab.page.keyboard.type("seq -f '%020.0f' 1 250000; echo $((6 * 7)) is the end\n");
+    await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo $((6 * 7)) is the end\n");
     await tab.shows(".xterm-rows", "42 is the end");
     await tab.shows("[role=alert]", /^[\d,]+ bytes of this terminal's output can no longer be had/);
     await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
     await tab.shows(".xterm-rows", "49 is typed");
     // Its end is told though it comes while the terminal is left.
-    await tab.page.keyboard.type("seq -f '%020.0f' 1 250000; exit 5\n");
+    await tab.page.keyboard.type("seq -f '%020.0f' 1 600000; exit 5\n");
     await tab.shows(".xterm-rows", "ended with exit code 5");
   });
 
