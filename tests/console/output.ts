@@ -165,6 +165,17 @@ export function output(session: Session): void {
     });
   });
 
+  session.test("says that output reconnects as long as it does, though nothing comes", async (t, tab) => {
+    await session.inSandbox(t, tab, "quiet");
+    await run(tab, "echo quiet; sleep 1000");
+    await tab.shows(".row", "1quiet");
+    await session.way.cut();
+    await tab.shows(".told", "reconnecting");
+    await session.way.mend();
+    await tab.shows(".connection", "Connected");
+    await tab.shows(".told", /^1 line$/);
+  });
+
   session.test("loses no line while the connection is lost", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "healed");
     await run(tab, "i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i; sleep 0.002; done; echo the end");

@@ -92,11 +92,7 @@ async function listen(server: Server, wanted: number): Promise<string> {
 
 /** Opens a link where people look at pages; who has no such place has the link. */
 function open(link: string): void {
-  const [command, ...args] = { darwin: ["open"], win32: ["rundll32", "url.dll,FileProtocolHandler"] }[
-    process.platform as string
-  ] ?? ["xdg-open"];
-  if (command === undefined) return;
-  spawn(command, [...args, link], { stdio: "ignore", detached: true })
+  spawn(process.platform === "darwin" ? "open" : "xdg-open", [link], { stdio: "ignore", detached: true })
     .on("error", () => undefined)
     .unref();
 }

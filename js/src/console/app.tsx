@@ -41,7 +41,7 @@ export function App({ model }: { model: Model }) {
       onKeyDown={(event) => {
         if (!root.current || !shortcut(event)) return;
         if (event.key === "?") help.value = true;
-        else if ("123".includes(event.key)) tab.value = TABS[Number(event.key) - 1]?.id ?? tab.value;
+        else if (/^[1-3]$/.test(event.key)) tab.value = TABS[Number(event.key) - 1]?.id ?? tab.value;
         else if (event.key === "f") root.current.querySelector<HTMLElement>('[data-key="follow"]')?.click();
         else if (event.key === "s") {
           listed.value = true;
@@ -110,7 +110,7 @@ function Connection({ model }: { model: Model }) {
   return (
     <div class={`connection ${link.state}`}>
       <span class="dot" aria-hidden="true" />
-      <span role="status" data-link={link.state}>
+      <span role="status">
         {said[link.state]}
       </span>
       {"message" in link && (

@@ -17,6 +17,12 @@ interface Opened {
   whole: boolean;
 }
 
+/** A file for a directory, whichever is shown by then. */
+interface Upload {
+  directory: string;
+  file: File;
+}
+
 const join = (directory: string, name: string) => `${directory.replace(/\/$/, "")}/${name}`;
 
 /** Above the sandbox's own directory nothing can be named from it. */
@@ -33,8 +39,8 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
   const shown = useSignal<{ path: string; entries: DirectoryEntry[] } | undefined>(undefined);
   const opened = useSignal<Opened | undefined>(undefined);
   const transfer = useSignal<string | undefined>(undefined);
-  /** Files that would replace others. */
-  const asked = useSignal<File[]>([]);
+  /** What would replace others, and where. */
+  const asked = useSignal<Upload[]>([]);
   const input = useRef<HTMLInputElement>(null);
 
   const list = (directory: string) =>
@@ -62,10 +68,9 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
     }).finally(() => {
       transfer.value = undefined;
     });
-  const put = async (files: File[]) => {
-    const directory = shown.value?.path ?? "/";
-    for (const file of files) {
-      const done = await model.act(`${file.name} was not uploaded`, () =>
+  const put = async (uploads: Upload[]) => {
+    for (const { directory, file } of uploads) {
+      const done = await model.act(`Uploading ${file.name} failed`, () =>
         sandbox.writeFile(join(directory, file.name), file, {
           onProgress: ({ transferred }) => {
             transfer.value = `Uploading ${file.name}: ${size(transferred)} of ${size(file.size)}`;
@@ -75,12 +80,17 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
       if (done) model.say(`${file.name} was uploaded.`);
     }
     transfer.value = undefined;
-    await list(directory);
+    await list(shown.value?.path ?? ".");
   };
   const upload = async (files: File[]) => {
+    const directory = shown.value?.path;
+    // What is there now, not what was there when it was listed.
+    if (directory === undefined || !(await list(directory))) return;
     const names = new Set(shown.value?.entries.map(({ name }) => name));
-    asked.value = files.filter(({ name }) => names.has(name));
-    await put(files.filter(({ name }) => !names.has(name)));
+    const uploads = files.map((file) => ({ directory, file }));
+    const isThere = ({ file }: Upload) => names.has(file.name);
+    asked.value = [...asked.value, ...uploads.filter(isThere)];
+    await put(uploads.filter((each) => !isThere(each)));
   };
 
   const up = parentOf(shown.value?.path ?? ".");
@@ -140,14 +150,14 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
         )}
         {asked.value.length > 0 && (
           <p class="ask" role="alertdialog" aria-label="Replace files">
-            {asked.value.map(({ name }) => name).join(", ")} {asked.value.length === 1 ? "is" : "are"} there already.{" "}
+            {asked.value.map(({ file }) => file.name).join(", ")} {asked.value.length === 1 ? "is" : "are"} there already.{" "}
             <button
               type="button"
               class="danger"
               onClick={() => {
-                const files = asked.value;
+                const uploads = asked.value;
                 asked.value = [];
-                void put(files);
+                void put(uploads);
               }}
             >
               Replace

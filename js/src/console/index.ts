@@ -32,7 +32,7 @@ export interface MountedConsole {
  *
  * A page should not have the API key: `apiKey` is best a function that fetches a short-lived token.
  *
- * @throws {TypeError} The element has a shadow root already, or can have none.
+ * @throws {TypeError} The element's shadow root has content, for example another console.
  */
 export function mountConsole(element: HTMLElement, options: ClientOptions = {}): MountedConsole {
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });

@@ -101,7 +101,7 @@ export class Model {
     this.notice.value = { text, failed: true };
   }
 
-  select(id: string | undefined): void {
+  select(id: string): void {
     if (id === this.selected.value) return;
     this.selected.value = id;
     this.inside.value = undefined;

@@ -9,7 +9,7 @@ export interface Line {
 }
 
 /** What is kept: older lines are let go, which is said. */
-export const MOST_LINES = 100_000;
+const MOST_LINES = 100_000;
 const MOST_CHARACTERS = 64 * 1024 * 1024;
 /** So many more are let go at a time, since each time moves those that stay. */
 const SLACK = 10_000;

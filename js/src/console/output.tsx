@@ -120,7 +120,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
         >
           Save
         </button>
-        <Told follower={follower} />
+        <Told model={model} follower={follower} />
       </div>
       <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} label={`Output of ${process.command}`} />
     </div>
@@ -128,7 +128,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
 }
 
 /** How the output comes, and how much there is. */
-function Told({ follower }: { follower: Follower }) {
+function Told({ model, follower }: { model: Model; follower: Follower }) {
   const end = follower.end.value;
   const { dropped } = follower.buffer;
   const following = follower.following.value;
@@ -138,7 +138,8 @@ function Told({ follower }: { follower: Follower }) {
         {end.toLocaleString("en")} {end === 1 ? "line" : "lines"}
         {dropped > 0 && `, the first ${dropped.toLocaleString("en")} no longer shown (Save has them)`}
       </span>
-      {following.state === "again" && <span class="warn"> · reconnecting</span>}
+      {/* Nothing tells that a stream is back which has nothing to say. */}
+      {following.state === "again" && model.link.value.state !== "online" && <span class="warn"> · reconnecting</span>}
       {following.state === "ended" && <span> · complete</span>}
       {following.state === "failed" && (
         <span class="warn" role="alert">

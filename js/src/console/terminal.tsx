@@ -175,10 +175,13 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
     dark.addEventListener("change", colour);
     element.addEventListener("themechange", colour);
     const type = async (data: string | Uint8Array) => {
-      await attached;
-      await pty?.sendInput(data).catch((error: unknown) => {
+      try {
+        await connected;
+        await attached;
+        await pty?.sendInput(data);
+      } catch (error) {
         model.fail("What was typed may be lost", error);
-      });
+      }
     };
     let waiting = 0;
     /** Shows what comes. Who writes faster than that is left for as long as it takes: a terminal has no other brake. */
@@ -207,18 +210,19 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       terminal.options.disableStdin = true;
       model.refresh();
     };
+    const connected = inside.sandbox.connectPty(session, token, {
+      signal: abort.signal,
+      reattach: FOREVER,
+      onData: show,
+      onReattach: ({ lostBytes }) => {
+        if (lostBytes === 0) return;
+        missing += lostBytes ?? NaN;
+        const count = Number.isNaN(missing) ? "Some" : `${missing.toLocaleString("en")} bytes`;
+        model.warn(`${count} of this terminal's output can no longer be had.`);
+      },
+    });
     const attach = async () => {
-      pty = await inside.sandbox.connectPty(session, token, {
-        signal: abort.signal,
-        reattach: FOREVER,
-        onData: show,
-        onReattach: ({ lostBytes }) => {
-          if (lostBytes === 0) return;
-          missing += lostBytes ?? NaN;
-          const count = Number.isNaN(missing) ? "Some" : `${missing.toLocaleString("en")} bytes`;
-          model.warn(`${count} of this terminal's output can no longer be had.`);
-        },
-      });
+      pty = await connected;
       state.value = "connected";
       resize();
       const code = await pty.wait();
@@ -236,7 +240,7 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
   }, [session, inside.sandbox]);
   return (
     <>
-      <div class="screen" ref={place} data-state={state.value} />
+      <div class="screen" ref={place} />
       <div class="keys" role="toolbar" aria-label="Keys">
         {KEYS.map(([label, data]) => (
           <button
