@@ -8,7 +8,9 @@ mod limits;
 mod log;
 mod process;
 mod pty;
+mod random;
 mod sandbox;
+mod wire;
 
 use clap::Parser;
 use isolation::{Isolation, Wanted};
@@ -104,7 +106,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the key must not be empty"));
         }
         Some(key) => key,
-        None => new_token()?,
+        None => random::token()?,
     };
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -204,19 +206,4 @@ fn stop_asked(until_stdin_closes: bool) -> io::Result<impl Future<Output = ()>> 
             () = stdin => {}
         }
     })
-}
-
-/// Bytes that cannot be guessed.
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
-}
-
-fn new_token() -> io::Result<String> {
-    Ok(format!("sl_{}", hex(random::<24>()?)))
-}
-
-fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
 }

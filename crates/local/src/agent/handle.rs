@@ -3,14 +3,15 @@
 use super::message::{Asked, Exited, FileRequest, How, Inbox, Request, Spawn, Told, encode, send};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fd::{AsFd as _, OwnedFd};
 use shoreline_protocol::error::ServerCode;
 use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -56,7 +57,7 @@ pub(crate) struct Spawned {
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock()
 }
 
 impl Agent {

@@ -239,7 +239,7 @@ fn within<T>(ways: &[OwnedFd], work: impl FnOnce() -> Result<T>) -> Result<T> {
 fn take_processors(count: usize) -> io::Result<()> {
     let there = sched_getaffinity(None)?;
     let there: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| there.is_set(*cpu)).collect();
-    let [first] = crate::random::<1>()?;
+    let [first] = crate::random::bytes::<1>()?;
     let mut taken = CpuSet::new();
     for cpu in there.iter().cycle().skip(usize::from(first)).take(count.min(there.len())) {
         taken.set(*cpu);

@@ -2,6 +2,7 @@
 //! attached to the first byte. Neither trusts the other with more than its bounds, since a process in
 //! the sandbox may have taken over the agent.
 
+use crate::wire::process::User;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -10,7 +11,6 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::limits::REQUEST_BYTES;
-use shoreline_protocol::wire::process::User;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;

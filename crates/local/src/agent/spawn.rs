@@ -3,12 +3,12 @@
 use super::message::{Size, Spawn};
 use super::place::{WORKSPACE, inside};
 use crate::error::{ApiError, Result};
+use crate::wire::process::User;
 use rustix::fd::OwnedFd;
 use rustix::process::{getgid, getuid};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::wire::process::User;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt as _;

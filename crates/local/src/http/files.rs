@@ -131,7 +131,7 @@ pub(super) async fn write(
     body: Body,
 ) -> Result<StatusCode> {
     let path = checked(query)?;
-    let mark = crate::hex(crate::random::<8>().map_err(|e| ApiError::internal(&e))?);
+    let mark = crate::random::hex(crate::random::bytes::<8>().map_err(|e| ApiError::internal(&e))?);
     let (file, _) = opened(&sandbox.agent, &path, How::Create { mark: mark.clone() }).await?;
     let unfinished =
         Unfinished { agent: sandbox.agent.clone(), path: path.clone(), mark: Some(mark.clone()) };

@@ -4,6 +4,9 @@ use super::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
 use crate::sandbox::{Direction, EndReason, Filter, Sandbox};
+use crate::wire::sandbox::{
+    CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
+};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -11,9 +14,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
-use shoreline_protocol::wire::sandbox::{
-    CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
-};
 use std::sync::Arc;
 
 pub(super) async fn create(

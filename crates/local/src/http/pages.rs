@@ -8,11 +8,12 @@ use crate::error::{ApiError, Result};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
 
@@ -29,7 +30,7 @@ pub(super) struct PageTokens(Mutex<VecDeque<PageToken>>);
 impl PageTokens {
     /// Those that live.
     fn live(&self) -> MutexGuard<'_, VecDeque<PageToken>> {
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.0.lock();
         let now = Instant::now();
         tokens.retain(|token| token.expires > now);
         tokens
@@ -77,7 +78,7 @@ pub(super) async fn create(
         return Err(ApiError::new(ServerCode::Unauthorized, text));
     }
     check(&origin, ttl_secs)?;
-    let token = crate::new_token().map_err(|error| ApiError::internal(&error))?;
+    let token = crate::random::token().map_err(|error| ApiError::internal(&error))?;
     let answer = serde_json::json!({ "token": token, "expires_in": ttl_secs });
     let expires = Instant::now() + Duration::from_secs(ttl_secs);
     app.guard.pages.add(PageToken { token, origin, expires });

@@ -5,6 +5,7 @@ use super::{App, NO_CONTENT, stream};
 use crate::error::{ApiError, Result};
 use crate::process::Process;
 use crate::sandbox::Sandbox;
+use crate::wire::process::{OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,9 +13,6 @@ use axum::response::Response;
 use rustix::process::Signal;
 use serde_json::json as object;
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::wire::process::{
-    OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode,
-};
 use std::sync::Arc;
 
 pub(super) async fn health(_: Target) -> Result<Response> {

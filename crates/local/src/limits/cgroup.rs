@@ -137,7 +137,7 @@ pub(crate) struct Group {
 impl Group {
     /// The group of one process, and the files by which the agent goes into it and back.
     pub(crate) fn unit(&self) -> io::Result<(Unit, [OwnedFd; 2])> {
-        let directory = self.directory.join(crate::hex(crate::random::<8>()?));
+        let directory = self.directory.join(crate::random::hex(crate::random::bytes::<8>()?));
         fs::create_dir(&directory)?;
         let unit = Unit { directory };
         set(&unit.directory, "memory.oom.group", "1")?;

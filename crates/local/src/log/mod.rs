@@ -8,6 +8,7 @@ mod lines;
 pub(crate) use chunk::Chunk;
 pub(crate) use lines::Lines;
 
+use parking_lot::{Mutex, MutexGuard};
 use shoreline_protocol::exit::Exit;
 use shoreline_protocol::stream::Stream;
 use std::collections::VecDeque;
@@ -15,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Bytes of a log that stay in memory while it is written.
@@ -86,7 +87,7 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Appends the events in `bytes`: whole lines, or the piece of one.

@@ -4,13 +4,14 @@ use super::{Process, Table};
 use crate::agent::Agent;
 use crate::error::{ApiError, Result};
 use crate::log::{Ended, now_ms};
-use rustix::process::Signal;
-use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::wire::process::{
+use crate::wire::process::{
     HealthCheck, HealthCheckType, HealthStatus, LastExit, ManagedInfo, ManagedStatus, Restart,
     RestartPolicy, StartRequest,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use parking_lot::{Mutex, MutexGuard};
+use rustix::process::Signal;
+use shoreline_protocol::error::ServerCode;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Notify, watch};
@@ -80,7 +81,7 @@ impl Managed {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn is_stopped(&self) -> bool {

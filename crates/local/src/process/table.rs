@@ -4,14 +4,15 @@ use super::{Managed, Process};
 use crate::agent::Agent;
 use crate::error::{ApiError, Result};
 use crate::log::Log;
+use crate::wire::process::StartRequest;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name::check_process_name;
-use shoreline_protocol::wire::process::StartRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -40,7 +41,7 @@ impl Table {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Starts a process, managed where the request says so.

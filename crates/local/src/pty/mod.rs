@@ -7,11 +7,12 @@ pub(crate) use session::{At, Session};
 
 use crate::agent::Agent;
 use crate::error::{ApiError, Result};
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an ended session is still shown.
@@ -77,7 +78,7 @@ struct Inner {
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    inner.lock().unwrap_or_else(PoisonError::into_inner)
+    inner.lock()
 }
 
 impl Sessions {

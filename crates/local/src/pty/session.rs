@@ -6,13 +6,14 @@ use crate::agent::{Agent, Exited, Size, Spawn};
 use crate::error::{ApiError, Result};
 use crate::limits::Unit;
 use crate::log::now_ms;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fd::OwnedFd;
 use rustix::process::Signal;
 use rustix::termios::{Winsize, tcsetwinsize};
 use shoreline_protocol::error::ServerCode;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -25,6 +26,9 @@ const UNATTENDED: Duration = Duration::from_secs(300);
 const HANG_UP: Duration = Duration::from_secs(5);
 /// How long after the exit output may still come.
 const LATE_OUTPUT: Duration = Duration::from_secs(1);
+
+/// What the API makes session ids of.
+const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 /// A terminal session.
 #[derive(Debug)]
@@ -94,8 +98,10 @@ impl Session {
         };
         let (terminal, output, input) = open().map_err(|e| ApiError::internal(&e))?;
         let session = Arc::new(Self {
-            id: new_id().map_err(|e| ApiError::internal(&e))?,
-            token: crate::hex(crate::random::<32>().map_err(|e| ApiError::internal(&e))?),
+            id: crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?,
+            token: crate::random::hex(
+                crate::random::bytes::<32>().map_err(|e| ApiError::internal(&e))?,
+            ),
             pid: spawned.pid,
             command,
             args,
@@ -119,7 +125,7 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Reads output until the program has exited, and ends it when asked or unattended.
@@ -298,11 +304,4 @@ async fn at(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
-}
-
-/// An id as the API has them: 21 characters of `A-Za-z0-9_-`.
-fn new_id() -> io::Result<String> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-    let bytes = crate::random::<21>()?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 64)])).collect())
 }

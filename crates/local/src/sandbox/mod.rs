@@ -12,11 +12,12 @@ use crate::limits::{Enforcement, Limits};
 use crate::log::now_ms;
 use crate::process::Table;
 use crate::pty::Sessions;
-use shoreline_protocol::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
+use crate::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
+use parking_lot::{Mutex, MutexGuard};
 use state::State;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::{Notify, oneshot};
 
@@ -110,7 +111,7 @@ impl Sandbox {
     }
 
     pub(super) fn settings_locked(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.settings.lock()
     }
 
     pub(crate) fn settings(&self) -> Settings {

@@ -4,14 +4,18 @@ use super::{EndReason, Sandbox, Settings};
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::Enforcement;
+use crate::wire::sandbox::{CreateRequest, Status};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name;
-use shoreline_protocol::wire::sandbox::{CreateRequest, Status};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tempfile::TempDir;
+
+/// What the API makes sandbox ids of.
+const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -61,7 +65,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
-        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sandboxes.lock()
     }
 
     /// Whether there is no sandbox, so that nobody would miss the server.
@@ -85,7 +89,7 @@ impl Registry {
             check_free(&sandboxes, name)?;
         }
         let sandbox = Sandbox::new(
-            new_id()?,
+            crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?,
             request,
             self.directory.path(),
             &self.isolation,
@@ -212,19 +216,4 @@ fn check_free(sandboxes: &[Arc<Sandbox>], name: &str) -> Result<()> {
         return Err(ApiError::new(ServerCode::NameTaken, text));
     }
     Ok(())
-}
-
-/// An id as the API has them: 21 characters of `0-9a-z`.
-fn new_id() -> Result<String> {
-    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut id = String::with_capacity(21);
-    while id.len() < 21 {
-        for byte in crate::random::<32>().map_err(|e| ApiError::internal(&e))? {
-            // 252 is the largest multiple of 36: beyond it some letters would come more often.
-            if byte < 252 && id.len() < 21 {
-                id.push(char::from(LETTERS[usize::from(byte % 36)]));
-            }
-        }
-    }
-    Ok(id)
 }

@@ -3,8 +3,9 @@
 use super::Sandbox;
 use crate::error::{ApiError, Result};
 use crate::log::now_ms;
+use parking_lot::MutexGuard;
 use shoreline_protocol::error::ServerCode;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -45,7 +46,7 @@ impl EndReason {
 
 impl Sandbox {
     pub(super) fn state_locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn ended(&self) -> Option<Ended> {
@@ -131,7 +132,7 @@ impl Sandbox {
         self.woken.notify_one();
         tokio::join!(self.processes.close(), self.terminals.close());
         self.agent.close().await;
-        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let directory = self.directory.lock().take();
         let removed = tokio::task::spawn_blocking(move || directory.map(TempDir::close));
         if let Ok(Some(Err(error))) = removed.await {
             eprintln!(

@@ -1,16 +1,13 @@
 //! Processes (protocol, section 6).
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
-
-use crate::exit::Reason;
 use serde::{Deserialize, Serialize};
+use shoreline_protocol::exit::Reason;
+use std::collections::BTreeMap;
 
 /// What standard input is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StdinMode {
+pub(crate) enum StdinMode {
     /// Empty.
     #[default]
     Closed,
@@ -21,7 +18,7 @@ pub enum StdinMode {
 /// What becomes of an output stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OutputMode {
+pub(crate) enum OutputMode {
     /// It is logged.
     #[default]
     Capture,
@@ -32,7 +29,7 @@ pub enum OutputMode {
 /// Who a process runs as.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
-pub enum User {
+pub(crate) enum User {
     /// `name`, `uid` or `uid:gid`.
     Text(String),
     /// By parts.
@@ -51,49 +48,48 @@ pub enum User {
 
 /// The body of a start, and with `timeout` of a run.
 #[derive(Clone, Debug, Deserialize)]
-pub struct StartRequest {
+pub(crate) struct StartRequest {
     /// The executable.
-    pub command: String,
+    pub(crate) command: String,
     /// Its arguments.
     #[serde(default)]
-    pub args: Vec<String>,
+    pub(crate) args: Vec<String>,
     /// Added to the environment.
     #[serde(default)]
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     /// Where it starts.
     #[serde(default)]
-    pub working_dir: Option<String>,
+    pub(crate) working_dir: Option<String>,
     /// Standard input.
     #[serde(default)]
-    pub stdin_mode: StdinMode,
+    pub(crate) stdin_mode: StdinMode,
     /// Standard output.
     #[serde(default)]
-    pub stdout_mode: OutputMode,
+    pub(crate) stdout_mode: OutputMode,
     /// Standard error.
     #[serde(default)]
-    pub stderr_mode: OutputMode,
+    pub(crate) stderr_mode: OutputMode,
     /// Who it runs as.
     #[serde(default)]
-    pub user: Option<User>,
+    pub(crate) user: Option<User>,
     /// Seconds after which a run is killed.
     #[serde(default)]
-    pub timeout: Option<f64>,
+    pub(crate) timeout: Option<f64>,
     /// Makes it a managed process with this address.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Makes it a managed process that is started again.
     #[serde(default)]
-    pub restart: Option<RestartPolicy>,
+    pub(crate) restart: Option<RestartPolicy>,
     /// Makes it a managed process whose health is watched.
     #[serde(default)]
-    pub health_check: Option<HealthCheck>,
+    pub(crate) health_check: Option<HealthCheck>,
 }
 
 /// When a managed process is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Restart {
+pub(crate) enum Restart {
     Never,
     #[default]
     OnFailure,
@@ -103,15 +99,15 @@ pub enum Restart {
 /// How a managed process is started again (protocol, 6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub struct RestartPolicy {
+pub(crate) struct RestartPolicy {
     /// When.
-    pub policy: Restart,
+    pub(crate) policy: Restart,
     /// How often at the most; nothing is without end.
-    pub max_restarts: Option<u32>,
+    pub(crate) max_restarts: Option<u32>,
     /// The first wait, which doubles.
-    pub initial_backoff_ms: u64,
+    pub(crate) initial_backoff_ms: u64,
     /// The longest wait.
-    pub max_backoff_ms: u64,
+    pub(crate) max_backoff_ms: u64,
 }
 
 impl Default for RestartPolicy {
@@ -128,7 +124,7 @@ impl Default for RestartPolicy {
 /// What is asked of a managed process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HealthCheckType {
+pub(crate) enum HealthCheckType {
     /// An HTTP request, which is answered with 200 to 399.
     Http,
     /// A connection.
@@ -137,26 +133,26 @@ pub enum HealthCheckType {
 
 /// How the health of a managed process is watched (protocol, 6.4).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct HealthCheck {
+pub(crate) struct HealthCheck {
     /// What is asked.
-    pub r#type: HealthCheckType,
+    pub(crate) r#type: HealthCheckType,
     /// The port inside.
-    pub port: u16,
+    pub(crate) port: u16,
     /// For HTTP; nothing is `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Before the first check.
     #[serde(default = "default_initial_delay")]
-    pub initial_delay_ms: u64,
+    pub(crate) initial_delay_ms: u64,
     /// Between checks.
     #[serde(default = "default_interval")]
-    pub interval_ms: u64,
+    pub(crate) interval_ms: u64,
     /// For one check.
     #[serde(default = "default_timeout")]
-    pub timeout_ms: u64,
+    pub(crate) timeout_ms: u64,
     /// Failures in a row that make it unhealthy.
     #[serde(default = "default_threshold")]
-    pub failure_threshold: u32,
+    pub(crate) failure_threshold: u32,
 }
 
 const fn default_initial_delay() -> u64 {
@@ -178,8 +174,7 @@ const fn default_threshold() -> u32 {
 /// What supervision is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum ManagedStatus {
+pub(crate) enum ManagedStatus {
     Starting,
     Running,
     BackingOff,
@@ -189,8 +184,7 @@ pub enum ManagedStatus {
 /// What the health check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum HealthStatus {
+pub(crate) enum HealthStatus {
     Disabled,
     Starting,
     Healthy,
@@ -199,38 +193,35 @@ pub enum HealthStatus {
 
 /// How a managed process ended before.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct LastExit {
-    pub exit_code: Option<i32>,
-    pub signal: Option<i32>,
-    pub oom_killed: bool,
+pub(crate) struct LastExit {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) oom_killed: bool,
     /// Milliseconds since the epoch.
-    pub ended_at: u64,
+    pub(crate) ended_at: u64,
 }
 
 /// What supervision tells of a process.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct ManagedInfo {
-    pub id: String,
-    pub name: Option<String>,
-    pub status: ManagedStatus,
-    pub restart_count: u32,
-    pub restart: Option<RestartPolicy>,
-    pub health_check: Option<HealthCheck>,
-    pub health_status: HealthStatus,
-    pub consecutive_health_failures: u32,
-    pub last_exit: Option<LastExit>,
-    pub last_error: Option<String>,
+pub(crate) struct ManagedInfo {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) status: ManagedStatus,
+    pub(crate) restart_count: u32,
+    pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) health_status: HealthStatus,
+    pub(crate) consecutive_health_failures: u32,
+    pub(crate) last_exit: Option<LastExit>,
+    pub(crate) last_error: Option<String>,
     /// Milliseconds since the epoch.
-    pub next_restart_at: Option<u64>,
+    pub(crate) next_restart_at: Option<u64>,
 }
 
 /// The state of a process, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Status {
+pub(crate) enum Status {
     Running,
     Exited,
     Signaled,
@@ -239,46 +230,35 @@ pub enum Status {
 
 /// A process, as it is shown.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct ProcessInfo {
-    pub handle: u64,
-    pub pid: u32,
-    pub status: Status,
-    pub exit_code: Option<i32>,
-    pub signal: Option<i32>,
+pub(crate) struct ProcessInfo {
+    pub(crate) handle: u64,
+    pub(crate) pid: u32,
+    pub(crate) status: Status,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
     /// Beyond the public protocol, as in a run's exit event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    pub stdin_writable: bool,
-    pub command: String,
-    pub args: Vec<String>,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) stdin_writable: bool,
+    pub(crate) command: String,
+    pub(crate) args: Vec<String>,
     /// Milliseconds since the epoch.
-    pub started_at: u64,
+    pub(crate) started_at: u64,
     /// Milliseconds since the epoch.
-    pub ended_at: Option<u64>,
+    pub(crate) ended_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub managed: Option<ManagedInfo>,
+    pub(crate) managed: Option<ManagedInfo>,
 }
 
 /// The list of processes.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct ProcessList {
-    pub processes: Vec<ProcessInfo>,
+pub(crate) struct ProcessList {
+    pub(crate) processes: Vec<ProcessInfo>,
 }
 
 /// A signal to send.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct SignalRequest {
+pub(crate) struct SignalRequest {
     /// Its number.
-    pub signal: i64,
-}
-
-/// Captured output.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct OutputResponse {
-    pub pid: u32,
-    pub lines: Vec<String>,
-    pub line_count: usize,
+    pub(crate) signal: i64,
 }

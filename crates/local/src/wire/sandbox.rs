@@ -1,23 +1,21 @@
 //! Sandboxes (protocol, section 10).
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What a sandbox gets.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Resources {
+pub(crate) struct Resources {
     /// Processors.
-    pub cpus: Option<f64>,
+    pub(crate) cpus: Option<f64>,
     /// Memory, MB.
-    pub memory_mb: Option<u64>,
+    pub(crate) memory_mb: Option<u64>,
     /// Disk, MB.
     #[serde(alias = "ephemeral_disk_mb")]
-    pub disk_mb: Option<u64>,
+    pub(crate) disk_mb: Option<u64>,
     /// Whether there are to be any.
     #[serde(deserialize_with = "any")]
-    pub gpus: bool,
+    pub(crate) gpus: bool,
 }
 
 fn any<'de, D: serde::Deserializer<'de>>(list: D) -> Result<bool, D::Error> {
@@ -40,54 +38,54 @@ impl Serialize for Resources {
 /// The body of a create.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct CreateRequest {
+pub(crate) struct CreateRequest {
     /// A name makes it persistent.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The image's name.
-    pub image: Option<String>,
+    pub(crate) image: Option<String>,
     /// What it gets.
-    pub resources: Resources,
+    pub(crate) resources: Resources,
     /// Seconds until it ends.
-    pub timeout_secs: Option<u64>,
+    pub(crate) timeout_secs: Option<u64>,
     /// A snapshot to restore.
-    pub snapshot_id: Option<String>,
+    pub(crate) snapshot_id: Option<String>,
     /// What it is made after.
-    pub template_id: Option<String>,
+    pub(crate) template_id: Option<String>,
     /// Whether a request wakes it when it is suspended.
-    pub auto_resume: Option<bool>,
+    pub(crate) auto_resume: Option<bool>,
     /// Names of secrets for the environment.
-    pub secret_names: Vec<String>,
+    pub(crate) secret_names: Vec<String>,
     /// What runs at the start.
-    pub entrypoint: Vec<String>,
+    pub(crate) entrypoint: Vec<String>,
     /// Ports inside that the proxy makes reachable.
-    pub exposed_ports: Vec<u16>,
+    pub(crate) exposed_ports: Vec<u16>,
     /// Whether these want no key.
     #[serde(alias = "allow_unauthenticated_proxy_access")]
-    pub allow_unauthenticated_access: bool,
+    pub(crate) allow_unauthenticated_access: bool,
     /// What it can reach.
-    pub network: Option<NetworkPolicy>,
+    pub(crate) network: Option<NetworkPolicy>,
     /// File systems to mount.
-    pub file_systems: Vec<serde::de::IgnoredAny>,
+    pub(crate) file_systems: Vec<serde::de::IgnoredAny>,
 }
 
 /// The body of a change: what is absent stays (protocol, 10.5).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct UpdateRequest {
+pub(crate) struct UpdateRequest {
     /// Another name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// In place of those that there are.
-    pub exposed_ports: Option<Vec<u16>>,
+    pub(crate) exposed_ports: Option<Vec<u16>>,
     /// Whether these want no key.
     #[serde(alias = "allow_unauthenticated_proxy_access")]
-    pub allow_unauthenticated_access: Option<bool>,
+    pub(crate) allow_unauthenticated_access: Option<bool>,
     /// What it can reach; `null` takes every restriction away.
     #[serde(deserialize_with = "given")]
-    pub network: Option<Option<NetworkPolicy>>,
+    pub(crate) network: Option<Option<NetworkPolicy>>,
     /// What it gets.
-    pub resources: Option<serde::de::IgnoredAny>,
+    pub(crate) resources: Option<serde::de::IgnoredAny>,
     /// Whether a request wakes it when it is suspended.
-    pub auto_resume: Option<bool>,
+    pub(crate) auto_resume: Option<bool>,
 }
 
 /// Tells `null` from what is absent.
@@ -102,13 +100,13 @@ where
 /// What a sandbox can reach.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-pub struct NetworkPolicy {
+pub(crate) struct NetworkPolicy {
     /// Whether the internet can be reached.
-    pub allow_internet_access: bool,
+    pub(crate) allow_internet_access: bool,
     /// What can be.
-    pub allow_out: Vec<String>,
+    pub(crate) allow_out: Vec<String>,
     /// What cannot be.
-    pub deny_out: Vec<String>,
+    pub(crate) deny_out: Vec<String>,
 }
 
 impl Default for NetworkPolicy {
@@ -120,8 +118,7 @@ impl Default for NetworkPolicy {
 /// Its state, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Status {
+pub(crate) enum Status {
     Running,
     Suspended,
     Terminated,
@@ -129,40 +126,37 @@ pub enum Status {
 
 /// The answer to a create.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct CreateResponse {
-    pub sandbox_id: String,
-    pub status: Status,
-    pub name: Option<String>,
-    pub sandbox_url: String,
+pub(crate) struct CreateResponse {
+    pub(crate) sandbox_id: String,
+    pub(crate) status: Status,
+    pub(crate) name: Option<String>,
+    pub(crate) sandbox_url: String,
 }
 
 /// A sandbox, as it is shown.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct SandboxInfo {
-    pub id: String,
-    pub namespace: String,
-    pub status: Status,
-    pub name: Option<String>,
-    pub image: Option<String>,
-    pub resources: Resources,
-    pub timeout_secs: Option<u64>,
+pub(crate) struct SandboxInfo {
+    pub(crate) id: String,
+    pub(crate) namespace: String,
+    pub(crate) status: Status,
+    pub(crate) name: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) resources: Resources,
+    pub(crate) timeout_secs: Option<u64>,
     /// Milliseconds since the epoch.
-    pub created_at: u64,
+    pub(crate) created_at: u64,
     /// Milliseconds since the epoch.
-    pub terminated_at: Option<u64>,
-    pub termination_reason: Option<String>,
-    pub exposed_ports: Vec<u16>,
-    pub allow_unauthenticated_access: bool,
-    pub sandbox_url: Option<String>,
+    pub(crate) terminated_at: Option<u64>,
+    pub(crate) termination_reason: Option<String>,
+    pub(crate) exposed_ports: Vec<u16>,
+    pub(crate) allow_unauthenticated_access: bool,
+    pub(crate) sandbox_url: Option<String>,
 }
 
 /// A page of sandboxes.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct SandboxList {
-    pub sandboxes: Vec<SandboxInfo>,
-    pub prev_cursor: Option<String>,
-    pub next_cursor: Option<String>,
+pub(crate) struct SandboxList {
+    pub(crate) sandboxes: Vec<SandboxInfo>,
+    pub(crate) prev_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
 }
