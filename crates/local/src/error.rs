@@ -7,7 +7,7 @@ use shoreline_protocol::error::ServerCode;
 pub(crate) type Result<T> = std::result::Result<T, ApiError>;
 
 /// An error answer. Its text goes to the client: it holds no secret.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     code: ServerCode,
     text: String,
@@ -20,6 +20,10 @@ impl ApiError {
 
     pub(crate) fn into_parts(self) -> (ServerCode, String) {
         (self.code, self.text)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn internal(error: &std::io::Error) -> Self {

@@ -179,6 +179,8 @@ fn view(command: &mut Command, place: &Place, executable: &Path) {
     command.args([
         "--unshare-all",
         "--unshare-user",
+        // The agent: as the init of its namespace it cannot be killed or stopped from within (pid_namespaces(7)).
+        "--as-pid-1",
         "--uid",
         UID,
         "--gid",

@@ -1,6 +1,7 @@
 //! The local sandbox server: the public sandbox API on loopback, with real processes.
 
 mod agent;
+mod clock;
 mod error;
 mod http;
 mod isolation;
@@ -23,8 +24,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
+
+/// How long connections may take to end with the server.
+const LINGER: Duration = Duration::from_millis(300);
+/// How long the server's end waits for work that blocks.
+const BLOCKED: Duration = Duration::from_millis(100);
 
 /// Runs commands in sandboxes on this machine, over the Tensorlake sandbox API.
 #[derive(Parser)]
@@ -82,17 +88,18 @@ fn main() -> io::Result<()> {
         Some(first) if first == "agent" => {
             return agent::main(agent::Args::parse_from(std::env::args_os().skip(1)));
         }
-        Some(first) if first == agent::ON_TERMINAL => return agent::on_terminal(raw),
+        Some(first) if first == agent::LAUNCH => return agent::launch(raw),
         _ => {}
     }
     let args = Args::parse();
     open_more_files()?;
     // Before there are threads, which would be moved each for itself.
     let enforcement = Enforcement::choose(args.limits)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(args, enforcement))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(args, enforcement));
+    // A disk that does not answer must not hold up the end.
+    runtime.shutdown_timeout(BLOCKED);
+    served
 }
 
 async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
@@ -119,9 +126,9 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         asked: AtomicU64::new(0),
     });
     let stop = Arc::new(Notify::new());
-    let stopped = stop_asked(args.until_stdin_closes)?;
+    let mut stopped = Stop::new(args.until_stdin_closes)?;
     let note = if isolation.is_none() { ": commands run as this user on this machine" } else { "" };
-    let limits = app.registry.enforcement.name();
+    let limits = app.registry.enforcement().name();
     eprintln!(
         "shoreline-local: listening on {url}; limits by {limits}; isolation {}{note}",
         isolation.name()
@@ -147,13 +154,18 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     let server = tokio::spawn(server.into_future());
     let idle = until_idle(&app, args.stop_when_idle.map(Duration::from_secs));
     tokio::select! {
-        () = stopped => {}
+        () = stopped.wait() => {}
         () = idle => {}
     }
+    tokio::spawn(async move {
+        stopped.wait().await;
+        // Agents end with their sockets, and what is left of the files is removed at the next start.
+        std::process::exit(1);
+    });
     // Streams end with the processes that they follow; a connection that does not is left behind.
     app.registry.close().await;
     stop.notify_one();
-    let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
+    let _ = tokio::time::timeout(LINGER, server).await;
     Ok(())
 }
 
@@ -182,28 +194,40 @@ fn open_more_files() -> io::Result<()> {
     Ok(())
 }
 
-/// Done when the server is to stop.
-fn stop_asked(until_stdin_closes: bool) -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let (sender, closed) = tokio::sync::oneshot::channel::<()>();
-    let stdin = async move {
-        if closed.await.is_err() && !until_stdin_closes {
-            std::future::pending::<()>().await;
-        }
-    };
-    if until_stdin_closes {
-        // A thread of its own: the runtime would wait for one of its own to finish the read.
-        std::thread::spawn(move || {
-            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-            let _ = sender.send(());
+/// What asks the server to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+    stdin: Option<oneshot::Receiver<()>>,
+}
+
+impl Stop {
+    fn new(until_stdin_closes: bool) -> io::Result<Self> {
+        let stdin = until_stdin_closes.then(|| {
+            let (open, closed) = oneshot::channel();
+            // A thread of its own: the runtime would wait for one of its own to finish the read.
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+                drop(open);
+            });
+            closed
         });
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())?, stdin })
     }
-    Ok(async move {
+
+    /// Returns at the next signal, or the first time when standard input has ended.
+    async fn wait(&mut self) {
+        let stdin = async {
+            match &mut self.stdin {
+                Some(closed) => drop(closed.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = stdin => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = stdin => self.stdin = None,
         }
-    })
+    }
 }

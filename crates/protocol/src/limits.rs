@@ -89,3 +89,6 @@ pub const PAGE_TOKENS: usize = 256;
 
 /// Seconds that a token for a web page lives at the most.
 pub const PAGE_TOKEN_SECONDS: u64 = 3600;
+
+/// Seconds in which a request that writes to standard input may send nothing: other writers wait for it.
+pub const STDIN_STALL_SECONDS: u64 = 60;

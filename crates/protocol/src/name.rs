@@ -10,6 +10,7 @@ pub enum NameError {
     ProcessSlash,
     ProcessDigits,
     ProcessNul,
+    ProcessDots,
 }
 
 impl NameError {
@@ -29,6 +30,9 @@ impl NameError {
                 "a process name of digits only would be taken for a pid: add a letter"
             }
             Self::ProcessNul => "a process name must not contain a NUL character",
+            Self::ProcessDots => {
+                "a process name must not be `.` or `..`: clients remove these from a URL's path"
+            }
         }
     }
 }
@@ -82,6 +86,9 @@ pub fn check_process_name(name: &str) -> Result<(), NameError> {
         Err(NameError::ProcessSlash)
     } else if name.contains('\0') {
         Err(NameError::ProcessNul)
+    } else if matches!(name, "." | "..") {
+        // URL standard, "double-dot URL path segment"; percent-encoded ones too.
+        Err(NameError::ProcessDots)
     } else if is_pid(name) {
         Err(NameError::ProcessDigits)
     } else {
@@ -114,5 +121,8 @@ mod tests {
         assert_eq!(check_process_name("a/b"), Err(NameError::ProcessSlash));
         assert_eq!(check_process_name("12"), Err(NameError::ProcessDigits));
         assert_eq!(check_process_name("a\0"), Err(NameError::ProcessNul));
+        assert_eq!(check_process_name("."), Err(NameError::ProcessDots));
+        assert_eq!(check_process_name(".."), Err(NameError::ProcessDots));
+        assert_eq!(check_process_name("..."), Ok(()));
     }
 }

@@ -1,245 +1,184 @@
-//! The server's side of an agent.
+//! An agent as the server has it: a handle that asks it, and the host's side of its process, which needs no
+//! answer to end everything.
 
-use super::message::{Asked, Exited, FileRequest, How, Inbox, Request, Spawn, Told, encode, send};
+use super::link::{Answer, Leader, Link};
+use super::message::{Exited, FileRequest, How, Request, Spawn};
+use super::{Orphans, tree};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
-use parking_lot::{Mutex, MutexGuard};
-use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fd::OwnedFd;
 use shoreline_protocol::error::ServerCode;
-use std::collections::HashMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// How long a port may take to answer.
+/// How long a port may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long the processes of a sandbox are given to die of SIGKILL, before its agent is killed.
+const KILL: Duration = Duration::from_secs(1);
+/// How long the agent is given to die of SIGKILL.
+const REAP: Duration = Duration::from_secs(2);
 
-/// An agent that runs. Dropping it ends it and everything that it started.
+/// Asks the agent of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    /// Nothing once it was closed: an ended sandbox is still listed, and must hold nothing open.
-    socket: Mutex<Option<Arc<UnixStream>>>,
-    ids: AtomicU64,
-    /// One message at a time.
-    sending: tokio::sync::Mutex<()>,
-    waiting: Arc<Mutex<Waiting>>,
-    child: tokio::sync::Mutex<Child>,
-    /// Until it was closed.
-    group: Mutex<Option<Group>>,
+    link: Link,
+    group: Option<Arc<Group>>,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    answers: HashMap<u64, oneshot::Sender<Result<Spawned>>>,
-    exits: HashMap<u32, oneshot::Sender<Exited>>,
-    /// The agent is gone: there will be no answer.
-    closed: bool,
-}
-
-/// What came of a request.
+/// A process that was started.
 #[derive(Debug)]
 pub(crate) struct Spawned {
-    pub(crate) pid: u32,
-    /// Told when the leader has exited; an error when the agent is lost.
+    pub(crate) leader: Leader,
+    /// How the leader exited; an error when the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
-    /// A terminal's other side, or what was opened.
-    pub(crate) file: Option<OwnedFd>,
-    /// What holds a process.
+    /// The other side of its terminal.
+    pub(crate) terminal: Option<OwnedFd>,
+    /// Its control group.
     pub(crate) unit: Option<Unit>,
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock()
+/// The agent's process, owned by whoever ends the sandbox. Dropping it kills the agent.
+#[derive(Debug)]
+pub(crate) struct Host {
+    child: Child,
+    /// Whether `child` is a bubblewrap, whose only child is the agent.
+    wrapped: bool,
+    group: Option<Arc<Group>>,
+    orphans: Option<Arc<Orphans>>,
 }
 
 impl Agent {
-    /// Starts an agent with `command`, for processes in `group`; `lost` is told when it ends.
+    /// Starts an agent with `command`, for processes in `group`. Without namespaces, `orphans` takes what the
+    /// agent leaves behind. The receiver is done when the agent is lost.
     pub(crate) fn start(
         command: Command,
         group: Option<Group>,
-        lost: oneshot::Sender<()>,
-    ) -> io::Result<Self> {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let child = tokio::process::Command::from(command)
-            .kill_on_drop(true)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .spawn()?;
-        let socket = Arc::new(UnixStream::from_std(ours)?);
-        let waiting = Arc::default();
-        tokio::spawn(listen(socket.clone(), Arc::clone(&waiting), lost));
-        Ok(Self {
-            socket: Mutex::new(Some(socket)),
-            ids: AtomicU64::new(0),
-            sending: tokio::sync::Mutex::default(),
-            waiting,
-            child: tokio::sync::Mutex::new(child),
-            group: Mutex::new(group),
-        })
+        orphans: Option<Arc<Orphans>>,
+    ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
+        let (link, theirs, lost) = Link::open()?;
+        let mut command = tokio::process::Command::from(command);
+        command.kill_on_drop(true).stdin(Stdio::from(theirs)).stdout(Stdio::null());
+        let child = match &orphans {
+            Some(orphans) => orphans.start(&mut command)?,
+            None => command.spawn()?,
+        };
+        let (group, wrapped) = (group.map(Arc::new), orphans.is_none());
+        let host = Host { child, wrapped, group: group.clone(), orphans };
+        Ok((Self { link, group }, host, lost))
     }
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
     pub(crate) async fn spawn(&self, mut spawn: Spawn, mut files: Vec<OwnedFd>) -> Result<Spawned> {
-        let unit = lock(&self.group).as_ref().map(Group::unit).transpose();
+        let unit = self.group.as_ref().map(|group| group.unit()).transpose();
         let unit = unit.map_err(|e| ApiError::internal(&e))?.map(|(unit, ways)| {
             files.extend(ways);
             unit
         });
         spawn.group = unit.is_some();
-        Ok(Spawned { unit, ..self.ask(Request::Spawn(spawn), files).await? })
+        let Answer { started, file } = self.link.ask(Request::Spawn(spawn), files).await?;
+        let (leader, exited) = started.ok_or_else(|| unexpected("no process was started"))?;
+        Ok(Spawned { leader, exited, terminal: file, unit })
     }
 
     /// Does something with a path; what was opened comes back.
     pub(crate) async fn file(&self, path: &str, how: How) -> Result<Option<OwnedFd>> {
         let request = FileRequest { path: path.to_owned(), how };
-        Ok(self.ask(Request::File(request), Vec::new()).await?.file)
+        Ok(self.link.ask(Request::File(request), Vec::new()).await?.file)
     }
 
     /// Stops every process of the sandbox.
     pub(crate) async fn freeze(&self) -> Result<()> {
-        self.ask(Request::Freeze, Vec::new()).await.map(drop)
-    }
-
-    /// Lets every process of the sandbox go on.
-    pub(crate) async fn thaw(&self) -> Result<()> {
-        self.ask(Request::Thaw, Vec::new()).await.map(drop)
-    }
-
-    /// A connection to a port of the sandbox's loopback.
-    pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
-        let socket = self.ask(Request::Socket, Vec::new()).await?.file;
-        let socket =
-            socket.ok_or_else(|| ApiError::internal(&io::Error::other("no socket came")))?;
-        let socket = TcpSocket::from_std_stream(socket.into());
-        let connected = timeout(CONNECT, socket.connect((Ipv4Addr::LOCALHOST, port).into())).await;
-        match connected {
-            Ok(Ok(stream)) => Ok(stream),
-            _ => Err(ApiError::new(
-                ServerCode::ConnectionRefused,
-                format!("nothing listens on port {port} of the sandbox"),
-            )),
-        }
-    }
-
-    /// Signals a process that has not been reaped, or its group.
-    pub(crate) async fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
-        self.ask(Request::Signal { pid, signal, group }, Vec::new()).await.map(drop)
-    }
-
-    /// Kills what is left of a group whose leader has exited, and reaps it.
-    pub(crate) async fn reap(&self, pid: u32) -> Result<()> {
-        self.ask(Request::Reap { pid }, Vec::new()).await.map(drop)
-    }
-
-    async fn ask(&self, request: Request, files: Vec<OwnedFd>) -> Result<Spawned> {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let (sender, answer) = oneshot::channel();
+        if let Some(group) = &self.group
+            && group.freeze().await.is_ok()
         {
-            let mut waiting = lock(&self.waiting);
-            if waiting.closed {
-                return Err(lost());
-            }
-            waiting.answers.insert(id, sender);
+            return Ok(());
         }
-        let bytes =
-            encode(&Asked { id, request }, files.len()).map_err(|e| ApiError::internal(&e))?;
-        self.send(&bytes, &files).await.map_err(|_| lost())?;
-        drop(files);
-        answer.await.unwrap_or_else(|_| Err(lost()))
+        self.link.ask(Request::Freeze, Vec::new()).await.map(drop)
     }
 
-    async fn send(&self, mut bytes: &[u8], files: &[OwnedFd]) -> io::Result<()> {
-        let _turn = self.sending.lock().await;
-        let socket = lock(&self.socket).clone().ok_or(io::ErrorKind::NotConnected)?;
-        let mut files: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
-        while !bytes.is_empty() {
-            socket.writable().await?;
-            let sent = socket.try_io(Interest::WRITABLE, || Ok(send(&*socket, bytes, &files)?));
-            match sent {
-                Ok(count) => {
-                    bytes = bytes.get(count..).unwrap_or_default();
-                    files.clear();
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+    /// Continues every process of the sandbox, however it was stopped.
+    pub(crate) async fn thaw(&self) -> Result<()> {
+        if let Some(group) = &self.group
+            && group.thaw().map_err(|e| ApiError::internal(&e))?
+        {
+            return Ok(());
+        }
+        self.link.ask(Request::Thaw, Vec::new()).await.map(drop)
+    }
+
+    /// A connection to a port of the sandbox's loopback, IPv4 before IPv6.
+    pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let request = Request::Socket { v6: address.is_ipv6() };
+            let Ok(answer) = self.link.ask(request, Vec::new()).await else { break };
+            let socket = answer.file.ok_or_else(|| unexpected("no socket was opened"))?;
+            let socket = TcpSocket::from_std_stream(socket.into());
+            let connected = timeout(CONNECT, socket.connect((address, port).into())).await;
+            if let Ok(Ok(stream)) = connected {
+                return Ok(stream);
             }
+        }
+        Err(ApiError::new(
+            ServerCode::ConnectionRefused,
+            format!("nothing listens on port {port} of the sandbox"),
+        ))
+    }
+
+    /// Signals a process that is not reaped, or its group.
+    pub(crate) async fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
+        self.link.ask(Request::Signal { pid, signal, group }, Vec::new()).await.map(drop)
+    }
+}
+
+fn unexpected(what: &str) -> ApiError {
+    ApiError::internal(&io::Error::other(format!("the agent's answer is wrong: {what}")))
+}
+
+impl Host {
+    /// Kills every process of the sandbox but its agent, which still reports their exits.
+    pub(crate) async fn kill_processes(&self) {
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+        let Some(root) = self.child.id() else { return };
+        let wrapped = self.wrapped;
+        let kill = move || {
+            let agent = if wrapped { tree::children(root).first().copied() } else { None };
+            tree::kill_below(root, agent, KILL)
+        };
+        let _ = tokio::task::spawn_blocking(kill).await;
+    }
+
+    /// Kills the agent and with it the sandbox; returns when nothing of it runs.
+    ///
+    /// # Errors
+    /// Something has not ended in time: a process can wait for a device, which no signal interrupts.
+    pub(crate) async fn end(&mut self) -> io::Result<()> {
+        let pid = self.child.id();
+        // Of a namespace, SIGKILL to its init ends every process (pid_namespaces(7)).
+        if self.wrapped
+            && let Some(root) = pid
+        {
+            let kill = move || tree::kill_below(root, None, KILL);
+            let _ = tokio::task::spawn_blocking(kill).await;
+        }
+        let _ = self.child.start_kill();
+        let reaped = timeout(REAP, self.child.wait()).await.map_err(|_| io::ErrorKind::TimedOut)?;
+        reaped?;
+        if let Some(orphans) = self.orphans.clone() {
+            let _ = tokio::task::spawn_blocking(move || orphans.kill(pid)).await;
+        }
+        if let Some(group) = &self.group {
+            group.kill();
+            group.remove();
         }
         Ok(())
     }
-
-    /// Ends it and everything in the sandbox; done when that is so.
-    pub(crate) async fn close(&self) {
-        if let Some(socket) = lock(&self.socket).take() {
-            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Both);
-        }
-        let mut child = self.child.lock().await;
-        if timeout(Duration::from_secs(5), child.wait()).await.is_err() {
-            let _ = child.kill().await;
-        }
-        drop(lock(&self.group).take());
-    }
-}
-
-/// Hands out what the agent says until it ends.
-async fn listen(socket: Arc<UnixStream>, waiting: Arc<Mutex<Waiting>>, lost: oneshot::Sender<()>) {
-    let mut inbox = Inbox::default();
-    loop {
-        let received = async {
-            socket.readable().await?;
-            socket.try_io(Interest::READABLE, || inbox.receive(&*socket))
-        };
-        match received.await {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => break,
-        }
-        if hand_out(&mut inbox, &waiting).is_err() {
-            break;
-        }
-    }
-    // Whoever waits is told by the end of its channel.
-    *lock(&waiting) = Waiting { closed: true, ..Waiting::default() };
-    let _ = lost.send(());
-}
-
-fn hand_out(inbox: &mut Inbox, waiting: &Mutex<Waiting>) -> io::Result<()> {
-    while let Some((told, files)) = inbox.next::<Told>()? {
-        let mut waiting = lock(waiting);
-        match told {
-            Told::Exited { pid, exited } => {
-                if let Some(sender) = waiting.exits.remove(&pid) {
-                    let _ = sender.send(exited);
-                }
-            }
-            Told::Answer { id, result } => {
-                let Some(sender) = waiting.answers.remove(&id) else { continue };
-                let result = result.map_err(|refusal| {
-                    let code = ServerCode::ALL.iter().find(|code| code.as_str() == refusal.code);
-                    ApiError::new(*code.unwrap_or(&ServerCode::InternalError), refusal.text)
-                });
-                let _ = sender.send(result.map(|pid| {
-                    let (exit, exited) = oneshot::channel();
-                    if pid != 0 {
-                        waiting.exits.insert(pid, exit);
-                    }
-                    Spawned { pid, exited, file: files.into_iter().next(), unit: None }
-                }));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn lost() -> ApiError {
-    ApiError::new(ServerCode::SandboxNotRunning, "the sandbox has ended")
 }

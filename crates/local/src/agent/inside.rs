@@ -1,25 +1,29 @@
-//! The agent itself. One thread: it never waits for a process, a disk or a peer.
+//! The agent itself. Its one loop never waits for a process, a disk or a peer; what could block is work for
+//! other threads.
 
-use super::message::{Asked, Exited, Inbox, Refusal, Request, Spawn, Told, encode, send};
-use super::{files, spawn, tree};
+use super::message::{Asked, Exited, From, Packet, Refusal, Request, Told, receive};
+use super::tree::{self, own, raw};
+use super::work::{Done, Started, What, Work};
 use crate::error::{ApiError, Result};
 use clap::Parser;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions,
-    kill_process, kill_process_group, pidfd_open, set_child_subreaper, set_dumpable_behavior,
-    setrlimit, waitid,
+    DumpableBehavior, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process,
+    kill_process_group, set_child_subreaper, set_dumpable_behavior, setrlimit, waitid,
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits::ERROR_TEXT_CHARS;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-/// How an agent is started, by the server only.
+/// How the server starts an agent.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// The directory in which processes start.
@@ -36,75 +40,124 @@ pub(crate) struct Args {
     pub(crate) cpus: Option<usize>,
 }
 
-/// A process that was started here and is not reaped.
+/// Between looks at a leader that has ended and cannot be waited for, since another process traces it: a
+/// tracer is told first (ptrace(2)).
+const TRACED: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// After so long, its status counts as unknown.
+const UNKNOWN: Duration = Duration::from_secs(5);
+/// How long ending may take.
+const END: Duration = Duration::from_secs(4);
+
+/// A process that the agent started and has not reaped.
 struct Leader {
     pidfd: OwnedFd,
-    exited: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// It ended then, and its status cannot be had yet.
+    Ended(Instant),
+    Told,
 }
 
 struct Inside {
-    socket: UnixStream,
-    workspace: PathBuf,
+    socket: OwnedFd,
+    work: Work,
     leaders: HashMap<u32, Leader>,
+    /// A child has ended that may be an orphan.
+    orphans: bool,
 }
 
-/// Does what it is asked until the socket ends, then ends everything.
+/// What woke the loop.
+struct Woken {
+    asked: bool,
+    child_ended: bool,
+    worked: bool,
+    ended: Vec<u32>,
+}
+
+/// Answers questions until the socket ends, then ends everything.
 pub(crate) fn main(args: Args) -> io::Result<()> {
-    // The socket comes as stdin, and must not be inherited by what is started.
-    let socket = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    // The socket comes as stdin, and must not be inherited by what is started.
+    let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;
     let limit = |value| Rlimit { current: value, maximum: value };
     setrlimit(Resource::Core, limit(Some(0)))?;
-    if args.memory.is_some() {
-        setrlimit(Resource::Data, limit(args.memory))?;
-    }
     if args.file_size.is_some() {
         setrlimit(Resource::Fsize, limit(args.file_size))?;
     }
     if let Some(cpus) = args.cpus {
         take_processors(cpus)?;
     }
-    let (mut orphan_ended, signalled) = UnixStream::pair()?;
-    orphan_ended.set_nonblocking(true)?;
+    let (mut child_ended, signalled) = UnixStream::pair()?;
+    child_ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
 
-    let mut inside = Inside { socket, workspace: args.workspace, leaders: HashMap::new() };
-    let mut inbox = Inbox::default();
+    let work = Work::new(args.workspace, args.memory)?;
+    let mut inside = Inside { socket, work, leaders: HashMap::new(), orphans: false };
     loop {
-        let (asked, orphans, exited) = inside.wait(&orphan_ended)?;
-        for pid in exited {
-            inside.tell_exit(pid)?;
+        let woken = inside.wait(&child_ended)?;
+        for pid in woken.ended {
+            inside.see_end(pid)?;
         }
-        if orphans {
-            while matches!(orphan_ended.read(&mut [0; 64]), Ok(count) if count > 0) {}
+        if woken.worked {
+            empty(&mut inside.work.bell);
+            while let Some(done) = inside.work.next() {
+                inside.finish(done)?;
+            }
+        }
+        if woken.child_ended {
+            empty(&mut child_ended);
+            inside.orphans = true;
+        }
+        // What is being started is no leader yet, and must not be taken for an orphan.
+        if inside.orphans && inside.work.spawning == 0 {
+            inside.orphans = false;
             tree::reap_orphans(|pid| inside.leaders.contains_key(&pid));
         }
-        if asked {
-            match inbox.receive(&inside.socket) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => inside.answer_all(&mut inbox)?,
+        if woken.asked {
+            match receive(&inside.socket, From::Server) {
+                Ok(Some((asked, files))) => inside.answer(asked, files)?,
+                Ok(None) | Err(_) => break,
             }
         }
     }
-    tree::kill_everything();
+    // An init takes its namespace along when it exits.
+    if own() != 1 {
+        tree::kill_everything(|_| false, END);
+    }
     Ok(())
 }
 
+fn empty(pipe: &mut UnixStream) {
+    while matches!(pipe.read(&mut [0; 64]), Ok(count) if count > 0) {}
+}
+
 impl Inside {
-    /// Waits for something to happen: a request, the end of an orphan, the ends of leaders.
-    fn wait(&self, orphan_ended: &UnixStream) -> io::Result<(bool, bool, Vec<u32>)> {
-        let waiting: Vec<_> = self.leaders.iter().filter(|(_, leader)| !leader.exited).collect();
+    /// Waits for something to happen: a question, the end of a child, finished work, the end of a leader.
+    fn wait(&self, child_ended: &UnixStream) -> io::Result<Woken> {
+        let running: Vec<_> =
+            self.leaders.iter().filter(|(_, leader)| leader.state == State::Running).collect();
         let mut polled = vec![
             PollFd::new(&self.socket, PollFlags::IN),
-            PollFd::new(orphan_ended, PollFlags::IN),
+            PollFd::new(child_ended, PollFlags::IN),
+            PollFd::new(&self.work.bell, PollFlags::IN),
         ];
-        polled.extend(waiting.iter().map(|(_, leader)| PollFd::new(&leader.pidfd, PollFlags::IN)));
+        polled.extend(running.iter().map(|(_, leader)| PollFd::new(&leader.pidfd, PollFlags::IN)));
+        let traced: Vec<_> = self
+            .leaders
+            .iter()
+            .filter(|(_, leader)| matches!(leader.state, State::Ended(_)))
+            .map(|(pid, _)| *pid)
+            .collect();
         loop {
-            match poll(&mut polled, None) {
-                Err(rustix::io::Errno::INTR) => {}
+            match poll(&mut polled, (!traced.is_empty()).then_some(&TRACED)) {
+                Err(Errno::INTR) => {}
                 other => {
                     other?;
                     break;
@@ -112,18 +165,31 @@ impl Inside {
             }
         }
         let mut ready = polled.iter().map(|polled| !polled.revents().is_empty());
-        let (asked, orphans) = (ready.next() == Some(true), ready.next() == Some(true));
-        let exited = waiting.iter().zip(ready).filter(|(_, ready)| *ready);
-        Ok((asked, orphans, exited.map(|((pid, _), _)| **pid).collect()))
+        let mut next = || ready.next() == Some(true);
+        let (asked, child_ended, worked) = (next(), next(), next());
+        let ended =
+            running.iter().zip(ready).filter(|(_, ready)| *ready).map(|((pid, _), _)| **pid);
+        let ended = ended.chain(traced).collect();
+        Ok(Woken { asked, child_ended, worked, ended })
     }
 
-    /// Tells how a leader ended, and keeps it as a zombie: its number is its group's until that is
-    /// done with.
-    fn tell_exit(&mut self, pid: u32) -> io::Result<()> {
+    /// Reports how a leader ended. It stays unreaped, so that its pid and process group cannot be given to
+    /// another process before the server is done with them.
+    fn see_end(&mut self, pid: u32) -> io::Result<()> {
         let Some(leader) = self.leaders.get_mut(&pid) else { return Ok(()) };
-        leader.exited = true;
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let status = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options).ok().flatten();
+        if status.is_none() {
+            match leader.state {
+                State::Ended(since) if since.elapsed() < UNKNOWN => return Ok(()),
+                State::Ended(_) => {}
+                _ => {
+                    leader.state = State::Ended(Instant::now());
+                    return Ok(());
+                }
+            }
+        }
+        leader.state = State::Told;
         let exited = Exited {
             code: status.as_ref().and_then(|status| status.exit_status()),
             signal: status.as_ref().and_then(|status| status.terminating_signal()),
@@ -131,63 +197,51 @@ impl Inside {
         self.tell(&Told::Exited { pid, exited }, None)
     }
 
-    fn answer_all(&mut self, inbox: &mut Inbox) -> io::Result<()> {
-        while let Some((Asked { id, request }, files)) = inbox.next()? {
-            let result = match request {
-                Request::Spawn(spawn) => self.spawn(&spawn, files),
-                Request::File(request) => {
-                    files::perform(&request, &self.workspace).map(|file| (0, file))
-                }
-                Request::Freeze => {
-                    tree::signal_everything(Signal::STOP);
-                    Ok((0, None))
-                }
-                Request::Thaw => {
-                    tree::signal_everything(Signal::CONT);
-                    Ok((0, None))
-                }
-                Request::Socket => {
-                    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-                    socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)
-                        .map(|socket| (0, Some(socket)))
-                        .map_err(|errno| ApiError::internal(&errno.into()))
-                }
-                Request::Signal { pid, signal, group } => {
-                    self.signal(pid, signal, group).map(|()| (0, None))
-                }
-                Request::Reap { pid } => {
-                    self.reap(pid);
-                    Ok((0, None))
-                }
-            };
-            let (result, file) = match result {
-                Ok((pid, file)) => (Ok(pid), file),
-                Err(error) => {
-                    let (code, text) = error.into_parts();
-                    (Err(Refusal { code: code.as_str().to_owned(), text }), None)
-                }
-            };
-            self.tell(&Told::Answer { id, result }, file)?;
-        }
-        Ok(())
+    fn answer(&mut self, Asked { id, request }: Asked, files: Vec<OwnedFd>) -> io::Result<()> {
+        let result = match request {
+            Request::Spawn(spawn) => {
+                self.work.spawn(id, spawn, files);
+                return Ok(());
+            }
+            Request::File(request) => {
+                self.work.file(id, request);
+                return Ok(());
+            }
+            Request::Freeze => {
+                tree::stop_everything();
+                Ok(None)
+            }
+            Request::Thaw => {
+                tree::continue_everything();
+                Ok(None)
+            }
+            Request::Socket { v6 } => {
+                let family = if v6 { AddressFamily::INET6 } else { AddressFamily::INET };
+                let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+                socket_with(family, SocketType::STREAM, flags, None)
+                    .map(Some)
+                    .map_err(|errno| ApiError::internal(&errno.into()))
+            }
+            Request::Signal { pid, signal, group } => {
+                self.signal(pid, signal, group).map(|()| None)
+            }
+            Request::Reap { pid } => {
+                self.reap(pid);
+                Ok(None)
+            }
+        };
+        self.tell_result(id, result.map(|file| (0, file)))
     }
 
-    fn spawn(&mut self, spawn: &Spawn, mut files: Vec<OwnedFd>) -> Result<(u32, Option<OwnedFd>)> {
-        let ways =
-            if spawn.group { files.split_off(files.len().saturating_sub(2)) } else { vec![] };
-        let (mut child, terminal) = within(&ways, || spawn::spawn(spawn, files, &self.workspace))?;
-        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(pidfd) => {
-                self.leaders.insert(child.id(), Leader { pidfd, exited: false });
-                Ok((child.id(), terminal))
-            }
-            Err(error) => {
-                // Nobody would see its end.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(ApiError::internal(&error.into()))
-            }
-        }
+    fn finish(&mut self, Done { id, what }: Done) -> io::Result<()> {
+        let result = match what {
+            What::File(result) => result.map(|file| (0, file)),
+            What::Started(result) => result.map(|Started { pid, pidfd, terminal }| {
+                self.leaders.insert(pid, Leader { pidfd, state: State::Running });
+                (pid, terminal)
+            }),
+        };
+        self.tell_result(id, result)
     }
 
     fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
@@ -202,37 +256,41 @@ impl Inside {
         })?;
         let sent =
             if group { kill_process_group(leader, signal) } else { kill_process(leader, signal) };
-        sent.map_err(|_| gone())
+        sent.map_err(|errno| match errno {
+            Errno::SRCH => gone(),
+            Errno::PERM => {
+                let text = format!("process {pid} runs as a user that the sandbox cannot signal");
+                ApiError::new(ServerCode::PermissionDenied, text)
+            }
+            other => ApiError::internal(&other.into()),
+        })
     }
 
     fn reap(&mut self, pid: u32) {
         if let (Some(leader), Some(group)) = (self.leaders.remove(&pid), raw(pid)) {
             let _ = kill_process_group(group, Signal::KILL);
-            let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), WaitIdOptions::EXITED);
+            // One that lives a moment longer is reaped with the orphans.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options);
         }
+    }
+
+    fn tell_result(&self, id: u64, result: Result<(u32, Option<OwnedFd>)>) -> io::Result<()> {
+        let (result, file) = match result {
+            Ok((pid, file)) => (Ok(pid), file),
+            Err(error) => {
+                let (code, text) = error.into_parts();
+                // A path in it can be as long as a request.
+                let text = text.chars().take(ERROR_TEXT_CHARS).collect();
+                (Err(Refusal { code: code.as_str().to_owned(), text }), None)
+            }
+        };
+        self.tell(&Told::Answer { id, result }, file)
     }
 
     fn tell(&self, told: &Told, file: Option<OwnedFd>) -> io::Result<()> {
-        let files: Vec<_> = file.iter().map(|file| file.as_fd()).collect();
-        let bytes = encode(told, files.len())?;
-        let (mut rest, mut files) = (bytes.as_slice(), files.as_slice());
-        while !rest.is_empty() {
-            let sent = send(&self.socket, rest, files)?;
-            rest = rest.get(sent..).unwrap_or_default();
-            files = &[];
-        }
-        Ok(())
+        Packet::new(told, file.into_iter().collect())?.send(&self.socket)
     }
-}
-
-/// Does something in a control group, which what is started then is in from its first moment.
-fn within<T>(ways: &[OwnedFd], work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let [into, back] = ways else { return work() };
-    let go = |way| rustix::io::write(way, b"0").map_err(|e| ApiError::internal(&e.into()));
-    go(into)?;
-    let done = work();
-    go(back)?;
-    done
 }
 
 /// Leaves only so many processors to itself and what it starts, from anywhere among those that it has.
@@ -245,8 +303,4 @@ fn take_processors(count: usize) -> io::Result<()> {
         taken.set(*cpu);
     }
     Ok(sched_setaffinity(None, &taken)?)
-}
-
-fn raw(pid: u32) -> Option<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }

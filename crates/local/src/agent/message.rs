@@ -1,19 +1,24 @@
-//! What server and agent say to each other: a length, a number of files, and JSON, with the files
-//! attached to the first byte. Neither trusts the other with more than its bounds, since a process in
-//! the sandbox may have taken over the agent.
+//! Messages between server and agent. Each is one packet of a SEQPACKET socket, so that it arrives whole or
+//! not at all (unix(7)): JSON, with the files that belong to it attached. JSON that is too large for a packet
+//! travels as a memfd, from the server to the agent only: the server does not trust the agent, and a file from
+//! there could block its reader.
 
 use crate::wire::process::User;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::limits::REQUEST_BYTES;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::os::unix::fs::FileExt as _;
 
 /// A process to start.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,7 +30,7 @@ pub(crate) struct Spawn {
     pub(crate) user: Option<User>,
     /// Which of stdin, stdout and stderr come along; the others are empty.
     pub(crate) files: [bool; 3],
-    /// Two more come last: what to write to go into its control group, and back.
+    /// Two more files come last: the `cgroup.procs` to enter before the start, and to return to.
     pub(crate) group: bool,
     /// A terminal for all three instead; its other side comes back.
     pub(crate) terminal: Option<Size>,
@@ -68,18 +73,21 @@ pub(crate) enum How {
 pub(super) enum Request {
     Spawn(Spawn),
     File(FileRequest),
-    /// Stops every process of the sandbox, or lets them go on.
+    /// Stops every process of the sandbox with SIGSTOP.
     Freeze,
+    /// Continues every process of the sandbox with SIGCONT.
     Thaw,
-    /// A TCP socket of the sandbox's network, not connected.
-    Socket,
-    /// To the process, or to its whole group. Its leader is not reaped yet.
+    /// Opens an unconnected TCP socket in the sandbox's network.
+    Socket {
+        v6: bool,
+    },
+    /// Signals a leader that is not reaped yet, or its whole process group.
     Signal {
         pid: u32,
         signal: i32,
         group: bool,
     },
-    /// Kills what is left of the group and reaps its leader.
+    /// Kills the rest of the process group and reaps its leader.
     Reap {
         pid: u32,
     },
@@ -91,7 +99,7 @@ pub(super) struct Asked {
     pub(super) request: Request,
 }
 
-/// Why a request was not done: a code of the error table, and a sentence.
+/// Why a request failed: a code of the error table, and a sentence.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Refusal {
     pub(super) code: String,
@@ -102,7 +110,7 @@ pub(super) struct Refusal {
 pub(super) enum Told {
     Answer {
         id: u64,
-        /// The pid of what was started; 0 for anything else.
+        /// The pid of a started process; 0 for every other request.
         result: Result<u32, Refusal>,
     },
     Exited {
@@ -118,78 +126,139 @@ pub(crate) struct Exited {
     pub(crate) signal: Option<i32>,
 }
 
-/// A request body, escaped in the worst way, and what is around it.
-const MESSAGE_BYTES: usize = 6 * REQUEST_BYTES;
-const FILES: usize = 5;
-const HEAD: usize = 5;
+/// Bytes of a packet. The kernel's default socket buffer (net.core.wmem_default, 212,992 bytes) takes it.
+const PACKET_BYTES: usize = 64 * 1024;
+/// Bytes of JSON in a memfd: a request body in which every byte is escaped, and its frame.
+const MEMFD_BYTES: usize = 6 * REQUEST_BYTES;
+/// stdin, stdout, stderr, two control groups, and the memfd.
+const FILES: usize = 6;
 
-/// A message as bytes.
-pub(super) fn encode(message: &impl Serialize, files: usize) -> io::Result<Vec<u8>> {
-    let mut out = vec![0; HEAD];
-    serde_json::to_writer(&mut out, message)?;
-    let length = u32::try_from(out.len() - HEAD).map_err(io::Error::other)?;
-    out[..HEAD - 1].copy_from_slice(&length.to_le_bytes());
-    out[HEAD - 1] = u8::try_from(files).map_err(io::Error::other)?;
-    Ok(out)
+/// A packet's first byte: where its JSON is.
+const INLINE: u8 = 0;
+const IN_MEMFD: u8 = 1;
+
+/// The two ends of a link.
+pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Sends some of `bytes`, with `files` attached, which must be left out when the rest is sent.
-pub(super) fn send(
-    to: impl AsFd,
-    bytes: &[u8],
-    files: &[BorrowedFd<'_>],
-) -> rustix::io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !files.is_empty() {
-        control.push(SendAncillaryMessage::ScmRights(files));
-    }
-    sendmsg(to, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)
-}
-
-/// Bytes and files that have arrived.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
+/// An encoded message.
+#[derive(Debug)]
+pub(super) struct Packet {
     bytes: Vec<u8>,
-    files: VecDeque<OwnedFd>,
+    files: Vec<OwnedFd>,
 }
 
-impl Inbox {
-    /// Takes what has arrived; 0 at the end.
-    pub(super) fn receive(&mut self, from: impl AsFd) -> io::Result<usize> {
-        let mut buffer = [0; 16 * 1024];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            from,
-            &mut [IoSliceMut::new(&mut buffer)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(files) = message {
-                self.files.extend(files);
-            }
+impl Packet {
+    pub(super) fn new(message: &impl Serialize, mut files: Vec<OwnedFd>) -> io::Result<Self> {
+        let mut bytes = vec![INLINE];
+        serde_json::to_writer(&mut bytes, message)?;
+        if bytes.len() > PACKET_BYTES {
+            let memfd = File::from(memfd_create("message", MemfdFlags::CLOEXEC)?);
+            memfd.write_all_at(bytes.get(1..).unwrap_or_default(), 0)?;
+            bytes = vec![IN_MEMFD];
+            files.push(memfd.into());
         }
-        self.bytes.extend_from_slice(&buffer[..received.bytes]);
-        if self.files.len() > 64 {
-            return Err(io::Error::other("too many files arrived"));
-        }
-        Ok(received.bytes)
+        Ok(Self { bytes, files })
     }
 
-    /// The next whole message and its files.
-    pub(super) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-        let Some((head, rest)) = self.bytes.split_first_chunk::<HEAD>() else { return Ok(None) };
-        let [a, b, c, d, files] = *head;
-        let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > MESSAGE_BYTES || usize::from(files) > FILES {
-            return Err(io::Error::other("a message is larger than any should be"));
+    /// Sends the whole packet; `WouldBlock` where the socket does not block and is full.
+    pub(super) fn send(&self, to: impl AsFd) -> io::Result<()> {
+        let files: Vec<BorrowedFd<'_>> = self.files.iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&files)) {
+            return Err(io::Error::other("too many files for a message"));
         }
-        let Some(body) = rest.get(..length) else { return Ok(None) };
-        let message = serde_json::from_slice(body)?;
-        self.bytes.drain(..HEAD + length);
-        let files = usize::from(files).min(self.files.len());
-        Ok(Some((message, self.files.drain(..files).collect())))
+        sendmsg(to, &[IoSlice::new(&self.bytes)], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+}
+
+/// Whose packets are received: the trusted side's may be in a memfd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    Server,
+    Agent,
+}
+
+/// Receives one message and its files; `None` after the other side has closed.
+pub(super) fn receive<T: DeserializeOwned>(
+    socket: impl AsFd,
+    from: From,
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; PACKET_BYTES + 1];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received =
+        recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut files: Vec<OwnedFd> = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(files) => Some(files),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        // With files missing, the others would be taken for them.
+        return Err(io::Error::other("a message was cut off"));
+    }
+    let Some((kind, inline)) = bytes.get(..received.bytes).and_then(<[u8]>::split_first) else {
+        return Ok(None);
+    };
+    let message = match (*kind, from) {
+        (INLINE, _) => serde_json::from_slice(inline)?,
+        (IN_MEMFD, From::Server) => {
+            let memfd = files.pop().ok_or_else(|| io::Error::other("a message has no memfd"))?;
+            serde_json::from_slice(&read_memfd(&File::from(memfd))?)?
+        }
+        _ => return Err(io::Error::other("a message of an unknown kind")),
+    };
+    Ok(Some((message, files)))
+}
+
+fn read_memfd(memfd: &File) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(memfd.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > MEMFD_BYTES {
+        return Err(io::Error::other("a message is too large"));
+    }
+    let mut bytes = vec![0; length];
+    memfd.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_every_size_arrive_whole_with_their_files() {
+        let (ours, theirs) = pair().unwrap();
+        for length in [0, 1, PACKET_BYTES - 3, PACKET_BYTES - 2, PACKET_BYTES, REQUEST_BYTES] {
+            let text = "x".repeat(length);
+            let file = OwnedFd::from(File::open("/dev/null").unwrap());
+            Packet::new(&text, vec![file]).unwrap().send(&ours).unwrap();
+            let (seen, files) = receive::<String>(&theirs, From::Server).unwrap().unwrap();
+            assert!(seen == text && files.len() == 1, "{length}");
+        }
+        drop(ours);
+        assert!(receive::<String>(&theirs, From::Server).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_forged_message_is_an_error() {
+        let (ours, theirs) = pair().unwrap();
+        let memfd = OwnedFd::from(File::open("/dev/null").unwrap());
+        let forged = [
+            Packet { bytes: vec![IN_MEMFD], files: vec![memfd] },
+            Packet { bytes: vec![7, b'1'], files: vec![] },
+            Packet { bytes: vec![INLINE], files: vec![] },
+            Packet { bytes: vec![INLINE; PACKET_BYTES + 2], files: vec![] },
+        ];
+        for packet in forged {
+            packet.send(&theirs).unwrap();
+            assert!(receive::<u32>(&ours, From::Agent).is_err(), "{packet:?}");
+        }
     }
 }

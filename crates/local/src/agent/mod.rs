@@ -2,18 +2,23 @@
 //! starting processes, signalling and reaping them, opening files and sockets. The server sends it
 //! requests over a socket and gets open files back, so that bytes do not pass through it.
 //!
-//! It dies with the server, since its socket ends, and takes with it everything that was started: what
-//! left its process group too, since orphans become its children.
+//! It ends with the server, since its socket ends, and takes with it everything that was started,
+//! what left its process group included: orphans become its children.
 
 mod files;
 mod handle;
 mod inside;
+mod link;
 mod message;
+mod orphans;
 mod place;
 mod spawn;
 mod tree;
+mod work;
 
-pub(crate) use handle::{Agent, Spawned};
+pub(crate) use handle::{Agent, Host, Spawned};
 pub(crate) use inside::{Args, main};
+pub(crate) use link::Leader;
 pub(crate) use message::{Exited, How, Size, Spawn};
-pub(crate) use spawn::{ON_TERMINAL, on_terminal};
+pub(crate) use orphans::Orphans;
+pub(crate) use spawn::{LAUNCH, launch};

@@ -5,7 +5,7 @@ use super::place::{WORKSPACE, inside};
 use crate::error::{ApiError, Result};
 use crate::wire::process::User;
 use rustix::fd::OwnedFd;
-use rustix::process::{getgid, getuid};
+use rustix::process::{Resource, Rlimit, getgid, getuid, setrlimit};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use shoreline_protocol::error::ServerCode;
@@ -15,25 +15,39 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The subcommand that gives a process its terminal.
-pub(crate) const ON_TERMINAL: &str = "on-terminal";
+/// The subcommand that sets up a process from within before it becomes the wanted program.
+pub(crate) const LAUNCH: &str = "launch";
 
-/// Starts a process in a group of its own; with a terminal, gives that one's other side.
+/// Starts a process in a group of its own, with at most `memory` bytes; with a terminal, returns that one's
+/// other side.
 pub(super) fn spawn(
     spawn: &Spawn,
     files: Vec<OwnedFd>,
     workspace: &Path,
+    memory: Option<u64>,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let directory = directory(spawn, workspace)?;
     let path = spawn.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
     let executable = find(&spawn.command, path.as_deref(), &directory)?;
-    let mut command;
+    let mut command = match (spawn.terminal, memory) {
+        (None, None) => {
+            let mut command = Command::new(executable);
+            command.arg0(&spawn.command);
+            command
+        }
+        (terminal, memory) => {
+            let mut command = Command::new("/proc/self/exe");
+            command.arg(LAUNCH).arg(if terminal.is_some() { TERMINAL } else { PIPES });
+            command.arg(memory.map_or_else(|| UNLIMITED.to_owned(), |bytes| bytes.to_string()));
+            command.arg(executable).arg(&spawn.command);
+            command
+        }
+    };
     let mut files = files.into_iter();
     let mut terminal = None;
     let [stdin, stdout, stderr] = match spawn.terminal {
         None => {
-            command = Command::new(executable);
-            command.arg0(&spawn.command).process_group(0);
+            command.process_group(0);
             spawn.files.map(|comes| comes.then(|| files.next()).flatten())
         }
         Some(size) => {
@@ -43,8 +57,6 @@ pub(super) fn spawn(
             };
             let (ours, its) = open().map_err(|e| ApiError::internal(&e))?;
             terminal = Some(ours);
-            command = Command::new("/proc/self/exe");
-            command.arg(ON_TERMINAL).arg(executable).arg(&spawn.command);
             its
         }
     };
@@ -141,14 +153,27 @@ fn open_terminal(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, its))
 }
 
-/// Becomes the process that a terminal is for: leads a session, takes its stdin as the terminal that
-/// controls it, and runs the executable (first of `args`) under the name that follows.
-pub(crate) fn on_terminal(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
-    rustix::process::setsid()?;
-    rustix::process::ioctl_tiocsctty(io::stdin())?;
-    let executable = args.next().unwrap_or_default();
-    let name = args.next().unwrap_or_default();
-    Err(Command::new(executable).arg0(name).args(args).exec())
+const TERMINAL: &str = "terminal";
+const PIPES: &str = "pipes";
+const UNLIMITED: &str = "-";
+
+/// Becomes a process: with a terminal on stdin, leads a session that the terminal controls; with a number,
+/// can have so many bytes of memory. `args` are both of these, the executable, its name, and its arguments.
+pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let mut next = || args.next().unwrap_or_default();
+    if next() == TERMINAL {
+        rustix::process::setsid()?;
+        rustix::process::ioctl_tiocsctty(io::stdin())?;
+    }
+    let memory = next();
+    let (executable, name) = (next(), next());
+    let mut command = Command::new(executable);
+    command.arg0(name).args(args);
+    // Not the agent's own: it must outlive a sandbox that has used up its memory.
+    if let Some(bytes) = memory.to_str().and_then(|bytes| bytes.parse().ok()) {
+        setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
+    }
+    Err(command.exec())
 }
 
 fn failed(command: &str, error: &io::Error) -> ApiError {

@@ -1,12 +1,14 @@
-//! The processes below this one, as the kernel lists them.
+//! The process tree below a process, as the kernel lists it (proc_pid_task(5), `children`).
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
+};
 use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Direct children of a process, whichever of its threads made them.
-fn children(pid: u32) -> Vec<u32> {
+/// Direct children of a process, whichever of its threads started them.
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     threads
         .flatten()
@@ -17,15 +19,27 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn own() -> u32 {
+/// Every process below `root`, parents before their children.
+fn descendants(root: u32) -> Vec<u32> {
+    let mut found = children(root);
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        let below = children(*pid);
+        found.extend(below);
+        next += 1;
+    }
+    found
+}
+
+pub(super) fn own() -> u32 {
     getpid().as_raw_nonzero().get().unsigned_abs()
 }
 
-fn raw(pid: u32) -> Option<Pid> {
+pub(super) fn raw(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-/// Reaps children that nobody started here: orphans whose parents have ended.
+/// Reaps children that the agent did not start: orphans that were reparented to it.
 pub(super) fn reap_orphans(is_leader: impl Fn(u32) -> bool) {
     for pid in children(own()).into_iter().filter(|pid| !is_leader(*pid)) {
         reap(pid);
@@ -38,38 +52,95 @@ fn reap(pid: u32) {
     }
 }
 
-/// Signals every process below this one, those too that are made meanwhile.
-pub(super) fn signal_everything(signal: Signal) {
-    let mut done = HashSet::new();
+/// Stops every process below this one, those too that are started meanwhile.
+pub(super) fn stop_everything() {
+    let mut stopped = HashSet::new();
     loop {
-        let (mut next, mut found) = (vec![own()], Vec::new());
-        while let Some(pid) = next.pop() {
-            let below = children(pid);
-            next.extend_from_slice(&below);
-            found.extend(below);
-        }
-        let new: Vec<_> = found.into_iter().filter(|pid| done.insert(*pid)).collect();
+        let mut new = descendants(own());
+        new.retain(|pid| stopped.insert(*pid));
         if new.is_empty() {
             return;
         }
-        for pid in new.into_iter().filter_map(raw) {
-            let _ = kill_process(pid, signal);
-        }
+        // A parent first: it must not see its child stop.
+        new.into_iter().for_each(|pid| signal(pid, own(), Signal::STOP));
     }
 }
 
-/// Kills every process below this one. What is killed leaves its children here, until none is left.
-pub(super) fn kill_everything() {
-    let end = Instant::now() + Duration::from_secs(4);
+/// Continues every process below this one.
+pub(super) fn continue_everything() {
+    // A child first: a shell that runs again must not find its child stopped.
+    for pid in descendants(own()).into_iter().rev() {
+        signal(pid, own(), Signal::CONT);
+    }
+}
+
+/// Signals a process that is still below `root`: a pid of the list may have been given to another since.
+fn signal(pid: u32, root: u32, signal: Signal) {
+    let Some(pid) = raw(pid) else { return };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if is_below(pid, root) {
+        let _ = pidfd_send_signal(pidfd, signal);
+    }
+}
+
+fn is_below(pid: Pid, root: u32) -> bool {
+    let mut pid = pid.as_raw_nonzero().get().unsigned_abs();
+    // As deep as a tree of processes can be.
+    for _ in 0..1 << 22 {
+        match parent(pid) {
+            Some(parent) if parent == root => return true,
+            Some(parent) if parent > 1 => pid = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before may have any character in it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
+}
+
+/// Kills every process below `root` but `spared`, until only zombies are left or `limit` has passed; whether
+/// that is so. Blocks.
+pub(super) fn kill_below(root: u32, spared: Option<u32>, limit: Duration) -> bool {
+    let end = Instant::now() + limit;
     loop {
-        let left = children(own());
+        let mut alive = descendants(root);
+        alive.retain(|pid| Some(*pid) != spared && !is_zombie(*pid));
+        if alive.is_empty() {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        alive.into_iter().for_each(|pid| signal(pid, root, Signal::KILL));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills every process below this one but the children in `spared`, and reaps what becomes its child, until
+/// none is left or `limit` has passed. Blocks.
+pub(super) fn kill_everything(spared: impl Fn(u32) -> bool, limit: Duration) {
+    let end = Instant::now() + limit;
+    loop {
+        let mut left = children(own());
+        left.retain(|pid| !spared(*pid));
         if left.is_empty() || Instant::now() > end {
             return;
         }
         for pid in left {
-            if let Some(pid) = raw(pid) {
-                let _ = kill_process(pid, Signal::KILL);
+            for below in descendants(pid) {
+                signal(below, own(), Signal::KILL);
             }
+            signal(pid, own(), Signal::KILL);
             reap(pid);
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -3,7 +3,7 @@
 use super::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
-use crate::sandbox::{Direction, EndReason, Filter, Sandbox};
+use crate::sandbox::{Direction, Filter, Sandbox};
 use crate::wire::sandbox::{
     CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
 };
@@ -20,10 +20,10 @@ pub(super) async fn create(
     State(app): State<Arc<App>>,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response> {
-    refuse_what_is_not_done(&request, app.registry.isolation.is_none())?;
+    refuse_what_is_not_done(&request, app.registry.isolation().is_none())?;
     check_ports(&request.exposed_ports)?;
     check_resources(&request.resources)?;
-    let sandbox = app.registry.create(request)?;
+    let sandbox = app.registry.create(request).await?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
         status: Status::Running,
@@ -118,9 +118,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, segments: Segments) -> Resu
 
 pub(super) async fn delete(State(app): State<Arc<App>>, segments: Segments) -> Result<()> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    // Also if whoever asked does not wait for it.
-    let ended = tokio::spawn(async move { sandbox.terminate(EndReason::UserTerminated).await });
-    ended.await.map_err(|error| ApiError::internal(&error.into()))
+    sandbox.terminate().await
 }
 
 pub(super) async fn update(

@@ -27,8 +27,8 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "uptime_secs": app.started.elapsed().as_secs(),
         "running_processes": running,
         "total_processes": processes.len(),
-        "isolation": app.registry.isolation.name(),
-        "limits": app.registry.enforcement.name(),
+        "isolation": app.registry.isolation().name(),
+        "limits": app.registry.enforcement().name(),
     });
     json(StatusCode::OK, &answer)
 }

@@ -8,12 +8,16 @@ use shoreline_protocol::limits::SANDBOX_TASKS;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const ROOT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "shoreline-local-";
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// Microseconds over which the use of processors is counted.
 const PERIOD: u64 = 100_000;
+/// How long stopping a group may take, and between looks at it.
+const FREEZE: Duration = Duration::from_secs(2);
+const FREEZE_POLL: Duration = Duration::from_millis(2);
 
 /// Where the groups of sandboxes are made, beside the server's own.
 #[derive(Debug)]
@@ -127,7 +131,7 @@ fn remove(group: &Path) {
     let _ = fs::remove_dir(group);
 }
 
-/// The group of one sandbox; dropping it kills what is left in it and removes it.
+/// The group of one sandbox. Dropping it kills what is left in it and removes it.
 #[derive(Debug)]
 pub(crate) struct Group {
     directory: PathBuf,
@@ -147,12 +151,51 @@ impl Group {
         let files = [open(&unit.directory)?, open(&self.home)?];
         Ok((unit, files))
     }
+
+    /// Stops everything in it; returns once it is stopped.
+    pub(crate) async fn freeze(&self) -> io::Result<()> {
+        set(&self.directory, "cgroup.freeze", "1")?;
+        let frozen = async {
+            loop {
+                let events = fs::read_to_string(self.directory.join("cgroup.events"))?;
+                if events.lines().any(|line| line == "frozen 1") {
+                    return Ok(());
+                }
+                tokio::time::sleep(FREEZE_POLL).await;
+            }
+        };
+        let frozen = tokio::time::timeout(FREEZE, frozen).await;
+        let frozen = frozen.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if frozen.is_err() {
+            self.thaw()?;
+        }
+        frozen
+    }
+
+    /// Continues everything in it; whether it was stopped by [`Group::freeze`].
+    pub(crate) fn thaw(&self) -> io::Result<bool> {
+        let frozen = fs::read_to_string(self.directory.join("cgroup.freeze"))?.trim() == "1";
+        if frozen {
+            set(&self.directory, "cgroup.freeze", "0")?;
+        }
+        Ok(frozen)
+    }
+
+    /// Kills everything in it.
+    pub(crate) fn kill(&self) {
+        let _ = set(&self.directory, "cgroup.kill", "1");
+    }
+
+    /// Removes it once nothing is in it.
+    pub(crate) fn remove(&self) {
+        remove(&self.directory);
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = set(&self.directory, "cgroup.kill", "1");
-        remove(&self.directory);
+        self.kill();
+        self.remove();
     }
 }
 

@@ -1,315 +1,343 @@
-//! Managed processes: started again as their policy says, and watched.
+//! Managed processes. One supervisor each, a task that owns the state: it starts the process again as its
+//! policy says, watches its health, and does what callers ask of it, one after the other.
 
+use super::health::answers;
 use super::{Process, Table};
-use crate::agent::Agent;
+use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::log::{Ended, now_ms};
 use crate::wire::process::{
-    HealthCheck, HealthCheckType, HealthStatus, LastExit, ManagedInfo, ManagedStatus, Restart,
-    RestartPolicy, StartRequest,
+    HealthCheck, HealthStatus, LastExit, ManagedInfo, ManagedStatus, Restart, RestartPolicy,
+    StartRequest,
 };
-use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
-/// A process that is kept running: one after the other, under one name.
+/// Where requests reach a supervisor, and what it shows.
 #[derive(Debug)]
 pub(crate) struct Managed {
-    id: String,
     pub(super) name: Option<String>,
-    request: StartRequest,
-    policy: Option<RestartPolicy>,
-    check: Option<HealthCheck>,
-    state: Mutex<State>,
-    /// Something was asked of the supervisor.
-    asked: Notify,
-    /// There is another process, or none any more.
-    changes: watch::Sender<()>,
+    commands: UnboundedSender<Command>,
+    state: watch::Receiver<State>,
 }
 
 #[derive(Debug)]
+enum Command {
+    /// Kill the process and start it no more.
+    Stop(oneshot::Sender<()>),
+    /// Start the process again, whatever the policy says.
+    Restart(oneshot::Sender<Result<Arc<Process>>>),
+}
+
+#[derive(Clone, Debug)]
 struct State {
-    current: Option<Arc<Process>>,
-    status: ManagedStatus,
-    health: HealthStatus,
-    failures: u32,
-    restarts: u32,
-    last_exit: Option<LastExit>,
-    last_error: Option<String>,
-    next_restart_at: Option<u64>,
-    /// Supervision is to end.
-    stop: bool,
-    /// The process is to be started again, whatever the policy says.
-    restart_now: bool,
+    info: ManagedInfo,
+    /// The handle of the process that runs, or ran last.
+    current: u64,
 }
 
 impl Managed {
-    /// What a request makes of a process; nothing where it is not to be managed.
-    pub(super) fn new(mut request: StartRequest, handle: u64) -> Option<Arc<Self>> {
-        let (name, policy, check) =
-            (request.name.take(), request.restart.take(), request.health_check.take());
-        if name.is_none() && policy.is_none() && check.is_none() {
-            return None;
-        }
-        let health = if check.is_some() { HealthStatus::Starting } else { HealthStatus::Disabled };
-        Some(Arc::new(Self {
-            id: name.clone().unwrap_or_else(|| format!("managed-{handle}")),
-            name,
-            request,
-            policy,
-            check,
-            state: Mutex::new(State {
-                current: None,
-                status: ManagedStatus::Starting,
-                health,
-                failures: 0,
-                restarts: 0,
-                last_exit: None,
-                last_error: None,
-                next_restart_at: None,
-                stop: false,
-                restart_now: false,
-            }),
-            asked: Notify::new(),
-            changes: watch::Sender::default(),
-        }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     pub(super) fn is_stopped(&self) -> bool {
-        self.lock().status == ManagedStatus::Stopped
+        self.state.borrow().info.status == ManagedStatus::Stopped
     }
 
-    /// The process that runs now, or ran last.
-    pub(super) fn current(&self) -> Option<Arc<Process>> {
-        self.lock().current.clone()
+    /// The handle of the process that runs, or ran last.
+    pub(super) fn current(&self) -> u64 {
+        self.state.borrow().current
     }
 
     pub(super) fn info(&self) -> ManagedInfo {
-        let state = self.lock();
-        ManagedInfo {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            status: state.status,
-            restart_count: state.restarts,
-            restart: self.policy,
-            health_check: self.check.clone(),
-            health_status: state.health,
-            consecutive_health_failures: state.failures,
-            last_exit: state.last_exit,
-            last_error: state.last_error.clone(),
-            next_restart_at: state.next_restart_at,
-        }
-    }
-
-    /// Starts the first process; one that cannot be started is not managed.
-    pub(super) async fn begin(self: &Arc<Self>, table: &Arc<Table>) -> Result<Arc<Process>> {
-        let process = table.start_one(self.request.clone(), Some(self.clone())).await?;
-        self.runs(&process);
-        let (managed, table) = (self.clone(), Arc::downgrade(table));
-        let first = process.clone();
-        tokio::spawn(async move { managed.supervise(first, table).await });
-        Ok(process)
-    }
-
-    fn runs(&self, process: &Arc<Process>) {
-        let mut state = self.lock();
-        state.current = Some(process.clone());
-        state.next_restart_at = None;
-        state.failures = 0;
-        if self.check.is_some() {
-            (state.status, state.health) = (ManagedStatus::Starting, HealthStatus::Starting);
-        } else {
-            state.status = ManagedStatus::Running;
-        }
-        drop(state);
-        self.changes.send_replace(());
+        self.state.borrow().info.clone()
     }
 
     /// Ends supervision and kills the process.
     pub(crate) async fn stop(&self) {
-        let current = {
-            let mut state = self.lock();
-            state.stop = true;
-            state.current.clone()
-        };
-        self.asked.notify_one();
-        if let Some(process) = current {
-            let _ = process.signal(Signal::KILL).await;
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Stop(reply)).is_ok() {
+            let _ = done.await;
         }
     }
 
-    /// Starts the process again now, and gives the new one.
+    /// Ends supervision; what runs ends with its sandbox.
+    pub(super) fn give_up(&self) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.commands.send(Command::Stop(reply));
+    }
+
+    /// Starts the process again now, also one that has ended, and returns the new one.
     pub(crate) async fn restart(&self) -> Result<Arc<Process>> {
-        let before = {
-            let mut state = self.lock();
-            if state.stop {
-                let text = "supervision has ended: start the process again";
-                return Err(ApiError::new(ServerCode::Conflict, text));
-            }
-            state.restart_now = true;
-            state.current.clone()
+        let (reply, process) = oneshot::channel();
+        let _ = self.commands.send(Command::Restart(reply));
+        process.await.unwrap_or_else(|_| Err(ApiError::not_running()))
+    }
+}
+
+/// Owns a managed process.
+pub(super) struct Supervisor {
+    /// Not owned: supervision ends when nothing refers to the managed process any more.
+    managed: Weak<Managed>,
+    request: StartRequest,
+    policy: RestartPolicy,
+    check: Option<HealthCheck>,
+    table: Weak<Table>,
+    clock: Clock,
+    commands: UnboundedReceiver<Command>,
+    state: watch::Sender<State>,
+    /// Callers that wait for another process.
+    restarts: Vec<oneshot::Sender<Result<Arc<Process>>>>,
+    /// A caller has stopped it.
+    stopped: bool,
+    /// Restarts in a row, each of which waits twice as long as the one before.
+    doublings: u32,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        id: String,
+        name: Option<String>,
+        mut request: StartRequest,
+        table: Weak<Table>,
+        clock: Clock,
+    ) -> (Arc<Managed>, Self) {
+        // One that is only named is not started again.
+        let never = RestartPolicy { policy: Restart::Never, ..RestartPolicy::default() };
+        let policy = request.restart.take().unwrap_or(never);
+        let check = request.health_check.take();
+        let info = ManagedInfo {
+            id,
+            name: name.clone(),
+            status: ManagedStatus::Starting,
+            restart_count: 0,
+            restart: policy,
+            health_check: check.clone(),
+            health_status: HealthStatus::Disabled,
+            consecutive_health_failures: 0,
+            last_exit: None,
+            last_error: None,
+            next_restart_at: None,
         };
-        self.asked.notify_one();
-        if let Some(process) = &before {
+        let (state, shown) = watch::channel(State { info, current: 0 });
+        let (sender, commands) = mpsc::unbounded_channel();
+        let managed = Arc::new(Managed { name, commands: sender, state: shown });
+        let supervisor = Self {
+            managed: Arc::downgrade(&managed),
+            request,
+            policy,
+            check,
+            table,
+            clock,
+            commands,
+            state,
+            restarts: Vec::new(),
+            stopped: false,
+            doublings: 0,
+        };
+        (managed, supervisor)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    /// Supervises from the first process on, of which [`Supervisor::runs`] was told.
+    pub(super) async fn run(mut self, first: Arc<Process>) {
+        let mut process = Some(first);
+        loop {
+            let failed = match process.take() {
+                None => true,
+                Some(process) => {
+                    let started = Instant::now();
+                    let ended = self.until_end(&process).await;
+                    // One that ran for long starts over.
+                    if started.elapsed() > Duration::from_millis(self.policy.max_backoff_ms) {
+                        self.doublings = 0;
+                    }
+                    let exit = ended.exit;
+                    self.change(|state| state.info.last_exit = Some(last_exit(&ended)));
+                    exit.exit_code() != Some(0)
+                }
+            };
+            if !self.until_start(failed).await {
+                return;
+            }
+            process = self.start().await;
+        }
+    }
+
+    /// Shows a process that was started.
+    pub(super) fn runs(&mut self, process: &Arc<Process>) {
+        let checked = self.check.is_some();
+        self.change(|state| {
+            state.current = process.handle;
+            state.info.next_restart_at = None;
+            state.info.consecutive_health_failures = 0;
+            (state.info.status, state.info.health_status) = match checked {
+                true => (ManagedStatus::Starting, HealthStatus::Starting),
+                false => (ManagedStatus::Running, HealthStatus::Disabled),
+            };
+        });
+        for waiting in self.restarts.drain(..) {
+            let _ = waiting.send(Ok(process.clone()));
+        }
+    }
+
+    /// Waits for the end of a process; kills it when it is not healthy, or when somebody asks for that.
+    async fn until_end(&mut self, process: &Process) -> Ended {
+        let mut checks = true;
+        loop {
+            let unhealthy = async {
+                match self.check.as_ref().filter(|_| checks) {
+                    Some(check) => watch(process, check, self.clock.clone(), &self.state).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = process.wait() => return ended,
+                () = unhealthy => checks = false,
+                command = self.commands.recv() => match command {
+                    Some(Command::Stop(reply)) => {
+                        self.stopped = true;
+                        let _ = process.signal(Signal::KILL).await;
+                        let _ = reply.send(());
+                        continue;
+                    }
+                    Some(Command::Restart(reply)) => {
+                        self.restarts.push(reply);
+                        if self.stopped {
+                            continue;
+                        }
+                    }
+                    None => return process.wait().await,
+                },
+            }
             let _ = process.signal(Signal::KILL).await;
         }
-        let before = before.map(|process| process.handle);
-        let mut changes = self.changes.subscribe();
-        loop {
-            changes.mark_unchanged();
-            {
-                let state = self.lock();
-                match &state.current {
-                    Some(process) if Some(process.handle) != before => return Ok(process.clone()),
-                    _ if state.status == ManagedStatus::Stopped => {
-                        let text = state.last_error.clone().unwrap_or_default();
-                        return Err(ApiError::new(ServerCode::SpawnFailed, text));
-                    }
-                    _ => {}
-                }
-            }
-            let _ = changes.changed().await;
-        }
     }
 
-    async fn supervise(self: Arc<Self>, mut process: Arc<Process>, table: Weak<Table>) {
-        loop {
-            let started = Instant::now();
-            let ended = self.until_end(&process).await;
-            {
-                let mut state = self.lock();
-                state.last_exit = Some(LastExit {
-                    exit_code: ended.exit.exit_code(),
-                    signal: ended.exit.signal(),
-                    oom_killed: ended.exit.oom_killed(),
-                    ended_at: ended.at,
-                });
-            }
-            let failed = ended.exit.exit_code() != Some(0);
-            process = match self.again(failed, started, &table).await {
-                Some(process) => process,
-                None => break,
+    /// Waits until the next process is to be started; `false` where there is to be none.
+    async fn until_start(&mut self, failed: bool) -> bool {
+        if self.stopped {
+            self.restarts.drain(..).for_each(refuse);
+        } else if !self.restarts.is_empty() {
+            return true;
+        }
+        let wanted = match self.policy.policy {
+            Restart::Never => false,
+            Restart::OnFailure => failed,
+            Restart::Always => true,
+        };
+        let restarts = self.state.borrow().info.restart_count;
+        let used_up = self.policy.max_restarts.is_some_and(|most| restarts >= most);
+        let backs_off = wanted && !used_up && !self.stopped;
+        let wait = self.policy.initial_backoff_ms.saturating_mul(1 << self.doublings.min(20));
+        let wait = wait.min(self.policy.max_backoff_ms);
+        self.change(|state| {
+            (state.info.status, state.info.next_restart_at) = match backs_off {
+                true => (ManagedStatus::BackingOff, Some(now_ms() + wait)),
+                false => (ManagedStatus::Stopped, None),
             };
-            self.runs(&process);
-        }
-        {
-            let mut state = self.lock();
-            (state.status, state.next_restart_at) = (ManagedStatus::Stopped, None);
-        }
-        self.changes.send_replace(());
-    }
-
-    /// Waits and starts the next process; nothing where there is to be none.
-    async fn again(
-        self: &Arc<Self>,
-        mut failed: bool,
-        started: Instant,
-        table: &Weak<Table>,
-    ) -> Option<Arc<Process>> {
-        let policy = self.policy.unwrap_or_default();
-        // One that ran for long starts anew.
-        let lasted = started.elapsed() > Duration::from_millis(policy.max_backoff_ms);
-        let mut doublings = if lasted { 0 } else { self.lock().restarts };
+        });
+        let mut timer = self.clock.timer(Duration::from_millis(wait));
         loop {
-            let now = {
-                let mut state = self.lock();
-                if state.stop {
-                    return None;
-                }
-                std::mem::take(&mut state.restart_now)
-            };
-            if !now {
-                let wanted = match self.policy.map(|policy| policy.policy) {
-                    None | Some(Restart::Never) => false,
-                    Some(Restart::OnFailure) => failed,
-                    Some(Restart::Always) => true,
-                };
-                let used_up = policy.max_restarts.is_some_and(|most| self.lock().restarts >= most);
-                if !wanted || used_up {
-                    return None;
-                }
-                let wait = policy.initial_backoff_ms.saturating_mul(1 << doublings.min(20));
-                let wait = wait.min(policy.max_backoff_ms);
-                {
-                    let mut state = self.lock();
-                    state.status = ManagedStatus::BackingOff;
-                    state.next_restart_at = Some(now_ms() + wait);
-                }
-                if timeout(Duration::from_millis(wait), self.asked.notified()).await.is_ok() {
-                    continue;
-                }
-            }
-            doublings += 1;
-            self.lock().restarts += 1;
-            match table.upgrade()?.start_one(self.request.clone(), Some(self.clone())).await {
-                Ok(process) => return Some(process),
-                Err(error) => {
-                    self.lock().last_error = Some(error.into_parts().1);
-                    failed = true;
-                }
-            }
-        }
-    }
-
-    /// Waits for the end of a process, and kills it when it is no longer healthy.
-    async fn until_end(&self, process: &Process) -> Ended {
-        if let Some(check) = &self.check {
             tokio::select! {
-                _ = process.wait() => {}
-                () = self.watch(process, check) => {
-                    let _ = process.signal(Signal::KILL).await;
-                }
+                () = timer.done(), if backs_off && !self.stopped => return true,
+                command = self.commands.recv() => match command {
+                    Some(Command::Restart(reply)) if self.stopped => refuse(reply),
+                    Some(Command::Restart(reply)) => {
+                        self.restarts.push(reply);
+                        return true;
+                    }
+                    Some(Command::Stop(reply)) => {
+                        self.stopped = true;
+                        self.change(|state| {
+                            state.info.status = ManagedStatus::Stopped;
+                            state.info.next_restart_at = None;
+                        });
+                        let _ = reply.send(());
+                    }
+                    None => return false,
+                },
             }
         }
-        process.wait().await
     }
 
-    /// Checks until the threshold of failures is reached.
-    async fn watch(&self, process: &Process, check: &HealthCheck) {
-        sleep(Duration::from_millis(check.initial_delay_ms)).await;
-        loop {
-            let limit = Duration::from_millis(check.timeout_ms.max(1));
-            let healthy = matches!(timeout(limit, answers(&process.agent, check)).await, Ok(true));
-            {
-                let mut state = self.lock();
-                if healthy {
-                    state.failures = 0;
-                    (state.status, state.health) = (ManagedStatus::Running, HealthStatus::Healthy);
-                } else {
-                    state.failures += 1;
-                    if state.failures >= check.failure_threshold.max(1) {
-                        state.health = HealthStatus::Unhealthy;
-                        state.last_error = Some("the health check failed too often".to_owned());
-                        return;
-                    }
-                }
+    /// Starts the next process.
+    async fn start(&mut self) -> Option<Arc<Process>> {
+        self.doublings += 1;
+        self.change(|state| state.info.restart_count += 1);
+        let started = match (self.table.upgrade(), self.managed.upgrade()) {
+            (Some(table), Some(managed)) => table.start_next(self.request.clone(), managed).await,
+            _ => Err(ApiError::not_running()),
+        };
+        match started {
+            Ok(process) => {
+                self.runs(&process);
+                Some(process)
             }
-            sleep(Duration::from_millis(check.interval_ms.max(1))).await;
+            Err(error) => {
+                self.change(|state| state.info.last_error = Some(error.text().to_owned()));
+                for waiting in self.restarts.drain(..) {
+                    let _ = waiting.send(Err(error.clone()));
+                }
+                None
+            }
         }
     }
 }
 
-/// Whether the port answers as it should.
-async fn answers(agent: &Agent, check: &HealthCheck) -> bool {
-    let Ok(mut connection) = agent.connect(check.port).await else { return false };
-    if check.r#type == HealthCheckType::Tcp {
-        return true;
+/// Refuses to restart what a caller has stopped.
+fn refuse(reply: oneshot::Sender<Result<Arc<Process>>>) {
+    let text = "supervision has ended: start the process again under its name";
+    let _ = reply.send(Err(ApiError::new(ServerCode::Conflict, text)));
+}
+
+fn last_exit(ended: &Ended) -> LastExit {
+    LastExit {
+        exit_code: ended.exit.exit_code(),
+        signal: ended.exit.signal(),
+        oom_killed: ended.exit.oom_killed(),
+        ended_at: ended.at,
     }
-    let path = check.path.as_deref().unwrap_or("/");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let mut head = [0; 12];
-    let answered = async {
-        connection.write_all(request.as_bytes()).await?;
-        connection.read_exact(&mut head).await
-    };
-    answered.await.is_ok() && head.starts_with(b"HTTP/1.") && matches!(head[9], b'2' | b'3')
+}
+
+/// Checks until the process counts as unhealthy.
+async fn watch(
+    process: &Process,
+    check: &HealthCheck,
+    mut clock: Clock,
+    state: &watch::Sender<State>,
+) {
+    clock.sleep(Duration::from_millis(check.initial_delay_ms)).await;
+    loop {
+        clock.running().await;
+        clock.has_stopped();
+        let healthy = answers(&process.agent, check).await;
+        // A suspended process cannot answer.
+        if !clock.has_stopped() {
+            let mut unhealthy = false;
+            state.send_modify(|State { info, .. }| {
+                if healthy {
+                    info.consecutive_health_failures = 0;
+                    (info.status, info.health_status) =
+                        (ManagedStatus::Running, HealthStatus::Healthy);
+                    return;
+                }
+                info.consecutive_health_failures += 1;
+                unhealthy = info.consecutive_health_failures >= check.failure_threshold.max(1);
+                if unhealthy {
+                    info.health_status = HealthStatus::Unhealthy;
+                    info.last_error = Some("the health check failed too often".to_owned());
+                }
+            });
+            if unhealthy {
+                return;
+            }
+        }
+        clock.sleep(Duration::from_millis(check.interval_ms.max(1))).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! Processes of a sandbox: started, signalled and fed through its agent, read and reaped by one owner
 //! each.
 
+mod health;
 mod managed;
 mod pump;
 mod stdin;
@@ -10,6 +11,7 @@ use managed::Managed;
 pub(crate) use table::Table;
 
 use crate::agent::{Agent, Spawn};
+use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::log::{Ended, Log, now_ms};
 use crate::wire::process::{OutputMode, ProcessInfo, StartRequest, Status, StdinMode};
@@ -47,6 +49,7 @@ impl Process {
     pub(crate) async fn start(
         request: StartRequest,
         agent: &Arc<Agent>,
+        clock: &Clock,
         handle: u64,
         log: Arc<Log>,
         managed: Option<Arc<Managed>>,
@@ -67,7 +70,7 @@ impl Process {
         let spawned = agent.spawn(spawn, files.theirs).await?;
         let process = Arc::new(Self {
             handle,
-            pid: spawned.pid,
+            pid: spawned.leader.pid(),
             started_at: now_ms(),
             log,
             stdin: Stdin::new(files.stdin),
@@ -77,7 +80,7 @@ impl Process {
             managed,
             killed: AtomicBool::new(false),
         });
-        tokio::spawn(Pump::new(process.clone(), files.output, spawned, timeout).run());
+        tokio::spawn(Pump::new(process.clone(), files.output, spawned, timeout, clock).run());
         Ok(process)
     }
 

@@ -5,7 +5,8 @@
 //! something outside the group holds them open.
 
 use super::Process;
-use crate::agent::{Exited, Spawned};
+use crate::agent::{Exited, Leader, Spawned};
+use crate::clock::{Clock, Timer, passed};
 use crate::limits::Unit;
 use crate::log::{Lines, Log};
 use rustix::process::Signal;
@@ -39,18 +40,21 @@ thread_local! {
 
 pub(super) struct Pump {
     process: Arc<Process>,
+    leader: Leader,
     output: Output,
     exited: oneshot::Receiver<Exited>,
     unit: Option<Unit>,
-    deadline: Option<Instant>,
+    /// The time limit.
+    limit: Option<Timer>,
 }
 
 impl Pump {
     pub(super) fn new(
         process: Arc<Process>,
         [stdout, stderr]: [Option<pipe::Receiver>; 2],
-        spawned: Spawned,
+        Spawned { leader, exited, unit, .. }: Spawned,
         timeout: Option<Duration>,
+        clock: &Clock,
     ) -> Self {
         let pipe = |stream, receiver: Option<_>| {
             receiver.map(|receiver| Pipe { receiver, stream, lines: Lines::default() })
@@ -60,9 +64,8 @@ impl Pump {
             log: process.log.clone(),
             second_first: false,
         };
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let Spawned { exited, unit, .. } = spawned;
-        Self { process, output, exited, unit, deadline }
+        let limit = timeout.map(|timeout| clock.timer(timeout));
+        Self { process, leader, output, exited, unit, limit }
     }
 
     pub(super) async fn run(mut self) {
@@ -70,15 +73,15 @@ impl Pump {
         if !self.process.killed.load(Ordering::Relaxed) {
             self.read_what_is_left().await;
         }
-        // An agent that is lost has taken everything with it.
-        let _ = self.process.agent.reap(self.process.pid).await;
+        // A lost agent has taken everything with it.
+        self.leader.reap().await;
         let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
         self.output.finish();
         self.process.log.settle().await;
         let oom_killed = self.unit.take().is_some_and(|unit| unit.oom_killed());
         self.process.log.end(exit(exited, timed_out, oom_killed));
-        // It is kept for long, and must not hold its pipe open.
-        let _ = self.process.stdin.close().await;
+        // The record is kept for long, and must not hold its pipe open.
+        self.process.stdin.end().await;
     }
 
     /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
@@ -86,11 +89,11 @@ impl Pump {
     async fn until_exit(&mut self) -> (Option<Exited>, bool) {
         let mut timed_out = false;
         loop {
-            let deadline = self.deadline.filter(|_| !timed_out);
+            let limit = self.limit.as_mut().filter(|_| !timed_out);
             tokio::select! {
                 biased;
                 exited = &mut self.exited => return (exited.ok(), timed_out),
-                () = at(deadline) => {
+                () = passed(limit) => {
                     timed_out = true;
                     let _ = self.process.signal(Signal::KILL).await;
                 }
@@ -101,7 +104,7 @@ impl Pump {
 
     async fn read_what_is_left(&mut self) {
         let end = Instant::now() + LEFT_WRITING;
-        let end = self.deadline.map_or(end, |deadline| deadline.min(end));
+        let mut limit = self.limit.as_mut();
         loop {
             let silent = Instant::now() + LEFT_SILENT;
             tokio::select! {
@@ -110,6 +113,7 @@ impl Pump {
                     self.process.log.spill().await;
                     if Instant::now() < end { continue }
                 },
+                () = passed(limit.as_deref_mut()) => {}
                 () = sleep_until(silent.min(end)) => {}
             }
             return;
@@ -130,13 +134,6 @@ fn exit(exited: Option<Exited>, timed_out: bool, oom_killed: bool) -> Exit {
             Exit { status: ExitStatus::Signal(signal), reason: Some(reason) }
         }
         (None, None) => Exit { status: ExitStatus::Unreported, reason: None },
-    }
-}
-
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -1,22 +1,25 @@
-//! The processes of one sandbox, by pid.
+//! The processes of one sandbox, by pid. The lock is never held across an await; what takes several steps
+//! holds a reservation, which is undone when it is dropped.
 
-use super::{Managed, Process};
+use super::Process;
+use super::managed::{Managed, Supervisor};
 use crate::agent::Agent;
+use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::log::Log;
 use crate::wire::process::StartRequest;
-use parking_lot::{Mutex, MutexGuard};
-use rustix::process::Signal;
+use parking_lot::Mutex;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name::check_process_name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Table {
     agent: Arc<Agent>,
+    clock: Clock,
     /// Where logs go that do not fit into memory.
     logs: PathBuf,
     /// Bytes of each that are kept there.
@@ -29,144 +32,184 @@ struct Inner {
     /// By handle, which is the order of their start.
     processes: BTreeMap<u64, Arc<Process>>,
     handles: u64,
-    /// Those whose supervision has not ended, and some whose has.
+    /// In the order of their first start. Of one name, at most one.
     managed: Vec<Arc<Managed>>,
+    /// Starts under way, and the names that they will take.
+    starting: usize,
+    names: HashSet<String>,
     /// Nothing is started any more.
     closed: bool,
 }
 
-impl Table {
-    pub(crate) fn new(agent: Arc<Agent>, logs: PathBuf, log_bytes: u64) -> Self {
-        Self { agent, logs, log_bytes, inner: Mutex::default() }
-    }
+/// Room for a process that is being started, and its name.
+struct Reservation<'a> {
+    table: &'a Table,
+    handle: u64,
+    name: Option<String>,
+}
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.table.inner.lock();
+        inner.starting -= 1;
+        if let Some(name) = &self.name {
+            inner.names.remove(name);
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn new(agent: Arc<Agent>, clock: Clock, logs: PathBuf, log_bytes: u64) -> Self {
+        Self { agent, clock, logs, log_bytes, inner: Mutex::default() }
     }
 
     /// Starts a process, managed where the request says so.
-    pub(crate) async fn start(self: &Arc<Self>, request: StartRequest) -> Result<Arc<Process>> {
-        if let Some(name) = &request.name {
+    pub(crate) async fn start(self: &Arc<Self>, mut request: StartRequest) -> Result<Arc<Process>> {
+        let name = request.name.take();
+        if let Some(name) = &name {
             check_process_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
         }
-        let managed = {
-            let mut inner = self.lock();
-            let managed = Managed::new(request.clone(), inner.handles + 1);
-            if let Some(managed) = &managed {
-                inner.managed.retain(|other| !other.is_stopped());
-                if managed.name.is_some()
-                    && inner.managed.iter().any(|other| other.name == managed.name)
-                {
-                    let name = managed.name.as_deref().unwrap_or_default();
-                    let text = format!("a process named {name:?} is managed already");
-                    return Err(ApiError::new(ServerCode::NameTaken, text));
-                }
-                // Before it runs, so that a name is given to one only.
-                inner.managed.push(managed.clone());
-            }
-            managed
-        };
-        let Some(managed) = managed else { return self.start_one(request, None).await };
-        let begun = managed.begin(self).await;
-        if begun.is_err() {
-            self.lock().managed.retain(|other| !Arc::ptr_eq(other, &managed));
+        let room = self.reserve(name.clone())?;
+        let managed = name.is_some() || request.restart.is_some() || request.health_check.is_some();
+        let supervised = managed.then(|| {
+            let id = name.clone().unwrap_or_else(|| format!("managed-{}", room.handle));
+            Supervisor::new(id, name, request.clone(), Arc::downgrade(self), self.clock.clone())
+        });
+        let managed = supervised.as_ref().map(|(managed, _)| managed.clone());
+        let process = self.start_in(&room, request, managed).await?;
+        if let Some((managed, mut supervisor)) = supervised {
+            supervisor.runs(&process);
+            let mut inner = self.inner.lock();
+            // A stopped one gives its name to the next.
+            inner.managed.retain(|other| other.name.is_none() || other.name != managed.name);
+            inner.managed.push(managed);
+            tokio::spawn(supervisor.run(process.clone()));
         }
-        begun
+        Ok(process)
     }
 
-    pub(super) async fn start_one(
+    /// Starts the next process of a managed one.
+    pub(super) async fn start_next(
         &self,
+        request: StartRequest,
+        managed: Arc<Managed>,
+    ) -> Result<Arc<Process>> {
+        let room = self.reserve(None)?;
+        self.start_in(&room, request, Some(managed)).await
+    }
+
+    fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(ApiError::not_running());
+        }
+        let running = inner.processes.values().filter(|process| process.is_running()).count();
+        if running + inner.starting >= limits::PROCESSES {
+            return Err(ApiError::new(
+                ServerCode::TooManyProcesses,
+                format!("{} processes run in this sandbox: end some first", limits::PROCESSES),
+            ));
+        }
+        if let Some(name) = &name {
+            let is_taken =
+                |other: &Arc<Managed>| other.name.as_ref() == Some(name) && !other.is_stopped();
+            if inner.names.contains(name) || inner.managed.iter().any(is_taken) {
+                let text = format!("a process named {name:?} is managed already");
+                return Err(ApiError::new(ServerCode::NameTaken, text));
+            }
+            inner.names.insert(name.clone());
+        }
+        inner.starting += 1;
+        inner.handles += 1;
+        let handle = inner.handles;
+        drop(inner);
+        Ok(Reservation { table: self, handle, name })
+    }
+
+    async fn start_in(
+        &self,
+        room: &Reservation<'_>,
         request: StartRequest,
         managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Process>> {
-        let handle = {
-            let mut inner = self.lock();
-            if inner.closed {
-                return Err(ApiError::not_running());
-            }
-            let running = inner.processes.values().filter(|process| process.is_running()).count();
-            if running >= limits::PROCESSES {
-                return Err(ApiError::new(
-                    ServerCode::TooManyProcesses,
-                    format!("{} processes run in this sandbox: end some first", limits::PROCESSES),
-                ));
-            }
-            inner.handles += 1;
-            inner.handles
-        };
+        let handle = room.handle;
         let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.log_bytes));
-        let process = Process::start(request, &self.agent, handle, log, managed).await?;
-        let closed = {
-            let mut inner = self.lock();
-            // A number that the system gives out again is the new process's.
-            inner.processes.retain(|_, other| other.pid != process.pid);
-            inner.forget_the_oldest_ended();
-            inner.processes.insert(handle, process.clone());
-            inner.closed
-        };
-        if closed {
-            // The sandbox has ended in between, and may have missed it.
-            let _ = process.signal(Signal::KILL).await;
+        let process =
+            Process::start(request, &self.agent, &self.clock, handle, log, managed).await?;
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            // It ends with the sandbox.
             return Err(ApiError::not_running());
         }
+        // A pid that the system gives out again is the new process's.
+        inner.processes.retain(|_, other| other.pid != process.pid);
+        inner.forget_the_oldest_ended();
+        inner.processes.insert(handle, process.clone());
         Ok(process)
     }
 
     /// Every process, in the order of their start.
     pub(crate) fn all(&self) -> Vec<Arc<Process>> {
-        self.lock().processes.values().cloned().collect()
+        self.inner.lock().processes.values().cloned().collect()
     }
 
-    /// The process that a path names: by pid, or the one that a managed name stands for now.
+    /// The process that a path names: by pid, or the one that runs under a managed name or ran last.
     pub(crate) fn get(&self, address: &str) -> Result<Arc<Process>> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let by_pid = || {
             let pid: u32 = address.parse().ok()?;
-            inner.processes.values().find(|process| process.pid == pid).cloned()
+            inner.processes.values().find(|process| process.pid == pid)
         };
         let by_name = || {
-            let named = |managed: &&Arc<Managed>| managed.name.as_deref() == Some(address);
-            inner.managed.iter().rev().find(named)?.current()
+            let mut managed = inner.managed.iter();
+            let named = managed.find(|managed| managed.name.as_deref() == Some(address))?;
+            inner.processes.get(&named.current())
         };
-        by_pid().or_else(by_name).ok_or_else(|| {
+        by_pid().or_else(by_name).cloned().ok_or_else(|| {
             ApiError::new(ServerCode::NotFound, format!("Process {address} not found"))
         })
     }
 
-    /// Starts nothing any more and kills what runs; done when all have ended.
-    pub(crate) async fn close(&self) {
-        let (all, managed) = {
-            let mut inner = self.lock();
-            inner.closed = true;
-            let managed = std::mem::take(&mut inner.managed);
-            (inner.processes.values().cloned().collect::<Vec<_>>(), managed)
-        };
-        for managed in managed {
-            managed.stop().await;
+    /// Starts nothing any more. What runs is not waited for.
+    pub(crate) fn close(&self) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        inner.managed.drain(..).for_each(|managed| managed.give_up());
+    }
+
+    /// Returns when every process has ended.
+    pub(crate) async fn ended(&self) {
+        for process in self.all() {
+            process.wait().await;
         }
-        for process in &all {
-            let _ = process.signal(Signal::KILL).await;
-        }
-        for process in &all {
-            let _ = process.wait().await;
-        }
+    }
+
+    /// Forgets every process of a sandbox that has ended.
+    pub(crate) fn clear(&self) {
+        let processes = std::mem::take(&mut self.inner.lock().processes);
+        drop(processes);
     }
 }
 
 impl Inner {
     fn forget_the_oldest_ended(&mut self) {
-        let ended = self.processes.values().filter(|process| !process.is_running()).count();
-        let excess = ended.saturating_sub(limits::ENDED_PROCESSES - 1);
-        let oldest: Vec<u64> = self
+        let current: HashSet<u64> = self.managed.iter().map(|managed| managed.current()).collect();
+        let ended: Vec<u64> = self
             .processes
             .iter()
-            .filter(|(_, process)| !process.is_running())
-            .take(excess)
+            .filter(|(handle, process)| !process.is_running() && !current.contains(handle))
             .map(|(handle, _)| *handle)
             .collect();
-        for handle in oldest {
-            self.processes.remove(&handle);
+        let excess = ended.len().saturating_sub(limits::ENDED_PROCESSES - 1);
+        for handle in &ended[..excess] {
+            self.processes.remove(handle);
+        }
+        // Stopped ones count as ended processes, too.
+        while self.managed.len() > limits::ENDED_PROCESSES
+            && let Some(oldest) = self.managed.iter().position(|managed| managed.is_stopped())
+        {
+            self.managed.remove(oldest);
         }
     }
 }

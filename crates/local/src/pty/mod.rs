@@ -6,8 +6,9 @@ mod session;
 pub(crate) use session::{At, Session};
 
 use crate::agent::Agent;
+use crate::clock::Clock;
 use crate::error::{ApiError, Result};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
@@ -66,6 +67,7 @@ pub(crate) struct Info {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     agent: Arc<Agent>,
+    clock: Clock,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -77,46 +79,53 @@ struct Inner {
     closed: bool,
 }
 
-fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    inner.lock()
+/// Room for a session that is being created.
+struct Reservation<'a>(&'a Mutex<Inner>);
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.0.lock().starting -= 1;
+    }
 }
 
 impl Sessions {
-    pub(crate) fn new(agent: Arc<Agent>) -> Self {
-        Self { agent, inner: Arc::default() }
+    pub(crate) fn new(agent: Arc<Agent>, clock: Clock) -> Self {
+        Self { agent, clock, inner: Arc::default() }
     }
 
     /// Starts a session.
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Session>> {
-        {
-            let mut inner = lock(&self.inner);
-            if inner.closed {
-                return Err(ApiError::not_running());
-            }
-            let live = inner.sessions.iter().filter(|session| session.is_alive()).count();
-            if live + inner.starting >= limits::PTY_SESSIONS {
-                return Err(ApiError::new(
-                    ServerCode::TooManySessions,
-                    format!("{} terminals are open: close some first", limits::PTY_SESSIONS),
-                ));
-            }
-            inner.starting += 1;
+        let _room = self.reserve()?;
+        let session = Session::start(request, &self.agent, &self.clock).await?;
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            // It ends with the sandbox.
+            return Err(ApiError::not_running());
         }
-        let started = Session::start(request, &self.agent).await;
-        let mut inner = lock(&self.inner);
-        inner.starting -= 1;
-        let session = started?;
         inner.sessions.push(session.clone());
-        let closed = inner.closed;
         drop(inner);
-        if closed {
-            session.kill();
-        }
         self.forget_later(session.clone());
         Ok(session)
     }
 
-    /// An ended session is shown for a while and then forgotten.
+    fn reserve(&self) -> Result<Reservation<'_>> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(ApiError::not_running());
+        }
+        let live = inner.sessions.iter().filter(|session| session.is_alive()).count();
+        if live + inner.starting >= limits::PTY_SESSIONS {
+            return Err(ApiError::new(
+                ServerCode::TooManySessions,
+                format!("{} terminals are open: close some first", limits::PTY_SESSIONS),
+            ));
+        }
+        inner.starting += 1;
+        drop(inner);
+        Ok(Reservation(&self.inner))
+    }
+
+    /// Shows an ended session for a while and then forgets it.
     fn forget_later(&self, session: Arc<Session>) {
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
@@ -124,29 +133,34 @@ impl Sessions {
             let shown = if session.was_killed() { SHOWN_AFTER_KILL } else { SHOWN };
             tokio::time::sleep(shown).await;
             if let Some(inner) = inner.upgrade() {
-                lock(&inner).sessions.retain(|other| other.id != session.id);
+                inner.lock().sessions.retain(|other| other.id != session.id);
             }
         });
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        lock(&self.inner).sessions.clone()
+        self.inner.lock().sessions.clone()
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
-        lock(&self.inner).sessions.iter().find(|session| session.id == id).cloned()
+        self.inner.lock().sessions.iter().find(|session| session.id == id).cloned()
     }
 
-    /// Starts no session any more and ends those that there are.
-    pub(crate) async fn close(&self) {
-        let all = {
-            let mut inner = lock(&self.inner);
-            inner.closed = true;
-            inner.sessions.clone()
-        };
-        all.iter().for_each(|session| session.kill());
-        for session in &all {
+    /// Starts no session any more. Those that there are end with the sandbox.
+    pub(crate) fn close(&self) {
+        self.inner.lock().closed = true;
+    }
+
+    /// Returns when every session has ended.
+    pub(crate) async fn ended(&self) {
+        for session in self.all() {
             session.wait().await;
         }
+    }
+
+    /// Forgets every session of a sandbox that has ended.
+    pub(crate) fn clear(&self) {
+        let sessions = std::mem::take(&mut self.inner.lock().sessions);
+        drop(sessions);
     }
 }

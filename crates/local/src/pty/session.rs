@@ -2,7 +2,8 @@
 
 use super::ring::Ring;
 use super::{CreateRequest, Info};
-use crate::agent::{Agent, Exited, Size, Spawn};
+use crate::agent::{Agent, Exited, Leader, Size, Spawn, Spawned};
+use crate::clock::{Clock, at, passed};
 use crate::error::{ApiError, Result};
 use crate::limits::Unit;
 use crate::log::now_ms;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 /// How long nobody may be attached.
 const UNATTENDED: Duration = Duration::from_secs(300);
@@ -71,7 +72,11 @@ pub(crate) enum At {
 }
 
 impl Session {
-    pub(super) async fn start(request: CreateRequest, agent: &Arc<Agent>) -> Result<Arc<Self>> {
+    pub(super) async fn start(
+        request: CreateRequest,
+        agent: &Arc<Agent>,
+        clock: &Clock,
+    ) -> Result<Arc<Self>> {
         let size = shoreline_protocol::pty::Size::clamped(request.cols, request.rows);
         let size = Size { rows: size.rows, cols: size.cols };
         let CreateRequest { command, args, env, working_dir, .. } = request;
@@ -88,9 +93,9 @@ impl Session {
             group: false,
             terminal: Some(size),
         };
-        let spawned = agent.spawn(spawn, Vec::new()).await?;
+        let Spawned { leader, exited, terminal, unit } = agent.spawn(spawn, Vec::new()).await?;
         let open = || -> io::Result<_> {
-            let terminal = spawned.file.ok_or_else(|| io::Error::other("no terminal came"))?;
+            let terminal = terminal.ok_or_else(|| io::Error::other("no terminal was opened"))?;
             rustix::io::ioctl_fionbio(&terminal, true)?;
             let output = pipe::Receiver::from_owned_fd_unchecked(terminal.try_clone()?)?;
             let input = pipe::Sender::from_owned_fd_unchecked(terminal.try_clone()?)?;
@@ -102,7 +107,7 @@ impl Session {
             token: crate::random::hex(
                 crate::random::bytes::<32>().map_err(|e| ApiError::internal(&e))?,
             ),
-            pid: spawned.pid,
+            pid: leader.pid(),
             command,
             args,
             created_at: now_ms(),
@@ -120,7 +125,7 @@ impl Session {
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         });
-        tokio::spawn(session.clone().run(output, spawned.exited, spawned.unit));
+        tokio::spawn(session.clone().run(output, leader, exited, unit, clock.clone()));
         Ok(session)
     }
 
@@ -132,12 +137,14 @@ impl Session {
     async fn run(
         self: Arc<Self>,
         mut output: pipe::Receiver,
+        leader: Leader,
         exited: oneshot::Receiver<Exited>,
         unit: Option<Unit>,
+        clock: Clock,
     ) {
-        let exited = self.until_exit(&mut output, exited).await;
+        let exited = self.until_exit(&mut output, exited, &clock).await;
         // Whatever else holds the terminal open ends with the leader's group.
-        let _ = self.agent.reap(self.pid).await;
+        leader.reap().await;
         let mut buffer = [0; 4096];
         let _ = timeout(LATE_OUTPUT, async {
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
@@ -157,16 +164,19 @@ impl Session {
         &self,
         output: &mut pipe::Receiver,
         mut exited: oneshot::Receiver<Exited>,
+        clock: &Clock,
     ) -> Exited {
         let mut buffer = [0; 4096];
         let mut reading = true;
         let mut watch = self.wake.subscribe();
-        let mut alone_since = Some(Instant::now());
+        let mut unattended = None;
         let mut kill_at = None;
         loop {
-            let alone = self.attached.load(Ordering::Relaxed) == 0;
-            alone_since = if alone { alone_since.or_else(|| Some(Instant::now())) } else { None };
-            let unattended = alone_since.map(|since| since + UNATTENDED);
+            if self.attached.load(Ordering::Relaxed) > 0 {
+                unattended = None;
+            } else {
+                unattended.get_or_insert_with(|| clock.timer(UNATTENDED));
+            }
             tokio::select! {
                 exited = &mut exited => {
                     return exited.unwrap_or(Exited { code: None, signal: None });
@@ -180,10 +190,10 @@ impl Session {
                     let _ = self.agent.signal(self.pid, Signal::HUP.as_raw(), true).await;
                     kill_at.get_or_insert_with(|| Instant::now() + HANG_UP);
                 }
-                () = at(unattended) => {
+                () = passed(unattended.as_mut()) => {
                     self.killed.store(true, Ordering::Relaxed);
                     kill_at = Some(Instant::now());
-                    alone_since = Some(Instant::now());
+                    unattended = None;
                 }
                 () = at(kill_at) => {
                     let _ = self.agent.signal(self.pid, Signal::KILL.as_raw(), true).await;
@@ -296,12 +306,5 @@ impl Drop for Attached {
     fn drop(&mut self) {
         self.0.attached.fetch_sub(1, Ordering::Relaxed);
         self.0.wake.send_replace(());
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }

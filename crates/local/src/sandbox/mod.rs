@@ -1,49 +1,54 @@
-//! Sandboxes: a directory, an agent, processes, and whether it lives.
+//! Sandboxes: a directory, an agent, processes, terminals, and the life that they share.
 
+mod directory;
+mod lifecycle;
 mod registry;
-mod state;
 
 pub(crate) use registry::{Direction, Filter, Registry};
-pub(crate) use state::EndReason;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Orphans};
+use crate::clock::Clock;
+use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::{Enforcement, Limits};
 use crate::log::now_ms;
 use crate::process::Table;
 use crate::pty::Sessions;
 use crate::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
-use parking_lot::{Mutex, MutexGuard};
-use state::State;
+use lifecycle::{Command, Ended, Lifecycle, Phase};
+use parking_lot::Mutex;
+use shoreline_protocol::error::ServerCode;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use tempfile::TempDir;
-use tokio::sync::{Notify, oneshot};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// How long ending a sandbox is waited for.
+const END: Duration = Duration::from_millis(4500);
 
 /// One sandbox.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) processes: Arc<Table>,
-    pub(crate) terminals: Sessions,
+    pub(crate) terminals: Arc<Sessions>,
     pub(crate) agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
-    /// What a file has at the most.
+    /// The most bytes that a file can have.
     pub(crate) file_bytes: Option<u64>,
     /// Whether it has the machine's network.
     pub(crate) network: bool,
     timeout_secs: Option<u64>,
     created_at: u64,
-    settings: Mutex<Settings>,
-    state: Mutex<State>,
-    /// One change of the state at a time.
-    changing: tokio::sync::Mutex<()>,
-    /// The time limit begins anew.
-    woken: Notify,
-    /// Its files, until it ends.
-    directory: Mutex<Option<TempDir>>,
+    settings: Arc<Mutex<Settings>>,
+    commands: UnboundedSender<Command>,
+    ending: CancellationToken,
+    phase: watch::Receiver<Phase>,
 }
 
 /// What can be changed.
@@ -55,17 +60,37 @@ pub(crate) struct Settings {
     pub(crate) allow_unauthenticated_access: bool,
 }
 
+/// What sandboxes are made of, the same for all of a server.
+#[derive(Clone, Debug)]
+struct Ground {
+    /// The directory that theirs are in.
+    directory: PathBuf,
+    isolation: Isolation,
+    enforcement: Arc<Enforcement>,
+    /// Takes what agents leave behind that are not in a namespace.
+    orphans: Option<Arc<Orphans>>,
+    log_bytes: u64,
+}
+
 impl Sandbox {
-    fn new(
+    /// Makes a sandbox and starts its agent. Blocks.
+    fn new(id: String, request: CreateRequest, ground: &Ground) -> io::Result<Arc<Self>> {
+        let directory = ground.directory.join(&id);
+        directory::make(&directory)?;
+        let started = Self::start(id, request, ground, directory.clone());
+        if started.is_err() {
+            let _ = directory::remove(&directory);
+        }
+        started
+    }
+
+    fn start(
         id: String,
         request: CreateRequest,
-        parent: &Path,
-        isolation: &Isolation,
-        enforcement: &Enforcement,
-        log_bytes: u64,
+        Ground { isolation, enforcement, orphans, log_bytes, .. }: &Ground,
+        directory: PathBuf,
     ) -> io::Result<Arc<Self>> {
-        let directory = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir_in(parent)?;
-        let place = isolation.prepare(directory.path())?;
+        let place = isolation.prepare(&directory)?;
         let megabytes = |number: Option<u64>| number.map(|number| number.saturating_mul(1 << 20));
         let limits = Limits {
             memory: megabytes(request.resources.memory_mb),
@@ -75,13 +100,44 @@ impl Sandbox {
         let network = request.network.is_none_or(|network| network.allow_internet_access);
         let mut command = isolation.agent(&place, network)?;
         let group = enforcement.hold(&id, &limits, &mut command)?;
-        let (lost, agent_lost) = oneshot::channel();
-        let agent = Arc::new(Agent::start(command, group, lost)?);
-        let logs = directory.path().join("log");
-        let sandbox = Arc::new(Self {
+        let (agent, host, lost) = Agent::start(command, group, orphans.clone())?;
+        let agent = Arc::new(agent);
+        let (stop_clock, clock) = Clock::new();
+        let logs = directory.join("log");
+        let processes = Arc::new(Table::new(agent.clone(), clock.clone(), logs, *log_bytes));
+        let terminals = Arc::new(Sessions::new(agent.clone(), clock.clone()));
+        let settings = Arc::new(Mutex::new(Settings {
+            name: request.name,
+            exposed_ports: request.exposed_ports,
+            allow_unauthenticated_access: request.allow_unauthenticated_access,
+        }));
+        let (sender, commands) = unbounded_channel();
+        let (phase, shown) = watch::channel(Phase::Running);
+        let ending = CancellationToken::new();
+        let seconds = request.timeout_secs.filter(|seconds| *seconds > 0);
+        let time_limit = seconds.map(Duration::from_secs);
+        let lifecycle = Lifecycle {
+            id: id.clone(),
+            agent: agent.clone(),
+            host,
+            lost,
+            processes: processes.clone(),
+            terminals: terminals.clone(),
+            directory,
+            commands,
+            phase,
+            stop_clock,
+            ending: ending.clone(),
+            time_limit,
+            timer: time_limit.map(|limit| clock.timer(limit)),
+            clock,
+            settings: settings.clone(),
+        };
+        tokio::spawn(lifecycle.run());
+        Ok(Arc::new(Self {
             id,
-            processes: Arc::new(Table::new(agent.clone(), logs, log_bytes)),
-            terminals: Sessions::new(agent.clone()),
+            processes,
+            terminals,
             agent,
             image: request.image,
             resources: request.resources,
@@ -89,37 +145,71 @@ impl Sandbox {
             network,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
-            settings: Mutex::new(Settings {
-                name: request.name,
-                exposed_ports: request.exposed_ports,
-                allow_unauthenticated_access: request.allow_unauthenticated_access,
-            }),
-            state: Mutex::new(State::Running),
-            changing: tokio::sync::Mutex::default(),
-            woken: Notify::new(),
-            directory: Mutex::new(Some(directory)),
-        });
-        let watched = Arc::downgrade(&sandbox);
-        tokio::spawn(async move {
-            let _ = agent_lost.await;
-            if let Some(sandbox) = watched.upgrade() {
-                sandbox.terminate(EndReason::AgentLost).await;
-            }
-        });
-        sandbox.keep_time();
-        Ok(sandbox)
-    }
-
-    pub(super) fn settings_locked(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock()
+            settings,
+            commands: sender,
+            ending,
+            phase: shown,
+        }))
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        self.settings_locked().clone()
+        self.settings.lock().clone()
     }
 
     pub(crate) fn name(&self) -> Option<String> {
-        self.settings_locked().name.clone()
+        self.settings.lock().name.clone()
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        match *self.phase.borrow() {
+            Phase::Terminated(ended) => Some(ended),
+            _ => None,
+        }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.ended().is_none()
+    }
+
+    /// Stops every process of a named sandbox where it stands; whether it ran.
+    pub(crate) async fn suspend(&self) -> Result<bool> {
+        if self.name().is_none() {
+            let text = "only a named sandbox can be suspended: give it a name first";
+            return Err(ApiError::new(ServerCode::InvalidRequest, text));
+        }
+        self.ask(Command::Suspend).await
+    }
+
+    /// Continues a suspended sandbox; whether it was suspended. Its time limit starts over.
+    pub(crate) async fn resume(&self) -> Result<bool> {
+        if matches!(*self.phase.borrow(), Phase::Running) {
+            return Ok(false);
+        }
+        self.ask(Command::Resume).await
+    }
+
+    async fn ask(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<bool>>) -> Command,
+    ) -> Result<bool> {
+        let (reply, changed) = oneshot::channel();
+        self.commands.send(command(reply)).map_err(|_| ApiError::not_running())?;
+        changed.await.unwrap_or_else(|_| Err(ApiError::not_running()))
+    }
+
+    /// Kills everything in it and removes its files. Of one that has ended, nothing is left to do.
+    pub(crate) async fn terminate(&self) -> Result<()> {
+        self.ending.cancel();
+        let mut phase = self.phase.clone();
+        // The sender goes once the files are removed, too.
+        let gone = async { while phase.changed().await.is_ok() {} };
+        if timeout(END, gone).await.is_err() && self.is_alive() {
+            let text =
+                "something in the sandbox does not end, although it was killed: ask again later";
+            return Err(ApiError::new(ServerCode::InternalError, text));
+        }
+        Ok(())
     }
 
     /// `base_url` is where this server is reached.
@@ -144,10 +234,11 @@ impl Sandbox {
     }
 
     pub(crate) fn status(&self) -> Status {
-        match *self.state_locked() {
-            State::Running => Status::Running,
-            State::Suspended => Status::Suspended,
-            State::Ended(_) => Status::Terminated,
+        match *self.phase.borrow() {
+            // As long as something may run, it is not terminated.
+            Phase::Running | Phase::Suspending | Phase::Terminating => Status::Running,
+            Phase::Suspended | Phase::Resuming => Status::Suspended,
+            Phase::Terminated(_) => Status::Terminated,
         }
     }
 

@@ -1,31 +1,41 @@
 //! Every sandbox of this server.
 
-use super::{EndReason, Sandbox, Settings};
+use super::directory::Root;
+use super::{Ground, Sandbox, Settings};
+use crate::agent::Orphans;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::Enforcement;
 use crate::wire::sandbox::{CreateRequest, Status};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use shoreline_protocol::name;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// What the API makes sandbox ids of.
 const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// In the order of their making.
-    sandboxes: Mutex<Vec<Arc<Sandbox>>>,
+    inner: Mutex<Inner>,
+    ground: Ground,
     /// Holds every sandbox's files.
-    directory: TempDir,
-    pub(crate) isolation: Isolation,
-    pub(crate) enforcement: Enforcement,
-    log_bytes: u64,
+    _root: Root,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// In the order of their making.
+    sandboxes: Vec<Arc<Sandbox>>,
+    /// Those that are being created, and their names.
+    creating: usize,
+    names: HashSet<String>,
+    /// The server is stopping.
+    closed: bool,
 }
 
 /// Which sandboxes a list shows.
@@ -54,62 +64,102 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// Room for a sandbox that is being created, and its name.
+struct Reservation<'a> {
+    inner: &'a Mutex<Inner>,
+    name: Option<String>,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.inner.lock();
+        inner.creating -= 1;
+        if let Some(name) = &self.name {
+            inner.names.remove(name);
+        }
+    }
+}
+
 impl Registry {
     pub(crate) fn new(
         isolation: Isolation,
         enforcement: Enforcement,
         log_bytes: u64,
     ) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("shoreline-local-").tempdir()?;
-        Ok(Self { sandboxes: Mutex::default(), directory, isolation, enforcement, log_bytes })
+        let root = Root::new(&std::env::temp_dir())?;
+        let orphans = if isolation.is_none() { Some(Arc::new(Orphans::adopt()?)) } else { None };
+        let enforcement = Arc::new(enforcement);
+        let directory = root.path().to_owned();
+        let ground = Ground { directory, isolation, enforcement, orphans, log_bytes };
+        Ok(Self { inner: Mutex::default(), ground, _root: root })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sandbox>>> {
-        self.sandboxes.lock()
+    pub(crate) fn isolation(&self) -> &Isolation {
+        &self.ground.isolation
+    }
+
+    pub(crate) fn enforcement(&self) -> &Enforcement {
+        &self.ground.enforcement
     }
 
     /// Whether there is no sandbox, so that nobody would miss the server.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lock().iter().all(|sandbox| !sandbox.is_alive())
+        let inner = self.inner.lock();
+        inner.creating == 0 && inner.sandboxes.iter().all(|sandbox| !sandbox.is_alive())
     }
 
-    pub(crate) fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
-        if let Some(name) = &request.name {
+    pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
+        let _room = self.reserve(request.name.clone())?;
+        let id = crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?;
+        let ground = self.ground.clone();
+        let made = tokio::task::spawn_blocking(move || Sandbox::new(id, request, &ground)).await;
+        let sandbox = made
+            .map_err(io::Error::other)
+            .and_then(|made| made)
+            .map_err(|error| ApiError::internal(&error))?;
+        if self.add(&sandbox) {
+            return Ok(sandbox);
+        }
+        sandbox.terminate().await?;
+        Err(ApiError::new(ServerCode::SandboxNotRunning, "the server is stopping"))
+    }
+
+    /// Lists a sandbox, unless the server is stopping.
+    fn add(&self, sandbox: &Arc<Sandbox>) -> bool {
+        let mut inner = self.inner.lock();
+        if !inner.closed {
+            inner.forget_the_oldest_ended();
+            inner.sandboxes.push(sandbox.clone());
+        }
+        !inner.closed
+    }
+
+    fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
+        if let Some(name) = &name {
             name::check_sandbox_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
         }
-        let mut sandboxes = self.lock();
-        if sandboxes.iter().filter(|sandbox| sandbox.is_alive()).count() >= limits::SANDBOXES {
+        let mut inner = self.inner.lock();
+        let alive = inner.sandboxes.iter().filter(|sandbox| sandbox.is_alive()).count();
+        if alive + inner.creating >= limits::SANDBOXES {
             return Err(ApiError::new(
                 ServerCode::TooManySandboxes,
                 format!("{} sandboxes run here: terminate some first", limits::SANDBOXES),
             ));
         }
-        if let Some(name) = &request.name {
-            check_free(&sandboxes, name)?;
+        if let Some(name) = &name {
+            inner.check_free(name)?;
+            inner.names.insert(name.clone());
         }
-        let sandbox = Sandbox::new(
-            crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?,
-            request,
-            self.directory.path(),
-            &self.isolation,
-            &self.enforcement,
-            self.log_bytes,
-        )
-        .map_err(|error| ApiError::internal(&error))?;
-        let terminated = sandboxes.iter().filter(|sandbox| !sandbox.is_alive()).count();
-        if terminated >= limits::TERMINATED_SANDBOXES
-            && let Some(oldest) = sandboxes.iter().position(|sandbox| !sandbox.is_alive())
-        {
-            sandboxes.remove(oldest);
-        }
-        sandboxes.push(sandbox.clone());
-        Ok(sandbox)
+        inner.creating += 1;
+        drop(inner);
+        Ok(Reservation { inner: &self.inner, name })
     }
 
     /// A sandbox by id, or a live one by name, or else the last one of that name.
     pub(crate) fn get(&self, id_or_name: &str) -> Result<Arc<Sandbox>> {
-        let sandboxes = self.lock();
+        let inner = self.inner.lock();
+        let sandboxes = &inner.sandboxes;
         let named = || {
             sandboxes.iter().rev().filter(|sandbox| sandbox.name().as_deref() == Some(id_or_name))
         };
@@ -135,7 +185,7 @@ impl Registry {
         change: impl FnOnce(&mut Settings),
     ) -> Result<()> {
         // Held, so that a name is given to one only.
-        let sandboxes = self.lock();
+        let inner = self.inner.lock();
         if !sandbox.is_alive() {
             return Err(ApiError::new(ServerCode::Conflict, "the sandbox is terminated"));
         }
@@ -144,9 +194,9 @@ impl Registry {
         {
             name::check_sandbox_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
-            check_free(&sandboxes, name)?;
+            inner.check_free(name)?;
         }
-        let mut settings = sandbox.settings_locked();
+        let mut settings = sandbox.settings.lock();
         if name.is_some() {
             settings.name = name;
         }
@@ -162,7 +212,7 @@ impl Registry {
         direction: Direction,
         limit: usize,
     ) -> Result<Page> {
-        let all: Vec<_> = self.lock().iter().rev().cloned().collect();
+        let all: Vec<_> = self.inner.lock().sandboxes.iter().rev().cloned().collect();
         let at = cursor.map(|cursor| all.iter().position(|sandbox| sandbox.id == cursor));
         let (before, after) = match (at, direction) {
             (None, Direction::Forward) => (&[][..], &all[..]),
@@ -196,24 +246,40 @@ impl Registry {
         })
     }
 
-    /// Ends every sandbox.
+    /// Creates no sandbox any more and ends those that there are.
     pub(crate) async fn close(&self) {
-        let all = self.lock().clone();
-        futures::future::join_all(
-            all.iter().map(|sandbox| sandbox.terminate(EndReason::UserTerminated)),
-        )
-        .await;
+        let all = {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            inner.sandboxes.clone()
+        };
+        for ended in futures::future::join_all(all.iter().map(|sandbox| sandbox.terminate())).await
+        {
+            if let Err(error) = ended {
+                eprintln!("shoreline-local: {}", error.text());
+            }
+        }
     }
 }
 
-/// Whether no living sandbox has this name.
-fn check_free(sandboxes: &[Arc<Sandbox>], name: &str) -> Result<()> {
-    let taken = sandboxes
-        .iter()
-        .any(|sandbox| sandbox.is_alive() && sandbox.name().as_deref() == Some(name));
-    if taken {
-        let text = format!("a sandbox named {name} is there already");
-        return Err(ApiError::new(ServerCode::NameTaken, text));
+impl Inner {
+    /// Refuses a name that a living sandbox has, or one that is being created.
+    fn check_free(&self, name: &str) -> Result<()> {
+        let has_it =
+            |sandbox: &Arc<Sandbox>| sandbox.is_alive() && sandbox.name().as_deref() == Some(name);
+        if self.names.contains(name) || self.sandboxes.iter().any(has_it) {
+            let text = format!("a sandbox named {name} is there already");
+            return Err(ApiError::new(ServerCode::NameTaken, text));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn forget_the_oldest_ended(&mut self) {
+        let ended = self.sandboxes.iter().filter(|sandbox| !sandbox.is_alive()).count();
+        if ended >= limits::TERMINATED_SANDBOXES
+            && let Some(oldest) = self.sandboxes.iter().position(|sandbox| !sandbox.is_alive())
+        {
+            self.sandboxes.remove(oldest);
+        }
+    }
 }

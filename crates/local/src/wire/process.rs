@@ -208,7 +208,7 @@ pub(crate) struct ManagedInfo {
     pub(crate) name: Option<String>,
     pub(crate) status: ManagedStatus,
     pub(crate) restart_count: u32,
-    pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) restart: RestartPolicy,
     pub(crate) health_check: Option<HealthCheck>,
     pub(crate) health_status: HealthStatus,
     pub(crate) consecutive_health_failures: u32,

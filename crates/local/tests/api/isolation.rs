@@ -1,6 +1,6 @@
 //! What a process in a sandbox can see and do, tried from inside.
 
-use crate::server::{KEY, Sandbox, Server, isolations};
+use crate::server::{KEY, Sandbox, Server, is_alive, isolations};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::ExitStatus;
@@ -104,21 +104,47 @@ async fn nothing_of_the_host_can_be_changed() {
 
 #[tokio::test]
 async fn a_sandbox_that_kills_its_agent_is_ended_and_its_exits_are_not_made_up() {
-    for isolation in isolations() {
-        let server = Server::start(&["--isolation", isolation]);
-        let sandbox = server.sandbox().await;
-        let victim = sandbox.run_script("sleep 0.1; kill -9 $PPID; sleep 3").await;
-        match victim.end {
-            Some(End::Exit(exit)) => assert_eq!(exit.status, ExitStatus::Signal(9)),
-            end => assert_eq!(end, None),
-        }
-        let path = format!("/sandboxes/{}", sandbox.id);
-        let mut info: Value = Value::Null;
-        while info["status"] != "terminated" {
-            info = server.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
-        }
-        assert_eq!(info["termination_reason"], "agent_lost");
-        assert_eq!(prints(&server.sandbox().await, "echo fine").await, "fine\n");
+    let server = Server::start(&["--isolation", "none"]);
+    let sandbox = server.sandbox().await;
+    // One that has left its group and session.
+    let script = "mkfifo up; setsid sh -c 'echo $$ > up; exec sleep 1000' >/dev/null 2>&1 & cat up";
+    let orphan = sandbox.run_script(script).await;
+    let orphan = orphan.stdout().trim().parse().unwrap();
+    assert!(is_alive(orphan));
+    let victim = sandbox.run_script("sleep 0.1; kill -9 $PPID; sleep 3").await;
+    match victim.end {
+        Some(End::Exit(exit)) => assert_eq!(exit.status, ExitStatus::Signal(9)),
+        end => assert_eq!(end, None),
+    }
+    let path = format!("/sandboxes/{}", sandbox.id);
+    let mut info: Value = Value::Null;
+    while info["status"] != "terminated" {
+        info = server.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
+    }
+    assert_eq!(info["termination_reason"], "agent_lost");
+    assert!(!is_alive(orphan));
+    assert_eq!(prints(&server.sandbox().await, "echo fine").await, "fine\n");
+}
+
+#[tokio::test]
+async fn an_isolated_agent_can_be_neither_killed_nor_stopped_nor_looked_into() {
+    let Some(server) = isolated() else { return };
+    let sandbox = server.sandbox().await;
+    for script in [
+        "echo $PPID; kill -9 1; kill -STOP 1; kill -TERM 1; kill -HUP 1; kill -9 -1; kill -STOP -1",
+        "kill -STOP -1; kill -9 -1",
+    ] {
+        sandbox.run_script(script).await;
+        assert_eq!(prints(&sandbox, "echo $PPID").await, "1\n");
+    }
+    for hidden in [
+        "readlink /proc/1/fd/0",
+        "cat /proc/1/environ",
+        "cat /proc/1/maps",
+        "head -c 1 /proc/1/mem",
+    ] {
+        let seen = sandbox.run_script(&format!("{hidden} 2>/dev/null")).await;
+        assert_eq!((seen.stdout(), seen.exit_code() == Some(0)), ("", false), "{hidden}");
     }
 }
 

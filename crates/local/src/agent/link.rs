@@ -1,0 +1,277 @@
+//! The server's end of the link to an agent: one task owns the socket. Callers queue questions and wait for
+//! the answer or the deadline, so that a cancelled caller can neither cut a message off nor lose an answer.
+
+use super::message::{Asked, Exited, From, Packet, Refusal, Request, Told, pair, receive};
+use crate::clock::at;
+use crate::error::{ApiError, Result};
+use rustix::fd::OwnedFd;
+use shoreline_protocol::error::ServerCode;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::{
+    UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
+};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// How long an agent may take to answer: it does nothing that blocks for long, so that a silent one is stopped.
+const ANSWER: Duration = Duration::from_secs(4);
+
+/// The queue of a link. Without a `reply` nobody waits for the answer.
+#[derive(Debug)]
+struct Question {
+    request: Request,
+    files: Vec<OwnedFd>,
+    reply: Option<oneshot::Sender<Result<Answer>>>,
+}
+
+/// What an agent's answer brings.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// The started process.
+    pub(super) started: Option<(Leader, oneshot::Receiver<Exited>)>,
+    /// The opened file.
+    pub(super) file: Option<OwnedFd>,
+}
+
+/// Asks an agent.
+#[derive(Clone, Debug)]
+pub(super) struct Link(UnboundedSender<Question>);
+
+impl Link {
+    /// Starts the task that owns the server's end; returns the agent's end too. `lost` drops its sender
+    /// when the link ends.
+    pub(super) fn open() -> io::Result<(Self, OwnedFd, oneshot::Receiver<()>)> {
+        let (ours, theirs) = pair()?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        let (queue, questions) = unbounded_channel();
+        let (alive, lost) = oneshot::channel();
+        let owner = Owner {
+            socket: UnixStream::from_std(ours.into())?,
+            queue: queue.downgrade(),
+            pending: BTreeMap::new(),
+            unsent: VecDeque::new(),
+            exits: HashMap::new(),
+            next: 0,
+        };
+        tokio::spawn(async move {
+            // Dropped with the task, which tells everybody who waits.
+            let _alive = alive;
+            if let Err(error) = owner.run(questions).await {
+                eprintln!("shoreline-local: an agent was cut off: {error}");
+            }
+        });
+        Ok((Self(queue), theirs, lost))
+    }
+
+    pub(super) async fn ask(&self, request: Request, files: Vec<OwnedFd>) -> Result<Answer> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question { request, files, reply: Some(reply) };
+        self.0.send(question).map_err(|_| lost())?;
+        answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+}
+
+/// A started process that is not reaped. Dropping it kills its group and reaps it, so that a process whose
+/// starter is gone is not left behind.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    pid: u32,
+    link: Option<Link>,
+}
+
+impl Leader {
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Kills the rest of the group and reaps the leader; returns when that is done or the agent is lost.
+    pub(crate) async fn reap(mut self) {
+        if let Some(link) = self.link.take() {
+            let _ = link.ask(Request::Reap { pid: self.pid }, Vec::new()).await;
+        }
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if let Some(Link(queue)) = self.link.take() {
+            let request = Request::Reap { pid: self.pid };
+            let _ = queue.send(Question { request, files: Vec::new(), reply: None });
+        }
+    }
+}
+
+/// A question without an answer yet.
+struct Pending {
+    reply: Option<oneshot::Sender<Result<Answer>>>,
+    deadline: Instant,
+    /// Until it is sent.
+    packet: Option<Packet>,
+}
+
+struct Owner {
+    /// Of type SEQPACKET: only its readiness is tokio's.
+    socket: UnixStream,
+    queue: WeakUnboundedSender<Question>,
+    /// By id. Ids grow with time, so that the first has the earliest deadline.
+    pending: BTreeMap<u64, Pending>,
+    unsent: VecDeque<u64>,
+    exits: HashMap<u32, oneshot::Sender<Exited>>,
+    next: u64,
+}
+
+impl Owner {
+    async fn run(mut self, mut questions: UnboundedReceiver<Question>) -> io::Result<()> {
+        loop {
+            let interest = match self.unsent.is_empty() {
+                true => Interest::READABLE,
+                false => Interest::READABLE | Interest::WRITABLE,
+            };
+            let deadline = self.waiting().next().map(|(_, deadline)| deadline);
+            tokio::select! {
+                question = questions.recv() => match question {
+                    Some(question) => self.accept(question),
+                    None => return Ok(()),
+                },
+                ready = self.socket.ready(interest) => {
+                    let ready = ready?;
+                    if ready.is_writable() {
+                        self.send_first();
+                    }
+                    if ready.is_readable() || ready.is_read_closed() {
+                        let socket = &self.socket;
+                        let received =
+                            socket.try_io(Interest::READABLE, || receive(socket, From::Agent));
+                        match received {
+                            Ok(Some((told, files))) => self.hand_out(told, files),
+                            Ok(None) => return Ok(()),
+                            Err(error) => match error.kind() {
+                                // Reset is reported once where the agent left questions unread; what it
+                                // has sent comes after that.
+                                io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset => {}
+                                _ => return Err(error),
+                            },
+                        }
+                    }
+                }
+                () = at(deadline) => self.expire(),
+            }
+        }
+    }
+
+    /// Questions that somebody waits for, with their deadlines, the earliest first.
+    fn waiting(&self) -> impl Iterator<Item = (u64, Instant)> {
+        self.pending
+            .iter()
+            .filter(|(_, pending)| pending.reply.is_some())
+            .map(|(id, pending)| (*id, pending.deadline))
+    }
+
+    fn accept(&mut self, Question { request, files, reply }: Question) {
+        if reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            return;
+        }
+        let id = self.next;
+        self.next += 1;
+        match Packet::new(&Asked { id, request }, files) {
+            Ok(packet) => {
+                let deadline = Instant::now() + ANSWER;
+                self.pending.insert(id, Pending { reply, deadline, packet: Some(packet) });
+                self.unsent.push_back(id);
+            }
+            Err(error) => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(ApiError::internal(&error)));
+                }
+            }
+        }
+    }
+
+    /// Sends the first unsent question, unless its caller has gone.
+    fn send_first(&mut self) {
+        let Some(id) = self.unsent.front().copied() else { return };
+        let sent = match self.pending.get_mut(&id) {
+            Some(Pending { packet: Some(packet), reply, .. })
+                if reply.as_ref().is_none_or(|reply| !reply.is_closed()) =>
+            {
+                self.socket.try_io(Interest::WRITABLE, || packet.send(&self.socket))
+            }
+            _ => Err(io::ErrorKind::Interrupted.into()),
+        };
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => {
+                if let Some(Pending { reply: Some(reply), .. }) = self.pending.remove(&id) {
+                    let _ = reply.send(Err(match error.kind() {
+                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => lost(),
+                        _ => ApiError::internal(&error),
+                    }));
+                }
+            }
+            // The files that it carried are the agent's now.
+            Ok(()) => {
+                if let Some(pending) = self.pending.get_mut(&id) {
+                    pending.packet = None;
+                }
+            }
+        }
+        self.unsent.pop_front();
+    }
+
+    fn hand_out(&mut self, told: Told, files: Vec<OwnedFd>) {
+        match told {
+            Told::Exited { pid, exited } => {
+                if let Some(sender) = self.exits.remove(&pid) {
+                    let _ = sender.send(exited);
+                }
+            }
+            Told::Answer { id, result } => {
+                let answer = result.map_err(refused).map(|pid| self.answer(pid, files));
+                // Where nobody waits any more, dropping the answer reaps what was started.
+                let reply = self.pending.remove(&id).and_then(|pending| pending.reply);
+                if let Some(reply) = reply {
+                    let _ = reply.send(answer);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, pid: u32, files: Vec<OwnedFd>) -> Answer {
+        let file = files.into_iter().next();
+        if pid == 0 {
+            return Answer { started: None, file };
+        }
+        let (exit, exited) = oneshot::channel();
+        self.exits.retain(|_, exit| !exit.is_closed());
+        self.exits.insert(pid, exit);
+        let leader = Leader { pid, link: self.queue.upgrade().map(Link) };
+        Answer { started: Some((leader, exited)), file }
+    }
+
+    /// Answers questions whose deadline has passed. An unsent one is never sent.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        let late: Vec<u64> =
+            self.waiting().take_while(|(_, deadline)| *deadline <= now).map(|(id, _)| id).collect();
+        for id in late {
+            if let Some(Pending { reply: Some(reply), .. }) = self.pending.remove(&id) {
+                let text = "the sandbox does not answer: something in it has stopped its agent";
+                let _ = reply.send(Err(ApiError::new(ServerCode::SandboxNotRunning, text)));
+            }
+        }
+        self.unsent.retain(|id| self.pending.contains_key(id));
+    }
+}
+
+fn refused(Refusal { code, text }: Refusal) -> ApiError {
+    let code = ServerCode::ALL.iter().find(|known| known.as_str() == code);
+    ApiError::new(*code.unwrap_or(&ServerCode::InternalError), text)
+}
+
+fn lost() -> ApiError {
+    ApiError::new(ServerCode::SandboxNotRunning, "the sandbox has ended")
+}
