@@ -52,14 +52,6 @@ export async function watch(command, args, { env } = {}) {
 }
 
 async function spawned(command, args, env, wantsOutput, onOutput) {
-  const child = spawn(command, args, {
-    cwd: root,
-    // Where the build is, is known to the scripts, whatever the machine's cargo is set to.
-    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target"), ...env },
-    stdio: ["ignore", wantsOutput ? "pipe" : 2, 2],
-    // A group of its own, so that a signal ends the compilers below cargo too.
-    detached: true,
-  });
   let stopped;
   const stop = (signal) => {
     stopped = signal;
@@ -71,7 +63,16 @@ async function spawned(command, args, env, wantsOutput, onOutput) {
     }
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  // Before the command starts: a signal in between would end this process and leave the command running.
   for (const signal of signals) process.on(signal, stop);
+  const child = spawn(command, args, {
+    cwd: root,
+    // Where the build is, is known to the scripts, whatever the machine's cargo is set to.
+    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target"), ...env },
+    stdio: ["ignore", wantsOutput ? "pipe" : 2, 2],
+    // A group of its own, so that a signal ends the compilers below cargo too.
+    detached: true,
+  });
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => {
     if (onOutput) onOutput(text);
