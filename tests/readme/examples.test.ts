@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import { Sandbox } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import ts from "typescript";
+import { unusedPort } from "../helpers/loopback.js";
 
 const directory = join(process.cwd(), "target", "packed", "examples");
 mkdirSync(directory, { recursive: true });
@@ -92,10 +93,13 @@ for (const { name, path, code } of examples) {
 }
 
 for (const { name, path, code } of examples.filter(({ runs }) => runs)) {
-  test(`${name}: runs`, { timeout: 60_000 }, async () => {
+  test(`${name}: runs`, { timeout: 300_000 }, async () => {
     const compiled = path.replace(/\.ts$/, ".mjs");
     const compilerOptions = { ...options, module: ts.ModuleKind.ES2022, noEmit: false };
-    writeFileSync(compiled, ts.transpileModule(code, { compilerOptions }).outputText);
+    // A port that an example names may be another program's on this machine.
+    const ports = { 8000: await unusedPort(), 8001: await unusedPort() };
+    const runnable = code.replace(/\b800[01]\b/g, (port) => String(ports[port as "8000" | "8001"]));
+    writeFileSync(compiled, ts.transpileModule(runnable, { compilerOptions }).outputText);
     const { url, apiKey } = server;
     // The one that examples speak of by its name.
     const sandbox = await Sandbox.create({ apiUrl: url, apiKey, name: "my-env" });
