@@ -2,15 +2,17 @@ import type { OutputEvent } from "shoreline";
 import { equal, ok, recorded, rejects, sha256, test } from "./harness.js";
 import { MANY_LINES } from "./run.js";
 
-const STEPS = 'for i in 1 2 3 4 5; do echo "Step $i/5"; sleep 1; done';
+const STEPS = 'for i in 1 2 3 4 5; do echo "Step $i/5"; sleep 0.2; done; read end || true';
 const FIVE = [1, 2, 3, 4, 5].map((i) => `Step ${String(i)}/5`);
 
-test("five steps, a second apart, arrive while the process runs", async ({ sandbox }) => {
-  const { pid } = await sandbox.startProcess("sh", { args: ["-c", STEPS] });
+test("five steps, some time apart, arrive while the process runs", async ({ sandbox }) => {
+  // The process ends only when its input does, which is after the last line has arrived.
+  const { pid } = await sandbox.startProcess("sh", { args: ["-c", STEPS], stdinMode: "pipe" });
   const lines: string[] = [];
   for await (const event of sandbox.followOutput(pid)) {
     lines.push(event.line);
-    if (lines.length < 5) equal((await sandbox.getProcess(pid)).status, "running", event.line);
+    equal((await sandbox.getProcess(pid)).status, "running", event.line);
+    if (lines.length === 5) await sandbox.closeStdin(pid);
   }
   equal(lines, FIVE);
   equal((await sandbox.getProcess(pid)).exitCode, 0);
@@ -70,11 +72,18 @@ test("followStdout and followStderr give one stream each", async ({ sandbox }) =
 });
 
 test("output in order as it was written, across both streams", async ({ sandbox }) => {
+  // Two pipes have no common order. The command waits for each line to arrive before it writes the next.
   const { pid } = await sandbox.startProcess("sh", {
-    args: ["-c", "for i in 1 2 3 4 5; do echo o$i; sleep 0.02; echo e$i >&2; sleep 0.02; done"],
+    args: ["-c", "for i in 1 2 3 4 5; do echo o$i; read on; echo e$i >&2; read on; done"],
+    stdinMode: "pipe",
   });
   const expected = [1, 2, 3, 4, 5].flatMap((i) => [`o${String(i)}`, `e${String(i)}`]);
-  equal(await linesOf(sandbox.followOutput(pid)), expected);
+  const lines: string[] = [];
+  for await (const { line } of sandbox.followOutput(pid)) {
+    lines.push(line);
+    await sandbox.writeStdin(pid, "on\n");
+  }
+  equal(lines, expected);
   equal(await linesOf(sandbox.followOutput(pid)), expected, "once more, from the beginning");
 });
 

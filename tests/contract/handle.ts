@@ -8,10 +8,14 @@ async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
 const shell = (script: string): [string, { args: string[] }] => ["sh", { args: ["-c", script] }];
 
 test("what startProcess gives is what the server says, and can do things", async ({ sandbox }) => {
-  const process = await sandbox.startProcess(...shell("echo out; echo err >&2; exit 4"));
+  const process = await sandbox.startProcess("sh", {
+    args: ["-c", "read go; echo out; echo err >&2; exit 4"],
+    stdinMode: "pipe",
+  });
   ok(process instanceof Process, "it is a Process");
   equal([process.command, process.args.length, process.status], ["sh", 2, "running"]);
   ok(process.startedAt instanceof Date, "startedAt is a Date");
+  await sandbox.closeStdin(process.pid);
   const info = await process.wait();
   equal([info.pid, info.status, info.exitCode], [process.pid, "exited", 4]);
   equal([await textOf(process.stdout), await textOf(process.stderr)], ["out\n", "err\n"]);
@@ -70,14 +74,24 @@ test("a line is waited for, by text or by pattern", async ({ sandbox }) => {
 });
 
 test("a port is waited for, as long as the process runs", async ({ sandbox }) => {
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
-  const server = `import socket,time;time.sleep(2);s=socket.socket();s.bind(("127.0.0.1",${String(port)}));s.listen();time.sleep(1000)`;
-  const process = await sandbox.startProcess("python3", { args: ["-c", server] });
+  // Both ports are the process's own from the start. One is listened to once its input ends, the other never.
+  const server = `import socket,sys,time
+a,b=socket.socket(),socket.socket()
+for s in a,b: s.bind(("127.0.0.1",0))
+print(a.getsockname()[1],b.getsockname()[1],flush=True)
+sys.stdin.read()
+a.listen()
+time.sleep(1000)`;
+  const process = await sandbox.startProcess("python3", { args: ["-c", server], stdinMode: "pipe" });
+  const { line } = await process.waitForLine(/^\d/);
+  const [port = NaN, silent = NaN] = line.split(" ").map(Number);
   await rejects(process.waitForPort(port, { timeout: 0.1 }), "wait_timeout");
-  await process.waitForPort(port);
-  await process.kill();
+  const waiting = process.waitForPort(port);
+  await sandbox.closeStdin(process.pid);
+  await waiting;
   const over = await sandbox.startProcess("true");
-  await rejects(over.waitForPort(port + 10_001), "output_ended");
+  await rejects(over.waitForPort(silent), "output_ended");
+  await process.kill();
   for (const wrong of [0, 65_536, 1.5, "80"])
     await rejects(over.waitForPort(wrong as number), "invalid_argument");
 });
