@@ -33,10 +33,10 @@ before(async () => {
 after(() => server.close());
 
 /** Runs `work` with a sandbox behind a proxy; the other fields are the client's. */
-export async function behindProxy(
+export async function behindProxy<T>(
   conditions: Conditions,
-  work: (behind: Behind) => Promise<void>,
-): Promise<void> {
+  work: (behind: Behind) => Promise<T>,
+): Promise<T> {
   const { faults = [], forever = false, peer = "local", ...client } = conditions;
   const { url: upstream, apiKey } = server;
   const direct = await Sandbox.create({ apiUrl: upstream, apiKey });
@@ -45,7 +45,7 @@ export async function behindProxy(
   try {
     const { sandboxId } = direct;
     const address = { sandboxId, proxyUrl: `${proxy.url}/s/${sandboxId}`, apiKey };
-    await work({ direct, proxy, address, sandbox: await Sandbox.connect({ ...address, ...client }) });
+    return await work({ direct, proxy, address, sandbox: await Sandbox.connect({ ...address, ...client }) });
   } catch (error) {
     console.error(proxy.trace.join("\n"));
     throw error;

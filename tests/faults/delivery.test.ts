@@ -59,7 +59,7 @@ test("a follow says each time how its connection broke, and that it is taken up 
     { early: 100 },
     { connection: { how: "stall", after: 400 } },
   ];
-  await behindProxy({ faults, idleTimeout: 0.2 }, async ({ sandbox, direct }) => {
+  await behindProxy({ faults, idleTimeout: 2 }, async ({ sandbox, direct }) => {
     const { pid } = await direct.startProcess("seq", { args: ["1000"] });
     const codes: string[] = [];
     const onReconnect = ({ error }: ReconnectInfo) => {

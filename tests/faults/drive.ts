@@ -36,9 +36,9 @@ export interface Verdict {
 }
 
 /** Past this, ms, a schedule hangs. */
-const DEADLINE = 60_000;
-/** How long a client that has what it wants may take to let go of its connections, ms. */
-const RELEASE = 3_000;
+const DEADLINE = 300_000;
+/** Past this, ms, a client that has what it wants holds its connections. */
+const RELEASE = 30_000;
 
 /** A schedule that did not end as it should. */
 export class Failure extends Error {}
@@ -103,11 +103,19 @@ function story(plan: Schedule, proxy: FaultProxy): string[] {
   return [JSON.stringify({ ...plan, workload: { ending, script } }, undefined, 1), ...proxy.trace];
 }
 
-/** Waits so short that a schedule takes little time; where faults end, tries enough to outlast them. */
+/**
+ * Waits so short that a schedule takes little time, but only where a stall has to be waited for: a machine that is
+ * busy stalls too. Where faults end, tries enough to outlast them.
+ */
 function waits({ faults, forever }: Schedule) {
   const stalls = faults.some((fault) => fault.connection?.how === "stall");
-  const head = stalls ? 2 : 20;
-  return { idleTimeout: 1, connectTimeout: head, requestTimeout: head, maxRetries: forever ? 2 : 8 };
+  const head = stalls ? 2 : 60;
+  return {
+    idleTimeout: stalls ? 1 : 60,
+    connectTimeout: head,
+    requestTimeout: head,
+    maxRetries: forever ? 2 : 8,
+  };
 }
 
 function reconnect({ forever }: Schedule) {

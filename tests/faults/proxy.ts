@@ -1,8 +1,9 @@
 // A proxy between the client and a local server that does to the traffic what a schedule says.
 import { once } from "node:events";
 import { Agent } from "node:http";
-import { createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { OWN_ADDRESS } from "../helpers/loopback.js";
 import { exchange, type Fault, isStart, type Outcome } from "./exchange.js";
 import { parse, type Request } from "./http1.js";
 import { Peer, PEERS } from "./peer.js";
@@ -27,13 +28,6 @@ export interface Seen {
   socket: Socket;
   /** Once it has ended. */
   outcome: Promise<Outcome>;
-}
-
-let ports = 0;
-
-/** Below those that the system hands out, since a port is given up here and taken again. */
-function nextPort(): number {
-  return 12_000 + ((process.pid * 97 + ports++) % 18_000);
 }
 
 export class FaultProxy {
@@ -62,13 +56,12 @@ export class FaultProxy {
 
   static async listen(options: ProxyOptions): Promise<FaultProxy> {
     const proxy = new FaultProxy(options);
-    do proxy.#port = nextPort();
-    while (!(await proxy.#listen()));
+    await proxy.#listen();
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://${OWN_ADDRESS}:${this.#port}`;
   }
 
   /** The exchanges whose request has this method and end of its path. */
@@ -93,7 +86,7 @@ export class FaultProxy {
     this.#server?.close();
     for (const socket of this.#sockets) socket.destroy();
     await pause(ms);
-    while (!this.#closed && !(await this.#listen())) await pause(5);
+    if (!this.#closed) await this.#listen();
   }
 
   async close(): Promise<void> {
@@ -103,19 +96,15 @@ export class FaultProxy {
     if (this.#server?.listening) await once(this.#server.close(), "close");
   }
 
-  async #listen(): Promise<boolean> {
+  /** At the same port as before, if there was one. */
+  async #listen(): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => {
       this.#accept(socket);
     });
-    try {
-      await once(server.listen(this.#port, "127.0.0.1"), "listening");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
-      throw error;
-    }
+    await once(server.listen(this.#port, OWN_ADDRESS), "listening");
+    this.#port = (server.address() as AddressInfo).port;
     if (this.#closed) server.close();
     this.#server = server;
-    return true;
   }
 
   #accept(socket: Socket): void {

@@ -12,11 +12,11 @@ const LINES = "1\n2\n3\n4\n5";
 const HEAD = head(200, { "Content-Type": "text/event-stream", "Transfer-Encoding": "chunked" }).length;
 /** More than the first event takes, with its framing. */
 const START = 100;
-const quick = { reconnect: { maxDelayMs: 10 }, idleTimeout: 0.3 };
+const quick = { reconnect: { maxDelayMs: 10 }, idleTimeout: 1 };
 
 /** Runs the command under one fault of its connection, and says what came of it. */
 async function runWith(fault: Fault, work: (outcome: Promise<unknown>) => Promise<void>, starts: number) {
-  await behindProxy({ faults: [fault], connectTimeout: 1 }, async ({ sandbox, direct, proxy }) => {
+  await behindProxy({ faults: [fault], connectTimeout: 2 }, async ({ sandbox, direct, proxy }) => {
     await work(Promise.resolve(sandbox.run("sh", { ...COMMAND, ...quick })));
     assert.equal(proxy.requests("POST", "/run").length, 1, "the request was sent once");
     assert.equal(proxy.requests("POST", "/processes").length, 0, "and nothing like it");

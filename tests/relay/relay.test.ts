@@ -8,6 +8,7 @@ import { type LocalServer, startLocal } from "shoreline/local";
 import { createRelay, type Relay, type RelayScope } from "shoreline/relay";
 import * as route from "../../examples/relay/route.js";
 import worker from "../../examples/relay/worker.js";
+import { prompt } from "../helpers/prompt.js";
 
 const APP = "https://app.example";
 const SECRET = "a secret of at least 32 characters";
@@ -225,7 +226,7 @@ test("pages of the given origins may call, others may not; WebSockets are told h
   await refused(socket, 501, "WEBSOCKET_UNSUPPORTED");
 });
 
-test("the sandbox's server sees within 100 ms that the client has gone", { timeout: 5000 }, async () => {
+test("the sandbox's server sees within 100 ms that the client has gone", { timeout: 60_000 }, async () => {
   let closed: (at: number) => void = () => {};
   const upstream = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write(": here\n\n");
@@ -241,17 +242,18 @@ test("the sandbox's server sees within 100 ms that the client has gone", { timeo
     authorize: () => ALL,
   });
   for (const how of ["abort", "cancel"]) {
-    const seen = new Promise<number>((resolve) => (closed = resolve));
-    const leaving = new AbortController();
-    const path = `${base}/api/v1/processes/1/output/follow`;
-    const response = await through(new Request(path, { signal: leaving.signal }));
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    await reader.read(); // which a relay that buffers would not give
-    const began = performance.now();
-    if (how === "abort") leaving.abort();
-    else await reader.cancel();
-    const after = (await seen) - began;
-    assert.ok(after < 100, `${how}: ${after} ms`);
+    await prompt(async () => {
+      const seen = new Promise<number>((resolve) => (closed = resolve));
+      const leaving = new AbortController();
+      const path = `${base}/api/v1/processes/1/output/follow`;
+      const response = await through(new Request(path, { signal: leaving.signal }));
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      await reader.read(); // which a relay that buffers would not give
+      const began = performance.now();
+      if (how === "abort") leaving.abort();
+      else await reader.cancel();
+      return (await seen) - began;
+    });
   }
   upstream.close();
 });
