@@ -15,9 +15,10 @@ import {
 } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { before } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { test } from "../helpers/processes.js";
+import { eventually, test } from "../helpers/processes.js";
 import { ended, environment, home, LOCAL, piped, PROGRAM, shoreline, start } from "./program.js";
 
 const state = join(environment.XDG_STATE_HOME ?? "", "shoreline", "local.json");
@@ -29,6 +30,26 @@ before(async () => {
   assert.match(made.stderr, LOCAL);
   box = made.stdout.trim();
 });
+
+/** Waits until a program has written this. */
+async function saying(stream: Readable | null, what: string): Promise<void> {
+  let text = "";
+  await new Promise<void>((resolve) => {
+    stream?.on("data", (chunk: Buffer | string) => {
+      text += String(chunk);
+      if (text.includes(what)) resolve();
+    });
+  });
+}
+
+/** Whether a process runs no more; as a zombie it may wait for its parent. */
+function hasEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return true;
+  }
+}
 
 /** The sandboxes that live. */
 const live = async () => (await shoreline("ls", "-q")).stdout.split("\n").filter(Boolean);
@@ -166,7 +187,8 @@ test("a process that is detached: ps, logs, kill, restart", async () => {
   assert.match(ps.stdout, /^PID\tStatus\tManaged\tName\tRestarts\tHealth\tCommand\n\d+\trunning\tyes\tjob\t/);
   const follow = start(["logs", "-f", "box", "job"]);
   const followed = ended(follow);
-  await once(follow.stdout ?? process, "data");
+  // Both lines are written before the process is replaced.
+  await Promise.all([saying(follow.stdout, "out\n"), saying(follow.stderr, "err\n")]);
   const again = await shoreline("restart", "box", "job");
   assert.notEqual(again.stdout, started.stdout);
   assert.equal((await shoreline("kill", "box", "job")).stdout, "Killed process job.\n");
@@ -353,7 +375,7 @@ test("programs that start the local server at once agree on one; a stale file is
   assert.equal(first.size, 1);
   const { pid } = JSON.parse(readFileSync(file, "utf8")) as { pid: number };
   process.kill(pid, "SIGKILL");
-  while (existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "));
+  await eventually("the server has ended", () => hasEnded(pid));
   const second = await urls();
   assert.equal(second.size, 1);
   assert.notDeepEqual(second, first);

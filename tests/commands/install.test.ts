@@ -26,13 +26,13 @@ function printed(tarballs: string[], env: Record<string, string> = {}): string {
     writeFileSync(join(project, "package.json"), '{ "type": "module", "private": true }');
     const install = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
     const files = tarballs.map((name) => join(packed, name));
-    execFileSync("npm", [...install, ...files], { cwd: project, stdio: "pipe", timeout: 120_000 });
+    execFileSync("npm", [...install, ...files], { cwd: project, stdio: "pipe", timeout: 600_000 });
     writeFileSync(join(project, "main.js"), PROGRAM);
     const { stdout, stderr } = spawnSync(process.execPath, ["main.js"], {
       cwd: project,
       env: { ...process.env, ...env },
       encoding: "utf8",
-      timeout: 60_000,
+      timeout: 300_000,
     });
     assert.equal(stderr, "");
     return stdout;

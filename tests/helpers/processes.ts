@@ -3,9 +3,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test as nodeTest, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** After this, ms, a test hangs. It only ends what would never end: no test proves anything by being faster. */
+const HANGS = 180_000;
+
 /** Declares a test that starts programs: one that hangs fails by its own name. */
 export function test(name: string, run: (t: TestContext) => Promise<void>): void {
-  void nodeTest(name, { timeout: 30_000 }, run);
+  void nodeTest(name, { timeout: HANGS }, run);
 }
 
 /** A text that no other process has among its arguments. What has it is ended after the test. */
@@ -42,7 +45,7 @@ export function marked(text: string, program = ""): number[] {
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  ms = 10_000,
+  ms = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await condition())) {

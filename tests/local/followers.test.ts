@@ -48,7 +48,7 @@ class Reference {
 
 test(
   "500 followers of a million lines, from any moment on, have the same bytes",
-  { timeout: 120_000 },
+  { timeout: 900_000 },
   async () => {
     await using server = await startLocal();
     await using sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
