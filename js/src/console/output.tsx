@@ -215,9 +215,10 @@ function Rows({ buffer, follower, view, sticks, current, label }: RowsProps) {
         const up = element.scrollTop < top.value;
         top.value = element.scrollTop;
         const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < ROW;
+        // The first step of a smooth scroll upwards is still at the end: only a way down leads back to following.
         // Who looks at a match stays there, wherever it is.
-        if (atEnd && current === undefined) sticks.value = true;
-        else if (up) sticks.value = false;
+        if (atEnd && !up && current === undefined) sticks.value = true;
+        else if (up && !atEnd) sticks.value = false;
       }}
       onWheel={(event) => {
         if (event.deltaY < 0) sticks.value = false;
