@@ -1,6 +1,6 @@
 // Clicking through the console in headless Chromium.
 import { readFile } from "node:fs/promises";
-import { launchChromium } from "../helpers/chromium.js";
+import { launchChromium, PATIENCE } from "../helpers/chromium.js";
 import { clicks } from "./clicks.js";
 import type { Page } from "./tab.js";
 
@@ -12,6 +12,7 @@ clicks(async () => {
       // What one tab keeps is not another's.
       const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
       const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE);
       const thrown: string[] = [];
       page.on("pageerror", (error) => thrown.push(String(error)));
       return {

@@ -1,5 +1,5 @@
 // Clicking through the console in headless Firefox, driven over WebDriver BiDi.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ clicks(async () => {
     browser: "firefox",
     executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
     headless: true,
+    timeout: 180_000,
     extraPrefsFirefox: {
       "browser.download.folderList": 2,
       "browser.download.dir": folder,
@@ -24,6 +25,7 @@ clicks(async () => {
     newPage: async () => {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
+      page.setDefaultTimeout(180_000);
       await page.setViewport({ width: 1200, height: 760 });
       const thrown: string[] = [];
       page.on("pageerror", (error) => {
@@ -49,7 +51,8 @@ clicks(async () => {
           await eventually("a file is saved", () => {
             const names = readdirSync(folder).filter((each) => !before.has(each));
             name = names.find((each) => !each.endsWith(".part"));
-            return name !== undefined && names.length === 1;
+            // Its name is taken by an empty file first.
+            return name !== undefined && names.length === 1 && statSync(join(folder, name)).size > 0;
           });
           return readFile(join(folder, name ?? ""));
         },

@@ -21,8 +21,9 @@ export function inside(session: Session): void {
       });
       // A phone has keys that it has not.
       await tab.page.resize(375, 667);
-      await tab.page.keyboard.type("sleep 1000; echo not reached\n");
-      await tab.shows(".xterm-rows", "not reached");
+      // The command runs once it has answered: a shell may lose a Ctrl+C before.
+      await tab.page.keyboard.type("sh -c 'echo $((4 * 4)) runs; exec sleep 1000'; echo not reached\n");
+      await tab.shows(".xterm-rows", "16 runs");
       await tab.click("button", "Ctrl+C");
       await tab.page.keyboard.type("echo $((5 * 5)) on a phone\n");
       await tab.shows(".xterm-rows", "25 on a phone");
@@ -33,10 +34,10 @@ export function inside(session: Session): void {
       await tab.shows("h2", "terminal");
       await tab.click("tab", "Terminal");
       await tab.shows(".xterm-rows", "42 is it");
-      await session.way.cut();
+      session.way.cut();
       await tab.shows(".connection", "Connection lost");
       await tab.shot("lost");
-      await session.way.mend();
+      session.way.mend();
       await tab.shows(".connection", "Connected");
       await tab.eventually("what is typed arrives", async () => {
         await tab.page.keyboard.type("x");
@@ -63,17 +64,33 @@ export function inside(session: Session): void {
   );
 
   session.test("says what a terminal's output has lost that came too fast", async (t, tab) => {
-    await session.inSandbox(t, tab, "flood");
+    const sandbox = await session.inSandbox(t, tab, "flood");
     await tab.click("tab", "Terminal");
     await tab.click("button", "New terminal");
     await tab.shows(".hint", "connected");
-    await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo $((6 * 7)) is the end\n");
+    // A fast page loses nothing. This one shows nothing until 22 MB are written, of which the server keeps 1 MiB.
+    await tab.page.evaluate(stall, true);
+    await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo > over; echo $((6 * 7)) is the end\n");
+    await tab.eventually("the command is over", async () =>
+      (await sandbox.listDirectory(".")).entries.some(({ name }) => name === "over"),
+    );
+    await tab.page.evaluate(stall, false);
     await tab.shows(".xterm-rows", "42 is the end");
-    await tab.shows("[role=alert]", /^[\d,]+ bytes of this terminal's output can no longer be had/);
+    const told = /^([\d,]+) bytes of this terminal's output can no longer be had/;
+    await tab.shows("[role=alert]", told);
+    const [, bytes = ""] = told.exec((await tab.texts("[role=alert]")).join()) ?? [];
+    const lost = Number(bytes.replaceAll(",", ""));
+    // The page takes in a bounded amount before it leaves the terminal.
+    assert.ok(lost > 11_000_000 && lost < 21_000_000, bytes);
     await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
     await tab.shows(".xterm-rows", "49 is typed");
-    // Its end is told though it comes while the terminal is left.
+    // The exit code is shown although the terminal ends while the page has left it.
+    await tab.page.evaluate(stall, true);
     await tab.page.keyboard.type("seq -f '%020.0f' 1 600000; exit 5\n");
+    await tab.eventually("the terminal has ended", async () =>
+      (await sandbox.listPtys()).every(({ isAlive }) => !isAlive),
+    );
+    await tab.page.evaluate(stall, false);
     await tab.shows(".xterm-rows", "ended with exit code 5");
   });
 
@@ -118,4 +135,22 @@ export function inside(session: Session): void {
     await tab.page.keyboard.press("Enter");
     await tab.shows("[role=alert]", "no/such/place could not be listed: ");
   });
+}
+
+/** In the page: holds back timers without a delay, by which xterm.js shows what waits; or lets them go. */
+function stall(on: boolean): void {
+  const own = globalThis as { held?: (() => void)[]; original?: typeof setTimeout };
+  own.original ??= globalThis.setTimeout;
+  const { original } = own;
+  if (!on) {
+    globalThis.setTimeout = original;
+    for (const work of own.held?.splice(0) ?? []) original(work);
+    return;
+  }
+  const held = (own.held ??= []);
+  globalThis.setTimeout = ((work: () => void, ms?: number, ...rest: unknown[]) => {
+    if (ms !== undefined && ms > 0) return original(work, ms, ...rest);
+    held.push(work);
+    return 0;
+  }) as unknown as typeof setTimeout;
 }

@@ -24,14 +24,14 @@ export class Session {
     after(async () => {
       for (const program of this.#programs) program.kill("SIGKILL");
       await this.browser.close();
-      await this.way.cut();
+      await this.way.close();
       await this.server.close();
     });
   }
 
   /** Declares a test of a tab that has the console open. */
   test(name: string, work: (t: TestContext, tab: Tab) => Promise<void>): void {
-    void test(name, { timeout: 120_000 }, async (t) => {
+    void test(name, { timeout: 300_000 }, async (t) => {
       const page = await this.browser.newPage();
       t.after(() => page.close());
       const tab = new Tab(page, this.browser.name);

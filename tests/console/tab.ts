@@ -133,6 +133,37 @@ export class Tab {
     });
   }
 
+  /**
+   * Notes from now on whether what a selector finds has a text in it, however briefly. Returns a function that
+   * waits until it had.
+   */
+  async noting(selector: string, text: string): Promise<() => Promise<void>> {
+    const key = `seen ${selector} ${text}`;
+    await this.page.evaluate(
+      ({ key, selector, text }) => {
+        const root = document.querySelector("#console")?.shadowRoot;
+        if (!root) throw new Error("the console is not on the page");
+        new MutationObserver(() => {
+          if (root.querySelector(selector)?.textContent.includes(text))
+            (globalThis as Record<string, unknown>)[key] = true;
+        }).observe(root, { subtree: true, childList: true, characterData: true });
+      },
+      { key, selector, text },
+    );
+    return () =>
+      this.eventually(`${text} in ${selector}`, () =>
+        this.page.evaluate((given) => (globalThis as Record<string, unknown>)[given] === true, key),
+      );
+  }
+
+  /** Waits until what is called so has the focus; a name that ends with … is the beginning of one. */
+  async focuses(name: string): Promise<void> {
+    await this.eventually(`${name} has the focus`, async () => {
+      const now = await this.focused();
+      return name.endsWith("…") ? now.startsWith(name.slice(0, -1)) : now === name;
+    });
+  }
+
   /** What has the focus, by its name. */
   focused(): Promise<string> {
     return this.page.evaluate(() => {
@@ -144,7 +175,7 @@ export class Tab {
   /** Waits, and keeps a picture of what was there instead. */
   async eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
     try {
-      await eventually(what, condition, 20_000);
+      await eventually(what, condition);
     } catch (error) {
       await this.shot("failed");
       throw error;

@@ -5,16 +5,23 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class Way {
   readonly #to: number;
   readonly #open = new Set<Socket>();
-  #server: Server | undefined;
+  readonly #server: Server;
+  #isCut = false;
   #port = 0;
 
   private constructor(url: string) {
     this.#to = Number(new URL(url).port);
+    this.#server = createServer((socket) => {
+      if (this.#isCut) socket.resetAndDestroy();
+      else this.#join(socket);
+    });
   }
 
   static async to(url: string): Promise<Way> {
     const way = new Way(url);
-    await way.mend();
+    way.#server.listen(0, "127.0.0.1");
+    await once(way.#server, "listening");
+    way.#port = (way.#server.address() as AddressInfo).port;
     return way;
   }
 
@@ -22,24 +29,20 @@ export class Way {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Breaks every connection, and takes no new ones. */
-  async cut(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
+  /** Breaks every connection and all that are tried. The port stays taken, or another program might get it. */
+  cut(): void {
+    this.#isCut = true;
     for (const socket of this.#open) socket.destroy();
-    if (!server) return;
-    server.close();
-    await once(server, "close");
   }
 
-  async mend(): Promise<void> {
-    const server = createServer((socket) => {
-      this.#join(socket);
-    });
-    server.listen(this.#port, "127.0.0.1");
-    await once(server, "listening");
-    this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, "close");
   }
 
   #join(client: Socket): void {

@@ -6,6 +6,10 @@ const args = [
   ...["--disable-sync", "--disable-component-update", "--disable-background-networking"],
 ];
 
+/** How long a browser or a page on a busy machine may take for what it has to do, ms. */
+export const PATIENCE = 180_000;
+
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args, timeout: PATIENCE });
 }

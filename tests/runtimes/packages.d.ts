@@ -36,6 +36,7 @@ declare module "puppeteer-core" {
       down(key: string): Promise<void>;
       up(key: string): Promise<void>;
     };
+    setDefaultTimeout(ms: number): void;
     setViewport(size: { width: number; height: number }): Promise<unknown>;
     screenshot(options: { path: string }): Promise<unknown>;
     on(event: "pageerror", handler: (error: unknown) => void): unknown;
@@ -50,6 +51,7 @@ declare module "puppeteer-core" {
     browser: "firefox";
     executablePath: string;
     headless: boolean;
+    timeout?: number;
     extraPrefsFirefox?: Record<string, unknown>;
   }): Promise<Browser>;
 }
