@@ -36,21 +36,24 @@ test("hello", async () => {
 });
 
 test("five steps arrive one by one", async () => {
+  // Each step waits until the one before has arrived.
   const proc = await sandbox.startProcess("python3", {
-    args: ["-uc", "import time\nfor i in range(5):\n  print(f'Step {i+1}/5')\n  time.sleep(0.2)"],
+    args: ["-uc", "for i in range(5):\n  print(f'Step {i+1}/5')\n  input()"],
+    stdinMode: StdinMode.PIPE,
   });
   const seen = [];
-  for await (const event of sandbox.followOutput(proc.pid)) seen.push({ ...event, at: Date.now() });
+  for await (const event of sandbox.followOutput(proc.pid)) {
+    seen.push({ ...event, at: Date.now() });
+    await sandbox.writeStdin(proc.pid, new TextEncoder().encode("on\n"));
+  }
   assert.deepEqual(
     seen.map(({ line }) => line),
     numbers(5).map((number) => `Step ${number}/5`),
   );
   for (const { stream, timestamp, at } of seen) {
     assert.equal(stream, "stdout");
-    assert.ok(Math.abs(timestamp.getTime() - at) < 5000);
+    assert.ok(Math.abs(timestamp.getTime() - at) < 60_000);
   }
-  // Four waits of 0.2 s lie between the first and the last.
-  assert.ok(seen[4].at - seen[0].at > 500, JSON.stringify(seen));
 });
 
 test("a run with variables, a directory, an exit code and both streams", async () => {
@@ -74,7 +77,7 @@ test("a run with variables, a directory, an exit code and both streams", async (
 
 test("a run that ends by a signal or by its time limit", async () => {
   assert.equal((await sandbox.run("sh", { args: ["-c", "kill -TERM $$"] })).exitCode, -15);
-  const limited = await sandbox.run("sh", { args: ["-c", "echo begun; sleep 1000"], timeout: 0.3 });
+  const limited = await sandbox.run("sh", { args: ["-c", "echo begun; sleep 1000"], timeout: 2 });
   assert.deepEqual([limited.exitCode, limited.stdout], [-9, "begun"]);
 });
 
@@ -131,10 +134,14 @@ async function* startedWith(events, first) {
 }
 
 test("output is captured by stream, in order, or discarded", async () => {
-  const script = "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three";
-  const proc = await sandbox.startProcess("sh", { args: ["-c", script] });
+  // Two pipes have no common order: each line is written when the one before has arrived.
+  const script = "echo one; read on; echo two >&2; read on; echo three";
+  const proc = await sandbox.startProcess("sh", { args: ["-c", script], stdinMode: StdinMode.PIPE });
   const tagged = [];
-  for await (const { line, stream } of sandbox.followOutput(proc.pid)) tagged.push(`${stream} ${line}`);
+  for await (const { line, stream } of sandbox.followOutput(proc.pid)) {
+    tagged.push(`${stream} ${line}`);
+    if (tagged.length < 3) await sandbox.writeStdin(proc.pid, new TextEncoder().encode("on\n"));
+  }
   assert.deepEqual(tagged, ["stdout one", "stderr two", "stdout three"]);
   assert.deepEqual(await lines(sandbox.followStderr(proc.pid)), ["two"]);
   assert.deepEqual((await sandbox.getStdout(proc.pid)).lines, ["one", "three"]);

@@ -20,7 +20,7 @@ export const pid = child.pid;
 
 /** Declares a test; one that hangs fails by its own name. */
 export function test(name, run) {
-  nodeTest(name, { timeout: 30_000 }, run);
+  nodeTest(name, { timeout: 180_000 }, run);
 }
 
 /** Runs curl, with the key unless another is given, and gives the status, the answer's head and its body. */
@@ -29,7 +29,7 @@ export async function curl(...args) {
     "--silent",
     "--show-error",
     "--max-time",
-    "20",
+    "150",
     "--include",
     "--write-out",
     "\n%{http_code}",

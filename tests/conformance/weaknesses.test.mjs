@@ -61,8 +61,9 @@ test("the same pid in two sandboxes is two processes", async () => {
 });
 
 test("a directory is listed while files come and go", async () => {
-  const script = "mkdir busy; cd busy; while :; do touch a b c d e f g h; rm *; done";
+  const script = "mkdir busy; cd busy; echo there; while :; do touch a b c d e f g h; rm *; done";
   const { pid } = await start({ command: "sh", args: ["-c", script] });
+  while (JSON.parse((await curl(`${api}/processes/${pid}/stdout`)).body).lines.length === 0);
   const address = `${api}/files/list?path=/workspace/busy&n=[1-300]`;
   const { stdout } = await promisify(execFile)("curl", [
     ...[
