@@ -55,6 +55,17 @@ export function start(t: TestContext, command: string, args: string[], env: obje
   };
 }
 
+/**
+ * Asks until the answer comes in pieces, and gives the last one. A program that the machine lets wait may find all
+ * pieces at once; from a server that collects them they come at once every time.
+ */
+export async function streamed(url: string | URL): Promise<{ status: number; text: string; took: number }> {
+  for (let tries = 10; ; tries--) {
+    const answer = await ask(url);
+    if (answer.took > STREAMED || tries === 1) return answer;
+  }
+}
+
 /** Asks, and gives the answer's text, and how long it took to come, ms. */
 export async function ask(url: string | URL): Promise<{ status: number; text: string; took: number }> {
   const response = await fetch(url);
@@ -67,6 +78,14 @@ export async function ask(url: string | URL): Promise<{ status: number; text: st
     text += decoder.decode(chunk, { stream: true });
   }
   return { status: response.status, text, took: last - first };
+}
+
+/** The events with those of stderr after those of stdout: two pipes have no common order. */
+export function byStream(text: string): string {
+  const events = text.split(/(?<=\n\n)/);
+  const end = events.pop() ?? "";
+  const isOut = (event: string) => event.startsWith("event: stdout\n");
+  return [...events.filter(isOut), ...events.filter((event) => !isOut(event)), end].join("");
 }
 
 /** Less than the command of these servers sleeps between its first line and its last, ms. */

@@ -3,14 +3,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Sandbox } from "shoreline";
 import { copied, start } from "../program.js";
-import { launchChromium } from "../../helpers/chromium.js";
+import { launchChromium, PATIENCE } from "../../helpers/chromium.js";
 
-test("page: a process's output in a page, as it comes", { timeout: 60_000 }, async (t) => {
+test("page: a process's output in a page, as it comes", { timeout: 300_000 }, async (t) => {
   const program = start(t, process.execPath, [join(copied("page"), "serve.mjs")], { PORT: "0" });
   const [, origin = "", url = "", key = ""] = await program.said(/^Open (.*)\nServer: (.*)\nKey: (.*)\n/);
   const browser = await launchChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
   const thrown: Error[] = [];
   page.on("pageerror", (error) => thrown.push(error));
   await page.goto(origin);

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { launchChromium } from "../../helpers/chromium.js";
+import { launchChromium, PATIENCE } from "../../helpers/chromium.js";
 import { copied, start } from "../program.js";
 
-test("console: a Vite page with the console in it", { timeout: 120_000 }, async (t) => {
+test("console: a Vite page with the console in it", { timeout: 300_000 }, async (t) => {
   const vite = join(process.cwd(), "target", "node_modules", "vite", "bin", "vite.js");
   const shoreline = join(
     process.cwd(),
@@ -32,6 +32,7 @@ test("console: a Vite page with the console in it", { timeout: 120_000 }, async 
   const browser = await launchChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
   const thrown: Error[] = [];
   page.on("pageerror", (error) => thrown.push(error));
   await page.goto(url);

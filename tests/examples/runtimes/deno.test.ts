@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { startLocal } from "shoreline/local";
 import { copied, start } from "../program.js";
 
-test("deno.ts", { timeout: 60_000 }, async (t) => {
+test("deno.ts", { timeout: 300_000 }, async (t) => {
   await using server = await startLocal();
   const deno = fileURLToPath(import.meta.resolve("@deno/linux-x64-glibc/deno"));
   const args = ["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", copied("deno.ts")];

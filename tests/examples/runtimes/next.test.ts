@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Sandbox } from "shoreline";
 import { startLocal } from "shoreline/local";
-import { ask, copied, EVENTS, start, STREAMED } from "../program.js";
+import { byStream, copied, EVENTS, start, STREAMED, streamed } from "../program.js";
 
-test("next", { timeout: 300_000 }, async (t) => {
+test("next", { timeout: 900_000 }, async (t) => {
   await using server = await startLocal();
   await using sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
   const cwd = copied("next");
@@ -29,8 +29,8 @@ test("next", { timeout: 300_000 }, async (t) => {
   });
   const [origin] = await next.said(/http:\/\/127\.0\.0\.1:\d+/);
   for (const route of ["node", "edge"]) {
-    const { status, text, took } = await ask(`${origin}/${route}`);
-    assert.deepEqual([route, status, text], [route, 200, EVENTS]);
+    const { status, text, took } = await streamed(`${origin}/${route}`);
+    assert.deepEqual([route, status, byStream(text)], [route, 200, EVENTS]);
     assert.ok(took > STREAMED, `${route}: it came within ${took} ms`);
   }
 });
