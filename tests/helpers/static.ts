@@ -16,9 +16,10 @@ const types: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-/** A page, and the Content-Security-Policy that it has. */
+/** A page or a script, and the Content-Security-Policy that it has. */
 export interface StaticPage {
-  html: string;
+  html?: string;
+  script?: string;
   csp?: string;
 }
 
@@ -29,7 +30,8 @@ export async function serveFiles(root: URL, pages: Record<string, StaticPage>): 
     const page = pages[pathname];
     if (page) {
       if (page.csp !== undefined) response.setHeader("Content-Security-Policy", page.csp);
-      response.setHeader("Content-Type", "text/html").end(page.html);
+      response.setHeader("Content-Type", page.html === undefined ? "text/javascript" : "text/html");
+      response.end(page.html ?? page.script);
       return;
     }
     response.setHeader("Content-Type", types[extname(pathname)] ?? "application/octet-stream");

@@ -13,7 +13,7 @@ import { Sandbox, ShorelineError } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { createRelay } from "shoreline/relay";
 import { serveFiles } from "../helpers/static.js";
-import { launchChromium } from "../helpers/chromium.js";
+import { launchChromium, PATIENCE } from "../helpers/chromium.js";
 
 const directory = join(process.cwd(), "target", "packed", "relaying");
 const binaries = join(process.cwd(), "target", "node_modules");
@@ -159,7 +159,7 @@ test("a page's EventSource, by a token in the path", async () => {
     authorize: () => null,
     tokenSecret: SECRET,
   });
-  const token = await relay.token({ sandboxId: sandbox.sandboxId, allow: ["output"], seconds: 60 });
+  const token = await relay.token({ sandboxId: sandbox.sandboxId, allow: ["output"], seconds: 300 });
   const { pid } = await sandbox.startProcess("sh", { args: ["-c", "for i in 1 2 3; do echo $i; done"] });
   const files = await serveFiles(pathToFileURL(`${process.cwd()}/target/packed/`), {
     "/page.html": { html: "<!doctype html><title>page</title>" },
@@ -169,6 +169,7 @@ test("a page's EventSource, by a token in the path", async () => {
     const browser = await launchChromium();
     try {
       const page = await browser.newPage();
+      page.setDefaultTimeout(PATIENCE);
       await page.goto(`${files.origin}/page.html`);
       const given = {
         core: `${files.origin}/node_modules/shoreline/pkg/entry/browser.js`,

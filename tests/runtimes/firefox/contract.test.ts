@@ -4,7 +4,7 @@ import { contractInBrowser } from "../browser.js";
 
 contractInBrowser(async () => {
   const executablePath = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-  const browser = await launch({ browser: "firefox", executablePath, headless: true });
+  const browser = await launch({ browser: "firefox", executablePath, headless: true, timeout: 180_000 });
   return {
     // It says `firefox/153.0`.
     version: (await browser.version()).replace(/^firefox\//i, "Firefox "),

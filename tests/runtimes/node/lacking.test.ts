@@ -13,7 +13,7 @@ function printed(source: string, cwd = packed): string {
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", source], {
     cwd,
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 180_000,
   });
   assert.equal(stderr, "");
   return stdout;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type ConnectionError, Sandbox } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
+import { refusingPort } from "../../helpers/loopback.js";
 
 let server: LocalServer;
 before(async () => {
@@ -27,7 +28,7 @@ function program(source: string, env: Record<string, string> = {}): SpawnSyncRet
       ...env,
     },
     encoding: "utf8",
-    timeout: 30_000,
+    timeout: 180_000,
   });
 }
 
@@ -113,7 +114,7 @@ for (const how of ["break", "abort"] as const) {
     const { sandbox, connection, http } = await peer(EVENT);
     t.after(() => http.close());
     const socket = await connectionOf(sandbox, connection, how);
-    if (!socket.destroyed) await once(socket, "close", { signal: AbortSignal.timeout(5_000) });
+    if (!socket.destroyed) await once(socket, "close", { signal: AbortSignal.timeout(60_000) });
   });
 }
 
@@ -152,9 +153,8 @@ test("a connection that is reset in mid-stream is an error with what was deliver
 });
 
 test("a server that is not there", async () => {
-  const { http } = await peer("");
-  const { port } = http.address() as AddressInfo;
-  await new Promise((resolve) => http.close(resolve));
+  const { port, release } = await refusingPort();
   const options = { apiUrl: `http://127.0.0.1:${port}`, apiKey: "key", maxRetries: 0 };
   await assert.rejects(Sandbox.create(options), { code: "connect_failed", retryable: true });
+  release();
 });

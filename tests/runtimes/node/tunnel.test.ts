@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { after, before } from "node:test";
 import { ConnectionError, Sandbox, ShorelineError, type Tunnel } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
+import { refusingPort } from "../../helpers/loopback.js";
 import { test } from "../../helpers/processes.js";
 
 let server: LocalServer;
@@ -128,14 +129,7 @@ test("leaving either stream ends the connection", async () => {
 });
 
 test("a port where nobody listens, one that is none, and a sandbox that is gone", async () => {
-  const { port } = await new Promise<{ port: number }>((resolve) => {
-    const free = createServer().listen(0, "127.0.0.1", () => {
-      const address = free.address() as { port: number };
-      free.close(() => {
-        resolve(address);
-      });
-    });
-  });
+  const { port, release } = await refusingPort();
   const error = await fails(sandbox.openTunnel(port), "connect_failed");
   assert.ok(error instanceof ConnectionError && error.retryable && error.message.includes(String(port)));
   for (const wrong of [0, 65_536, 1.5, "80"])
@@ -146,6 +140,7 @@ test("a port where nobody listens, one that is none, and a sandbox that is gone"
   const gone = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
   await gone.terminate();
   await fails(gone.openTunnel(port), "unavailable");
+  release();
 });
 
 test("a WebSocket that sends no headers cannot carry the key", async () => {
