@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { curl, python } from "./debian.mjs";
-import { root, run, step } from "./steps.mjs";
+import { root, run, sideBySide, step } from "./steps.mjs";
 
 const SOURCE = join("tests", "conformance");
 const INSTALLED = join("target", "conformance");
@@ -10,15 +10,20 @@ const TESTS = join(INSTALLED, "tests");
 const VENV = join(INSTALLED, "venv");
 
 /** What hangs in a client cannot be interrupted: it ends with all of them. */
-const ENDING = ["-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true"];
+const ENDING = ["-o", "faulthandler_timeout=1200", "-o", "faulthandler_exit_on_timeout=true"];
+
+let preparing;
 
 /** What is missing to run them; else the commands that test the local server by them, and their environment. */
-export async function conformance() {
+export function conformance() {
+  return (preparing ??= prepare());
+}
+
+async function prepare() {
   if (`${process.platform}-${process.arch}` !== "linux-x64") return { missing: "needs Linux on x86-64" };
   const { command, version, missing = await curl() } = await python();
   if (missing) return { missing };
-  await npmClient();
-  await pythonPackages(command, version);
+  await sideBySide(npmClient, () => pythonPackages(command, version));
   rmSync(join(root, TESTS), { recursive: true, force: true });
   // Node looks for packages from where a file is.
   cpSync(join(root, SOURCE), join(root, TESTS), { recursive: true });

@@ -2,18 +2,29 @@
 import { existsSync } from "node:fs";
 import { read, run, say, StepError } from "./steps.mjs";
 
+/** The last installation: packages are installed one after the other, each once. */
+let last = Promise.resolve();
+
 /** Makes sure that a program is there; gives why it is not. */
 async function installed(path, name) {
-  return existsSync(path) ? undefined : install(name, `there is no ${path}: install ${name}`);
+  return existsSync(path) ? undefined : install(name, `there is no ${path}: install ${name}`, path);
 }
 
 /** Installs a package; gives why not, which is `needed` where nothing can be installed. */
-async function install(name, needed) {
+function install(name, needed, path) {
+  last = last.then(() => (path && existsSync(path) ? undefined : installNow(name, needed)));
+  return last;
+}
+
+let updated;
+
+async function installNow(name, needed) {
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return needed;
   say(`installing Debian's ${name}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   try {
-    await run("apt-get", ["-qq", "update"], { env });
+    updated ??= run("apt-get", ["-qq", "update"], { env });
+    await updated;
     await run("apt-get", ["-qq", "install", "-y", "--no-install-recommends", name], { env });
   } catch (error) {
     if (!(error instanceof StepError)) throw error;

@@ -32,8 +32,17 @@ async function packOne(folder, tarball, installed) {
   await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
 }
 
-/** Compiles every test file, and gives those whose path has `part` in it. */
+let compiling;
+
+/** Compiles every test file, once, and gives those whose path has `part` in it. */
 export async function compileTests(part) {
+  const sources = await (compiling ??= compileAll());
+  return sources
+    .filter((path) => path.endsWith(".test.ts") && path.includes(part))
+    .map((path) => join(PACKED, "tests", path.slice(join(root, "tests").length)).replace(/\.ts$/, ".js"));
+}
+
+async function compileAll() {
   const { build } = await import("esbuild");
   const sources = filesBelow("tests").filter((path) => /\.test\.ts$|\/inside\/[^/]*\.ts$/.test(path));
   const { warnings } = await build({
@@ -59,9 +68,7 @@ export async function compileTests(part) {
     logLevel: "warning",
   });
   if (warnings.length > 0) throw new StepError("compiling the tests gave warnings");
-  return sources
-    .filter((path) => path.endsWith(".test.ts") && path.includes(part))
-    .map((path) => join(PACKED, "tests", path.slice(join(root, "tests").length)).replace(/\.ts$/, ".js"));
+  return sources;
 }
 
 /** What npm's users would stumble over. */

@@ -10,8 +10,14 @@ const SOURCE = join("tests", "runtimes");
 const INSTALLED = join("target", "node_modules");
 const installed = (...path) => join(root, INSTALLED, ...path);
 
-/** What is missing to install them. */
-export async function install() {
+let installing;
+
+/** Installs them, once; gives what is missing for that. */
+export function install() {
+  return (installing ??= installNow());
+}
+
+async function installNow() {
   if (`${process.platform}-${process.arch}` !== "linux-x64") return "needs Linux on x86-64";
   const names = ["package.json", "package-lock.json"];
   const inputs = names.map((name) => join(SOURCE, name));

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { bin, read, root, run, say, step, StepError, watch } from "./steps.mjs";
+import { bin, read, root, run, say, sideBySide, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
 const RUST = ["Cargo.toml", "Cargo.lock"];
@@ -21,10 +21,12 @@ const CORE = ["src", "crates/protocol", ...RUST];
 export async function setup() {
   await checkTools();
   await npmPackages();
-  await core();
-  await types();
-  await shim();
-  await localServer();
+  // Both end with minutes of link-time optimization, for which one processor is used.
+  await sideBySide(async () => {
+    await core();
+    await types();
+    await shim();
+  }, localServer);
 }
 
 async function checkTools() {

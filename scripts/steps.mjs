@@ -1,4 +1,5 @@
 // What start, build and test share: running commands, and doing a step only when its inputs changed.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -10,8 +11,34 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** A step that failed, with a sentence for people. */
 export class StepError extends Error {}
 
+/** The output of work that runs beside other work, as a list of texts. */
+const kept = new AsyncLocalStorage();
+
+/** Does `work` of this name beside other work: shows what it and its commands write in one piece, at the end. */
+export async function together(name, work) {
+  const texts = [];
+  say(`${name} has begun`);
+  try {
+    return await kept.run(texts, work);
+  } finally {
+    process.stdout.write(texts.join(""));
+  }
+}
+
 export function say(text) {
-  process.stderr.write(`shoreline: ${text}\n`);
+  show(process.stderr, `shoreline: ${text}\n`);
+}
+
+function show(stream, text) {
+  const texts = kept.getStore();
+  if (texts) texts.push(text);
+  else stream.write(text);
+}
+
+/** Does all of these at once. If some fail, it fails when the others are over too. */
+export async function sideBySide(...works) {
+  const results = await Promise.allSettled(works.map((work) => work()));
+  for (const { status, reason } of results) if (status === "rejected") throw reason;
 }
 
 /** How long something took, for people. */
@@ -39,7 +66,7 @@ export async function watch(command, args, { env } = {}) {
   let output = "";
   const onOutput = (text) => {
     output += text;
-    process.stdout.write(text);
+    show(process.stdout, text);
   };
   try {
     await spawned(command, args, env, true, onOutput);
@@ -50,6 +77,9 @@ export async function watch(command, args, { env } = {}) {
     return { ok: false, output };
   }
 }
+
+/** What is built once, by CI, needs nothing that speeds up the next build or a debugger. */
+const CARGO_ONCE = process.env.CI && { CARGO_INCREMENTAL: "0", CARGO_PROFILE_DEV_DEBUG: "line-tables-only" };
 
 async function spawned(command, args, env, wantsOutput, onOutput) {
   let stopped;
@@ -68,15 +98,19 @@ async function spawned(command, args, env, wantsOutput, onOutput) {
   const child = spawn(command, args, {
     cwd: root,
     // Where the build is, is known to the scripts, whatever the machine's cargo is set to.
-    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target"), ...env },
-    stdio: ["ignore", wantsOutput ? "pipe" : 2, 2],
+    env: { ...process.env, CARGO_TARGET_DIR: join(root, "target"), ...CARGO_ONCE, ...env },
+    stdio: kept.getStore() ? ["ignore", "pipe", "pipe"] : ["ignore", wantsOutput ? "pipe" : 2, 2],
     // A group of its own, so that a signal ends the compilers below cargo too.
     detached: true,
   });
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => {
     if (onOutput) onOutput(text);
-    else output += text;
+    else if (wantsOutput) output += text;
+    else show(process.stderr, text);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text) => {
+    show(process.stderr, text);
   });
   const [status, signal] = await new Promise((resolve, reject) => {
     child.on("close", (...how) => resolve(how));

@@ -8,7 +8,7 @@ import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, WASM, wasmCompiler } from "./setup.mjs";
 import { size, startUp } from "./size.mjs";
-import { bin, run, say, seconds, StepError, watch } from "./steps.mjs";
+import { bin, run, say, seconds, sideBySide, StepError, together, watch } from "./steps.mjs";
 
 /** What a step gives that could not run; `why` says what is missing. */
 class Skip {
@@ -40,12 +40,7 @@ const steps = {
     await cargo("clippy", "--locked", "-p", "shoreline", "--lib", ...target, ...DENY);
   },
   types: () => cargo("run", "--locked", "-q", "-p", "xtask", "--", "types", "--check"),
-  unit: async () => {
-    const missing = await bubblewrap();
-    if (missing) {
-      if (process.env.CI) return new Skip(missing);
-      say(`isolated sandboxes are not tested: ${missing}`);
-    }
+  unit: () => {
     const summary = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm;
     return counted("cargo", ["test", "--locked"], summary);
   },
@@ -64,52 +59,74 @@ const steps = {
       await tsc(project);
   },
   reference: checkReference,
-  readme: () => tests("readme/"),
-  local: () => tests("local/"),
-  relay: () => tests("relay/"),
-  examples: async () => {
-    const missing = await chromium();
-    return missing ? new Skip(missing) : tests("examples/here/");
-  },
-  "examples-runtimes": async () => {
-    const missing = (await chromium()) ?? (await install());
-    return missing ? new Skip(missing) : tests("examples/runtimes/", { command: NODE });
-  },
-  ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
-  bundlers: async () => {
-    const missing = (await chromium()) ?? (await install());
-    return missing ? new Skip(missing) : tests("bundlers/");
-  },
-  relaying: async () => {
-    const missing = (await chromium()) ?? (await install());
-    return missing ? new Skip(missing) : tests("relaying/", { command: NODE });
-  },
-  "runtime-table": () => {
-    const missing = table();
-    return missing && new Skip(missing);
-  },
-  commands: () => tests("commands/"),
-  cli: async () => {
-    const missing = await bubblewrap();
-    return missing && process.env.CI ? new Skip(missing) : tests("cli/");
-  },
-  console: async () => {
-    const missing = await chromium();
-    return missing ? new Skip(missing) : tests("console/chromium");
-  },
-  "console-firefox": async () => {
-    const missing = (await firefox()) ?? (await install());
-    return missing ? new Skip(missing) : tests("console/firefox", { command: NODE });
-  },
-  faults: () => tests("faults/"),
   conformance: async () => {
-    const { missing, node, python, env } = await conformance();
-    if (missing) return new Skip(missing);
+    const { node, python, env } = await conformance();
     const inNode = await counted(...node, NODE_TESTS, env);
     const inPython = await counted(...python, PYTHON_TESTS, env);
     return { passed: inNode.passed + inPython.passed, failed: inNode.failed + inPython.failed };
   },
+  faults: () => tests("faults/"),
+  console: () => tests("console/chromium"),
+  "console-firefox": () => tests("console/firefox", { command: NODE }),
+  cli: () => tests("cli/"),
+  readme: () => tests("readme/"),
+  local: () => tests("local/"),
+  relay: () => tests("relay/"),
+  examples: () => tests("examples/here/"),
+  "examples-runtimes": () => tests("examples/runtimes/", { command: NODE }),
+  ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),
+  bundlers: () => tests("bundlers/"),
+  relaying: () => tests("relaying/", { command: NODE }),
+  commands: () => tests("commands/"),
+  "runtime-table": () => {
+    const missing = table();
+    return missing && new Skip(missing);
+  },
 };
+
+/** What steps cannot do without, each of which gives what is missing. */
+const needs = {
+  cli: [isolation],
+  conformance: [async () => (await conformance()).missing],
+  console: [chromium],
+  "console-firefox": [firefox, install],
+  examples: [chromium],
+  "examples-runtimes": [chromium, install],
+  ...Object.fromEntries(
+    Object.entries(runtimes).map(([name, { here, needs }]) => [
+      name,
+      [needs, !here && install].filter(Boolean),
+    ]),
+  ),
+  bundlers: [chromium, install],
+  relaying: [chromium, install],
+  unit: [isolation],
+};
+
+/** What measures time runs while nothing else does. */
+const ALONE = ["size", "start-up"];
+/** Of what compiles Rust, one at a time can work: cargo locks the directory. */
+const COMPILERS = ["clippy", "clippy-core", "types", "unit", "rustdoc"];
+/** What says what came of others. */
+const LAST = ["runtime-table"];
+const only = (names, kind) => names.filter((name) => kind.includes(name));
+
+/** What is missing for a step. */
+async function missing(name) {
+  for (const need of needs[name] ?? []) {
+    const why = await need();
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+/** What isolates sandboxes, which only CI cannot do without. */
+async function isolation() {
+  const why = await bubblewrap();
+  if (why === undefined || process.env.CI) return why;
+  say(`isolated sandboxes are not tested: ${why}`);
+  return undefined;
+}
 
 /** What downloads much that is not ours: without CI it is asked for. */
 const asked = [
@@ -128,10 +145,7 @@ const PYTHON_TESTS = /^counted: (\d+) passed, (\d+) failed, (\d+) error, (\d+) s
 
 /** The contract suite in a runtime, and what only that runtime shows. */
 async function inRuntime(name) {
-  const { part, here, needs, command, env } = runtimes[name];
-  const missing = (await needs?.()) ?? (here ? undefined : await install());
-  forget(name);
-  if (missing) return new Skip(missing);
+  const { part, command, env } = runtimes[name];
   const { output, ...counts } = await tests(part, { command, env });
   if (counts.failed === 0) note(name, output);
   return counts;
@@ -195,13 +209,50 @@ async function perform(name, work) {
   return failed === 0;
 }
 
-const built = await perform("setup", async () => {
-  await setup();
-  await pack();
-});
+const all = onlyRuntimes ? known : always;
+const wanted = named.length > 0 ? named : all;
+
+/** Does a step; what it cannot do without is there by now, unless it cannot be had. */
+const step = (name) =>
+  perform(name, async () => {
+    if (name in runtimes) forget(name);
+    const why = await missing(name);
+    return why === undefined ? steps[name]() : new Skip(why);
+  });
+
+/** Does the steps of these lists, one after the other. Lists are shared: a step that one lane has taken is gone. */
+async function lane(...lists) {
+  for (const list of lists)
+    for (let name = list.shift(); name; name = list.shift()) {
+      const taken = name;
+      await together(taken, () => step(taken));
+    }
+}
+
+const built = await perform("setup", () =>
+  sideBySide(
+    async () => {
+      await setup();
+      await pack();
+    },
+    // Downloads, beside the compilers. What cannot be had is said by the step that needs it.
+    async () => {
+      for (const need of wanted.flatMap((name) => needs[name] ?? [])) await need().catch(() => undefined);
+    },
+  ),
+);
 if (built) {
-  const all = onlyRuntimes ? known : always;
-  for (const name of named.length > 0 ? named : all) await perform(name, steps[name]);
+  const [alone, compilers] = [only(wanted, ALONE), only(wanted, COMPILERS)];
+  const others = wanted.filter((name) => ![...ALONE, ...COMPILERS, ...LAST].includes(name));
+  for (const name of alone) await step(name);
+  if (compilers.length + others.length === 1) await step(compilers[0] ?? others[0]);
+  // Most steps wait for servers and browsers most of the time.
+  else
+    await sideBySide(
+      () => lane(compilers, others),
+      () => lane(others),
+    );
+  for (const name of only(wanted, LAST)) await step(name);
 }
 console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;
