@@ -60,7 +60,7 @@ struct Args {
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allow_origins: Vec<String>,
 
-    /// Bytes of one process's output that are kept on disk; beyond it the oldest are dropped
+    /// Bytes of output that each sandbox keeps on disk; the oldest output is dropped beyond
     #[arg(long, default_value_t = shoreline_protocol::limits::LOG_BYTES)]
     max_log_bytes: u64,
 

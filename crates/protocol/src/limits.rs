@@ -51,8 +51,8 @@ pub const MANAGEMENT_PORT: u16 = 9501;
 /// Pages of a listing that are followed: a server that never ends its cursors is cut off.
 pub const LIST_PAGES: usize = 10_000;
 
-/// Bytes of one process's output that a local server keeps on disk; beyond it the oldest are dropped
-/// and followers that come for them are told of the gap.
+/// Bytes of output of one sandbox that a local server keeps on disk. Beyond this the server drops the
+/// oldest output, and followers that ask for it get a gap event.
 pub const LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Bytes of a JSON request body: more than the arguments and environment that Linux can start a

@@ -1,10 +1,17 @@
 //! A process's output: one append-only log with a number for every event, in memory up to a bound
-//! and on disk beyond it. A follower is a cursor and a wake-up, so that nothing is lost between what
-//! was and what comes, and a slow follower costs nobody anything.
+//! and on disk beyond it. A follower is a cursor and a wake-up, so that nothing is lost between
+//! replay and live output, and a slow follower holds up nobody.
+//!
+//! All logs of a sandbox share a [`Budget`]. Records that it drops, and output that could not be
+//! written to disk, are a [`Found::Gap`] for followers.
 
+mod budget;
 mod chunk;
 mod lines;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use budget::Budget;
 pub(crate) use chunk::Chunk;
 pub(crate) use lines::Lines;
 
@@ -12,18 +19,18 @@ use parking_lot::{Mutex, MutexGuard};
 use shoreline_protocol::exit::Exit;
 use shoreline_protocol::stream::Stream;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Bytes of a log that stay in memory while it is written.
+/// Bytes of a log that stay in memory while its process runs.
 const MEMORY: usize = 4 * 1024 * 1024;
-/// Bytes that stay in memory of a log that has ended: there may be many.
+/// Bytes of a log that stay in memory after its end.
 const MEMORY_ENDED: usize = 64 * 1024;
-/// Bytes of one record on disk, roughly: what a follower there reads at once.
+/// Bytes of one record on disk, roughly: a record ends with the chunk that reaches this size. A
+/// follower reads one record at a time.
 const RECORD: usize = 64 * 1024;
 
 /// How a process ended, and when its last output had been read.
@@ -34,28 +41,30 @@ pub(crate) struct Ended {
     pub(crate) at: u64,
 }
 
-/// Events on disk: a part of a file in the log's directory.
+/// Consecutive events on disk: one file, named after the first event.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     first: u64,
     next: u64,
     length: u64,
-    file: u64,
-    offset: u64,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     disk: VecDeque<Record>,
-    disk_bytes: u64,
-    files: u64,
     memory: VecDeque<Arc<Chunk>>,
     memory_bytes: usize,
+    /// The part of `memory_bytes` that is reserved as an ended log's.
+    reserved: usize,
     /// The number of the last event; the first is 1.
     last: u64,
     /// Events of stdout and of stderr.
     counts: [u64; 2],
     ended: Option<Ended>,
+    /// The place of the end among those of the sandbox's logs.
+    end_order: Option<u64>,
+    /// Whether the last write failed, which is reported once.
+    failing: bool,
 }
 
 /// What a follower finds at its cursor.
@@ -74,16 +83,19 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Log {
     inner: Mutex<Inner>,
+    /// Held by the one thread that moves events to disk.
+    spilling: Mutex<()>,
     wake: watch::Sender<()>,
-    /// Where its files are; made with the first.
+    /// The directory of the records. The first record creates it.
     directory: PathBuf,
-    /// Bytes that are kept there.
-    most: u64,
+    budget: Arc<Budget>,
 }
 
 impl Log {
-    pub(crate) fn new(directory: PathBuf, most: u64) -> Self {
-        Self { inner: Mutex::default(), wake: watch::Sender::default(), directory, most }
+    /// An empty log. `directory` is its own; the budget is shared by all logs of the sandbox.
+    pub(crate) fn new(directory: PathBuf, budget: Arc<Budget>) -> Self {
+        let (inner, spilling) = (Mutex::default(), Mutex::default());
+        Self { inner, spilling, wake: watch::Sender::default(), directory, budget }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -96,16 +108,24 @@ impl Log {
         let chunk = Chunk::new(inner.last + 1, now_ms(), stream, bytes);
         inner.counts[stream as usize - 1] += chunk.next() - chunk.first;
         inner.last = chunk.next() - 1;
-        inner.memory_bytes += chunk.cost();
+        let memory_bytes = inner.memory_bytes + chunk.cost();
         inner.memory.push_back(Arc::new(chunk));
+        self.account(&mut inner, memory_bytes);
         drop(inner);
         self.wake.send_replace(());
     }
 
-    /// Ends the log. Only now does the process count as ended, so that whoever sees its exit finds
-    /// its output complete.
-    pub(crate) fn end(&self, exit: Exit) {
-        self.lock().ended = Some(Ended { exit, at: now_ms() });
+    /// Ends the log. The process counts as ended from here on: a client that sees the exit finds the
+    /// output complete.
+    pub(crate) fn end(self: &Arc<Self>, exit: Exit) {
+        {
+            let mut inner = self.lock();
+            inner.ended = Some(Ended { exit, at: now_ms() });
+            let order = *inner.end_order.get_or_insert_with(|| self.budget.next_end());
+            if !inner.disk.is_empty() {
+                self.budget.add_droppable(order, self);
+            }
+        }
         self.wake.send_replace(());
     }
 
@@ -131,89 +151,136 @@ impl Log {
         inner.disk.front().map(|record| record.first).or_else(in_memory).unwrap_or(inner.last + 1)
     }
 
-    /// Moves the oldest events to disk when too many are in memory. Whoever appends waits for it: a
-    /// process must not write faster than its output can be kept.
+    /// Moves the oldest events to disk if too many are in memory. The caller appends nothing
+    /// meanwhile, so that a process writes no faster than its output can be kept.
     pub(crate) async fn spill(self: &Arc<Self>) {
-        self.spill_over(MEMORY).await;
+        let bound = if self.budget.is_memory_short() { RECORD } else { MEMORY };
+        if self.lock().memory_bytes > bound {
+            self.spill_down_to(bound / 2, bound).await;
+        }
     }
 
-    /// The same before the end, after which less is kept in memory.
+    /// Moves events to disk before the end. An ended log keeps [`MEMORY_ENDED`] bytes in memory, or
+    /// nothing once the sandbox's ended logs use up their memory.
     pub(crate) async fn settle(self: &Arc<Self>) {
-        self.spill_over(MEMORY_ENDED).await;
-    }
-
-    async fn spill_over(self: &Arc<Self>, bound: usize) {
-        if self.lock().memory_bytes <= bound {
-            return;
-        }
-        let log = self.clone();
-        // A panic in there would leave the events in memory, where they are as good.
-        let _ = tokio::task::spawn_blocking(move || log.spill_now(bound / 2)).await;
-    }
-
-    fn spill_now(&self, keep: usize) {
-        let (chunks, file) = {
+        let (excess, bound) = {
             let mut inner = self.lock();
-            let mut excess = inner.memory_bytes.saturating_sub(keep);
-            let oldest = inner.memory.iter().take_while(|chunk| {
-                let wanted = excess > 0;
-                excess = excess.saturating_sub(chunk.cost());
-                wanted
-            });
-            let chunks: Vec<_> = oldest.cloned().collect();
-            inner.files += 1;
-            (chunks, inner.files)
+            self.reserve(&mut inner, 0);
+            let wanted = inner.memory_bytes.min(MEMORY_ENDED);
+            self.reserve(&mut inner, wanted);
+            (inner.memory_bytes > inner.reserved, inner.reserved)
         };
-        let written = self.write(file, &chunks);
-        let mut inner = self.lock();
-        inner.memory.drain(..chunks.len());
-        inner.memory_bytes -= chunks.iter().map(|chunk| chunk.cost()).sum::<usize>();
-        match written {
-            Ok(records) => {
-                inner.disk_bytes += records.iter().map(|record| record.length).sum::<u64>();
-                inner.disk.extend(records);
-            }
-            // Keeping them would let memory grow without end; followers are told of the gap.
-            Err(error) => {
-                eprintln!(
-                    "shoreline-local: output could not be written to disk and is lost: {error}"
-                );
-            }
+        if excess {
+            self.spill_down_to(bound / 2, MEMORY).await;
         }
-        while inner.disk_bytes > self.most {
-            let Some(oldest) = inner.disk.pop_front() else { break };
-            inner.disk_bytes -= oldest.length;
-            if inner.disk.front().is_none_or(|record| record.file != oldest.file) {
-                let _ = std::fs::remove_file(self.directory.join(oldest.file.to_string()));
+        let mut inner = self.lock();
+        let memory_bytes = inner.memory_bytes;
+        // More than the bound is left only if the write failed.
+        if memory_bytes <= bound || !self.reserve(&mut inner, memory_bytes) {
+            self.drop_memory(&mut inner, bound);
+            let memory_bytes = inner.memory_bytes;
+            self.reserve(&mut inner, memory_bytes);
+        }
+    }
+
+    async fn spill_down_to(self: &Arc<Self>, keep: usize, most: usize) {
+        let log = self.clone();
+        // A panic in the closure leaves the events in memory.
+        let _ = tokio::task::spawn_blocking(move || log.spill_now(keep, most)).await;
+    }
+
+    /// Writes records until `keep` bytes are left in memory. If a write fails, everything stays in
+    /// memory but what exceeds `most` bytes.
+    fn spill_now(self: &Arc<Self>, keep: usize, most: usize) {
+        let _one_at_a_time = self.spilling.lock();
+        loop {
+            let chunks = self.lock().oldest_chunks(keep);
+            let Some(first) = chunks.first().map(|chunk| chunk.first) else { return };
+            if let Err(error) = self.write(first, &chunks) {
+                let mut inner = self.lock();
+                self.drop_memory(&mut inner, most);
+                if !std::mem::replace(&mut inner.failing, true) {
+                    eprintln!(
+                        "shoreline-local: output cannot be written to {}: {error}. It is kept in \
+                         memory as far as the limits allow; the oldest output is dropped beyond.",
+                        self.directory.display()
+                    );
+                }
+                return;
             }
         }
     }
 
-    /// Writes chunks to a new file, in records that can be read one by one.
-    fn write(&self, file: u64, chunks: &[Arc<Chunk>]) -> io::Result<Vec<Record>> {
-        std::fs::create_dir_all(&self.directory)?;
-        let mut out = File::create_new(self.directory.join(file.to_string()))?;
-        let (mut records, mut offset, mut buffer) = (Vec::new(), 0, Vec::new());
-        let mut first = None;
-        for (index, chunk) in chunks.iter().enumerate() {
-            let first_here = *first.get_or_insert(chunk.first);
-            chunk.encode(&mut buffer);
-            if buffer.len() >= RECORD || index + 1 == chunks.len() {
-                out.write_all(&buffer)?;
-                let length = buffer.len() as u64;
-                records.push(Record {
-                    first: first_here,
-                    next: chunk.next(),
-                    length,
-                    file,
-                    offset,
-                });
-                offset += length;
-                buffer.clear();
-                first = None;
-            }
+    /// Writes the oldest chunks of the memory to disk and lets go of them. On failure no part of
+    /// them stays on disk, and all of them in memory.
+    fn write(self: &Arc<Self>, first: u64, chunks: &[Arc<Chunk>]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        chunks.iter().for_each(|chunk| chunk.encode(&mut bytes));
+        let length = bytes.len() as u64;
+        self.budget.reserve_disk(length, self);
+        let path = self.path(first);
+        let written = fs::create_dir_all(&self.directory).and_then(|()| fs::write(&path, &bytes));
+        if let Err(error) = written {
+            let _ = fs::remove_file(path);
+            self.budget.release_disk(length);
+            return Err(error);
         }
-        Ok(records)
+        let mut inner = self.lock();
+        inner.failing = false;
+        inner.memory.drain(..chunks.len());
+        let cost: usize = chunks.iter().map(|chunk| chunk.cost()).sum();
+        let memory_bytes = inner.memory_bytes - cost;
+        self.account(&mut inner, memory_bytes);
+        let next = chunks.last().map_or(first, |chunk| chunk.next());
+        inner.disk.push_back(Record { first, next, length });
+        if let Some(order) = inner.end_order {
+            self.budget.add_droppable(order, self);
+        }
+        Ok(())
+    }
+
+    fn path(&self, first: u64) -> PathBuf {
+        self.directory.join(first.to_string())
+    }
+
+    /// Drops the oldest record on disk; `false` if there is none.
+    fn drop_record(&self) -> bool {
+        let Some(oldest) = self.lock().disk.pop_front() else { return false };
+        let _ = fs::remove_file(self.path(oldest.first));
+        self.budget.release_disk(oldest.length);
+        true
+    }
+
+    /// Drops the oldest events in memory until at most `most` bytes are left.
+    fn drop_memory(&self, inner: &mut Inner, most: usize) {
+        let mut left = inner.memory_bytes;
+        while left > most
+            && let Some(chunk) = inner.memory.pop_front()
+        {
+            left -= chunk.cost();
+        }
+        self.account(inner, left);
+    }
+
+    /// Records how many bytes are in memory. All that is not reserved counts as a running log's.
+    fn account(&self, inner: &mut Inner, memory_bytes: usize) {
+        let before = inner.memory_bytes.saturating_sub(inner.reserved);
+        inner.memory_bytes = memory_bytes;
+        self.budget.change_running(before, memory_bytes.saturating_sub(inner.reserved));
+    }
+
+    /// Changes how many bytes of memory are reserved as an ended log's; `false`, and no change, if
+    /// the sandbox has not enough.
+    fn reserve(&self, inner: &mut Inner, bytes: usize) -> bool {
+        let before = inner.memory_bytes.saturating_sub(inner.reserved);
+        if bytes < inner.reserved {
+            self.budget.release_ended(inner.reserved - bytes);
+        } else if !self.budget.reserve_ended(bytes - inner.reserved) {
+            return false;
+        }
+        inner.reserved = bytes;
+        self.budget.change_running(before, inner.memory_bytes.saturating_sub(bytes));
+        true
     }
 
     /// What is at number `from`: as many events as lie together, up to about a record.
@@ -236,20 +303,25 @@ impl Log {
                     let chunks = chunks.into_iter().filter(|chunk| chunk.next() > from);
                     return Ok(Found::Chunks(chunks.map(Arc::new).collect()));
                 }
-                // Dropped in between: what is there now is another answer.
+                // The record was dropped after it was found: look again.
                 Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && self.first() > record.first => {}
+                    if error.kind() == io::ErrorKind::NotFound && !self.has(record.first) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// Whether the record that begins with this event is on disk.
+    fn has(&self, first: u64) -> bool {
+        self.lock().disk.binary_search_by_key(&first, |record| record.first).is_ok()
+    }
+
     async fn read(&self, record: Record) -> io::Result<Vec<Chunk>> {
-        let path = self.directory.join(record.file.to_string());
+        let path = self.path(record.first);
         let read = move || -> io::Result<Vec<Chunk>> {
             let length = usize::try_from(record.length).map_err(io::Error::other)?;
             let mut bytes = vec![0; length];
-            File::open(path)?.read_exact_at(&mut bytes, record.offset)?;
+            File::open(path)?.read_exact(&mut bytes)?;
             Chunk::decode(&bytes)
         };
         tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
@@ -258,13 +330,33 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if self.lock().files > 0 {
-            let _ = std::fs::remove_dir_all(&self.directory);
+        let inner = self.inner.get_mut();
+        if let Some(order) = inner.end_order {
+            self.budget.remove_droppable(order);
         }
+        let _ = match inner.disk.is_empty() {
+            true => fs::remove_dir(&self.directory),
+            false => fs::remove_dir_all(&self.directory),
+        };
+        self.budget.release_disk(inner.disk.iter().map(|record| record.length).sum());
+        self.budget.release_ended(inner.reserved);
+        self.budget.change_running(inner.memory_bytes.saturating_sub(inner.reserved), 0);
     }
 }
 
 impl Inner {
+    /// The oldest chunks, as many as one record holds, while more than `keep` bytes are in memory.
+    fn oldest_chunks(&self, keep: usize) -> Vec<Arc<Chunk>> {
+        let (mut left, mut size) = (self.memory_bytes, 0);
+        let oldest = self.memory.iter().take_while(|chunk| {
+            let wanted = left > keep && size < RECORD;
+            left -= chunk.cost();
+            size += chunk.cost();
+            wanted
+        });
+        oldest.cloned().collect()
+    }
+
     fn find_in_memory(&self, from: u64) -> Found {
         let at = self.memory.partition_point(|chunk| chunk.next() <= from);
         let mut size = 0;

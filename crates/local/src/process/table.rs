@@ -6,7 +6,7 @@ use super::managed::{Managed, Supervisor};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
-use crate::log::Log;
+use crate::log::{Budget, Log};
 use crate::wire::process::StartRequest;
 use parking_lot::Mutex;
 use shoreline_protocol::error::ServerCode;
@@ -22,8 +22,8 @@ pub(crate) struct Table {
     clock: Clock,
     /// Where logs go that do not fit into memory.
     logs: PathBuf,
-    /// Bytes of each that are kept there.
-    log_bytes: u64,
+    /// What all logs may keep together.
+    budget: Arc<Budget>,
     inner: Mutex<Inner>,
 }
 
@@ -60,7 +60,8 @@ impl Drop for Reservation<'_> {
 
 impl Table {
     pub(crate) fn new(agent: Arc<Agent>, clock: Clock, logs: PathBuf, log_bytes: u64) -> Self {
-        Self { agent, clock, logs, log_bytes, inner: Mutex::default() }
+        let budget = Arc::new(Budget::new(log_bytes));
+        Self { agent, clock, logs, budget, inner: Mutex::default() }
     }
 
     /// Starts a process, managed where the request says so.
@@ -134,7 +135,7 @@ impl Table {
         managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Process>> {
         let handle = room.handle;
-        let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.log_bytes));
+        let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.budget.clone()));
         let process =
             Process::start(request, &self.agent, &self.clock, handle, log, managed).await?;
         let mut inner = self.inner.lock();

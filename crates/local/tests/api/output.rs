@@ -185,3 +185,33 @@ async fn output_that_is_dropped_is_not_passed_over_in_silence() {
     let captured = sandbox.request(Method::GET, &format!("/processes/{pid}/stdout"));
     assert_eq!(sandbox.refused(captured).await, (410, "OUTPUT_EXPIRED".to_owned()));
 }
+
+#[tokio::test]
+async fn processes_of_a_sandbox_share_one_log_budget() {
+    let server = Server::start(&["--max-log-bytes", "3000000"]);
+    let sandbox = server.sandbox().await;
+    let run = async |script: &str| {
+        let pid = sandbox.script(script).await;
+        while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+        pid
+    };
+    let events = async |pid: u64| {
+        let path = format!("/processes/{pid}/output/follow");
+        sandbox.request(Method::GET, &path).send().await.unwrap().text().await.unwrap()
+    };
+    // About 2 MB each: the second process needs disk that the first one has.
+    let first = run("seq 300000").await;
+    assert_eq!(sandbox.follow(first, "output", None).await.batch.len(), 300_000);
+    let second = run("seq 300000").await;
+    assert_eq!(sandbox.follow(second, "output", None).await.batch.len(), 300_000);
+    let text = events(first).await;
+    assert!(text.starts_with("event: gap\ndata: {\"gap\":{\"from\":1,\"to\":"), "{text:.200}");
+    assert!(text.contains("\"line\":\"300000\""));
+    let captured = sandbox.request(Method::GET, &format!("/processes/{first}/stdout"));
+    assert_eq!(sandbox.refused(captured).await, (410, "OUTPUT_EXPIRED".to_owned()));
+    // Another sandbox has its own budget.
+    let other = server.sandbox().await;
+    let seen = other.run_script("seq 300000").await;
+    assert_eq!(seen.batch.len(), 300_000);
+    assert_eq!(sandbox.follow(second, "output", None).await.batch.len(), 300_000);
+}
