@@ -36,6 +36,46 @@ impl Method {
     }
 }
 
+macro_rules! scopes {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+        /// A part of one sandbox's API. A relay grants a page some of these parts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Scope {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Scope {
+            /// Every scope.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in grants and tokens.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What the scope allows.
+            #[must_use]
+            pub const fn doc(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+scopes! {
+    /// Run, start, restart, signal and kill processes, and write to their stdin.
+    Processes = "processes";
+    /// List processes, and read and follow their output.
+    Output = "output";
+    /// Read files and list directories.
+    FilesRead = "files:read";
+    /// Write and delete files.
+    FilesWrite = "files:write";
+    /// Create, list, use and end terminals.
+    Terminals = "terminals";
+}
+
 /// A method and a path pattern; `{name}` stands for one path segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -46,6 +86,15 @@ pub struct Route {
 }
 
 impl Route {
+    /// What a page needs to be granted for this route. A relay forwards no route without a scope.
+    ///
+    /// A lookup, not a field: the client's routes have no use for scopes and should not carry them.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
+        let at = ALL.iter().position(|route| route == self)?;
+        SCOPES.get(at).copied().flatten()
+    }
+
     /// The path with its segments filled in, in order, each percent-encoded.
     ///
     /// ```
@@ -84,10 +133,14 @@ pub fn percent_encode(text: &str, out: &mut String) {
 }
 
 macro_rules! routes {
-    ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal;)*) => {
+    (@option) => { None };
+    (@option $scope:ident) => { Some(Scope::$scope) };
+    ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal $(, $scope:ident)?;)*) => {
         $($(#[$doc])* pub const $name: Route = Route { method: Method::$method, path: $path };)*
         /// Every route of the table.
         pub const ALL: &[Route] = &[$($name),*];
+        /// The scope of each route of [`ALL`].
+        const SCOPES: &[Option<Scope>] = &[$(routes!(@option $($scope)?)),*];
     };
 }
 
@@ -97,55 +150,55 @@ routes! {
     /// Version, uptime, counts.
     INFO = Get "/api/v1/info";
     /// Starts a process.
-    START_PROCESS = Post "/api/v1/processes";
+    START_PROCESS = Post "/api/v1/processes", Processes;
     /// Lists processes.
-    LIST_PROCESSES = Get "/api/v1/processes";
+    LIST_PROCESSES = Get "/api/v1/processes", Output;
     /// Runs a command to its end, as an event stream.
-    RUN = Post "/api/v1/processes/run";
+    RUN = Post "/api/v1/processes/run", Processes;
     /// One process.
-    GET_PROCESS = Get "/api/v1/processes/{process}";
+    GET_PROCESS = Get "/api/v1/processes/{process}", Output;
     /// Kills a process.
-    KILL_PROCESS = Delete "/api/v1/processes/{process}";
+    KILL_PROCESS = Delete "/api/v1/processes/{process}", Processes;
     /// Restarts a managed process.
-    RESTART_PROCESS = Post "/api/v1/processes/{process}/restart";
+    RESTART_PROCESS = Post "/api/v1/processes/{process}/restart", Processes;
     /// Sends a signal.
-    SIGNAL_PROCESS = Post "/api/v1/processes/{process}/signal";
+    SIGNAL_PROCESS = Post "/api/v1/processes/{process}/signal", Processes;
     /// Writes to standard input.
-    WRITE_STDIN = Post "/api/v1/processes/{process}/stdin";
+    WRITE_STDIN = Post "/api/v1/processes/{process}/stdin", Processes;
     /// Closes standard input.
-    CLOSE_STDIN = Post "/api/v1/processes/{process}/stdin/close";
+    CLOSE_STDIN = Post "/api/v1/processes/{process}/stdin/close", Processes;
     /// Captured standard output.
-    GET_STDOUT = Get "/api/v1/processes/{process}/stdout";
+    GET_STDOUT = Get "/api/v1/processes/{process}/stdout", Output;
     /// Captured standard error.
-    GET_STDERR = Get "/api/v1/processes/{process}/stderr";
+    GET_STDERR = Get "/api/v1/processes/{process}/stderr", Output;
     /// Captured output of both streams.
-    GET_OUTPUT = Get "/api/v1/processes/{process}/output";
+    GET_OUTPUT = Get "/api/v1/processes/{process}/output", Output;
     /// Follows standard output.
-    FOLLOW_STDOUT = Get "/api/v1/processes/{process}/stdout/follow";
+    FOLLOW_STDOUT = Get "/api/v1/processes/{process}/stdout/follow", Output;
     /// Follows standard error.
-    FOLLOW_STDERR = Get "/api/v1/processes/{process}/stderr/follow";
+    FOLLOW_STDERR = Get "/api/v1/processes/{process}/stderr/follow", Output;
     /// Follows both streams.
-    FOLLOW_OUTPUT = Get "/api/v1/processes/{process}/output/follow";
+    FOLLOW_OUTPUT = Get "/api/v1/processes/{process}/output/follow", Output;
     /// Reads a file.
-    READ_FILE = Get "/api/v1/files";
+    READ_FILE = Get "/api/v1/files", FilesRead;
     /// Writes a file.
-    WRITE_FILE = Put "/api/v1/files";
+    WRITE_FILE = Put "/api/v1/files", FilesWrite;
     /// Deletes a file.
-    DELETE_FILE = Delete "/api/v1/files";
+    DELETE_FILE = Delete "/api/v1/files", FilesWrite;
     /// Lists a directory.
-    LIST_DIRECTORY = Get "/api/v1/files/list";
+    LIST_DIRECTORY = Get "/api/v1/files/list", FilesRead;
     /// Creates a PTY session.
-    CREATE_PTY = Post "/api/v1/pty";
+    CREATE_PTY = Post "/api/v1/pty", Terminals;
     /// Lists PTY sessions.
-    LIST_PTYS = Get "/api/v1/pty";
+    LIST_PTYS = Get "/api/v1/pty", Terminals;
     /// One PTY session.
-    GET_PTY = Get "/api/v1/pty/{session}";
+    GET_PTY = Get "/api/v1/pty/{session}", Terminals;
     /// Ends a PTY session.
-    KILL_PTY = Delete "/api/v1/pty/{session}";
+    KILL_PTY = Delete "/api/v1/pty/{session}", Terminals;
     /// Resizes a terminal.
-    RESIZE_PTY = Post "/api/v1/pty/{session}/resize";
+    RESIZE_PTY = Post "/api/v1/pty/{session}/resize", Terminals;
     /// A terminal's WebSocket.
-    PTY_SOCKET = Get "/api/v1/pty/{session}/ws";
+    PTY_SOCKET = Get "/api/v1/pty/{session}/ws", Terminals;
     /// A TCP tunnel's WebSocket.
     TCP_TUNNEL = Get "/api/v1/tunnels/tcp";
     /// Creates a sandbox.
@@ -186,7 +239,19 @@ mod tests {
     #[test]
     fn no_route_stands_twice() {
         for (i, a) in ALL.iter().enumerate() {
-            assert!(ALL.iter().skip(i + 1).all(|b| a != b), "{a:?}");
+            assert!(
+                ALL.iter().skip(i + 1).all(|b| (a.method, a.path) != (b.method, b.path)),
+                "{a:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn processes_files_and_terminals_have_a_scope_and_nothing_else_has() {
+        for route in ALL {
+            let parts = ["/api/v1/processes", "/api/v1/files", "/api/v1/pty"];
+            let is_relayed = parts.iter().any(|part| route.path.starts_with(part));
+            assert_eq!(route.scope().is_some(), is_relayed, "{route:?}");
         }
     }
 }

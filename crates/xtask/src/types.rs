@@ -1,17 +1,19 @@
-//! What is made from Rust's tables: the TypeScript types that cross the boundary, the error codes,
-//! and the page that lists them.
+//! Files that are generated from Rust's tables: the TypeScript types that cross the boundary, the error
+//! codes and their page, and the relay's routes.
 
 use anyhow::{Result, bail};
 use shoreline_protocol::error::{Code, Kind, ServerCode};
+use shoreline_protocol::route::{self, Scope};
 use std::fmt::Write as _;
 use std::path::Path;
 
 const NOTE: &str = "// Made by `cargo xtask types` from Rust; never edited.\n\n";
 
-fn files() -> [(&'static str, String); 4] {
+fn files() -> [(&'static str, String); 5] {
     [
         ("js/src/generated/types.ts", types()),
         ("js/src/generated/errors.ts", errors()),
+        ("js/src/generated/routes.ts", routes()),
         ("js/src/generated/version.ts", version()),
         ("docs/errors.md", error_page()),
     ]
@@ -75,6 +77,34 @@ fn errors() -> String {
             let _ = writeln!(out, "  | \"{}\"", kind.as_str());
         }
     }
+    out
+}
+
+/// The routes with a scope, as keys that the relay matches: the method, and the path below `/api/v1/`.
+fn routes() -> String {
+    let mut out = NOTE.to_owned();
+    out.push_str(
+        "/** What a grant allows: each scope is a part of one sandbox's API. */\nexport type RelayScope =\n",
+    );
+    for scope in Scope::ALL {
+        let _ = writeln!(out, "  /** {} */\n  | \"{}\"", scope.doc(), scope.as_str());
+    }
+    out.push_str(
+        "
+/** The scope of each route, by method and path below `/api/v1`. `*` matches one path segment. */
+export const ROUTES: Readonly<Record<string, RelayScope>> = {
+",
+    );
+    for route in route::ALL {
+        if let (Some(scope), Some(path)) = (route.scope(), route.path.strip_prefix("/api/v1/")) {
+            let segments =
+                path.split('/').map(|word| if word.starts_with('{') { "*" } else { word });
+            let path = segments.collect::<Vec<_>>().join("/");
+            let _ =
+                writeln!(out, "  \"{} {path}\": \"{}\",", route.method.as_str(), scope.as_str());
+        }
+    }
+    out.push_str("};\n");
     out
 }
 

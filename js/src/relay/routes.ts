@@ -1,41 +1,7 @@
-// What a page may reach through the relay, and the only paths that it ever asks a sandbox for.
+// The routes that a page can reach through the relay. The relay requests nothing else of a sandbox.
+import { type RelayScope, ROUTES } from "../generated/routes.js";
 
-/** What a grant allows: each is a part of one sandbox's API. */
-export type RelayScope =
-  | "processes" // run, start, signal and kill processes, write to them
-  | "output" // see processes, read and follow their output
-  | "files:read"
-  | "files:write"
-  | "terminals";
-
-/** By method and path below `/api/v1`; `*` stands for one segment. A test compares it with the protocol's. */
-export const ROUTES: Readonly<Record<string, RelayScope>> = {
-  "POST processes": "processes",
-  "GET processes": "output",
-  "POST processes/run": "processes",
-  "GET processes/*": "output",
-  "DELETE processes/*": "processes",
-  "POST processes/*/restart": "processes",
-  "POST processes/*/signal": "processes",
-  "POST processes/*/stdin": "processes",
-  "POST processes/*/stdin/close": "processes",
-  "GET processes/*/stdout": "output",
-  "GET processes/*/stderr": "output",
-  "GET processes/*/output": "output",
-  "GET processes/*/stdout/follow": "output",
-  "GET processes/*/stderr/follow": "output",
-  "GET processes/*/output/follow": "output",
-  "GET files": "files:read",
-  "PUT files": "files:write",
-  "DELETE files": "files:write",
-  "GET files/list": "files:read",
-  "POST pty": "terminals",
-  "GET pty": "terminals",
-  "GET pty/*": "terminals",
-  "DELETE pty/*": "terminals",
-  "POST pty/*/resize": "terminals",
-  "GET pty/*/ws": "terminals",
-};
+export { type RelayScope, ROUTES };
 
 /** Where a request goes: a sandbox, a path of its API, and what must be granted for it. */
 export interface Target {
