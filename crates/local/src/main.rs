@@ -21,7 +21,6 @@ use shoreline_protocol::limits::OPEN_FILES;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -116,15 +115,14 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         None => random::token()?,
     };
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let app = Arc::new(http::App {
-        registry: sandbox::Registry::new(isolation.clone(), enforcement, args.max_log_bytes)?,
-        url: url.clone(),
-        file_bytes: args.max_file_bytes,
-        guard: http::Guard::new(token.clone(), args.allow_origins),
-        started: Instant::now(),
-        asked: AtomicU64::new(0),
-    });
+    let app = Arc::new(http::App::new(
+        sandbox::Registry::new(isolation.clone(), enforcement, args.max_log_bytes)?,
+        listener.local_addr()?,
+        token.clone(),
+        args.allow_origins,
+        args.max_file_bytes,
+    ));
+    let url = &app.url;
     let stop = Arc::new(Notify::new());
     let mut stopped = Stop::new(args.until_stdin_closes)?;
     let note = if isolation.is_none() { ": commands run as this user on this machine" } else { "" };

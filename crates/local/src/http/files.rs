@@ -1,8 +1,7 @@
 //! Files over HTTP (protocol, section 7): opened inside the sandbox, read and written here.
 
-use super::request::{Target, json};
-use super::{App, NO_CONTENT};
-use crate::agent::{Agent, How};
+use super::app::App;
+use super::request::{NO_CONTENT, Target, json};
 use crate::error::{ApiError, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
@@ -41,22 +40,13 @@ fn checked(RawQuery(query): RawQuery) -> Result<String> {
     Ok(path)
 }
 
-/// What was opened inside, and what it is: the other side is not to be trusted with either.
-async fn opened(agent: &Agent, path: &str, how: How) -> Result<(File, std::fs::Metadata)> {
-    let file = agent.file(path, how).await?;
-    let file = file.ok_or_else(|| ApiError::internal(&io::Error::other("no file came")))?;
-    let file = File::from(file);
-    let metadata = file.metadata().map_err(|e| ApiError::internal(&e))?;
-    Ok((file, metadata))
-}
-
 pub(super) async fn read(
     Target(sandbox): Target,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response> {
     let path = checked(query)?;
-    let (file, metadata) = opened(&sandbox.agent, &path, How::Read).await?;
+    let (file, metadata) = sandbox.open_file(&path).await?;
     if metadata.is_dir() {
         return Err(ApiError::new(ServerCode::IsDirectory, format!("{path:?}: is a directory")));
     }
@@ -131,14 +121,10 @@ pub(super) async fn write(
     body: Body,
 ) -> Result<StatusCode> {
     let path = checked(query)?;
-    let mark = crate::random::hex(crate::random::bytes::<8>().map_err(|e| ApiError::internal(&e))?);
-    let (file, _) = opened(&sandbox.agent, &path, How::Create { mark: mark.clone() }).await?;
-    let unfinished =
-        Unfinished { agent: sandbox.agent.clone(), path: path.clone(), mark: Some(mark.clone()) };
+    let (new, file) = sandbox.create_file(&path).await?;
     let most = sandbox.file_bytes.map_or(app.file_bytes, |most| most.min(app.file_bytes));
     fill(tokio::fs::File::from_std(file), body, most).await?;
-    sandbox.agent.file(&path, How::Commit { mark }).await?;
-    unfinished.done();
+    new.commit().await?;
     Ok(NO_CONTENT)
 }
 
@@ -168,30 +154,8 @@ fn write_failed(error: &io::Error) -> ApiError {
     }
 }
 
-/// A file that is being written; dropped before it is done, as when the client goes away, it is removed.
-struct Unfinished {
-    agent: Arc<Agent>,
-    path: String,
-    mark: Option<String>,
-}
-
-impl Unfinished {
-    fn done(mut self) {
-        self.mark = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(mark) = self.mark.take() {
-            let (agent, path) = (self.agent.clone(), std::mem::take(&mut self.path));
-            tokio::spawn(async move { agent.file(&path, How::Discard { mark }).await });
-        }
-    }
-}
-
 pub(super) async fn delete(Target(sandbox): Target, query: RawQuery) -> Result<StatusCode> {
-    sandbox.agent.file(&checked(query)?, How::Remove).await?;
+    sandbox.remove_file(&checked(query)?).await?;
     Ok(NO_CONTENT)
 }
 
@@ -205,7 +169,7 @@ struct Entry {
 
 pub(super) async fn list(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
     let path = checked(query)?;
-    let (directory, _) = opened(&sandbox.agent, &path, How::List).await?;
+    let directory = sandbox.open_directory(&path).await?;
     let entries = tokio::task::spawn_blocking(move || entries(&directory));
     let mut entries = entries.await.map_err(|e| ApiError::internal(&e.into()))??;
     entries.sort_by(|a, b| b.is_dir.cmp(&a.is_dir).then_with(|| a.name.cmp(&b.name)));

@@ -1,6 +1,6 @@
 //! Sandboxes over HTTP (protocol, section 10).
 
-use super::App;
+use super::app::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
 use crate::sandbox::{Direction, Filter, Sandbox};

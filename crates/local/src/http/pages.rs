@@ -1,60 +1,17 @@
-//! Tokens for web pages: each is good for one origin and a short time, in which pages of that origin may use
-//! the server.
+//! Makes tokens for web pages.
 
-use super::App;
-use super::guard::is_key;
+use super::app::App;
+use super::page_tokens::PageToken;
 use super::request::{Json, json};
 use crate::error::{ApiError, Result};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use subtle::ConstantTimeEq as _;
-
-struct PageToken {
-    token: String,
-    origin: String,
-    expires: Instant,
-}
-
-/// The tokens that may live, the oldest first.
-#[derive(Default)]
-pub(super) struct PageTokens(Mutex<VecDeque<PageToken>>);
-
-impl PageTokens {
-    /// Those that live.
-    fn live(&self) -> MutexGuard<'_, VecDeque<PageToken>> {
-        let mut tokens = self.0.lock();
-        let now = Instant::now();
-        tokens.retain(|token| token.expires > now);
-        tokens
-    }
-
-    pub(super) fn allow(&self, origin: &[u8]) -> bool {
-        self.live().iter().any(|known| known.origin.as_bytes() == origin)
-    }
-
-    pub(super) fn is_known(&self, token: &[u8], origin: &[u8]) -> bool {
-        self.live()
-            .iter()
-            .filter(|known| known.origin.as_bytes() == origin)
-            .any(|known| known.token.as_bytes().ct_eq(token).into())
-    }
-
-    fn add(&self, token: PageToken) {
-        let mut tokens = self.live();
-        if tokens.len() == limits::PAGE_TOKENS {
-            tokens.pop_front();
-        }
-        tokens.push_back(token);
-    }
-}
 
 #[derive(Deserialize)]
 pub(super) struct PageRequest {
@@ -67,14 +24,14 @@ fn default_ttl() -> u64 {
     300
 }
 
-/// Makes one, for who has the key itself: a page cannot prolong what it was given.
+/// Makes a token. It needs the key itself, so that a page cannot prolong its access.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Json(PageRequest { origin, ttl_secs }): Json<PageRequest>,
 ) -> Result<Response> {
-    if !is_key(&app.guard, &headers) {
-        let text = "a page's token makes no others: ask who gave it";
+    if !app.guard.is_key(&headers) {
+        let text = "a page token cannot make page tokens: use the server's key";
         return Err(ApiError::new(ServerCode::Unauthorized, text));
     }
     check(&origin, ttl_secs)?;

@@ -1,25 +1,14 @@
 //! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (protocol, section 1.3).
 
-use super::App;
-use super::guard::host_name;
+use super::app::App;
 use crate::error::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::limits::MANAGEMENT_PORT;
-
-/// The port and the sandbox that a request's host names, if it is not for this server itself.
-pub(super) fn named(headers: &HeaderMap) -> Option<(u16, String)> {
-    let host = host_name(headers.get(header::HOST)?.to_str().ok()?);
-    let label = host.strip_suffix(".localhost").or_else(|| host.strip_suffix(".local"))?;
-    let (port, sandbox) = label.split_once('-')?;
-    let port = port.parse().ok().filter(|port| *port != MANAGEMENT_PORT)?;
-    Some((port, sandbox.to_owned()))
-}
 
 /// Passes a request on to a port, unchanged but for the key of this server.
 pub(super) async fn forward(
@@ -43,7 +32,7 @@ pub(super) async fn forward(
     if has_key {
         request.headers_mut().remove(header::AUTHORIZATION);
     }
-    let connection = sandbox.agent.connect(port).await?;
+    let connection = sandbox.connect(port).await?;
     let broken = |_| ApiError::new(ServerCode::ProxyError, "the port broke the connection off");
     let (mut sender, connection) =
         http1::handshake::<_, Body>(TokioIo::new(connection)).await.map_err(broken)?;

@@ -1,10 +1,9 @@
 //! Processes over HTTP (protocol, section 6), but for their output.
 
-use super::request::{Json, Segments, Target, json};
-use super::{App, NO_CONTENT, stream};
+use super::app::App;
+use super::request::{Json, NO_CONTENT, Segments, Target, json, process as named};
+use super::stream;
 use crate::error::{ApiError, Result};
-use crate::process::Process;
-use crate::sandbox::Sandbox;
 use crate::wire::process::{OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode};
 use axum::body::Body;
 use axum::extract::State;
@@ -119,9 +118,4 @@ pub(super) async fn write_stdin(
 pub(super) async fn close_stdin(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
     named(&sandbox, &segments)?.stdin.close().await?;
     Ok(NO_CONTENT)
-}
-
-/// The process that the path names.
-pub(super) fn named(sandbox: &Sandbox, segments: &Segments) -> Result<Arc<Process>> {
-    sandbox.processes.get(segments.get("process").unwrap_or_default())
 }

@@ -1,8 +1,7 @@
 //! Terminals over HTTP (protocol, section 8).
 
-use super::guard::is_key;
-use super::request::{Json, Segments, Target, json};
-use super::{App, NO_CONTENT};
+use super::app::App;
+use super::request::{Json, NO_CONTENT, Segments, Target, json};
 use crate::error::{ApiError, Result};
 use crate::pty::{At, CreateRequest, Session};
 use axum::body::Bytes;
@@ -93,7 +92,7 @@ pub(super) async fn socket(
     query: std::result::Result<Query<SocketQuery>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let has_key = is_key(&app.guard, &headers);
+    let has_key = app.guard.is_key(&headers);
     let session =
         target.and_then(|Target(sandbox)| named(&sandbox, &segments, ServerCode::SessionNotFound));
     let by_header = headers.get("x-pty-token").and_then(|token| token.to_str().ok());

@@ -1,8 +1,9 @@
 //! What handlers take from a request, each refused with a code where it is wrong.
 
-use super::App;
-use super::guard::host_name;
+use super::app::App;
+use super::host::Address;
 use crate::error::{ApiError, Result};
+use crate::process::Process;
 use crate::sandbox::Sandbox;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -45,11 +46,9 @@ impl FromRequestParts<Arc<App>> for Target {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let segments = Segments::from_request_parts(parts, app).await?;
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let by_host = || {
-            let name = host_name(header(header::HOST.as_str())?);
-            let label = name.strip_suffix(".localhost").or_else(|| name.strip_suffix(".local"))?;
-            // The management port can stand before the id (protocol, 1.3).
-            Some(label.strip_prefix("9501-").unwrap_or(label))
+        let by_host = || match parts.extensions.get() {
+            Some(Address::Sandbox(sandbox)) => Some(sandbox.as_str()),
+            _ => None,
         };
         let named = segments
             .get("sandbox")
@@ -66,6 +65,11 @@ impl FromRequestParts<Arc<App>> for Target {
         sandbox.resume().await?;
         Ok(Self(sandbox))
     }
+}
+
+/// The process that the path names.
+pub(super) fn process(sandbox: &Sandbox, segments: &Segments) -> Result<Arc<Process>> {
+    sandbox.processes.get(segments.get("process").unwrap_or_default())
 }
 
 /// A JSON body of the wanted shape.
@@ -121,3 +125,6 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response
     let text = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error.into()))?;
     Ok((status, [(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
+
+/// The answer without a body.
+pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

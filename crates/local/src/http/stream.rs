@@ -1,8 +1,7 @@
 //! Output over HTTP: event streams, and what there is so far.
 
-use super::App;
-use super::process::named;
-use super::request::{Segments, Target};
+use super::app::App;
+use super::request::{Segments, Target, process as named};
 use crate::error::{ApiError, Result};
 use crate::log::{Chunk, Found, Log};
 use crate::process::Process;

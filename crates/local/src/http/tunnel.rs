@@ -31,7 +31,7 @@ pub(super) async fn open(
         ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
     // Connected before the upgrade, so that a port where nobody listens is told by the status.
-    let connection = sandbox.agent.connect(port).await?;
+    let connection = sandbox.connect(port).await?;
     Ok(upgrade.on_upgrade(|socket| join(socket, connection)))
 }
 

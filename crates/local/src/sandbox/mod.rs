@@ -1,5 +1,6 @@
 //! Sandboxes: a directory, an agent, processes, terminals, and the life that they share.
 
+mod access;
 mod directory;
 mod lifecycle;
 mod registry;
@@ -36,7 +37,7 @@ pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) processes: Arc<Table>,
     pub(crate) terminals: Arc<Sessions>,
-    pub(crate) agent: Arc<Agent>,
+    agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
     /// The most bytes that a file can have.

@@ -42,7 +42,17 @@ async fn a_name_that_somebody_points_here_is_refused() {
     let port = server.url.rsplit_once(':').unwrap().1.to_owned();
     let with_host =
         |host: String| server.request(Method::GET, "/sandboxes").header(header::HOST, host);
-    for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "evil"] {
+    for host in [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "evil",
+        "evil.com:.localhost",
+        "evil.example.local",
+        "8000-evil.local",
+        "0-evil.localhost",
+        "192.0.2.1",
+    ] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
             let forbidden = (403, "FORBIDDEN_HOST".to_owned());
             assert_eq!(refused(with_host(host.clone())).await, forbidden, "{host}");

@@ -1,0 +1,51 @@
+//! What every handler shares.
+
+use super::guard::Guard;
+use crate::sandbox::Registry;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What every handler shares.
+pub(crate) struct App {
+    pub(crate) registry: Registry,
+    /// Where this server is reached.
+    pub(crate) url: String,
+    /// Bytes that a file which is written can have.
+    pub(super) file_bytes: u64,
+    pub(super) guard: Guard,
+    pub(crate) started: Instant,
+    /// When an authorized request came last, in ms since the start.
+    asked: AtomicU64,
+}
+
+impl App {
+    /// `bound` is the address on which the server listens, `key` what every request must carry, `origins`
+    /// the web origins whose pages can use the server.
+    pub(crate) fn new(
+        registry: Registry,
+        bound: SocketAddr,
+        key: String,
+        origins: Vec<String>,
+        file_bytes: u64,
+    ) -> Self {
+        Self {
+            registry,
+            url: format!("http://{bound}"),
+            file_bytes,
+            guard: Guard::new(key, origins, bound),
+            started: Instant::now(),
+            asked: AtomicU64::new(0),
+        }
+    }
+
+    /// When an authorized request came last.
+    pub(crate) fn last_asked(&self) -> Instant {
+        self.started + Duration::from_millis(self.asked.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn is_asked(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.asked.store(now, Ordering::Relaxed);
+    }
+}

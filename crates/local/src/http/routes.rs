@@ -1,0 +1,109 @@
+//! The routes of the API.
+
+use super::app::App;
+use super::{files, gate, lifecycle, pages, process, pty, stream, tunnel, unread};
+use crate::error::ApiError;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Uri;
+use axum::middleware;
+use axum::routing::MethodFilter;
+use axum::routing::{MethodRouter, on};
+use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::route::{self, Method, Route};
+use std::sync::Arc;
+
+type Routes = Router<Arc<App>>;
+
+/// Adds a route of the table.
+fn add<T: 'static>(routes: Routes, route: Route, handler: impl Handler<T, Arc<App>>) -> Routes {
+    let filter = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    let handler: MethodRouter<Arc<App>> = on(filter, handler);
+    routes.route(route.path, handler)
+}
+
+fn lifecycle_routes() -> Routes {
+    let routes = Router::new();
+    let routes = add(routes, route::CREATE_SANDBOX, lifecycle::create);
+    let routes = add(routes, route::LIST_SANDBOXES, lifecycle::list);
+    let routes = add(routes, route::GET_SANDBOX, lifecycle::get);
+    let routes = add(routes, route::DELETE_SANDBOX, lifecycle::delete);
+    let routes = add(routes, route::UPDATE_SANDBOX, lifecycle::update);
+    let routes = add(routes, route::SUSPEND_SANDBOX, lifecycle::suspend);
+    add(routes, route::RESUME_SANDBOX, lifecycle::resume)
+}
+
+fn sandbox_routes() -> Routes {
+    let routes = Router::new();
+    let routes = add(routes, route::HEALTH, process::health);
+    let routes = add(routes, route::INFO, process::info);
+    let routes = add(routes, route::START_PROCESS, process::start);
+    let routes = add(routes, route::LIST_PROCESSES, process::list);
+    let routes = add(routes, route::RUN, process::run);
+    let routes = add(routes, route::GET_PROCESS, process::get);
+    let routes = add(routes, route::KILL_PROCESS, process::kill);
+    let routes = add(routes, route::RESTART_PROCESS, process::restart);
+    let routes = add(routes, route::SIGNAL_PROCESS, process::signal);
+    let routes = add(routes, route::WRITE_STDIN, process::write_stdin);
+    let routes = add(routes, route::CLOSE_STDIN, process::close_stdin);
+    let routes = add(routes, route::GET_STDOUT, stream::stdout);
+    let routes = add(routes, route::GET_STDERR, stream::stderr);
+    let routes = add(routes, route::GET_OUTPUT, stream::output);
+    let routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
+    let routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
+    let routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
+    let routes = add(routes, route::CREATE_PTY, pty::create);
+    let routes = add(routes, route::LIST_PTYS, pty::list);
+    let routes = add(routes, route::GET_PTY, pty::get);
+    let routes = add(routes, route::KILL_PTY, pty::kill);
+    let routes = add(routes, route::RESIZE_PTY, pty::resize);
+    let routes = add(routes, route::PTY_SOCKET, pty::socket);
+    let routes = add(routes, route::READ_FILE, files::read);
+    let routes = add(routes, route::WRITE_FILE, files::write);
+    let routes = add(routes, route::DELETE_FILE, files::delete);
+    let routes = add(routes, route::LIST_DIRECTORY, files::list);
+    add(routes, route::TCP_TUNNEL, tunnel::open)
+}
+
+/// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
+/// client reaches it (protocol, 1.3 to 1.5).
+pub(crate) fn router(app: Arc<App>) -> Router {
+    add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
+        .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
+        .merge(sandbox_routes())
+        .nest("/s/{sandbox}", sandbox_routes())
+        .merge(lifecycle_routes())
+        .nest(route::NAMESPACED, lifecycle_routes())
+        .fallback(no_route)
+        .method_not_allowed_fallback(async || {
+            ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), gate::check))
+        .layer(middleware::from_fn(unread::read_on))
+        .with_state(app)
+}
+
+/// What the API has and this server has not is told from what nobody has.
+async fn no_route(uri: Uri) -> ApiError {
+    const NOT_HERE: [(&str, &str); 9] = [
+        ("/snapshot", "snapshots"),
+        ("/sandbox-pools", "pools"),
+        ("/archived-sandboxes", "an archive of sandboxes"),
+        ("/images", "images"),
+        ("/copy", "copies of sandboxes"),
+        ("/file_systems", "file systems"),
+        ("/logs", "logs of sandboxes: read the output of its processes"),
+        ("/api/v1/blob/", "blobs of images"),
+        ("/api/v1/ssh/", "SSH: open a terminal"),
+    ];
+    match NOT_HERE.iter().find(|(part, _)| uri.path().contains(part)) {
+        Some((_, what)) => ApiError::unsupported(what),
+        None => ApiError::new(ServerCode::RouteNotFound, "there is no such route"),
+    }
+}
