@@ -1,6 +1,11 @@
 //! The server as its clients meet it: the real binary, over HTTP.
 #![allow(missing_docs, unreachable_pub)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{server, terminal};
+
 mod access;
 mod ending;
 mod files;
@@ -11,5 +16,4 @@ mod managed;
 mod output;
 mod ports;
 mod processes;
-mod server;
 mod terminals;

@@ -1,111 +1,15 @@
 //! Terminals: a plain WebSocket client and what it sees.
 
-use crate::server::{KEY, Sandbox, Server, is_alive, isolations};
-use futures::{SinkExt as _, StreamExt as _};
+use crate::server::{KEY, Server, is_alive, isolations};
+use crate::terminal::Terminal;
+use futures::SinkExt as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
-use shoreline_protocol::pty::{Input, Output, Size};
-use tokio::net::TcpStream;
+use shoreline_protocol::pty::{Input, Size};
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-struct Terminal {
-    sandbox: Sandbox,
-    id: String,
-    token: String,
-}
-
-impl Terminal {
-    async fn open(sandbox: &Sandbox, body: Value) -> Self {
-        let answer = sandbox.request(Method::POST, "/pty").json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        let answer: Value = answer.json().await.unwrap();
-        let text = |key: &str| answer[key].as_str().unwrap().to_owned();
-        let (id, token) = (text("session_id"), text("token"));
-        assert_eq!((id.len(), token.len()), (21, 64));
-        Self { sandbox: sandbox.clone(), id, token }
-    }
-
-    async fn shell(sandbox: &Sandbox, script: &str) -> Self {
-        Self::open(sandbox, json!({ "command": "sh", "args": ["-c", script] })).await
-    }
-
-    fn socket_url(&self) -> String {
-        format!("ws{}/pty/{}/ws", self.sandbox.url.strip_prefix("http").unwrap(), self.id)
-    }
-
-    async fn attach(&self) -> Client {
-        let url = format!("{}?token={}", self.socket_url(), self.token);
-        let (socket, _) = connect_async(url).await.unwrap();
-        Client { socket, seen: Vec::new(), exit: None, position: None }
-    }
-
-    async fn ready(&self) -> Client {
-        let mut client = self.attach().await;
-        client.send(Input::Ready(None)).await;
-        client
-    }
-
-    async fn info(&self) -> Value {
-        self.sandbox.get(&format!("/pty/{}", self.id)).await
-    }
-}
-
-struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    seen: Vec<u8>,
-    exit: Option<i32>,
-    position: Option<u64>,
-}
-
-impl Client {
-    async fn send(&mut self, input: Input<'_>) {
-        self.socket.send(Message::Binary(input.encode().into())).await.unwrap();
-    }
-
-    /// Reads until what was seen contains `wanted`.
-    async fn until(&mut self, wanted: &str) -> String {
-        while !String::from_utf8_lossy(&self.seen).contains(wanted) {
-            assert!(self.step().await.is_none(), "closed before {wanted:?}: {:?}", self.text());
-        }
-        self.text()
-    }
-
-    /// Reads to the close frame: its code and reason.
-    async fn until_close(&mut self) -> (u16, String) {
-        loop {
-            if let Some(close) = self.step().await {
-                return close;
-            }
-        }
-    }
-
-    async fn step(&mut self) -> Option<(u16, String)> {
-        let next = tokio::time::timeout(std::time::Duration::from_secs(20), self.socket.next());
-        match next.await.unwrap_or_else(|_| panic!("nothing more after {:?}", self.text())) {
-            Some(Ok(Message::Binary(bytes))) => match Output::decode(&bytes) {
-                Some(Output::Data(data)) => self.seen.extend_from_slice(data),
-                Some(Output::Exit(code)) => self.exit = Some(code),
-                Some(Output::Position(position)) => self.position = Some(position),
-                None => panic!("{bytes:?}"),
-            },
-            Some(Ok(Message::Close(close))) => {
-                return Some(close.map_or((0, String::new()), |close| {
-                    (close.code.into(), close.reason.to_string())
-                }));
-            }
-            Some(Ok(_)) => {}
-            other => return Some((0, format!("{other:?}"))),
-        }
-        None
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.seen).into_owned()
-    }
-}
 
 #[tokio::test]
 async fn a_program_on_a_terminal_is_typed_at_and_read() {

@@ -1,4 +1,4 @@
-//! A server of the test's own, and what its clients do most.
+//! A server that belongs to one test, and the requests that tests send most.
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -8,27 +8,41 @@ use shoreline_protocol::limits;
 use shoreline_protocol::output::{End, LongLine, Mode, OutputDecoder};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 pub const KEY: &str = "the key of the test";
 
-/// Ends with the test: its standard input closes.
+/// Dropping it ends the server: its standard input closes, and SIGKILL follows if that does not help.
 pub struct Server {
     pub child: Child,
     pub stdin: Option<ChildStdin>,
     pub url: String,
     pub client: Client,
-    /// Where it keeps its files.
-    pub temp: tempfile::TempDir,
+    /// The server's TMPDIR, which servers of one test can share.
+    pub temp: Arc<TempDir>,
 }
 
 impl Server {
     pub fn start(args: &[&str]) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        // As on most machines, few files are open at once unless the server sees to it.
-        let mut child = Command::new("sh")
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), args)
+    }
+
+    /// Starts a server whose TMPDIR is `temp`.
+    pub fn start_in(temp: Arc<TempDir>, args: &[&str]) -> Self {
+        // Most machines set a low soft limit on open files, and the server has to raise its own.
+        let mut command = Command::new("sh");
+        command
             .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""])
-            .arg(env!("CARGO_BIN_EXE_shoreline-local"))
+            .arg(env!("CARGO_BIN_EXE_shoreline-local"));
+        Self::start_by(command, temp, args)
+    }
+
+    /// Starts a server by a command that takes the server's arguments.
+    pub fn start_by(mut command: Command, temp: Arc<TempDir>, args: &[&str]) -> Self {
+        let mut child = command
             .args(["--port", "0", "--json", "--until-stdin-closes"])
             .args(if args.contains(&"--isolation") { &[][..] } else { &["--isolation", "none"] })
             .args(args)
@@ -52,18 +66,42 @@ impl Server {
         }
     }
 
+    /// Sends a signal, such as `-TERM`, to the server.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The server's exit status, or nothing where it still runs after `limit`.
+    pub fn exit_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + limit;
+        loop {
+            let status = self.child.try_wait().unwrap();
+            if status.is_some() || Instant::now() > end {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url)).bearer_auth(KEY)
     }
 
     pub async fn sandbox(&self) -> Sandbox {
-        let answer =
-            self.request(Method::POST, "/sandboxes").json(&json!({})).send().await.unwrap();
+        self.sandbox_with(json!({})).await
+    }
+
+    /// Creates a sandbox as `body` describes it.
+    pub async fn sandbox_with(&self, body: Value) -> Sandbox {
+        let answer = self.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+        let status = answer.status();
         let answer: Value = answer.json().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{answer}");
         self.attach(answer["sandbox_id"].as_str().unwrap())
     }
 
-    /// A sandbox that there is already.
+    /// A handle for a sandbox that exists.
     pub fn attach(&self, id: &str) -> Sandbox {
         let url = format!("{}/s/{id}/api/v1", self.url);
         Sandbox { client: self.client.clone(), id: id.to_owned(), url }
@@ -77,7 +115,18 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        let _ = self.child.wait();
+        if self.exit_within(Duration::from_secs(15)).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if Arc::strong_count(&self.temp) == 1 {
+            // `rm` removes trees of any depth; TempDir recurses and would overflow the stack.
+            let files = std::fs::read_dir(self.temp.path()).into_iter().flatten().flatten();
+            let files: Vec<_> = files.map(|file| file.path()).collect();
+            if !files.is_empty() {
+                let _ = Command::new("rm").arg("-rf").args(files).status();
+            }
+        }
     }
 }
 
@@ -208,7 +257,7 @@ impl Seen {
     }
 }
 
-/// The isolations that are to be tested here: bubblewrap must be there where nothing may be skipped.
+/// The isolations that can be tested on this machine. With CI set, bubblewrap must be installed.
 pub fn isolations() -> Vec<&'static str> {
     let there = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(there || std::env::var_os("CI").is_none(), "bubblewrap is not installed");

@@ -1,0 +1,13 @@
+//! What the integration tests share. No test binary uses all of it.
+#![allow(dead_code)]
+
+pub mod machine;
+pub mod random;
+pub mod server;
+pub mod terminal;
+pub mod wait;
+
+/// Whether the suites run for longer, with other seeds and larger numbers.
+pub fn soaks() -> bool {
+    std::env::var_os("SHORELINE_SOAK").is_some_and(|value| !value.is_empty() && value != "0")
+}
