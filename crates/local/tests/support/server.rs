@@ -1,5 +1,6 @@
 //! A server that belongs to one test, and the requests that tests send most.
 
+use super::wait::PATIENCE;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::batch::{Batch, flag};
@@ -7,7 +8,7 @@ use shoreline_protocol::cursor::Position;
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{End, LongLine, Mode, OutputDecoder};
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ impl Server {
             stdin: child.stdin.take(),
             child,
             url: ready["url"].as_str().unwrap().to_owned(),
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap(),
             temp,
         }
     }
@@ -107,9 +108,30 @@ impl Server {
         Sandbox { client: self.client.clone(), id: id.to_owned(), url }
     }
 
+    /// What the server keeps in its TMPDIR: a directory of its own.
     pub fn files(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.temp.path()).unwrap().map(|file| file.unwrap().path()).collect()
     }
+}
+
+impl Server {
+    /// The directories of all sandboxes on this machine.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let own = self.files();
+        let below = own.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten();
+        below.map(|entry| entry.path()).filter(|path| id_of(path).is_some()).collect()
+    }
+
+    /// The directory in which a sandbox's processes start.
+    pub fn workspace(&self, id: &str) -> PathBuf {
+        let found = self.directories().into_iter().find(|path| id_of(path) == Some(id));
+        found.unwrap_or_else(|| panic!("sandbox {id} has no directory")).join("workspace")
+    }
+}
+
+/// The id of the sandbox that a directory belongs to: its name begins with the id.
+pub fn id_of(directory: &Path) -> Option<&str> {
+    directory.file_name()?.to_str()?.get(..21)
 }
 
 impl Drop for Server {

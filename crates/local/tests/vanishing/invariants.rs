@@ -1,38 +1,39 @@
 //! What has to hold once every client has gone.
 
-use crate::support::server::Sandbox;
+use crate::support::server::{Sandbox, id_of};
 use crate::support::terminal::Terminal;
 use crate::support::wait::{PATIENCE, found, until};
-use crate::world::{FILES, ID, NAMES, ROAMERS, SETTLED, World, content, named};
+use crate::world::{FILES, NAMES, ROAMERS, SETTLED, World, content};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
+use shoreline_protocol::route::{self, Route};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-pub async fn check(world: &World) {
+/// Checks what `routes` can have broken.
+pub async fn check(world: &World, routes: &[Route]) {
+    let uses = |wanted: &[Route]| routes.iter().any(|route| wanted.contains(route));
     clocks_tick_where_they_run(world).await;
-    let all = living(world).await;
-    for id in &all {
-        answers(world, id).await;
-    }
-    // Every sandbox was woken by that.
+    join_all(living(world).await.iter().map(|id| answers(world, id))).await;
+    // The requests woke every sandbox.
     until(SETTLED, "no process is stopped", async || {
         world.mark.processes().iter().all(|process| process.state != 'T')
     })
     .await;
-    clocks_tick_where_they_run(world).await;
     the_api_lists_what_runs(world).await;
     for home in &world.homes {
-        names_are_listed_or_free(home, world).await;
+        if uses(&[route::START_PROCESS]) {
+            names_are_listed_or_free(home, world).await;
+        }
         files_are_whole(home, world).await;
     }
-    sandboxes_are_listed_or_gone(world).await;
-    for home in &world.homes {
-        every_terminal_can_be_opened(home, world).await;
+    sandboxes_are_listed_or_gone(world, uses(&[route::CREATE_SANDBOX])).await;
+    if uses(&[route::CREATE_PTY, route::SUSPEND_SANDBOX]) {
+        join_all(world.homes.iter().map(|home| every_terminal_can_be_opened(home, world))).await;
     }
     page_tokens_are_made(world).await;
 }
@@ -53,9 +54,9 @@ async fn answers(world: &World, id: &str) {
 }
 
 async fn clocks_tick_where_they_run(world: &World) {
-    for home in &world.homes {
-        let directory = world.directory(&home.id).expect("a home has a directory");
-        let clock = || std::fs::read_to_string(directory.join("workspace/clock")).unwrap();
+    let ticks = world.homes.iter().map(async |home| {
+        let clock = world.server.workspace(&home.id).join("clock");
+        let clock = || std::fs::read_to_string(&clock).unwrap();
         let what = format!("the clock of {} agrees with its status", home.id);
         until(SETTLED, &what, async || {
             // This request wakes no sandbox.
@@ -66,7 +67,8 @@ async fn clocks_tick_where_they_run(world: &World) {
             (info["status"] == "running") == (clock() != before)
         })
         .await;
-    }
+    });
+    join_all(ticks).await;
 }
 
 /// Every process and terminal that lives on the machine is one that the API says is alive.
@@ -131,7 +133,7 @@ async fn names_are_listed_or_free(home: &Sandbox, world: &World) {
 }
 
 async fn files_are_whole(home: &Sandbox, world: &World) {
-    let workspace = world.directory(&home.id).unwrap().join("workspace");
+    let workspace = world.server.workspace(&home.id);
     until(SETTLED, "no partial file is left", async || partial(&workspace).is_empty()).await;
     for name in FILES {
         let Ok(bytes) = std::fs::read(workspace.join(name)) else { continue };
@@ -144,17 +146,20 @@ async fn files_are_whole(home: &Sandbox, world: &World) {
 fn partial(directory: &Path) -> Vec<String> {
     let entries = ["", "deep"].map(|below| std::fs::read_dir(directory.join(below)));
     let names = entries.into_iter().flatten().flatten().flatten().map(|entry| entry.path());
-    names.map(|path| named(&path).to_owned()).filter(|name| name.starts_with('.')).collect()
+    names
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .filter(|name| name.starts_with('.'))
+        .collect()
 }
 
-async fn sandboxes_are_listed_or_gone(world: &World) {
+async fn sandboxes_are_listed_or_gone(world: &World, by_name: bool) {
     until(SETTLED, "each directory is a listed sandbox's", async || {
-        let directories = world.directories();
-        let directories = directories.iter().map(|path| named(path)[..ID].to_owned());
+        let directories = world.server.directories();
+        let directories = directories.iter().map(|path| id_of(path).unwrap().to_owned());
         directories.collect::<BTreeSet<_>>() == living(world).await
     })
     .await;
-    for name in ROAMERS {
+    for name in ROAMERS.iter().filter(|_| by_name) {
         let what = format!("the sandbox name {name} is listed or free");
         let info = found(SETTLED, &what, async || {
             let create = world.server.request(Method::POST, "/sandboxes");

@@ -33,7 +33,7 @@ async fn vanish(usual_seed: u64, count: usize, routes: &[Route]) {
                 client(&world, random, count.div_ceil(CLIENTS), routes)
             });
             futures::future::join_all(clients).await;
-            invariants::check(&world).await;
+            invariants::check(&world, routes).await;
             world.end();
         }
     }

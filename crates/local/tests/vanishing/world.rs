@@ -67,18 +67,6 @@ impl World {
         timeout(SETTLED, asked).await.map_or(Value::Null, |it| it.unwrap_or_default())
     }
 
-    /// The directory of a sandbox on this machine.
-    pub fn directory(&self, id: &str) -> Option<PathBuf> {
-        self.directories().into_iter().find(|path| named(path).starts_with(id))
-    }
-
-    /// The directories of all sandboxes.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        let own = self.server.files();
-        let below = own.iter().filter_map(|path| std::fs::read_dir(path).ok()).flatten().flatten();
-        below.map(|entry| entry.path()).filter(|path| named(path).len() >= ID).collect()
-    }
-
     /// Ends the server, which has to leave nothing behind.
     pub fn end(mut self) {
         self.server.signal("-TERM");
@@ -90,11 +78,4 @@ impl World {
         let left = mentioning(self.server.temp.path().to_str().unwrap());
         assert!(left.is_empty(), "{left:?}");
     }
-}
-
-/// Characters of a sandbox's id, with which its directory's name begins.
-pub const ID: usize = 21;
-
-pub fn named(path: &std::path::Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }

@@ -1,0 +1,135 @@
+//! Files that block, mislead or cannot be removed.
+
+use crate::arena::{Arena, has_python};
+use crate::support::machine::Mark;
+use crate::support::server::{Server, isolations};
+use crate::support::soaks;
+use futures::future::join_all;
+use reqwest::Method;
+use rustix::process::getuid;
+use serde_json::json;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+/// Files whose opening waits for another process: FIFOs, and files with a lease, which its holder
+/// does not give up (fcntl(2), F_SETLEASE; SIGIO would end it).
+const BLOCKING: &str = r"
+import fcntl, os, signal, time
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+os.mkfifo('fifo')
+os.mkfifo('runs'); os.chmod('runs', 0o755)
+held = []
+for name in ('leased', 'leased-too'):
+    open(name, 'w').write('#!/bin/sh\necho ran\n')
+    os.chmod(name, 0o755)
+    held.append(os.open(name, os.O_RDONLY if name == 'leased-too' else os.O_RDWR))
+    fcntl.fcntl(held[-1], fcntl.F_SETLEASE, fcntl.F_RDLCK if name == 'leased-too' else fcntl.F_WRLCK)
+open('attacked', 'w')
+time.sleep(1000)
+";
+
+#[tokio::test]
+async fn files_that_block_whoever_opens_them() {
+    if !has_python() {
+        return;
+    }
+    for isolation in isolations() {
+        let arena = Arena::start(isolation).await;
+        arena.attack_in_python(BLOCKING).await;
+        // The requests for these files may take as long as they like.
+        let asked: Vec<_> = arena
+            .hostiles
+            .iter()
+            .flat_map(|hostile| {
+                let on =
+                    |method, path: &str| hostile.sandbox.request(method, &format!("/files{path}"));
+                let run = |command: &str| {
+                    let body = json!({ "command": command, "env": hostile.mark.env() });
+                    hostile.sandbox.request(Method::POST, "/processes").json(&body)
+                };
+                [
+                    run("./leased"),
+                    run("./runs"),
+                    on(Method::GET, "?path=leased"),
+                    on(Method::GET, "?path=fifo"),
+                    on(Method::PUT, "?path=leased-too").body("new"),
+                    on(Method::PUT, "?path=fifo").body("new"),
+                    on(Method::DELETE, "?path=leased"),
+                    on(Method::GET, "?path=/proc/self/mem"),
+                    on(Method::GET, "?path=/proc/self/fd/0"),
+                    on(Method::GET, "?path=/proc/self/environ"),
+                    on(Method::GET, "?path=/proc/self/task"),
+                    on(Method::GET, "/list?path=/proc/self/fd"),
+                    on(Method::GET, "/list?path=."),
+                    on(Method::GET, "?path=/dev/zero"),
+                    on(Method::GET, "?path=/dev/tty"),
+                ]
+            })
+            .map(|request| tokio::spawn(request.send()))
+            .collect();
+        arena.hostiles_answer().await;
+        arena.finish().await;
+        join_all(asked).await;
+    }
+}
+
+/// Directories below each other, deeper than a path can name.
+#[tokio::test]
+async fn very_deep_directories() {
+    if !has_python() {
+        return;
+    }
+    let depth = if soaks() { 50_000 } else { 8_000 };
+    for isolation in isolations() {
+        let arena = Arena::start(isolation).await;
+        let program = format!(
+            "import os, time\nhome = os.getcwd()\nfor _ in range({depth}):\n    os.mkdir('d'); os.chdir('d')\n\
+             open(home + '/attacked', 'w')\ntime.sleep(1000)"
+        );
+        arena.attack_in_python(&program).await;
+        arena.finish().await;
+    }
+}
+
+/// The server runs as a user whom the modes hold back, as they do not hold back root.
+#[tokio::test]
+async fn directories_that_nobody_may_enter() {
+    const NOBODY: u32 = 65534;
+    for isolation in isolations() {
+        let temp = Arc::new(tempfile::tempdir().unwrap());
+        let mark = Mark::new();
+        let programs = tempfile::tempdir().unwrap();
+        let args = ["--isolation", isolation];
+        let mut server = if getuid().is_root() {
+            // The build's directory may be closed to that user.
+            let program = programs.path().join("shoreline-local");
+            std::fs::copy(env!("CARGO_BIN_EXE_shoreline-local"), &program).unwrap();
+            let open = PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(programs.path(), open).unwrap();
+            chown(temp.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+            Server::start_by(command, temp, &args)
+        } else {
+            Server::start_in(temp, &args)
+        };
+        let shut = "mkdir -p a/b/c d; touch a/b/c/file d/file; chmod 0 a/b/c a/b a d; sleep 1000";
+        let sandboxes = [server.sandbox().await, server.sandbox().await];
+        for sandbox in &sandboxes {
+            sandbox.start(mark.script(shut)).await;
+            let shut = server.workspace(&sandbox.id).join("d");
+            let is_shut = async || {
+                std::fs::metadata(&shut).is_ok_and(|it| it.permissions().mode() & 0o777 == 0)
+            };
+            crate::support::wait::until(crate::support::wait::PATIENCE, "mode 0", is_shut).await;
+        }
+        let path = format!("/sandboxes/{}", sandboxes[0].id);
+        server.request(Method::DELETE, &path).send().await.unwrap();
+        assert_eq!(server.directories().len(), 1, "{isolation}: after DELETE");
+        server.signal("-TERM");
+        assert!(server.child.wait().unwrap().success());
+        assert_eq!(server.files(), Vec::<PathBuf>::new(), "{isolation}: after SIGTERM");
+    }
+}
