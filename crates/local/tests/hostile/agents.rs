@@ -30,7 +30,6 @@ def attempt(what, work):
     except OSError: return
     if result != -1: got.append(what)
 for pid in {1, os.getppid()}:
-    attempt(f'list fd {pid}', lambda: os.listdir(f'/proc/{pid}/fd'))
     attempt(f'read memory {pid}', lambda: os.open(f'/proc/{pid}/mem', os.O_RDONLY))
     attempt(f'write memory {pid}', lambda: os.open(f'/proc/{pid}/mem', os.O_RDWR))
     pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
@@ -42,7 +41,7 @@ for pid in {1, os.getppid()}:
     for how in (SEIZE, ATTACH):
         attempt(f'ptrace {how} {pid}', lambda: libc.ptrace(how, pid, None, None))
 for fd in range(3, 64):
-    attempt(f'inherited fd {fd}', lambda: os.fstat(fd) and os.readlink(f'/proc/self/fd/{fd}'))
+    attempt(f'inherited fd {fd}', lambda: os.fstat(fd))
 attacked('\n'.join(got))
 time.sleep(1000)
 ";

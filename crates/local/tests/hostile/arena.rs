@@ -1,6 +1,6 @@
 //! A server with two hostile sandboxes and a peaceful one.
 
-use crate::support::machine::{Mark, mentioning};
+use crate::support::machine::{Mark, mentioning, show};
 use crate::support::server::{Sandbox, Server, id_of, isolations};
 use crate::support::wait::{PATIENCE, until};
 use reqwest::{Method, StatusCode};
@@ -93,8 +93,15 @@ impl Arena {
             sandbox.start(body).await;
         }
         for Hostile { sandbox, .. } in &self.hostiles {
-            let done = self.server.workspace(&sandbox.id).join("attacked");
-            until(PATIENCE, "the attack is done", async || done.exists()).await;
+            let path = format!("/sandboxes/{}", sandbox.id);
+            let own = |path: &PathBuf| id_of(path) == Some(&sandbox.id);
+            let attacked = |path: PathBuf| path.join("workspace/attacked").exists();
+            until(PATIENCE, "the attack is done", async || {
+                // A sandbox that has lost its agent makes no file any more.
+                let directory = self.server.directories().into_iter().find(own);
+                directory.is_none_or(attacked) || self.status(&path).await == "terminated"
+            })
+            .await;
         }
     }
 
@@ -149,7 +156,7 @@ impl Arena {
         let both = timeout(limit, async { tokio::join!(delete, watch) }).await;
         let (deleted, left) = both.unwrap_or_else(|_| panic!("DELETE takes longer than {limit:?}"));
         assert_eq!(deleted.unwrap().status(), StatusCode::OK);
-        assert!(left.is_empty(), "terminated, but alive: {left:?}");
+        assert!(left.is_empty(), "terminated, but alive: {}", show(&left));
         let own = |path: &PathBuf| id_of(path) == Some(&sandbox.id);
         assert!(!self.server.directories().iter().any(own), "the directory is left");
     }
@@ -173,9 +180,9 @@ impl Arena {
     pub fn nothing_is_left(&self) {
         for hostile in &self.hostiles {
             let left = hostile.mark.processes();
-            assert!(left.is_empty(), "{left:?}");
+            assert!(left.is_empty(), "left behind: {}", show(&left));
         }
         let left = mentioning(self.server.temp.path().to_str().unwrap());
-        assert!(left.is_empty(), "{left:?}");
+        assert!(left.is_empty(), "left behind: {}", show(&left));
     }
 }

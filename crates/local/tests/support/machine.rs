@@ -15,6 +15,12 @@ pub struct Process {
     pub args: Vec<String>,
 }
 
+/// Says which processes are left, or at least the first of them.
+pub fn show(left: &[Process]) -> String {
+    let some: Vec<_> = left.iter().take(4).map(|it| (it.pid, it.state, &it.args)).collect();
+    format!("{} processes: {some:?}", left.len())
+}
+
 /// The living processes whose arguments or environment contain `text`.
 pub fn mentioning(text: &str) -> Vec<Process> {
     let own = std::process::id();

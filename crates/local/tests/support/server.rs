@@ -34,9 +34,10 @@ impl Server {
     /// Starts a server whose TMPDIR is `temp`.
     pub fn start_in(temp: Arc<TempDir>, args: &[&str]) -> Self {
         // Most machines set a low soft limit on open files, and the server has to raise its own.
+        // Descriptor 9 is one that whoever starts the server left open.
         let mut command = Command::new("sh");
         command
-            .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\""])
+            .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\" 9</etc/hostname"])
             .arg(env!("CARGO_BIN_EXE_shoreline-local"));
         Self::start_by(command, temp, args)
     }

@@ -1,6 +1,6 @@
 //! A server, the sandboxes that the vanishing clients use, and what is known of them.
 
-use crate::support::machine::{Mark, mentioning};
+use crate::support::machine::{Mark, mentioning, show};
 use crate::support::server::{Sandbox, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -74,8 +74,8 @@ impl World {
         assert!(status.is_some_and(|status| status.success()), "SIGTERM: {status:?}");
         assert_eq!(self.server.files(), Vec::<PathBuf>::new());
         let left = self.mark.processes();
-        assert!(left.is_empty(), "{left:?}");
+        assert!(left.is_empty(), "left behind: {}", show(&left));
         let left = mentioning(self.server.temp.path().to_str().unwrap());
-        assert!(left.is_empty(), "{left:?}");
+        assert!(left.is_empty(), "left behind: {}", show(&left));
     }
 }
