@@ -91,6 +91,8 @@ fn main() -> io::Result<()> {
         _ => {}
     }
     let args = Args::parse();
+    // What the shell that starts the server has open is not for sandboxes.
+    close_fds::set_fds_cloexec(3, &[]);
     open_more_files()?;
     // Before there are threads, which would be moved each for itself.
     let enforcement = Enforcement::choose(args.limits)?;

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How long an agent may take to answer: it does nothing that blocks for long, so that a silent one is stopped.
-const ANSWER: Duration = Duration::from_secs(4);
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The queue of a link. Without a `reply` nobody waits for the answer.
 #[derive(Debug)]

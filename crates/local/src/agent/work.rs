@@ -4,6 +4,7 @@
 use super::message::{FileRequest, Spawn};
 use super::{files, spawn};
 use crate::error::{ApiError, Result};
+use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io::{self, Write as _};
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
-/// Threads that do something with files at the same time; more requests wait.
-const FILE_THREADS: usize = 16;
+/// Threads that work at the same time; more requests wait.
+const THREADS: usize = 16;
 
 /// What came of some work, for the question with this id.
 pub(super) struct Done {
@@ -34,37 +36,70 @@ pub(super) struct Started {
     pub(super) terminal: Option<OwnedFd>,
 }
 
-/// What the work needs to know.
-struct Place {
-    workspace: PathBuf,
-    memory: Option<u64>,
+/// What is done, for the question with this id.
+enum Job {
+    Spawn(u64, Spawn, Vec<OwnedFd>),
+    File(u64, FileRequest),
 }
 
 /// The threads, and what waits for them.
 pub(super) struct Work {
-    place: Arc<Place>,
-    spawns: Sender<(u64, Spawn, Vec<OwnedFd>)>,
-    /// Starts whose result was not taken yet.
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+    threads: usize,
+    /// Jobs whose result was not taken yet, and starts among them.
+    unfinished: usize,
     pub(super) spawning: usize,
-    files: Vec<(u64, FileRequest)>,
-    file_threads: usize,
-    report: Report,
     done: Receiver<Done>,
     /// Readable when there is something in `done`.
     pub(super) bell: UnixStream,
 }
 
-#[derive(Clone)]
-struct Report {
+/// What the threads share.
+struct Shared {
+    workspace: PathBuf,
+    memory: Option<u64>,
+    jobs: Mutex<Receiver<Job>>,
     done: Sender<Done>,
-    bell: Arc<UnixStream>,
+    bell: UnixStream,
+    /// Held while the agent is in a process's control group: all threads of a process are in the same.
+    group: Mutex<()>,
 }
 
-impl Report {
-    fn send(&self, id: u64, what: What) {
+impl Shared {
+    fn work(&self) {
+        loop {
+            let Ok(job) = self.jobs.lock().recv() else { return };
+            match job {
+                Job::Spawn(id, spawn, files) => {
+                    self.report(id, What::Started(self.start(&spawn, files)));
+                }
+                Job::File(id, request) => {
+                    self.report(id, What::File(files::perform(&request, &self.workspace)));
+                }
+            }
+        }
+    }
+
+    fn report(&self, id: u64, what: What) {
         let _ = self.done.send(Done { id, what });
-        // A full pipe is readable already.
-        let _ = (&*self.bell).write(&[0]);
+        // A full socket is readable already.
+        let _ = (&self.bell).write(&[0]);
+    }
+
+    fn start(&self, spawn: &Spawn, mut files: Vec<OwnedFd>) -> Result<Started> {
+        let ways =
+            if spawn.group { files.split_off(files.len().saturating_sub(2)) } else { vec![] };
+        let _alone = spawn.group.then(|| self.group.lock());
+        let (mut child, terminal) =
+            within(&ways, || spawn::spawn(spawn, files, &self.workspace, self.memory))?;
+        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => Ok(Started { pid: child.id(), pidfd, terminal }),
+            Err(error) => {
+                end(&mut child);
+                Err(ApiError::internal(&error.into()))
+            }
+        }
     }
 }
 
@@ -73,52 +108,38 @@ impl Work {
         let (bell, ring) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ring.set_nonblocking(true)?;
-        let (sender, done) = channel();
-        let report = Report { done: sender, bell: Arc::new(ring) };
-        let place = Arc::new(Place { workspace, memory });
-        let (spawns, queue) = channel::<(u64, Spawn, Vec<OwnedFd>)>();
-        let (starter, start_report) = (place.clone(), report.clone());
-        // One thread, since all threads of a process are in the same control group.
-        std::thread::Builder::new().spawn(move || {
-            for (id, spawn, files) in queue {
-                start_report.send(id, What::Started(start(&starter, &spawn, files)));
-            }
-        })?;
-        Ok(Self {
-            place,
-            spawns,
-            spawning: 0,
-            files: Vec::new(),
-            file_threads: 0,
-            report,
-            done,
-            bell,
-        })
+        let (jobs, queue) = channel();
+        let (report, done) = channel();
+        let shared = Arc::new(Shared {
+            workspace,
+            memory,
+            jobs: Mutex::new(queue),
+            done: report,
+            bell: ring,
+            group: Mutex::default(),
+        });
+        let first = shared.clone();
+        thread::Builder::new().spawn(move || first.work())?;
+        Ok(Self { jobs, shared, threads: 1, unfinished: 0, spawning: 0, done, bell })
     }
 
     pub(super) fn spawn(&mut self, id: u64, spawn: Spawn, files: Vec<OwnedFd>) {
         self.spawning += 1;
-        if self.spawns.send((id, spawn, files)).is_err() {
-            let error = ApiError::internal(&io::Error::other("the agent's thread has ended"));
-            self.report.send(id, What::Started(Err(error)));
-        }
+        self.add(Job::Spawn(id, spawn, files));
     }
 
     pub(super) fn file(&mut self, id: u64, request: FileRequest) {
-        self.files.push((id, request));
-        self.start_files();
+        self.add(Job::File(id, request));
     }
 
-    fn start_files(&mut self) {
-        while self.file_threads < FILE_THREADS && !self.files.is_empty() {
-            let (id, request) = self.files.remove(0);
-            let (place, report) = (self.place.clone(), self.report.clone());
-            self.file_threads += 1;
-            let started = std::thread::Builder::new().spawn(move || {
-                report.send(id, What::File(files::perform(&request, &place.workspace)));
-            });
-            if let Err(error) = started {
-                self.report.send(id, What::File(Err(ApiError::internal(&error))));
+    fn add(&mut self, job: Job) {
+        self.unfinished += 1;
+        let _ = self.jobs.send(job);
+        if self.unfinished > self.threads && self.threads < THREADS {
+            let shared = self.shared.clone();
+            // Where the limit of tasks is reached, the threads that there are take the job.
+            if thread::Builder::new().spawn(move || shared.work()).is_ok() {
+                self.threads += 1;
             }
         }
     }
@@ -126,27 +147,11 @@ impl Work {
     /// The next result, if there is one.
     pub(super) fn next(&mut self) -> Option<Done> {
         let done = self.done.try_recv().ok()?;
-        match done.what {
-            What::Started(_) => self.spawning -= 1,
-            What::File(_) => {
-                self.file_threads -= 1;
-                self.start_files();
-            }
+        self.unfinished -= 1;
+        if matches!(done.what, What::Started(_)) {
+            self.spawning -= 1;
         }
         Some(done)
-    }
-}
-
-fn start(place: &Place, spawn: &Spawn, mut files: Vec<OwnedFd>) -> Result<Started> {
-    let ways = if spawn.group { files.split_off(files.len().saturating_sub(2)) } else { vec![] };
-    let (mut child, terminal) =
-        within(&ways, || spawn::spawn(spawn, files, &place.workspace, place.memory))?;
-    match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Started { pid: child.id(), pidfd, terminal }),
-        Err(error) => {
-            end(&mut child);
-            Err(ApiError::internal(&error.into()))
-        }
     }
 }
 

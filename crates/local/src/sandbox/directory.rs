@@ -6,12 +6,18 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 const PREFIX: &str = "shoreline-local-";
 /// Until a directory is locked, so that nobody takes it for a dead server's.
 const UNLOCKED_PREFIX: &str = "new-shoreline-local-";
 
-/// The directory of a running server; dropping it removes it.
+/// How long the end of a server waits for its files to be removed: a disk can take minutes for many.
+const REMOVE: Duration = Duration::from_millis(300);
+
+/// The directory of a running server. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Root {
     path: PathBuf,
@@ -19,9 +25,10 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Makes a directory below `parent`, and removes those of dead servers there.
+    /// Makes a directory below `parent`, and begins to remove those of dead servers there.
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
-        sweep(parent);
+        let swept = parent.to_owned();
+        thread::spawn(move || sweep(&swept));
         let name = crate::random::hex(crate::random::bytes::<8>()?);
         let unlocked = parent.join(format!("{UNLOCKED_PREFIX}{name}"));
         make(&unlocked)?;
@@ -39,7 +46,14 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        report(remove(&self.path), &self.path);
+        let path = self.path.clone();
+        let (removed, wait) = channel();
+        thread::spawn(move || {
+            report(remove(&path), &path);
+            let _ = removed.send(());
+        });
+        // The next server removes what is left.
+        let _ = wait.recv_timeout(REMOVE);
     }
 }
 
@@ -72,28 +86,61 @@ fn report(removed: io::Result<()>, path: &Path) {
     }
 }
 
-/// Removes a directory with everything in it, also where its owner may not look or write.
+/// Removes a directory with everything in it, also where its owner may not look or write, however deep.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            fs::remove_dir_all(path)
+    // Directories are moved up and emptied one after the other: a sandbox can nest them deeper than a stack,
+    // a path or the limit of open files reaches.
+    let mark = crate::random::hex(crate::random::bytes::<8>()?);
+    let mut moved = 0_u64;
+    let mut move_up = |below: PathBuf| {
+        moved += 1;
+        // Moving a directory changes its `..`, for which its owner needs to write to it.
+        open_up(&below)?;
+        fs::rename(&below, path.join(format!(".{mark}-{moved}")))
+    };
+    loop {
+        match empty_first(path, &mut move_up) {
+            Ok(true) => {}
+            Ok(false) => return fs::remove_dir(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Another thread removes the same.
+                if !path.exists() {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
         }
-        removed => removed,
     }
 }
 
-/// Gives the owner every permission on the directories of a tree.
-fn open_up(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
+/// Removes the first entry of a directory, from which `move_up` takes the directories in it; `false` when
+/// there is none.
+fn empty_first(
+    path: &Path,
+    move_up: &mut impl FnMut(PathBuf) -> io::Result<()>,
+) -> io::Result<bool> {
+    open_up(path)?;
+    let Some(entry) = fs::read_dir(path)?.next().transpose()? else { return Ok(false) };
+    if !entry.file_type()?.is_dir() {
+        fs::remove_file(entry.path())?;
+        return Ok(true);
+    }
+    open_up(&entry.path())?;
+    for below in fs::read_dir(entry.path())? {
+        let below = below?;
+        if below.file_type()?.is_dir() {
+            move_up(below.path())?;
+        } else {
+            fs::remove_file(below.path())?;
         }
     }
-    Ok(())
+    fs::remove_dir(entry.path())?;
+    Ok(true)
+}
+
+/// Gives the owner every permission on a directory.
+fn open_up(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]
@@ -112,22 +159,34 @@ mod tests {
         fs::create_dir(&linked).unwrap();
         std::os::unix::fs::symlink(&linked, parent.path().join(format!("{PREFIX}link"))).unwrap();
         let other = Root::new(parent.path()).unwrap();
+        sweep(parent.path());
         assert!(alive.path().is_dir() && other.path().is_dir() && linked.is_dir());
-        assert!(!dead.exists());
+        // The sweep of the other's start may be at it.
+        while dead.exists() {
+            thread::sleep(Duration::from_millis(1));
+        }
         let gone = other.path().to_owned();
         drop(other);
         assert!(!gone.exists());
     }
 
     #[test]
-    fn a_directory_that_its_owner_may_not_enter_is_removed() {
+    fn trees_of_every_shape_are_removed() {
         let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("x");
-        fs::create_dir_all(path.join("y")).unwrap();
-        fs::set_permissions(path.join("y"), Permissions::from_mode(0o0)).unwrap();
-        open_up(&path).unwrap();
-        assert_eq!(path.join("y").metadata().unwrap().mode() & 0o777, 0o700);
+        let (path, beside) = (parent.path().join("x"), parent.path().join("beside"));
+        fs::create_dir_all(beside.join("kept")).unwrap();
+        fs::create_dir_all(path.join("wide")).unwrap();
+        for i in 0..300 {
+            fs::write(path.join("wide").join(i.to_string()), "").unwrap();
+            fs::create_dir(path.join(format!("d{i}"))).unwrap();
+        }
+        std::os::unix::fs::symlink(&beside, path.join("link")).unwrap();
+        std::os::unix::fs::symlink(&beside, path.join("wide").join("link")).unwrap();
+        let deep = path.join("a/".repeat(300));
+        fs::create_dir_all(&deep).unwrap();
+        fs::set_permissions(&deep, Permissions::from_mode(0o0)).unwrap();
         remove(&path).unwrap();
-        assert!(!path.exists());
+        assert!(!path.exists() && beside.join("kept").exists());
+        remove(&path).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Sandboxes: made, found, listed, ended.
 
 use crate::server::{Server, isolations, refused};
+use crate::support::wait::{PATIENCE, until};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
@@ -190,11 +191,11 @@ async fn a_time_limit_ends_a_sandbox() {
     let run = server.request(Method::POST, &format!("/s/{id}/api/v1/processes/run")).json(&body);
     let events = run.send().await.unwrap().text().await.unwrap();
     assert!(events.ends_with("data: {\"signal\":9,\"reason\":\"signaled\"}\n\n"), "{events}");
-    let info = get(&server, &format!("/sandboxes/{id}")).await;
-    assert_eq!(
-        (&info["status"], &info["termination_reason"]),
-        (&json!("terminated"), &json!("timeout"))
-    );
+    // As long as its agent ran, it was not terminated.
+    let path = format!("/sandboxes/{id}");
+    let ended = async || get(&server, &path).await["status"] == "terminated";
+    until(PATIENCE, "the sandbox is terminated", ended).await;
+    assert_eq!(get(&server, &path).await["termination_reason"], "timeout");
 }
 
 #[tokio::test]
