@@ -29,6 +29,8 @@ def attempt(what, work):
     try: result = work()
     except OSError: return
     if result != -1: got.append(what)
+for fd in range(3, 64):
+    attempt(f'inherited fd {fd}', lambda: os.fstat(fd))
 for pid in {1, os.getppid()}:
     attempt(f'read memory {pid}', lambda: os.open(f'/proc/{pid}/mem', os.O_RDONLY))
     attempt(f'write memory {pid}', lambda: os.open(f'/proc/{pid}/mem', os.O_RDWR))
@@ -40,8 +42,6 @@ for pid in {1, os.getppid()}:
             attempt(f'pidfd_getfd {pid} {fd}', lambda: libc.syscall(PIDFD_GETFD, pidfd, fd, 0))
     for how in (SEIZE, ATTACH):
         attempt(f'ptrace {how} {pid}', lambda: libc.ptrace(how, pid, None, None))
-for fd in range(3, 64):
-    attempt(f'inherited fd {fd}', lambda: os.fstat(fd))
 attacked('\n'.join(got))
 time.sleep(1000)
 ";

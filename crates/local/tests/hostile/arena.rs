@@ -90,7 +90,9 @@ impl Arena {
         for Hostile { sandbox, mark } in &self.hostiles {
             let mut body = mark.script(program);
             body["command"] = command.into();
-            sandbox.start(body).await;
+            // No answer comes where the script stops the agent before that has answered.
+            let start = sandbox.request(Method::POST, "/processes").json(&body);
+            tokio::spawn(start.send());
         }
         for Hostile { sandbox, .. } in &self.hostiles {
             let path = format!("/sandboxes/{}", sandbox.id);
@@ -114,9 +116,7 @@ impl Arena {
     }
 
     pub async fn neighbour_answers(&self) {
-        for _ in 0..3 {
-            self.answers(&self.neighbour, "the neighbour").await;
-        }
+        self.answers(&self.neighbour, "the neighbour").await;
     }
 
     /// An attack must not block its own agent either.
@@ -126,11 +126,20 @@ impl Arena {
         }
     }
 
+    /// Most runs answer within the limit, and none takes very much longer: other programs on the
+    /// machine can delay one.
     async fn answers(&self, sandbox: &Sandbox, who: &str) {
         let limit = self.limit(1.0);
-        let seen = timeout(limit, sandbox.run_script("true")).await;
-        let seen = seen.unwrap_or_else(|_| panic!("{who} does not answer within {limit:?}"));
-        assert_eq!(seen.exit_code(), Some(0), "{who}");
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            let start = Instant::now();
+            let seen = timeout(5 * limit, sandbox.run_script("true")).await;
+            let seen = seen.unwrap_or_else(|_| panic!("{who} does not answer: {times:?}"));
+            assert_eq!(seen.exit_code(), Some(0), "{who}");
+            times.push(start.elapsed());
+        }
+        times.sort();
+        assert!(times[1] < limit, "{who} answers late: {times:?}, where the limit is {limit:?}");
     }
 
     /// Checks all that has to hold after an attack.
@@ -157,8 +166,10 @@ impl Arena {
         let (deleted, left) = both.unwrap_or_else(|_| panic!("DELETE takes longer than {limit:?}"));
         assert_eq!(deleted.unwrap().status(), StatusCode::OK);
         assert!(left.is_empty(), "terminated, but alive: {}", show(&left));
-        let own = |path: &PathBuf| id_of(path) == Some(&sandbox.id);
-        assert!(!self.server.directories().iter().any(own), "the directory is left");
+        until(limit, "the directory is removed", async || {
+            !self.server.directories().iter().any(|path| id_of(path) == Some(&sandbox.id))
+        })
+        .await;
     }
 
     async fn status(&self, path: &str) -> Value {

@@ -56,6 +56,7 @@ held = []
 try:
     while len(held) < 20_000: held += os.pipe()
 except OSError: pass
+os.close(held.pop())
 open('attacked', 'w')
 time.sleep(1000)
 ";
