@@ -1,6 +1,8 @@
 //! How the server ends: with everything that it started.
 
+use crate::machine::Mark;
 use crate::server::{Seen, Server, is_alive, isolations};
+use crate::wait::{PATIENCE, until};
 use reqwest::Method;
 use shoreline_protocol::output::{End, Mode};
 use std::process::Command;
@@ -55,24 +57,13 @@ async fn a_crash_leaves_nothing_behind() {
         let mut server = Server::start(&["--isolation", isolation]);
         let sandbox = server.sandbox().await;
         // One that left its group, too.
-        let pid = sandbox.script("setsid sleep 98765 & sleep 98765 & wait").await;
-        sandbox.run_script("sleep 0").await;
-        while count("sleep 98765") < 2 {}
+        let mark = Mark::new();
+        sandbox.start(mark.script("setsid sleep 1000 & sleep 1000 & wait")).await;
+        until(PATIENCE, "both run", async || mark.processes().len() >= 3).await;
         server.child.kill().unwrap();
         server.child.wait().unwrap();
-        let end = Instant::now() + Duration::from_secs(10);
-        while count("sleep 98765") > 0 {
-            assert!(Instant::now() < end, "{isolation}: {pid}");
-        }
+        until(PATIENCE, isolation, async || mark.processes().is_empty()).await;
     }
-}
-
-/// How many processes of this machine were started by this command.
-fn count(command: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let wanted = command.replace(' ', "\0");
-    lines.filter(|line| String::from_utf8_lossy(line).trim_end_matches('\0') == wanted).count()
 }
 
 #[test]

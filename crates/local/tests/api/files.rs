@@ -1,6 +1,7 @@
 //! Files: streamed both ways, whole or not at all, and never outside.
 
 use crate::server::{Sandbox, Server, isolations, refused};
+use crate::wait::{PATIENCE, until};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -91,11 +92,13 @@ async fn a_write_is_whole_or_nothing() {
     sender.unbounded_send(Ok(vec![b'x'; 1_000_000])).unwrap();
     let request = on(&sandbox, Method::PUT, "file").body(Body::wrap_stream(receiver));
     let writing = tokio::spawn(request.send());
-    while list(&sandbox, ".").await.iter().all(|(name, ..)| !name.starts_with(".file.")) {}
+    let is_partial = |(name, ..): &(String, bool, Option<u64>)| name.starts_with(".file.");
+    let partial = async || list(&sandbox, ".").await.iter().any(is_partial);
+    until(PATIENCE, "the upload begins", partial).await;
     assert_eq!(get(&sandbox, "file").await, b"old");
     sender.unbounded_send(Err(std::io::Error::other("gone"))).unwrap();
     assert!(writing.await.unwrap().is_err());
-    while list(&sandbox, ".").await.len() != 2 {}
+    until(PATIENCE, "the partial file goes", async || list(&sandbox, ".").await.len() == 2).await;
     assert_eq!(get(&sandbox, "file").await, b"old");
     // Through a link, and with the permissions that the file had.
     put(&sandbox, "link", "new").await;
@@ -238,6 +241,6 @@ async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
         assert_eq!(refused(larger).await, (413, "PAYLOAD_TOO_LARGE".to_owned()));
         let files = async || sandbox.run_script("ls -A").await.stdout().to_owned();
         // It is removed once nobody writes it any more.
-        while files().await != "file\n" {}
+        until(PATIENCE, "the partial file goes", async || files().await == "file\n").await;
     }
 }

@@ -1,6 +1,7 @@
 //! What a process in a sandbox can see and do, tried from inside.
 
 use crate::server::{KEY, Sandbox, Server, is_alive, isolations};
+use crate::wait::{PATIENCE, found};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::ExitStatus;
@@ -117,10 +118,11 @@ async fn a_sandbox_that_kills_its_agent_is_ended_and_its_exits_are_not_made_up()
         end => assert_eq!(end, None),
     }
     let path = format!("/sandboxes/{}", sandbox.id);
-    let mut info: Value = Value::Null;
-    while info["status"] != "terminated" {
-        info = server.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
-    }
+    let info = found(PATIENCE, "the sandbox ends", async || {
+        let info = server.request(Method::GET, &path).send().await.unwrap();
+        Some(info.json::<Value>().await.unwrap()).filter(|info| info["status"] == "terminated")
+    })
+    .await;
     assert_eq!(info["termination_reason"], "agent_lost");
     assert!(!is_alive(orphan));
     assert_eq!(prints(&server.sandbox().await, "echo fine").await, "fine\n");

@@ -1,7 +1,7 @@
 //! Sandboxes: made, found, listed, ended.
 
 use crate::server::{Server, isolations, refused};
-use crate::support::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, found, until};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
@@ -191,11 +191,13 @@ async fn a_time_limit_ends_a_sandbox() {
     let run = server.request(Method::POST, &format!("/s/{id}/api/v1/processes/run")).json(&body);
     let events = run.send().await.unwrap().text().await.unwrap();
     assert!(events.ends_with("data: {\"signal\":9,\"reason\":\"signaled\"}\n\n"), "{events}");
-    // As long as its agent ran, it was not terminated.
-    let path = format!("/sandboxes/{id}");
-    let ended = async || get(&server, &path).await["status"] == "terminated";
-    until(PATIENCE, "the sandbox is terminated", ended).await;
-    assert_eq!(get(&server, &path).await["termination_reason"], "timeout");
+    // The processes end first.
+    let info = found(PATIENCE, "the sandbox ends", async || {
+        let info = get(&server, &format!("/sandboxes/{id}")).await;
+        Some(info).filter(|info| info["status"] == "terminated")
+    })
+    .await;
+    assert_eq!(info["termination_reason"], "timeout");
 }
 
 #[tokio::test]
@@ -216,7 +218,10 @@ async fn a_suspended_sandbox_stands_still_and_goes_on() {
         };
         for (what, first, status) in [("suspend", 202, "suspended"), ("resume", 202, "running")] {
             if what == "suspend" {
-                while sandbox.run_script("cat tick tock").await.stdout().lines().count() < 2 {}
+                until(PATIENCE, "both clocks tick", async || {
+                    sandbox.run_script("cat tick tock").await.stdout().lines().count() == 2
+                })
+                .await;
             }
             let answer = post(what).await;
             assert_eq!(answer.status().as_u16(), first, "{what}");
@@ -238,7 +243,7 @@ async fn a_suspended_sandbox_stands_still_and_goes_on() {
         // A request wakes it.
         assert_eq!(sandbox.run_script("echo awake").await.stdout(), "awake\n");
         assert_eq!(get(&server, "/sandboxes/still").await["status"], "running");
-        while read() == before {}
+        until(PATIENCE, "the clocks go on", async || read() != before).await;
     }
 }
 
@@ -263,7 +268,10 @@ async fn a_time_limit_suspends_a_named_sandbox_and_begins_anew_when_it_wakes() {
     let server = Server::start(&[]);
     create(&server, json!({ "name": "sleepy", "timeout_secs": 1 })).await;
     for _ in 0..2 {
-        while get(&server, "/sandboxes/sleepy").await["status"] != "suspended" {}
+        until(PATIENCE, "the sandbox is suspended", async || {
+            get(&server, "/sandboxes/sleepy").await["status"] == "suspended"
+        })
+        .await;
         let health = server.request(Method::GET, "/s/sleepy/api/v1/health").send().await.unwrap();
         assert_eq!(health.status(), StatusCode::OK);
         assert_eq!(get(&server, "/sandboxes/sleepy").await["status"], "running");

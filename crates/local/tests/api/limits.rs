@@ -2,6 +2,7 @@
 //! groups do.
 
 use crate::server::{Sandbox, Server, isolations};
+use crate::wait::{PATIENCE, found};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
@@ -56,10 +57,10 @@ async fn memory_is_held_and_who_wants_more_ends_alone() {
         let terminal = sandbox.request(Method::POST, "/pty").json(&terminal).send().await.unwrap();
         let terminal: Value = terminal.json().await.unwrap();
         let path = format!("/pty/{}", terminal["session_id"].as_str().unwrap());
-        let mut info = sandbox.get(&path).await;
-        while info["is_alive"] == true {
-            info = sandbox.get(&path).await;
-        }
+        let info = found(PATIENCE, "the terminal ends", async || {
+            Some(sandbox.get(&path).await).filter(|info| info["is_alive"] == false)
+        })
+        .await;
         assert_eq!((&info["oom_killed"], &info["signal"]), (&json!(true), &json!(9)));
     }
 }

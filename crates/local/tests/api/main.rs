@@ -4,7 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use support::{server, terminal};
+use support::{machine, server, terminal, wait};
 
 mod access;
 mod ending;

@@ -1,20 +1,18 @@
 //! Managed processes: started again, watched, stopped.
 
 use crate::server::{Sandbox, Server};
+use crate::wait::{PATIENCE, found};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::io::{Read as _, Write as _};
 
 /// The record of a process once `wanted` holds of it.
 async fn once(sandbox: &Sandbox, process: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
+    found(PATIENCE, process, async || {
         let info = sandbox.get(&format!("/processes/{process}")).await;
-        if wanted(&info["managed"]) {
-            return info;
-        }
-        assert!(Instant::now() < end, "{info}");
-    }
+        Some(info).filter(|info| wanted(&info["managed"]))
+    })
+    .await
 }
 
 fn script(name: &str, script: &str) -> Value {
@@ -117,24 +115,41 @@ async fn a_kill_stops_it_for_good_and_a_restart_does_not() {
     assert_eq!(sandbox.get("/info").await["running_processes"], 0);
 }
 
+/// A port of this machine on which HTTP requests for `/ok` are answered with 204, others with 500.
+fn answering() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 1000];
+            let count = stream.read(&mut head).unwrap_or(0);
+            let status = if head[..count].starts_with(b"GET /ok ") { 204 } else { 500 };
+            let _ = write!(stream, "HTTP/1.1 {status} -\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    port
+}
+
 #[tokio::test]
 async fn one_that_does_not_answer_is_started_again() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
-    // A port of this machine that nobody listens on, then somebody.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    let check = |kind: &str, path: Value| {
+    // One port that answers, and one that is taken without anybody listening.
+    let port = answering();
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = silent.local_addr().unwrap().port();
+    let check = |kind: &str, port: u16, path: Value| {
         json!({ "type": kind, "port": port, "path": path, "initial_delay_ms": 1, "interval_ms": 5,
             "timeout_ms": 2000, "failure_threshold": 2 })
     };
     let restart = json!({ "policy": "on_failure", "initial_backoff_ms": 1, "max_restarts": 1 });
-    let body = with(script("tcp", "sleep 1000"), "health_check", check("tcp", Value::Null));
+    let body = with(script("tcp", "sleep 1000"), "health_check", check("tcp", port, Value::Null));
     sandbox.start(body).await;
     once(&sandbox, "tcp", |managed| managed["health_status"] == "healthy").await;
     sandbox.request(Method::DELETE, "/processes/tcp").send().await.unwrap();
-    drop(free);
-    let body = with(script("dead", "sleep 1000"), "health_check", check("tcp", Value::Null));
+    let body =
+        with(script("dead", "sleep 1000"), "health_check", check("tcp", nobody, Value::Null));
     sandbox.start(with(body, "restart", restart)).await;
     let info = once(&sandbox, "dead", |managed| managed["status"] == "stopped").await;
     let managed = &info["managed"];
@@ -147,17 +162,11 @@ async fn one_that_does_not_answer_is_started_again() {
         (&json!(2), &json!(9))
     );
 
-    let http = format!(
-        "require('http').createServer((request, answer) => {{
-            answer.statusCode = request.url === '/ok' ? 204 : 500;
-            answer.end();
-        }}).listen({port}, '127.0.0.1')"
-    );
     for (name, path, health) in
         [("good", json!("/ok"), "healthy"), ("bad", Value::Null, "unhealthy")]
     {
-        let body = json!({ "command": "node", "args": ["-e", http], "name": name,
-            "health_check": with(check("http", path), "failure_threshold", json!(400)) });
+        let check = with(check("http", port, path), "failure_threshold", json!(400));
+        let body = with(script(name, "sleep 1000"), "health_check", check);
         sandbox.start(body).await;
         if health == "healthy" {
             let info = once(&sandbox, name, |managed| managed["health_status"] == health).await;

@@ -1,6 +1,7 @@
 //! Output: every byte, once, in order, whenever and however it is asked for.
 
 use crate::server::{Seen, Server};
+use crate::wait::{PATIENCE, until};
 use reqwest::Method;
 use serde_json::Value;
 use shoreline_protocol::batch::flag;
@@ -114,7 +115,10 @@ async fn captured_output_is_complete_once_the_status_is_final() {
     let sandbox = server.sandbox().await;
     for _ in 0..20 {
         let pid = sandbox.script(&lines(2000)).await;
-        while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+        until(PATIENCE, "the process ends", async || {
+            sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
+        })
+        .await;
         for (which, count) in [("stdout", 2000), ("stderr", 2000), ("output", 4000)] {
             let captured = sandbox.get(&format!("/processes/{pid}/{which}")).await;
             assert_eq!(captured["line_count"], count);
@@ -172,7 +176,10 @@ async fn output_that_is_dropped_is_not_passed_over_in_silence() {
     let sandbox = server.sandbox().await;
     let pid = sandbox.script("seq 3000000").await;
     let end = "event: eof\ndata: {}\n\n";
-    while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+    until(PATIENCE, "the process ends", async || {
+        sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
+    })
+    .await;
     let path = format!("/processes/{pid}/output/follow");
     let text = sandbox.request(Method::GET, &path).send().await.unwrap().text().await.unwrap();
     assert!(text.starts_with("event: gap\ndata: {\"gap\":{\"from\":1,\"to\":"), "{text:.200}");
@@ -192,7 +199,10 @@ async fn processes_of_a_sandbox_share_one_log_budget() {
     let sandbox = server.sandbox().await;
     let run = async |script: &str| {
         let pid = sandbox.script(script).await;
-        while sandbox.get(&format!("/processes/{pid}")).await["status"] == "running" {}
+        until(PATIENCE, "the process ends", async || {
+            sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
+        })
+        .await;
         pid
     };
     let events = async |pid: u64| {

@@ -1,9 +1,10 @@
 //! Ports of a sandbox: through a tunnel, and by their own host names.
 
 use crate::server::{KEY, Sandbox, Server, isolations, refused};
+use crate::wait::{PATIENCE, found, until};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -12,35 +13,32 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 /// was sent, and speaks raw bytes after an upgrade.
 async fn serving(isolation: &str) -> (Server, Sandbox, u16) {
     let server = Server::start(&["--isolation", isolation]);
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
     let network = json!({ "allow_internet_access": isolation == "none" });
-    let body = json!({ "exposed_ports": [port], "network": network });
-    let made = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
-    let made: Value = made.json().await.unwrap();
-    let sandbox = server.attach(made["sandbox_id"].as_str().unwrap());
-    let script = format!(
-        "const server = require('http').createServer((request, answer) => {{
+    let sandbox = server.sandbox_with(json!({ "network": network })).await;
+    let script =
+        "const server = require('http').createServer((request, answer) => {
             answer.setHeader('x-auth', request.headers.authorization ?? 'none');
             answer.write(request.method + ' ' + request.url + ' ' + request.headers.host + '\\n');
             request.pipe(answer);
-        }});
-        server.on('upgrade', (request, socket, head) => {{
+        });
+        server.on('upgrade', (request, socket, head) => {
             socket.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: echo\\r\\n\\r\\n');
             socket.pipe(socket);
-        }});
-        server.listen({port}, '127.0.0.1', () => console.log('up'));"
-    );
+        });
+        server.listen(0, '127.0.0.1', () => console.log(server.address().port));";
     // Node is beside the other programs of the system, or somewhere on this machine's path.
     let node = which_node();
     let body = json!({ "command": node, "args": ["-e", script] });
     let info = sandbox.start(body).await;
-    let path = format!("/processes/{}/output/follow", info["pid"]);
-    let mut events = sandbox.request(Method::GET, &path).send().await.unwrap();
-    let first = events.chunk().await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&first).contains("up"), "{first:?}");
+    // The system chooses a free port, which the first line names.
+    let path = format!("/processes/{}/stdout", info["pid"]);
+    let port = found(PATIENCE, "the server in the sandbox listens", async || {
+        sandbox.get(&path).await["lines"][0].as_str().map(|line| line.parse::<u16>().unwrap())
+    })
+    .await;
+    let patch = server.request(Method::PATCH, &format!("/sandboxes/{}", sandbox.id));
+    let patched = patch.json(&json!({ "exposed_ports": [port] })).send().await.unwrap();
+    assert_eq!(patched.status(), StatusCode::OK);
     (server, sandbox, port)
 }
 
@@ -143,7 +141,10 @@ async fn an_exposed_port_has_a_host_name() {
         let listed = sandbox.get("/processes").await;
         let pid = &listed["processes"][0]["pid"];
         sandbox.request(Method::DELETE, &format!("/processes/{pid}")).send().await.unwrap();
-        while sandbox.get("/info").await["running_processes"] != 0 {}
+        until(PATIENCE, "the process ends", async || {
+            sandbox.get("/info").await["running_processes"] == 0
+        })
+        .await;
         assert_eq!(refused(at(&host, "/")).await, (502, "CONNECTION_REFUSED".to_owned()));
     }
 }

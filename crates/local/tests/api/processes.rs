@@ -1,13 +1,13 @@
 //! Processes: how they start, what they see, how they are signalled and fed, how they end.
 
 use crate::server::{Server, is_alive};
+use crate::wait::PATIENCE;
 use futures::{StreamExt as _, stream};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
 use shoreline_protocol::limits;
 use shoreline_protocol::output::End;
-use std::time::Duration;
 
 fn exit(status: ExitStatus, reason: Reason) -> Option<End> {
     Some(End::Exit(Exit { status, reason: Some(reason) }))
@@ -339,7 +339,7 @@ async fn what_a_leader_leaves_behind_may_finish_its_output_and_is_then_ended() {
     assert_eq!((late.stdout(), late.exit_code()), ("now\nlate\n", Some(0)));
     // Silent but holding the pipe: ended after a while. Outside the group: let go.
     let seen = tokio::time::timeout(
-        Duration::from_secs(20),
+        PATIENCE,
         sandbox.run_script("sleep 1000 & echo $!; setsid sleep 5 & exit 4"),
     );
     let seen = seen.await.unwrap();

@@ -43,7 +43,7 @@ pub struct Arena {
     pub hostiles: [Hostile; 2],
     pub neighbour: Sandbox,
     /// How much slower than usual the machine is: 1 or more.
-    slowness: f64,
+    pub slowness: f64,
     _alone: MutexGuard<'static, ()>,
 }
 

@@ -171,7 +171,9 @@ impl Sandbox {
 
     pub async fn start(&self, body: Value) -> Value {
         let answer = self.request(Method::POST, "/processes").json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
+        if answer.status() != StatusCode::CREATED {
+            panic!("{}: {}", answer.status(), answer.text().await.unwrap());
+        }
         answer.json().await.unwrap()
     }
 
@@ -183,7 +185,9 @@ impl Sandbox {
 
     pub async fn run(&self, body: Value) -> Seen {
         let answer = self.request(Method::POST, "/processes/run").json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
+        if answer.status() != StatusCode::OK {
+            panic!("{}: {}", answer.status(), answer.text().await.unwrap());
+        }
         Seen::read(Mode::Run, answer).await
     }
 
