@@ -7,6 +7,7 @@ mod support;
 use support::{machine, server, terminal, wait};
 
 mod access;
+mod bounds;
 mod ending;
 mod files;
 mod isolation;
@@ -16,4 +17,6 @@ mod managed;
 mod output;
 mod ports;
 mod processes;
+mod supervision;
+mod suspension;
 mod terminals;

@@ -5,11 +5,9 @@ use crate::support::machine::Mark;
 use crate::support::server::{Server, isolations};
 use futures::future::join_all;
 use reqwest::Method;
-use rustix::process::getuid;
 use serde_json::json;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 
 /// Files whose opening waits for another process: FIFOs, and files with a lease, which its holder
@@ -100,25 +98,9 @@ async fn very_deep_directories() {
 /// The server runs as a user whom the modes hold back, as they do not hold back root.
 #[tokio::test]
 async fn directories_that_nobody_may_enter() {
-    const NOBODY: u32 = 65534;
     for isolation in isolations() {
-        let temp = Arc::new(tempfile::tempdir().unwrap());
         let mark = Mark::new();
-        let programs = tempfile::tempdir().unwrap();
-        let args = ["--isolation", isolation];
-        let mut server = if getuid().is_root() {
-            // The build's directory may be closed to that user.
-            let program = programs.path().join("shoreline-local");
-            std::fs::copy(env!("CARGO_BIN_EXE_shoreline-local"), &program).unwrap();
-            let open = PermissionsExt::from_mode(0o755);
-            std::fs::set_permissions(programs.path(), open).unwrap();
-            chown(temp.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
-            Server::start_by(command, temp, &args)
-        } else {
-            Server::start_in(temp, &args)
-        };
+        let mut server = Server::start_unprivileged(&["--isolation", isolation]);
         let shut = "mkdir -p a/b/c d; touch a/b/c/file d/file; chmod 0 a/b/c a/b a d; sleep 1000";
         let sandboxes = [server.sandbox().await, server.sandbox().await];
         for sandbox in &sandboxes {

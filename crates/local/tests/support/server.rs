@@ -8,6 +8,7 @@ use shoreline_protocol::cursor::Position;
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{End, LongLine, Mode, OutputDecoder};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Server {
     pub client: Client,
     /// The server's TMPDIR, which servers of one test can share.
     pub temp: Arc<TempDir>,
+    /// A copy of the server's executable.
+    _programs: Option<TempDir>,
 }
 
 impl Server {
@@ -42,8 +45,28 @@ impl Server {
         Self::start_by(command, temp, args)
     }
 
+    /// Starts a server as a user without privileges where the test runs as root, else as this user.
+    pub fn start_unprivileged(args: &[&str]) -> Self {
+        const NOBODY: u32 = 65534;
+        let temp = Arc::new(tempfile::tempdir().unwrap());
+        if !rustix::process::getuid().is_root() {
+            return Self::start_in(temp, args);
+        }
+        // The build's directory may be closed to that user.
+        let programs = tempfile::tempdir().unwrap();
+        let program = programs.path().join("shoreline-local");
+        std::fs::copy(env!("CARGO_BIN_EXE_shoreline-local"), &program).unwrap();
+        std::fs::set_permissions(programs.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        chown(temp.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+        let mut server = Self::start_by(command, temp, args);
+        server._programs = Some(programs);
+        server
+    }
+
     /// Starts a server by a command that takes the server's arguments.
-    pub fn start_by(mut command: Command, temp: Arc<TempDir>, args: &[&str]) -> Self {
+    fn start_by(mut command: Command, temp: Arc<TempDir>, args: &[&str]) -> Self {
         let mut child = command
             .args(["--port", "0", "--json", "--until-stdin-closes"])
             .args(if args.contains(&"--isolation") { &[][..] } else { &["--isolation", "none"] })
@@ -65,6 +88,7 @@ impl Server {
             url: ready["url"].as_str().unwrap().to_owned(),
             client: Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap(),
             temp,
+            _programs: None,
         }
     }
 
