@@ -1,5 +1,6 @@
-// `npm run test:soak`: ten thousand schedules, other ones each time. `-- --from N` drives those from N on,
-// `-- --seed N` the one, with what the proxy did.
+// `npm run test:soak`: ten thousand schedules, other ones each time, then the local server's own suites with more
+// and larger rounds. `-- --from N` drives the schedules from N on. `-- --seed N` drives that one only, and prints
+// what the proxy did. SHORELINE_SEED=N repeats a round of the server's suites.
 import { parseArgs } from "node:util";
 import { compileTests, pack } from "../../scripts/package.mjs";
 import { setup } from "../../scripts/setup.mjs";
@@ -8,6 +9,15 @@ import { run, say, StepError } from "../../scripts/steps.mjs";
 const { values } = parseArgs({ options: { seed: { type: "string" }, from: { type: "string" } } });
 const first = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 1e9));
 const count = values.seed === undefined ? 10_000 : 1;
+
+/** The local server against clients that vanish and sandboxes that attack it. */
+async function soakServer() {
+  say("testing the local server against vanishing clients and hostile sandboxes");
+  const env = { SHORELINE_SOAK: "1" };
+  const cargo = (...args) => run("cargo", ["test", "--locked", "-p", "shoreline-local", ...args], { env });
+  await cargo("--test", "vanishing", "--test", "hostile");
+  await cargo("--test", "api", "bounds::");
+}
 
 try {
   await setup();
@@ -18,6 +28,7 @@ try {
   const reporter = `--test-reporter=${count === 1 ? "spec" : "dot"}`;
   // Not by `--test`, which would not show what the file itself prints.
   await run(process.execPath, [reporter, ...files], { env });
+  if (values.seed === undefined) await soakServer();
 } catch (error) {
   if (!(error instanceof StepError)) throw error;
   say(error.message);
