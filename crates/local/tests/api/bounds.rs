@@ -53,6 +53,22 @@ async fn little_memory_ends_what_is_inside_and_never_the_agent() {
     }
 }
 
+/// PR_SET_PDEATHSIG, which `--die-with-parent` uses, is sent when the thread ends that started the process
+/// (PR_SET_PDEATHSIG(2const)). Idle threads of tokio's blocking pool end after 10 s.
+#[tokio::test]
+async fn a_sandbox_outlives_the_idle_threads_of_the_server() {
+    let servers: Vec<_> =
+        isolations().iter().map(|isolation| Server::start(&["--isolation", isolation])).collect();
+    let mut sandboxes = Vec::new();
+    for server in &servers {
+        sandboxes.push(server.sandbox().await);
+    }
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for sandbox in sandboxes {
+        assert_eq!(sandbox.run_script("echo here").await.stdout(), "here\n");
+    }
+}
+
 /// Runs `work` for each number, some at a time.
 async fn repeat(count: usize, work: impl AsyncFn(usize)) {
     stream::iter(0..count).for_each_concurrent(8, |number| work(number)).await;

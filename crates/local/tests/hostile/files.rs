@@ -66,7 +66,12 @@ async fn files_that_block_whoever_opens_them() {
             })
             .map(|request| tokio::spawn(request.send()))
             .collect();
-        arena.hostiles_answer().await;
+        // A start waits for the start before it. Everything else goes on.
+        for hostile in &arena.hostiles {
+            let list = hostile.sandbox.request(Method::GET, "/files/list?path=/workspace");
+            let listed = tokio::time::timeout(arena.limit(1.0), list.send()).await;
+            assert!(listed.expect("the agent lists files").unwrap().status().is_success());
+        }
         arena.finish().await;
         join_all(asked).await;
     }
