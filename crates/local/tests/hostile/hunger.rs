@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 #[tokio::test]
 async fn very_many_processes() {
-    let count = if soaks() { 3000 } else { 700 };
+    let count = if soaks() { 3000 } else { 500 };
     for isolation in isolations() {
         let arena = Arena::start(isolation).await;
         let script = format!(
@@ -54,7 +54,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 for _ in range(2): os.fork()
 held = []
 try:
-    while len(held) < 20_000: held += os.pipe()
+    while len(held) < 8_000: held += os.pipe()
 except OSError: pass
 os.close(held.pop())
 open('attacked', 'w')
