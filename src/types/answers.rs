@@ -8,6 +8,7 @@ use alloc::string::String;
 use js_sys::{Array, Date, Object, Reflect};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::exit::{Reason, Standing};
+use shoreline_protocol::member;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -21,19 +22,20 @@ pub(crate) struct ProcessState {
 impl ProcessState {
     pub(crate) fn read(answer: &JsValue) -> Result<Self> {
         let whole = |name| js::number(answer, name).map(|number| number as i32);
-        let pid = js::number(answer, "pid").filter(|pid| *pid >= 0.0);
-        let (Some(pid), Some(status)) = (pid, js::text(answer, "status")) else {
+        let pid = js::number(answer, member!(ProcessInfo.pid)).filter(|pid| *pid >= 0.0);
+        let status = js::text(answer, member!(ProcessInfo.status));
+        let (Some(pid), Some(status)) = (pid, status) else {
             return Err(wrong_shape("process"));
         };
-        let reason = js::text(answer, "reason");
+        let reason = js::text(answer, member!(ProcessInfo.reason));
         Ok(Self {
             pid: pid as u32,
-            handle: js::number(answer, "handle").map(|handle| handle as u64),
+            handle: js::number(answer, member!(ProcessInfo.handle)).map(|handle| handle as u64),
             standing: Standing::from_record(
                 &status,
-                whole("exitCode"),
-                whole("signal"),
-                js::get(answer, "oomKilled").is_truthy(),
+                whole(member!(ProcessInfo.exit_code)),
+                whole(member!(ProcessInfo.signal)),
+                js::get(answer, member!(ProcessInfo.oom_killed)).is_truthy(),
                 reason.and_then(|name| Reason::from_name(name.as_bytes())),
             ),
         })

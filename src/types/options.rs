@@ -121,38 +121,6 @@ options! {
         limit: u32,
     }
 
-    /// How a managed process is started again. Times in ms.
-    pub struct RestartPolicy {
-        /// When. Default: `on_failure`.
-        policy: RestartWhen,
-        /// How many times at the most. Default: without end.
-        max_restarts: u32,
-        /// The first wait, which doubles. Default: 500.
-        initial_backoff_ms: u32,
-        /// The longest wait. Default: 30000.
-        max_backoff_ms: u32,
-    }
-
-    /// How a managed process is watched. Times in ms.
-    pub struct HealthCheck {
-        /// What is asked: a path over HTTP, or whether a TCP connection can be made.
-        #[cfg_attr(feature = "ts", ts(optional = false, type = "\"http\" | \"tcp\""))]
-        r#type: HealthType,
-        /// Which port inside.
-        #[cfg_attr(feature = "ts", ts(optional = false, type = "number"))]
-        port: u16,
-        /// Which path is asked for, of `http`. Default: `/`.
-        path: String,
-        /// Before the first check. Default: 5000.
-        initial_delay_ms: u32,
-        /// Between checks. Default: 1000.
-        interval_ms: u32,
-        /// For one check. Default: 500.
-        timeout_ms: u32,
-        /// How many failures in a row make it unhealthy. Default: 3.
-        failure_threshold: u32,
-    }
-
     /// How hard a broken stream is taken up again.
     pub struct Reconnect {
         /// Tries in a row without a new event before it is given up. Default: 10. 0 = never try.
@@ -268,6 +236,40 @@ options! {
         long_line: OnLongLine,
     }
 }
+
+/// A duration in ms.
+type Millis = u32;
+
+macro_rules! settings {
+    ($($(#[$attr:meta])* $name:ident as $info:ident {
+        { $($(#[$required_attr:meta])* $required:ident: $required_type:ty,)* }
+        { $($(#[$field_attr:meta])* $field:ident: $presence:ident<$type:ty> $(= $default:tt)?,)* }
+    })*) => { $(
+        $(#[$attr])*
+        #[derive(Debug)]
+        #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(rename_all = "camelCase", optional_fields))]
+        pub struct $name {
+            $($(#[$required_attr])* pub $required: $required_type,)*
+            $(
+                $(#[$field_attr])*
+                $(#[doc = concat!(" Default: `", stringify!($default), "`.")])?
+                pub $field: Option<$type>,
+            )*
+        }
+
+        impl Shape for $name {
+            const KIND: Kind = Kind::Object(&[
+                $(Field {
+                    name: stringify!($required),
+                    kind: <$required_type as Shape>::KIND,
+                },)*
+                $(Field { name: stringify!($field), kind: <$type as Shape>::KIND },)*
+            ]);
+        }
+    )* };
+}
+
+shoreline_protocol::process_settings!(settings);
 
 /// Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
 #[derive(Debug)]

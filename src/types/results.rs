@@ -1,6 +1,63 @@
-//! What callers get of an answer, declared for TypeScript; `answers` makes it.
+//! The TypeScript types of answers. `answers` makes the objects.
 
 use super::Time;
+
+pub use process::*;
+
+/// Process records, from the protocol's table.
+mod process {
+    use super::super::Count as Number;
+    use super::super::{HealthStatus, ManagedStatus, ProcessStatus, Reason, Time};
+    use super::settings::{HealthCheckInfo as HealthCheck, RestartPolicyInfo as RestartPolicy};
+
+    type Always<T> = T;
+    type Expected<T> = Option<T>;
+    type OrNull<T> = Option<T>;
+    type OrAbsent<T> = Option<T>;
+
+    macro_rules! records {
+        ($($(#[$attr:meta])* $name:ident {
+            $($(#[$field_attr:meta])* $field:ident: $presence:ident<$type:ty>,)*
+        })*) => { $(
+            $(#[$attr])*
+            #[derive(ts_rs::TS)]
+            #[ts(rename_all = "camelCase", optional_fields)]
+            pub struct $name { $($(#[$field_attr])* pub $field: $presence<$type>,)* }
+        )* };
+    }
+
+    shoreline_protocol::process_records!(records);
+}
+
+pub use settings::*;
+
+/// The settings of a managed process as its record shows them.
+mod settings {
+    type Defaulted<T> = T;
+    type OrNull<T> = Option<T>;
+    type OrAbsent<T> = Option<T>;
+    type Millis = u32;
+    // A newer server may have other words than the options take.
+    type RestartWhen = String;
+    type HealthType = String;
+
+    macro_rules! settings {
+        ($($(#[$attr:meta])* $name:ident as $info:ident {
+            { $($(#[$required_attr:meta])* $required:ident: $required_type:ty,)* }
+            { $($(#[$field_attr:meta])* $field:ident: $presence:ident<$type:ty> $(= $default:tt)?,)* }
+        })*) => { $(
+            $(#[$attr])*
+            #[derive(ts_rs::TS)]
+            #[ts(rename_all = "camelCase", optional_fields)]
+            pub struct $info {
+                $($(#[$required_attr])* pub $required: $required_type,)*
+                $($(#[$field_attr])* pub $field: $presence<$type>,)*
+            }
+        )* };
+    }
+
+    shoreline_protocol::process_settings!(settings);
+}
 
 macro_rules! results {
     ($($(#[$attr:meta])* pub struct $name:ident { $($(#[$field_attr:meta])* $field:ident: $type:ty,)* })*) => {
@@ -16,109 +73,6 @@ macro_rules! results {
 }
 
 results! {
-    /// A process.
-    pub struct ProcessInfo {
-        /// The server's stable number for it; not an address.
-        #[ts(optional, type = "number")]
-        handle: Option<f64>,
-        /// The process id inside the sandbox.
-        pid: u32,
-        /// What it is doing, or how it ended.
-        #[ts(type = "\"running\" | \"exited\" | \"signaled\" | \"oom_killed\"")]
-        status: String,
-        /// The exit code, 0 to 255, once `exited`. Absent when the server lost it.
-        exit_code: Option<i32>,
-        /// The number of the signal that ended it.
-        signal: Option<i32>,
-        /// Whether the memory limit ended it.
-        oom_killed: bool,
-        /// Why it ended, where the server says so.
-        #[ts(optional, type = "\"exited\" | \"signaled\" | \"timed_out\" | \"oom_killed\"")]
-        reason: Option<String>,
-        /// Whether `writeStdin` is taken now.
-        stdin_writable: bool,
-        /// The command.
-        command: String,
-        /// Its arguments.
-        args: Vec<String>,
-        /// When it started.
-        started_at: Time,
-        /// When it ended.
-        ended_at: Option<Time>,
-        /// For a managed process.
-        managed: Option<ManagedProcessInfo>,
-    }
-
-    /// What the server does for a managed process.
-    pub struct ManagedProcessInfo {
-        /// Its name, or an opaque id; only a name is an address.
-        id: String,
-        /// Its name.
-        name: Option<String>,
-        /// What supervision is doing.
-        #[ts(type = "\"starting\" | \"running\" | \"backing_off\" | \"stopped\"")]
-        status: String,
-        /// How often it was started again.
-        restart_count: u32,
-        /// The policy in force.
-        restart: Option<RestartPolicyInfo>,
-        /// The check in force.
-        health_check: Option<HealthCheckInfo>,
-        /// What the check says.
-        #[ts(type = "\"disabled\" | \"starting\" | \"healthy\" | \"unhealthy\"")]
-        health_status: String,
-        /// Failures in a row.
-        consecutive_health_failures: u32,
-        /// How it ended the last time.
-        last_exit: Option<ManagedProcessExit>,
-        /// Why it could not be started the last time.
-        last_error: Option<String>,
-        /// When it is started again.
-        next_restart_at: Option<Time>,
-    }
-
-    /// The restart policy in force. Times in ms.
-    pub struct RestartPolicyInfo {
-        /// When it is started again.
-        policy: String,
-        /// How often at the most; absent is without end.
-        max_restarts: Option<u32>,
-        /// The first wait.
-        initial_backoff_ms: u32,
-        /// The longest wait.
-        max_backoff_ms: u32,
-    }
-
-    /// The health check in force. Times in ms.
-    pub struct HealthCheckInfo {
-        /// What is asked.
-        r#type: String,
-        /// Which port inside.
-        port: u16,
-        /// Which path is asked for, of `http`.
-        path: Option<String>,
-        /// Before the first check.
-        initial_delay_ms: u32,
-        /// Between checks.
-        interval_ms: u32,
-        /// For one check.
-        timeout_ms: u32,
-        /// Failures in a row that make it unhealthy.
-        failure_threshold: u32,
-    }
-
-    /// An earlier end of a managed process.
-    pub struct ManagedProcessExit {
-        /// The exit code.
-        exit_code: Option<i32>,
-        /// The signal.
-        signal: Option<i32>,
-        /// Whether the memory limit ended it.
-        oom_killed: bool,
-        /// When.
-        ended_at: Time,
-    }
-
     /// Captured output, as lines without terminators.
     pub struct OutputResponse {
         /// The process.

@@ -4,7 +4,7 @@ use super::shape::{Kind, Shape};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use shoreline_protocol::name;
+use shoreline_protocol::{name, record};
 use wasm_bindgen::JsValue;
 
 /// What the wire has for a moment, in ms since the epoch: seconds, milliseconds or microseconds
@@ -72,16 +72,6 @@ named! {
     SandboxName = Kind::Name(name::check_sandbox_name), "string";
     /// A name for a managed process.
     ProcessName = Kind::Name(name::check_process_name), "string";
-    /// Standard input.
-    StdinMode = Kind::OneOf(&["closed", "pipe"]), "\"closed\" | \"pipe\"";
-    /// An output stream.
-    OutputMode = Kind::OneOf(&["capture", "discard"]), "\"capture\" | \"discard\"";
-    /// When a managed process is started again.
-    RestartWhen =
-        Kind::OneOf(&["never", "on_failure", "always"]),
-        "\"never\" | \"on_failure\" | \"always\"";
-    /// What a health check asks.
-    HealthType = Kind::OneOf(&["http", "tcp"]), "\"http\" | \"tcp\"";
     /// How output is fetched.
     FollowTransport =
         Kind::OneOf(&["fetch", "eventsource", "auto"]),
@@ -90,6 +80,70 @@ named! {
     OnAbort = Kind::OneOf(&["kill", "detach"]), "\"kill\" | \"detach\"";
     /// What happens to a line over the limit.
     OnLongLine = Kind::OneOf(&["error", "cut"]), "\"error\" | \"cut\"";
+}
+
+/// The protocol's enums of words: what they take, and their union in TypeScript.
+macro_rules! words {
+    ($($(#[$attr:meta])* $name:ident;)*) => { $(
+        #[doc = concat!("A word of [`record::", stringify!($name), "`].")]
+        $(#[$attr])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        $(#[$attr])*
+        impl Shape for $name {
+            const KIND: Kind = Kind::OneOf(record::$name::WORDS);
+        }
+
+        #[cfg(feature = "ts")]
+        impl ts_rs::TS for $name {
+            type WithoutGenerics = Self;
+            type OptionInnerType = Self;
+            fn name(_: &ts_rs::Config) -> String {
+                union(record::$name::WORDS)
+            }
+            fn inline(config: &ts_rs::Config) -> String {
+                Self::name(config)
+            }
+        }
+    )* };
+}
+
+words! {
+    StdinMode;
+    OutputMode;
+    RestartWhen;
+    HealthType;
+    #[cfg(feature = "ts")]
+    ProcessStatus;
+    #[cfg(feature = "ts")]
+    ManagedStatus;
+    #[cfg(feature = "ts")]
+    HealthStatus;
+}
+
+/// A union of literal types.
+#[cfg(feature = "ts")]
+fn union(words: &[&str]) -> String {
+    words.iter().map(|word| alloc::format!("{word:?}")).collect::<Vec<_>>().join(" | ")
+}
+
+/// A reason why a process ended.
+#[cfg(feature = "ts")]
+#[derive(Clone, Copy, Debug)]
+pub struct Reason;
+
+#[cfg(feature = "ts")]
+impl ts_rs::TS for Reason {
+    type WithoutGenerics = Self;
+    type OptionInnerType = Self;
+    fn name(_: &ts_rs::Config) -> String {
+        use shoreline_protocol::exit::Reason;
+        union(&Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>())
+    }
+    fn inline(config: &ts_rs::Config) -> String {
+        Self::name(config)
+    }
 }
 
 /// A moment: in JavaScript a `Date`.

@@ -1,5 +1,7 @@
 //! How a process ended.
 
+use crate::record::ProcessStatus;
+
 /// The end of a process, as the server reported it.
 ///
 /// ```
@@ -41,6 +43,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: &[Self] = &[Self::Exited, Self::Signaled, Self::OomKilled, Self::TimedOut];
+
     /// The reason of that name; an unknown name is none.
     #[must_use]
     pub const fn from_name(name: &[u8]) -> Option<Self> {
@@ -86,10 +91,10 @@ impl Standing {
         oom_killed: bool,
         reason: Option<Reason>,
     ) -> Self {
-        if status == "running" {
+        if status == ProcessStatus::Running.as_str() {
             return Self::Running;
         }
-        let oom_killed = oom_killed || status == "oom_killed";
+        let oom_killed = oom_killed || status == ProcessStatus::OomKilled.as_str();
         Exit::from_parts(exit_code, signal, oom_killed, reason).map_or(Self::Lost, Self::Ended)
     }
 }
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for reason in [Reason::Exited, Reason::Signaled, Reason::OomKilled, Reason::TimedOut] {
+        for &reason in Reason::ALL {
             assert_eq!(Reason::from_name(reason.as_str().as_bytes()), Some(reason));
             let json = serde_json::to_string(&reason).unwrap();
             assert_eq!(json, std::format!("{:?}", reason.as_str()));

@@ -36,6 +36,7 @@ pub mod limits;
 pub mod name;
 pub mod output;
 pub mod pty;
+pub mod record;
 pub mod retry;
 pub mod route;
 pub mod run;

@@ -342,56 +342,64 @@ lastId?: string | undefined,
 counts?: Array<number> | undefined, };
 
 /**
- * How a managed process is started again. Times in ms.
+ * When a managed process is restarted. Times in ms.
  */
 export type RestartPolicy = {
 /**
- * When. Default: `on_failure`.
+ * When to restart.
+ * Default: `on_failure`.
  */
 policy?: "never" | "on_failure" | "always" | undefined,
 /**
- * How many times at the most. Default: without end.
+ * The highest number of restarts. Absent: no limit.
  */
 maxRestarts?: number | undefined,
 /**
- * The first wait, which doubles. Default: 500.
+ * The wait before the first restart. It doubles with each further restart.
+ * Default: `500`.
  */
 initialBackoffMs?: number | undefined,
 /**
- * The longest wait. Default: 30000.
+ * The longest wait before a restart.
+ * Default: `30000`.
  */
 maxBackoffMs?: number | undefined, };
 
 /**
- * How a managed process is watched. Times in ms.
+ * How the health of a managed process is checked. Times in ms.
  */
 export type HealthCheck = {
 /**
- * What is asked: a path over HTTP, or whether a TCP connection can be made.
+ * What the check requires: `http`, an answer with a status of 200 to 399; `tcp`, a
+ * connection.
  */
 type: "http" | "tcp",
 /**
- * Which port inside.
+ * The port inside the sandbox.
  */
 port: number,
 /**
- * Which path is asked for, of `http`. Default: `/`.
+ * The path that an `http` check requests. Absent: `/`.
  */
 path?: string | undefined,
 /**
- * Before the first check. Default: 5000.
+ * The wait before the first check.
+ * Default: `5000`.
  */
 initialDelayMs?: number | undefined,
 /**
- * Between checks. Default: 1000.
+ * The wait between checks.
+ * Default: `1000`.
  */
 intervalMs?: number | undefined,
 /**
- * For one check. Default: 500.
+ * The time limit of one check.
+ * Default: `500`.
  */
 timeoutMs?: number | undefined,
 /**
- * How many failures in a row make it unhealthy. Default: 3.
+ * How many failures in a row make the process unhealthy.
+ * Default: `3`.
  */
 failureThreshold?: number | undefined, };
 
@@ -422,7 +430,7 @@ gid?: number | undefined, };
  */
 export type ProcessInfo = {
 /**
- * The server's stable number for it; not an address.
+ * The server's stable number of the process. It is not an address.
  */
 handle?: number | undefined,
 /**
@@ -430,150 +438,151 @@ handle?: number | undefined,
  */
 pid: number,
 /**
- * What it is doing, or how it ended.
+ * What the process is doing, or how it ended.
  */
 status: "running" | "exited" | "signaled" | "oom_killed",
 /**
- * The exit code, 0 to 255, once `exited`. Absent when the server lost it.
+ * The exit code, 0 to 255, once the status is `exited`. Absent if the server lost it.
  */
 exitCode?: number | undefined,
 /**
- * The number of the signal that ended it.
+ * The number of the signal that ended the process.
  */
 signal?: number | undefined,
 /**
- * Whether the memory limit ended it.
+ * Whether the memory limit ended the process.
  */
 oomKilled: boolean,
 /**
- * Why it ended, where the server says so.
+ * Why the process ended, if the server says so.
  */
-reason?: "exited" | "signaled" | "timed_out" | "oom_killed" | undefined,
+reason?: "exited" | "signaled" | "oom_killed" | "timed_out" | undefined,
 /**
- * Whether `writeStdin` is taken now.
+ * Whether `writeStdin` can write now.
  */
 stdinWritable: boolean,
 /**
- * The command.
+ * The executable.
  */
 command: string,
 /**
- * Its arguments.
+ * The arguments.
  */
 args: Array<string>,
 /**
- * When it started.
+ * When the process started.
  */
 startedAt: Date,
 /**
- * When it ended.
+ * When the process ended.
  */
 endedAt?: Date | undefined,
 /**
- * For a managed process.
+ * The supervision of a managed process.
  */
 managed?: ManagedProcessInfo | undefined, };
 
 /**
- * What the server does for a managed process.
+ * The supervision of a managed process.
  */
 export type ManagedProcessInfo = {
 /**
- * Its name, or an opaque id; only a name is an address.
+ * The name, or an opaque id. Only a name is an address.
  */
 id: string,
 /**
- * Its name.
+ * The name.
  */
 name?: string | undefined,
 /**
- * What supervision is doing.
+ * What the supervision is doing.
  */
 status: "starting" | "running" | "backing_off" | "stopped",
 /**
- * How often it was started again.
+ * How many times the process was restarted.
  */
 restartCount: number,
 /**
- * The policy in force.
+ * The restart policy in force.
  */
-restart?: RestartPolicyInfo | undefined,
+restart: RestartPolicyInfo,
 /**
- * The check in force.
+ * The health check in force.
  */
 healthCheck?: HealthCheckInfo | undefined,
 /**
- * What the check says.
+ * The health of the process.
  */
 healthStatus: "disabled" | "starting" | "healthy" | "unhealthy",
 /**
- * Failures in a row.
+ * How many checks in a row have failed.
  */
 consecutiveHealthFailures: number,
 /**
- * How it ended the last time.
+ * How the process ended the last time.
  */
 lastExit?: ManagedProcessExit | undefined,
 /**
- * Why it could not be started the last time.
+ * Why the last restart failed, or why the server killed the process.
  */
 lastError?: string | undefined,
 /**
- * When it is started again.
+ * When the process is restarted next.
  */
 nextRestartAt?: Date | undefined, };
 
 /**
- * The restart policy in force. Times in ms.
+ * When a managed process is restarted. Times in ms.
  */
 export type RestartPolicyInfo = {
 /**
- * When it is started again.
+ * When to restart.
  */
 policy: string,
 /**
- * How often at the most; absent is without end.
+ * The highest number of restarts. Absent: no limit.
  */
 maxRestarts?: number | undefined,
 /**
- * The first wait.
+ * The wait before the first restart. It doubles with each further restart.
  */
 initialBackoffMs: number,
 /**
- * The longest wait.
+ * The longest wait before a restart.
  */
 maxBackoffMs: number, };
 
 /**
- * The health check in force. Times in ms.
+ * How the health of a managed process is checked. Times in ms.
  */
 export type HealthCheckInfo = {
 /**
- * What is asked.
+ * What the check requires: `http`, an answer with a status of 200 to 399; `tcp`, a
+ * connection.
  */
 type: string,
 /**
- * Which port inside.
+ * The port inside the sandbox.
  */
 port: number,
 /**
- * Which path is asked for, of `http`.
+ * The path that an `http` check requests. Absent: `/`.
  */
 path?: string | undefined,
 /**
- * Before the first check.
+ * The wait before the first check.
  */
 initialDelayMs: number,
 /**
- * Between checks.
+ * The wait between checks.
  */
 intervalMs: number,
 /**
- * For one check.
+ * The time limit of one check.
  */
 timeoutMs: number,
 /**
- * Failures in a row that make it unhealthy.
+ * How many failures in a row make the process unhealthy.
  */
 failureThreshold: number, };
 
@@ -586,15 +595,15 @@ export type ManagedProcessExit = {
  */
 exitCode?: number | undefined,
 /**
- * The signal.
+ * The number of the signal that ended the process.
  */
 signal?: number | undefined,
 /**
- * Whether the memory limit ended it.
+ * Whether the memory limit ended the process.
  */
 oomKilled: boolean,
 /**
- * When.
+ * When the process ended.
  */
 endedAt: Date, };
 

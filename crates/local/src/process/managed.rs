@@ -105,8 +105,7 @@ impl Supervisor {
         clock: Clock,
     ) -> (Arc<Managed>, Self) {
         // One that is only named is not started again.
-        let never = RestartPolicy { policy: Restart::Never, ..RestartPolicy::default() };
-        let policy = request.restart.take().unwrap_or(never);
+        let policy = request.restart.take().unwrap_or(RestartPolicy::NEVER);
         let check = request.health_check.take();
         let info = ManagedInfo {
             id,

@@ -120,6 +120,7 @@ impl Process {
             },
             exit_code: exit.and_then(|exit| exit.exit_code()),
             signal: exit.and_then(|exit| exit.signal()),
+            oom_killed: exit.is_some_and(|exit| exit.oom_killed()),
             reason: exit.and_then(|exit| exit.reason),
             stdin_writable: ended.is_none() && self.stdin.is_writable(),
             command: self.command.clone(),

@@ -34,6 +34,9 @@ async fn a_name_is_an_address_and_is_given_once() {
     assert_eq!(named["managed"]["name"], "web server-é 1");
     assert_eq!(named["managed"]["status"], "running");
     assert_eq!(named["managed"]["health_status"], "disabled");
+    let never = json!({ "policy": "never", "max_restarts": null, "initial_backoff_ms": 500, "max_backoff_ms": 30000 });
+    assert_eq!(named["managed"]["restart"], never);
+    assert_eq!(named["managed"]["health_check"], Value::Null);
     let again = sandbox.request(Method::POST, "/processes").json(&script("web server-é 1", "true"));
     assert_eq!(sandbox.refused(again).await, (409, "NAME_TAKEN".to_owned()));
     for bad in ["", "a/b", "123", "a\0"] {
