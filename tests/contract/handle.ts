@@ -85,8 +85,13 @@ time.sleep(1000)`;
   const process = await sandbox.startProcess("python3", { args: ["-c", server], stdinMode: "pipe" });
   const { line } = await process.waitForLine(/^\d/);
   const [port = NaN, silent = NaN] = line.split(" ").map(Number);
-  await rejects(process.waitForPort(port, { timeout: 0.1 }), "wait_timeout");
-  const waiting = process.waitForPort(port);
+  await rejects(process.waitForPort(port, { timeout: 1 }), "wait_timeout");
+  let asked = false;
+  const waiting = process.waitForPort(port).then(() => {
+    ok(asked, "it waited until the port was listened to");
+  });
+  await sandbox.health();
+  asked = true;
   await sandbox.closeStdin(process.pid);
   await waiting;
   const over = await sandbox.startProcess("true");

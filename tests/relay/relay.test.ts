@@ -226,7 +226,7 @@ test("pages of the given origins may call, others may not; WebSockets are told h
   await refused(socket, 501, "WEBSOCKET_UNSUPPORTED");
 });
 
-test("the sandbox's server sees within 100 ms that the client has gone", { timeout: 60_000 }, async () => {
+test("the sandbox's server sees within 100 ms that the client has gone", { timeout: 60_000 }, async (t) => {
   let closed: (at: number) => void = () => {};
   const upstream = createServer((_, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write(": here\n\n");
@@ -235,6 +235,10 @@ test("the sandbox's server sees within 100 ms that the client has gone", { timeo
     });
   });
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    upstream.close();
+    upstream.closeAllConnections();
+  });
   const { port } = upstream.address() as AddressInfo;
   const through = createRelay({
     apiKey: "key",
@@ -255,7 +259,6 @@ test("the sandbox's server sees within 100 ms that the client has gone", { timeo
       return (await seen) - began;
     });
   }
-  upstream.close();
 });
 
 test("the example for a Worker and the one for Next work", async () => {
