@@ -146,12 +146,10 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     out.flush()?;
     drop(out);
 
-    let connections = http::Connections(listener);
-    let server = axum::serve(connections, http::router(app.clone())).with_graceful_shutdown({
+    let server = tokio::spawn(http::serve(listener, app.clone(), {
         let stop = stop.clone();
         async move { stop.notified().await }
-    });
-    let server = tokio::spawn(server.into_future());
+    }));
     let idle = until_idle(&app, args.stop_when_idle.map(Duration::from_secs));
     tokio::select! {
         () = stopped.wait() => {}

@@ -78,6 +78,14 @@ pub const ENDED_PROCESSES: usize = 1000;
 /// Files that a local server has open at the most, where the machine allows as many.
 pub const OPEN_FILES: u64 = 65_536;
 
+/// The part of its descriptors that a local server spends on connections, as a divisor. The other half is
+/// for processes (up to four descriptors each), agents and logs.
+pub const CONNECTIONS_PART: u64 = 2;
+
+/// Seconds that a client of a local server has to send the head of a request, and that a connection
+/// without an authorized request can be idle. A client sends a head in one packet or a few.
+pub const REQUEST_HEAD_SECONDS: u64 = 10;
+
 /// Bytes of a file that is written to a local server at once.
 pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 

@@ -5,6 +5,7 @@ use crate::sandbox::Registry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio_util::task::TaskTracker;
 
 /// What every handler shares.
 pub(crate) struct App {
@@ -15,6 +16,8 @@ pub(crate) struct App {
     pub(super) file_bytes: u64,
     pub(super) guard: Guard,
     pub(crate) started: Instant,
+    /// Requests that change something, each until it is done.
+    pub(super) tasks: TaskTracker,
     /// When an authorized request came last, in ms since the start.
     asked: AtomicU64,
 }
@@ -35,6 +38,7 @@ impl App {
             file_bytes,
             guard: Guard::new(key, origins, bound),
             started: Instant::now(),
+            tasks: TaskTracker::new(),
             asked: AtomicU64::new(0),
         }
     }

@@ -1,61 +1,78 @@
 //! Clients' connections, closed so that what was said last arrives: a socket that is closed with input
 //! unread is reset, and takes with it what the client has not read yet.
 
-use axum::serve::Listener;
+use super::member::Seat;
 use rustix::fd::AsFd as _;
+use shoreline_protocol::error::ServerCode;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// How long a client's input is read on, unless it closes before.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Accepts connections.
-pub(crate) struct Connections(pub(crate) TcpListener);
+/// One connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    /// Given back when the socket is closed, which can be after this is dropped.
+    seat: Option<Seat>,
+}
 
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // A lone line leaves at once.
-        let _ = stream.set_nodelay(true);
-        (Connection(stream), address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+impl Connection {
+    pub(super) fn new(stream: TcpStream, seat: Seat) -> Self {
+        Self { stream, seat: Some(seat) }
     }
 }
 
-/// One connection.
-pub(crate) struct Connection(TcpStream);
-
 impl Drop for Connection {
     fn drop(&mut self) {
+        let Some(seat) = self.seat.take() else { return };
+        let member = seat.member.clone();
+        if member.evicted.is_cancelled() {
+            return;
+        }
         let (Ok(runtime), Ok(socket)) =
-            (Handle::try_current(), self.0.as_fd().try_clone_to_owned())
+            (Handle::try_current(), self.stream.as_fd().try_clone_to_owned())
         else {
             return;
         };
         let mut buffer = vec![0; 16 * 1024];
-        if matches!(self.0.try_read(&mut buffer), Ok(0)) {
+        if matches!(self.stream.try_read(&mut buffer), Ok(0)) {
             return;
         }
-        runtime.spawn(timeout(LINGER, async move {
+        let linger = timeout(LINGER, async move {
             let mut stream = TcpStream::from_std(socket.into())?;
             stream.shutdown().await?;
             while stream.read(&mut buffer).await? > 0 {}
             io::Result::Ok(())
-        }));
+        });
+        runtime.spawn(async move {
+            tokio::select! {
+                _ = linger => {}
+                () = member.evicted.cancelled() => {}
+            }
+            drop(seat);
+        });
     }
+}
+
+/// Answers a connection for which there is no room, and closes it.
+pub(super) fn refuse(stream: &TcpStream) {
+    let text = "too many connections are in use: close some first";
+    let (code, body) = (ServerCode::TooManyConnections, ServerCode::TooManyConnections.as_str());
+    let body = serde_json::json!({ "error": text, "code": body }).to_string();
+    let head = format!(
+        "HTTP/1.1 {} Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n",
+        code.status(),
+        body.len(),
+    );
+    // The buffer of a new socket has room for it.
+    let _ = stream.try_write((head + &body).as_bytes());
 }
 
 impl AsyncRead for Connection {
@@ -64,7 +81,14 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        if buffer.filled().len() > before
+            && let Some(seat) = &self.seat
+        {
+            seat.member.hear();
+        }
+        Poll::Ready(read)
     }
 }
 
@@ -74,7 +98,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -82,18 +106,18 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, parts)
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

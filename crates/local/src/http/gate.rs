@@ -2,8 +2,10 @@
 
 use super::app::App;
 use super::host::Address;
+use super::member::Peer;
 use super::ports;
 use crate::error::ApiError;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -22,15 +24,16 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 /// is added to its extensions.
 pub(super) async fn check(
     State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
     matched: Option<MatchedPath>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let guard = &app.guard;
-    match guard.address(request.headers()) {
+    match guard.address(request.headers(), peer.local.ip()) {
         Ok(Address::Port { port, sandbox }) => {
             // Pages of what runs inside have that port's own origin.
-            return match ports::forward(&app, port, &sandbox, request).await {
+            return match ports::forward(&app, &peer, port, &sandbox, request).await {
                 Ok(response) => response,
                 Err(error) => error.into_response(),
             };
@@ -39,7 +42,7 @@ pub(super) async fn check(
         Err(error) => return error.into_response(),
     };
     let headers = request.headers();
-    let origin = match guard.check_origin(headers) {
+    let origin = match guard.check_origin(headers, peer.local.ip()) {
         Ok(origin) => origin.cloned(),
         Err(error) => return error.into_response(),
     };
@@ -54,8 +57,13 @@ pub(super) async fn check(
     } else if let_in || is_socket {
         if let_in {
             app.is_asked();
+            peer.member.prove();
         }
-        next.run(request).await
+        let response = next.run(request).await;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            peer.member.prove();
+        }
+        response
     } else {
         let text = "the server's key is missing or wrong: send `Authorization: Bearer <key>` with the key that the server printed at its start";
         ApiError::new(ServerCode::Unauthorized, text).into_response()

@@ -26,9 +26,10 @@ impl Guard {
 
     /// What a request addresses. A host name that an attacker could point at this machine is refused (DNS
     /// rebinding); an IP address cannot be pointed elsewhere, and is accepted if it is one of this server's.
-    pub(super) fn address(&self, headers: &HeaderMap) -> Result<Address, ApiError> {
+    /// `local` is the address to which the client connected.
+    pub(super) fn address(&self, headers: &HeaderMap, local: IpAddr) -> Result<Address, ApiError> {
         let address = Host::of(headers).map(|host| host.address);
-        address.filter(|address| self.is_known(address)).ok_or_else(|| {
+        address.filter(|address| self.is_known(address, local)).ok_or_else(|| {
             ApiError::new(
                 ServerCode::ForbiddenHost,
                 "the `Host` header does not name this server: use the URL that it printed, `localhost`, or the `sandbox_url` of a sandbox",
@@ -36,22 +37,29 @@ impl Guard {
         })
     }
 
-    fn is_known(&self, address: &Address) -> bool {
+    fn is_known(&self, address: &Address, local: IpAddr) -> bool {
         match address {
-            Address::Ip(ip) => is_own_ip(*ip, self.bound.ip()),
+            Address::Ip(ip) => self.is_own_ip(*ip, local),
             _ => true,
         }
+    }
+
+    /// Whether an IP address is one of this server's: any of the loopback, the one on which it listens
+    /// (which can be unspecified, as in `http://0.0.0.0:8900`), or the one to which the client connected.
+    fn is_own_ip(&self, ip: IpAddr, local: IpAddr) -> bool {
+        ip.is_loopback() || ip == self.bound.ip() || ip == local.to_canonical()
     }
 
     /// Refuses a request of a page whose origin is not allowed. Returns the origin, if there is one.
     pub(super) fn check_origin<'a>(
         &self,
         headers: &'a HeaderMap,
+        local: IpAddr,
     ) -> Result<Option<&'a HeaderValue>, ApiError> {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
         let bytes = origin.as_bytes();
         let allowed = self.origins.iter().any(|allowed| allowed.as_bytes() == bytes);
-        if allowed || self.pages.allow(bytes) || self.is_own(origin) {
+        if allowed || self.pages.allow(bytes) || self.is_own(origin, local) {
             return Ok(Some(origin));
         }
         Err(ApiError::new(
@@ -62,12 +70,12 @@ impl Guard {
 
     /// Whether an origin is where this server listens. No page comes from there, but clients that are not
     /// browsers name the address to which they connect (Python's `websocket-client` does).
-    fn is_own(&self, origin: &HeaderValue) -> bool {
+    fn is_own(&self, origin: &HeaderValue, local: IpAddr) -> bool {
         let host = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
         let Some(Host { address, port }) = host.and_then(Host::parse) else { return false };
         let named = match address {
             Address::Localhost => true,
-            Address::Ip(ip) => is_own_ip(ip, self.bound.ip()),
+            Address::Ip(ip) => self.is_own_ip(ip, local),
             Address::Sandbox(_) | Address::Port { .. } => false,
         };
         named && port.unwrap_or(80) == self.bound.port()
@@ -87,11 +95,6 @@ impl Guard {
         let (Some(token), Some(origin)) = (bearer(headers), origin) else { return false };
         self.pages.is_known(token, origin)
     }
-}
-
-/// A client can connect to any loopback address where the server listens on one.
-fn is_own_ip(ip: IpAddr, bound: IpAddr) -> bool {
-    ip.is_loopback() || ip == bound.to_canonical()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

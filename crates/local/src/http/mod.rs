@@ -1,12 +1,15 @@
 //! The API over HTTP: connections, who can use them, routes, and their answers.
 
 mod app;
+mod body;
+mod complete;
 mod connection;
 mod files;
 mod gate;
 mod guard;
 mod host;
 mod lifecycle;
+mod member;
 mod page_tokens;
 mod pages;
 mod ports;
@@ -14,10 +17,10 @@ mod process;
 mod pty;
 mod request;
 mod routes;
+mod serve;
 mod stream;
 mod tunnel;
 mod unread;
 
 pub(crate) use app::App;
-pub(crate) use connection::Connections;
-pub(crate) use routes::router;
+pub(crate) use serve::serve;

@@ -1,7 +1,9 @@
 //! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (protocol, section 1.3).
 
 use super::app::App;
+use super::member::Peer;
 use crate::error::{ApiError, Result};
+use crate::sandbox::Sandbox;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -13,17 +15,23 @@ use shoreline_protocol::error::ServerCode;
 /// Passes a request on to a port, unchanged but for the key of this server.
 pub(super) async fn forward(
     app: &App,
+    peer: &Peer,
     port: u16,
     sandbox: &str,
     mut request: Request,
 ) -> Result<Response> {
     let has_key = app.guard.lets_in(request.headers());
-    let sandbox = app.registry.get(sandbox)?;
-    let settings = sandbox.settings();
-    if !settings.allow_unauthenticated_access && !has_key {
-        return Err(ApiError::new(ServerCode::Unauthorized, "this port wants the server's key"));
-    }
-    if !settings.exposed_ports.contains(&port) {
+    let sandbox = match app.registry.get(sandbox) {
+        Ok(sandbox) if has_key || is_open(&sandbox, port) => sandbox,
+        Err(error) if has_key => return Err(error),
+        // The same for every sandbox and port, whether they exist or not.
+        _ => {
+            let text = "this port needs the server's key";
+            return Err(ApiError::new(ServerCode::Unauthorized, text));
+        }
+    };
+    peer.member.prove();
+    if !sandbox.settings().exposed_ports.contains(&port) {
         let text = format!("port {port} of this sandbox is not exposed");
         return Err(ApiError::new(ServerCode::NotFound, text));
     }
@@ -52,4 +60,10 @@ pub(super) async fn forward(
         });
     }
     Ok(response.map(Body::new).into_response())
+}
+
+/// Whether everyone can use a port.
+fn is_open(sandbox: &Sandbox, port: u16) -> bool {
+    let settings = sandbox.settings();
+    settings.allow_unauthenticated_access && settings.exposed_ports.contains(&port)
 }

@@ -1,7 +1,7 @@
 //! The routes of the API.
 
 use super::app::App;
-use super::{files, gate, lifecycle, pages, process, pty, stream, tunnel, unread};
+use super::{complete, files, gate, lifecycle, pages, process, pty, stream, tunnel, unread};
 use crate::error::ApiError;
 use axum::Router;
 use axum::handler::Handler;
@@ -73,7 +73,7 @@ fn sandbox_routes() -> Routes {
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
 /// client reaches it (protocol, 1.3 to 1.5).
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(super) fn router(app: Arc<App>) -> Router {
     add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
         .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
         .merge(sandbox_routes())
@@ -84,6 +84,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
         })
+        // Behind the gate, so that a request to a port of a sandbox ends with its client.
+        .layer(middleware::from_fn_with_state(app.clone(), complete::run))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
         .layer(middleware::from_fn(unread::read_on))
         .with_state(app)

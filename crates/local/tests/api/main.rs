@@ -8,6 +8,7 @@ use support::{machine, server, terminal, wait};
 
 mod access;
 mod bounds;
+mod connections;
 mod ending;
 mod files;
 mod isolation;

@@ -14,6 +14,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 pub const KEY: &str = "the key of the test";
 
@@ -37,12 +38,12 @@ impl Server {
     /// Starts a server whose TMPDIR is `temp`.
     pub fn start_in(temp: Arc<TempDir>, args: &[&str]) -> Self {
         // Most machines set a low soft limit on open files, and the server has to raise its own.
-        // Descriptor 9 is one that whoever starts the server left open.
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\" 9</etc/hostname"])
-            .arg(env!("CARGO_BIN_EXE_shoreline-local"));
-        Self::start_by(command, temp, args)
+        Self::start_by(limited("ulimit -Sn 256"), temp, args)
+    }
+
+    /// Starts a server under the limits that a shell command sets.
+    pub fn start_under(limits: &str, args: &[&str]) -> Self {
+        Self::start_by(limited(limits), Arc::new(tempfile::tempdir().unwrap()), args)
     }
 
     /// Starts a server as a user without privileges where the test runs as root, else as this user.
@@ -114,6 +115,11 @@ impl Server {
         self.client.request(method, format!("{}{path}", self.url)).bearer_auth(KEY)
     }
 
+    /// A connection without a client library.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.url.strip_prefix("http://").unwrap()).await.unwrap()
+    }
+
     pub async fn sandbox(&self) -> Sandbox {
         self.sandbox_with(json!({})).await
     }
@@ -157,6 +163,15 @@ impl Server {
 /// The id of the sandbox that a directory belongs to: its name begins with the id.
 pub fn id_of(directory: &Path) -> Option<&str> {
     directory.file_name()?.to_str()?.get(..21)
+}
+
+/// A server below a shell that sets limits. Descriptor 9 is one that whoever starts the server left open.
+fn limited(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{limits} && exec \"$0\" \"$@\" 9</etc/hostname")])
+        .arg(env!("CARGO_BIN_EXE_shoreline-local"));
+    command
 }
 
 impl Drop for Server {
