@@ -20,15 +20,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// Bytes of events that are written at once, roughly: what a slow follower holds.
 const PART: usize = 64 * 1024;
+
+/// How long a stream can be silent.
+const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
 
 /// How a stream of events begins and ends, and what is in it.
 struct Follower {
     process: Arc<Process>,
     watch: watch::Receiver<()>,
+    /// When a keep-alive is due: nothing was sent since 15 s before, whatever else happened.
+    silent_until: Instant,
     /// The number of the next event.
     next: u64,
     /// Events from there on, as they were found in the log.
@@ -45,6 +50,7 @@ impl Follower {
         Self {
             process,
             watch,
+            silent_until: Instant::now() + SILENCE,
             next: after + 1,
             chunks: VecDeque::new(),
             only,
@@ -66,6 +72,11 @@ impl Follower {
             if self.encode(&mut out) {
                 break;
             }
+            // Also while a process writes to the other stream only.
+            if self.silent_until <= Instant::now() {
+                out.extend_from_slice(event::KEEP_ALIVE);
+                break;
+            }
             self.watch.mark_unchanged();
             match self.process.log.find(self.next).await? {
                 Found::Chunks(chunks) => self.chunks = chunks.into(),
@@ -74,10 +85,7 @@ impl Follower {
                     self.next = to + 1;
                 }
                 Found::Nothing => {
-                    let silent = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
-                    if timeout(silent, self.watch.changed()).await.is_err() {
-                        out.extend_from_slice(event::KEEP_ALIVE);
-                    }
+                    let _ = timeout_at(self.silent_until, self.watch.changed()).await;
                 }
                 Found::End(ended) => {
                     self.ended = true;
@@ -89,6 +97,7 @@ impl Follower {
                 }
             }
         }
+        self.silent_until = Instant::now() + SILENCE;
         Ok(Some(out.into()))
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use shoreline_protocol::batch::flag;
 use shoreline_protocol::limits;
 use shoreline_protocol::output::{End, Mode};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Numbered lines on both streams, with a pause that lets followers attach in between.
@@ -224,4 +225,16 @@ async fn processes_of_a_sandbox_share_one_log_budget() {
     let seen = other.run_script("seq 300000").await;
     assert_eq!(seen.batch.len(), 300_000);
     assert_eq!(sandbox.follow(second, "output", None).await.batch.len(), 300_000);
+}
+
+#[tokio::test]
+async fn a_stream_without_events_is_kept_alive_while_the_other_is_written() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let pid = sandbox.script("while :; do echo out; sleep 1; done").await;
+    let follow = sandbox.request(Method::GET, &format!("/processes/{pid}/stderr/follow"));
+    let mut events = follow.send().await.unwrap();
+    let most = Duration::from_secs(limits::KEEP_ALIVE_SECONDS + 10);
+    let first = tokio::time::timeout(most, events.chunk()).await.expect("nothing was sent");
+    assert!(first.unwrap().unwrap().starts_with(b":"));
 }
