@@ -24,6 +24,11 @@ impl Guard {
         Self { key, origins, bound, pages: PageTokens::default() }
     }
 
+    /// The port on which the server listens.
+    pub(super) fn port(&self) -> u16 {
+        self.bound.port()
+    }
+
     /// What a request addresses. A host name that an attacker could point at this machine is refused (DNS
     /// rebinding); an IP address cannot be pointed elsewhere, and is accepted if it is one of this server's.
     /// `local` is the address to which the client connected.

@@ -9,7 +9,7 @@ use crate::wire::sandbox::{
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
@@ -18,10 +18,16 @@ use std::sync::Arc;
 
 pub(super) async fn create(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response> {
     refuse_what_is_not_done(&request, app.registry.isolation().is_none())?;
-    check_ports(&request.exposed_ports)?;
+    let network = request.network.as_ref();
+    let shares_network = network.is_none_or(|network| network.allow_internet_access);
+    check_ports(&app, &request.exposed_ports, shares_network)?;
+    if request.allow_unauthenticated_access {
+        check_opening(&app, &headers)?;
+    }
     check_resources(&request.resources)?;
     let sandbox = app.registry.create(request).await?;
     let answer = CreateResponse {
@@ -33,12 +39,26 @@ pub(super) async fn create(
     json(StatusCode::OK, &answer)
 }
 
-fn check_ports(ports: &[u16]) -> Result<()> {
+/// `shares_network`: whether the server's own ports are the sandbox's too.
+fn check_ports(app: &App, ports: &[u16], shares_network: bool) -> Result<()> {
     let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
     if ports.contains(&limits::MANAGEMENT_PORT) {
         return wrong("port 9501 is reserved for sandbox management");
     }
+    // A request to it would be passed on to the server again and again.
+    if shares_network && ports.contains(&app.guard.port()) {
+        return wrong("the server itself listens on this port: expose another one");
+    }
     if ports.contains(&0) { wrong("a port is from 1 to 65535") } else { Ok(()) }
+}
+
+/// Ports that are open to everyone stay open when a page token has expired, so a page cannot open them.
+fn check_opening(app: &App, headers: &HeaderMap) -> Result<()> {
+    if app.guard.is_key(headers) {
+        return Ok(());
+    }
+    let text = "a page token cannot open ports to everyone (`allow_unauthenticated_access`): use the server's key";
+    Err(ApiError::new(ServerCode::Unauthorized, text))
 }
 
 /// Nothing could be started with no memory.
@@ -124,6 +144,7 @@ pub(super) async fn delete(State(app): State<Arc<App>>, segments: Segments) -> R
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     segments: Segments,
+    headers: HeaderMap,
     Json(request): Json<UpdateRequest>,
 ) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
@@ -135,7 +156,13 @@ pub(super) async fn update(
     if request.auto_resume == Some(false) {
         return Err(ApiError::unsupported(NOT_WOKEN));
     }
-    check_ports(request.exposed_ports.as_deref().unwrap_or_default())?;
+    let ports = request.exposed_ports.as_deref();
+    check_ports(&app, ports.unwrap_or_default(), sandbox.shares_network())?;
+    let was_open = sandbox.settings().allow_unauthenticated_access;
+    let is_open = request.allow_unauthenticated_access.unwrap_or(was_open);
+    if is_open && (ports.is_some() || request.allow_unauthenticated_access.is_some()) {
+        check_opening(&app, &headers)?;
+    }
     app.registry.update(&sandbox, request.name, |settings| {
         if let Some(ports) = request.exposed_ports {
             settings.exposed_ports = ports;

@@ -1,7 +1,7 @@
 //! Terminals over HTTP (protocol, section 8).
 
 use super::app::App;
-use super::request::{Json, NO_CONTENT, Segments, Target, json};
+use super::request::{Found, Json, NO_CONTENT, Segments, Target, json};
 use crate::error::{ApiError, Result};
 use crate::pty::{At, CreateRequest, Session};
 use axum::body::Bytes;
@@ -82,19 +82,17 @@ pub(super) struct SocketQuery {
     token: Option<String>,
 }
 
-/// Attaches to a terminal. The session's token is enough, since a page cannot send a header here;
-/// without it nobody is told what there is.
+/// Attaches to a terminal. The session's token is enough, since a page cannot send a header here. Without
+/// the token the answer is the same for every sandbox and session, whether they exist or not, unless the
+/// request has the key.
 pub(super) async fn socket(
     State(app): State<Arc<App>>,
-    target: Result<Target>,
+    found: Result<Found>,
     segments: Segments,
     headers: HeaderMap,
     query: std::result::Result<Query<SocketQuery>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let has_key = app.guard.is_key(&headers);
-    let session =
-        target.and_then(|Target(sandbox)| named(&sandbox, &segments, ServerCode::SessionNotFound));
     let by_header = headers.get("x-pty-token").and_then(|token| token.to_str().ok());
     let by_query = query.as_ref().ok().and_then(|query| query.token.as_deref());
     let is_token = |session: &Session| {
@@ -103,14 +101,19 @@ pub(super) async fn socket(
             .flatten()
             .any(|token| token.as_bytes().ct_eq(session.token.as_bytes()).into())
     };
-    let session = match session {
-        Ok(session) if is_token(&session) => session,
-        Err(error) if has_key => return Err(error),
+    let session = found.and_then(|Found(sandbox)| {
+        let session = named(&sandbox, &segments, ServerCode::SessionNotFound)?;
+        Ok((sandbox, session))
+    });
+    let (sandbox, session) = match session {
+        Ok((sandbox, session)) if is_token(&session) => (sandbox, session),
+        Err(error) if app.guard.is_key(&headers) => return Err(error),
         _ => return Err(ApiError::new(ServerCode::InvalidToken, "wrong PTY token")),
     };
     let upgrade = upgrade.map_err(|_| {
         ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
+    sandbox.resume().await?;
     let upgrade = upgrade
         .max_message_size(limits::PTY_HISTORY_BYTES)
         .max_frame_size(limits::PTY_HISTORY_BYTES);

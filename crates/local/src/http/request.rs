@@ -37,10 +37,11 @@ impl FromRequestParts<Arc<App>> for Segments {
     }
 }
 
-/// The sandbox that a request is for, running: by the path's prefix, else by header, else by host.
-pub(super) struct Target(pub(super) Arc<Sandbox>);
+/// The sandbox that a request is for: by the path's prefix, else by header, else by host. It can be
+/// suspended.
+pub(super) struct Found(pub(super) Arc<Sandbox>);
 
-impl FromRequestParts<Arc<App>> for Target {
+impl FromRequestParts<Arc<App>> for Found {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
@@ -60,8 +61,18 @@ impl FromRequestParts<Arc<App>> for Target {
                     "the request names no sandbox: use its `sandbox_url`, or the header X-Tensorlake-Sandbox-Id",
                 )
             })?;
-        let sandbox = app.registry.get(named)?;
-        // A request wakes a sandbox that is suspended (protocol, 1.3).
+        app.registry.get(named).map(Self)
+    }
+}
+
+/// The sandbox that an authorized request is for. A suspended one is resumed (protocol, 1.3).
+pub(super) struct Target(pub(super) Arc<Sandbox>);
+
+impl FromRequestParts<Arc<App>> for Target {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Found(sandbox) = Found::from_request_parts(parts, app).await?;
         sandbox.resume().await?;
         Ok(Self(sandbox))
     }

@@ -47,6 +47,11 @@ impl Sandbox {
     pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
         self.agent.connect(port).await
     }
+
+    /// Whether the ports of the machine are the sandbox's too.
+    pub(crate) fn shares_network(&self) -> bool {
+        self.network
+    }
 }
 
 async fn opened(agent: &Agent, path: &str, how: How) -> Result<File> {

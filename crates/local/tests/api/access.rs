@@ -1,6 +1,6 @@
 //! Who may use the server.
 
-use crate::server::{KEY, Server, refused};
+use crate::server::{KEY, Server, isolations, refused};
 use crate::wait::{PATIENCE, until};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -216,4 +216,106 @@ async fn so_many_tokens_for_pages_live_that_the_oldest_makes_room() {
     assert_eq!(status().await, StatusCode::OK);
     page_token(&server, json!({ "origin": PAGE })).await;
     assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_page_token_opens_no_ports_to_everyone() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let token = page_token(&server, json!({ "origin": PAGE })).await;
+    let unauthorized = (401, "UNAUTHORIZED".to_owned());
+    let path = format!("/sandboxes/{}", sandbox.id);
+    let page = |method: Method, path: &str, body: Value| {
+        let request = server.client.request(method, format!("{}{path}", server.url));
+        request.bearer_auth(&token).header(header::ORIGIN, PAGE).json(&body)
+    };
+    let open = json!({ "allow_unauthenticated_access": true });
+    assert_eq!(refused(page(Method::PATCH, &path, open.clone())).await, unauthorized);
+    assert_eq!(refused(page(Method::POST, "/sandboxes", open.clone())).await, unauthorized);
+    // A page can expose ports, to whoever has the key or a token.
+    let ports = json!({ "exposed_ports": [8000] });
+    let exposed = page(Method::PATCH, &path, ports.clone()).send().await.unwrap();
+    assert_eq!(exposed.status(), StatusCode::OK);
+    let opened = server.request(Method::PATCH, &path).json(&open).send().await.unwrap();
+    assert_eq!(opened.status(), StatusCode::OK);
+    assert_eq!(refused(page(Method::PATCH, &path, ports)).await, unauthorized);
+    let closed = json!({ "allow_unauthenticated_access": false, "exposed_ports": [] });
+    let closed = page(Method::PATCH, &path, closed).send().await.unwrap();
+    assert_eq!(closed.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_authorization_nothing_is_woken_and_nothing_is_learnt() {
+    let server = Server::start(&[]);
+    let body = json!({ "name": "asleep", "exposed_ports": [8000] });
+    let made = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let sandbox = server.attach(made["sandbox_id"].as_str().unwrap());
+    let body = json!({ "command": "sleep", "args": ["1000"] });
+    let pty = sandbox.request(Method::POST, "/pty").json(&body).send().await.unwrap();
+    let pty: Value = pty.json().await.unwrap();
+    let (session, token) = (pty["session_id"].as_str().unwrap(), pty["token"].as_str().unwrap());
+    let suspend = server.request(Method::POST, "/sandboxes/asleep/suspend").send().await.unwrap();
+    assert_eq!(suspend.status(), StatusCode::ACCEPTED);
+    let state = async || {
+        let info = server.request(Method::GET, "/sandboxes/asleep").send().await.unwrap();
+        let info: Value = info.json().await.unwrap();
+        info["status"].as_str().unwrap().to_owned()
+    };
+    let port = server.url.rsplit_once(':').unwrap().1.to_owned();
+    for label in ["8000-asleep", "8001-asleep", "8000-nobody"] {
+        let host = format!("{label}.localhost:{port}");
+        let request = server.client.get(&server.url).header(header::HOST, host);
+        assert_eq!(refused(request).await, (401, "UNAUTHORIZED".to_owned()), "{label}");
+    }
+    let socket = |sandbox: &str, session: &str, token: &str| {
+        let path = format!("/s/{sandbox}/api/v1/pty/{session}/ws?token={token}");
+        let request = server.client.get(format!("{}{path}", server.url));
+        request
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    for (sandbox, session) in [("asleep", session), ("asleep", "none"), ("nobody", session)] {
+        let request = socket(sandbox, session, "wrong");
+        assert_eq!(refused(request).await, (403, "INVALID_TOKEN".to_owned()), "{sandbox}");
+    }
+    assert_eq!(state().await, "suspended");
+    let attached = socket("asleep", session, token).send().await.unwrap();
+    assert_eq!(attached.status(), StatusCode::SWITCHING_PROTOCOLS);
+    assert_eq!(state().await, "running");
+}
+
+#[tokio::test]
+async fn the_address_that_is_printed_is_accepted() {
+    let list = async |server: &Server, url: &str| {
+        let request = server.client.get(format!("{url}/sandboxes")).bearer_auth(KEY);
+        request.send().await.unwrap().status()
+    };
+    for host in ["127.0.0.1", "127.0.0.2", "::1"] {
+        let server = Server::start(&["--host", host]);
+        assert_eq!(list(&server, &server.url).await, StatusCode::OK, "{host}");
+        // As clients that name the address to which they connect.
+        let own = server.request(Method::GET, "/sandboxes").header(header::ORIGIN, &server.url);
+        assert_eq!(own.send().await.unwrap().status(), StatusCode::OK, "{host}");
+    }
+    if !isolations().contains(&"bubblewrap") {
+        return;
+    }
+    let server = Server::start(&["--host", "0.0.0.0", "--isolation", "bubblewrap"]);
+    assert_eq!(list(&server, &server.url).await, StatusCode::OK);
+    // No packet is sent by this: it asks for the address of the interface that would be used.
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    if probe.connect("192.0.2.1:9").is_ok() {
+        let port = server.url.rsplit_once(':').unwrap().1;
+        let local = format!("{}:{port}", probe.local_addr().unwrap().ip());
+        assert_eq!(list(&server, &format!("http://{local}")).await, StatusCode::OK);
+        // Good for connections to this address only.
+        if !local.starts_with("127.") {
+            let other = server.client.get(format!("http://127.0.0.1:{port}/sandboxes"));
+            let other = other.bearer_auth(KEY).header(header::HOST, local);
+            assert_eq!(refused(other).await, (403, "FORBIDDEN_HOST".to_owned()));
+        }
+    }
 }

@@ -148,3 +148,16 @@ async fn an_exposed_port_has_a_host_name() {
         assert_eq!(refused(at(&host, "/")).await, (502, "CONNECTION_REFUSED".to_owned()));
     }
 }
+
+#[tokio::test]
+async fn the_port_of_the_server_itself_is_not_exposed() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let own: u16 = server.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let body = json!({ "exposed_ports": [8000, own] });
+    let path = format!("/sandboxes/{}", sandbox.id);
+    for (method, path) in [(Method::POST, "/sandboxes"), (Method::PATCH, &path)] {
+        let request = server.request(method, path).json(&body);
+        assert_eq!(refused(request).await, (400, "INVALID_REQUEST".to_owned()), "{path}");
+    }
+}
