@@ -27,6 +27,10 @@ pub const PTY_MESSAGE_BYTES: usize = 65_536;
 /// Bytes of PTY input that existing servers accept in one second before they close with 1008.
 pub const PTY_INPUT_BYTES_PER_SECOND: usize = 1_048_576;
 
+/// Bytes of PTY input of one client that a local server holds for a program that does not read, such as a
+/// large paste. Beyond it the server stops reading from the client.
+pub const PTY_INPUT_QUEUE_BYTES: usize = 1_048_576;
+
 /// Bytes of recent PTY output that a server replays to a new client.
 pub const PTY_HISTORY_BYTES: usize = 1_048_576;
 

@@ -15,6 +15,7 @@ mod pages;
 mod ports;
 mod process;
 mod pty;
+mod pty_socket;
 mod request;
 mod routes;
 mod serve;

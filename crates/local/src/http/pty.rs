@@ -1,31 +1,22 @@
 //! Terminals over HTTP (protocol, section 8).
 
 use super::app::App;
+use super::pty_socket;
 use super::request::{Found, Json, NO_CONTENT, Segments, Target, json};
 use crate::error::{ApiError, Result};
-use crate::pty::{At, CreateRequest, Session};
-use axum::body::Bytes;
+use crate::pty::{CreateRequest, Session};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::json as object;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
-use shoreline_protocol::pty::{Input, Output, Size};
 use std::sync::Arc;
-use std::time::Duration;
 use subtle::ConstantTimeEq as _;
-use tokio::sync::watch;
-use tokio::time::{Instant, interval_at};
-
-/// Between pings; a client that has shown no life by the next one is gone.
-const PING: Duration = Duration::from_secs(30);
 
 pub(super) async fn create(
     Target(sandbox): Target,
@@ -117,127 +108,5 @@ pub(super) async fn socket(
     let upgrade = upgrade
         .max_message_size(limits::PTY_HISTORY_BYTES)
         .max_frame_size(limits::PTY_HISTORY_BYTES);
-    Ok(upgrade.on_upgrade(|socket| attach(socket, session)))
-}
-
-/// From the first message to the last.
-async fn attach(socket: WebSocket, session: Arc<Session>) {
-    let _attached = session.attach();
-    let (mut to_client, from_client) = socket.split();
-    // Where the client wants to begin, once it has said that it is ready.
-    let (ready, begin) = watch::channel(None);
-    let (alive, life) = watch::channel(Instant::now());
-    let close = tokio::select! {
-        close = read_input(from_client, &session, &ready, &alive) => close,
-        close = write_output(&mut to_client, &session, begin, life) => close,
-    };
-    if let Some(close) = close {
-        let _ = to_client.send(Message::Close(Some(close))).await;
-        // Taken by the client, or given up: a close that is torn off loses what came before it.
-        let _ = tokio::time::timeout(Duration::from_secs(2), to_client.close()).await;
-    }
-}
-
-/// What the client types, as fast as the program takes it.
-async fn read_input(
-    mut from_client: SplitStream<WebSocket>,
-    session: &Session,
-    ready: &watch::Sender<Option<Begin>>,
-    alive: &watch::Sender<Instant>,
-) -> Option<CloseFrame> {
-    while let Some(message) = from_client.next().await {
-        let message = match message {
-            Ok(message) => message,
-            Err(error) if error.to_string().contains("too long") => {
-                return Some(frame(1009, "message too big"));
-            }
-            Err(_) => return None,
-        };
-        alive.send_replace(Instant::now());
-        match message {
-            Message::Close(_) => return None,
-            Message::Binary(bytes) => match Input::decode(&bytes) {
-                Some(Input::Data(data)) => {
-                    // Of a terminal that has ended nothing is to be taken; its end is told elsewhere.
-                    let _ = session.type_in(data).await;
-                    alive.send_replace(Instant::now());
-                }
-                Some(Input::Resize(Size { cols, rows })) => {
-                    let _ = session.resize(rows, cols);
-                }
-                Some(Input::Ready(position)) => {
-                    ready.send_if_modified(|begin| {
-                        let first = begin.is_none();
-                        begin.get_or_insert(Begin(position));
-                        first
-                    });
-                }
-                None => {}
-            },
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Where a client begins: at the start of what is kept, or at a position that it names.
-#[derive(Clone, Copy, Debug)]
-struct Begin(Option<u64>);
-
-/// The session's output from where the client begins, to its end.
-async fn write_output(
-    to_client: &mut SplitSink<WebSocket, Message>,
-    session: &Session,
-    mut begin: watch::Receiver<Option<Begin>>,
-    life: watch::Receiver<Instant>,
-) -> Option<CloseFrame> {
-    let mut watch = session.watch();
-    let mut ping = interval_at(Instant::now() + PING, PING);
-    let mut next = None;
-    loop {
-        watch.mark_unchanged();
-        let begun = *begin.borrow_and_update();
-        if let (None, Some(Begin(wanted))) = (next, begun) {
-            let (start, end) = session.positions();
-            let from = wanted.unwrap_or(start).clamp(start, end);
-            let position = Output::Position(from).encode();
-            to_client.send(Message::Binary(position.into())).await.ok()?;
-            next = Some(from);
-        }
-        if let Some(position) = next {
-            match session.at(position) {
-                At::Bytes(bytes) => {
-                    next = Some(position + bytes.len() as u64);
-                    let data = Bytes::from(Output::Data(&bytes).encode());
-                    to_client.send(Message::Binary(data)).await.ok()?;
-                    continue;
-                }
-                At::Lost(kept) => {
-                    let lost = kept - position;
-                    return Some(frame(1008, &format!("output lagged by {lost} bytes")));
-                }
-                At::End(exited) => {
-                    let code = exited.code.unwrap_or(-1);
-                    let exit = Output::Exit(code).encode();
-                    to_client.send(Message::Binary(exit.into())).await.ok()?;
-                    return Some(frame(1000, &format!("exit:{code}")));
-                }
-                At::Nothing => {}
-            }
-        }
-        tokio::select! {
-            _ = watch.changed() => {}
-            _ = begin.changed() => {}
-            _ = ping.tick() => {
-                if life.borrow().elapsed() > PING + PING {
-                    return None;
-                }
-                to_client.send(Message::Ping(Bytes::new())).await.ok()?;
-            }
-        }
-    }
-}
-
-fn frame(code: u16, reason: &str) -> CloseFrame {
-    CloseFrame { code, reason: reason.into() }
+    Ok(upgrade.on_upgrade(|socket| pty_socket::attach(socket, session)))
 }

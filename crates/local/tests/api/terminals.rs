@@ -274,20 +274,54 @@ async fn much_input_arrives_and_who_reads_nothing_is_told_that_output_is_lost() 
     for part in bytes.chunks(100_000) {
         client.send(Input::Data(part)).await;
     }
-    let hash = {
-        use std::io::Write as _;
-        let mut sum = std::process::Command::new("sha256sum")
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        sum.stdin.take().unwrap().write_all(&bytes).unwrap();
-        String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap()
-    };
-    client.until(hash.split(' ').next().unwrap()).await;
+    client.until(&sha256(&bytes)).await;
     assert_eq!(client.until_close().await, (1000, "exit:0".to_owned()));
     assert!(client.text().ends_with("done\n"));
     let (code, reason) = asleep.until_close().await;
     assert_eq!(code, 1008);
     assert!(reason.starts_with("output lagged by "), "{reason}");
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_read_holds_up_its_input_only() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let script = "stty raw -echo; echo up; while [ ! -e go ]; do sleep 0.05; done; head -c 600000 | sha256sum; sleep 1000";
+    let terminal = Terminal::shell(&sandbox, script).await;
+    let mut client = terminal.ready().await;
+    client.until("up").await;
+    // Much more than a terminal holds for its program.
+    let bytes: Vec<u8> = (0..600_000_u32).map(|i| (i % 251) as u8).collect();
+    for part in bytes.chunks(50_000) {
+        client.send(Input::Data(part)).await;
+    }
+    client.send(Input::Resize(Size { cols: 132, rows: 43 })).await;
+    client.socket.send(Message::Ping(b"there?".as_slice().into())).await.unwrap();
+    let ponged = async {
+        while !matches!(client.socket.next().await, Some(Ok(Message::Pong(pong))) if &pong[..] == b"there?")
+        {
+        }
+    };
+    let patience = std::time::Duration::from_secs(20);
+    tokio::time::timeout(patience, ponged).await.expect("no pong");
+    let info = terminal.info().await;
+    assert_eq!((&info["rows"], &info["cols"]), (&json!(43), &json!(132)));
+    // Input of a client that leaves is typed all the same.
+    client.socket.close(None).await.unwrap();
+    let mut other = terminal.ready().await;
+    let seen = sandbox.run_script("touch go").await;
+    assert_eq!(seen.exit_code(), Some(0));
+    assert_eq!(other.until(" -").await.split_whitespace().nth(1), Some(sha256(&bytes).as_str()));
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut sum = std::process::Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    sum.stdin.take().unwrap().write_all(bytes).unwrap();
+    let text = String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap();
+    text.split(' ').next().unwrap().to_owned()
 }
