@@ -174,6 +174,7 @@ server_codes! {
     PermissionDenied "PERMISSION_DENIED" 403 "The file system refused.";
     RangeNotSatisfiable "RANGE_NOT_SATISFIABLE" 416 "The Range lies outside the file.";
     PayloadTooLarge "PAYLOAD_TOO_LARGE" 413 "The body is over the limit.";
+    RequestTimeout "REQUEST_TIMEOUT" 408 "The client sent nothing for too long in the middle of a body.";
     StorageFull "STORAGE_FULL" 507 "The disk or the log budget is full.";
     TooManySessions "TOO_MANY_SESSIONS" 429 "Too many PTY sessions.";
     TooManyProcesses "TOO_MANY_PROCESSES" 429 "Too many processes in the sandbox.";

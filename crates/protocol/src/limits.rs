@@ -90,6 +90,10 @@ pub const CONNECTIONS_PART: u64 = 2;
 /// without an authorized request can be idle. A client sends a head in one packet or a few.
 pub const REQUEST_HEAD_SECONDS: u64 = 10;
 
+/// Seconds that a client of a local server can send nothing in the middle of a JSON body or a file. A
+/// connection that recovers from a loss of packets does so well before (RFC 6298).
+pub const BODY_SILENCE_SECONDS: u64 = 30;
+
 /// Bytes of a file that is written to a local server at once.
 pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 

@@ -1,8 +1,9 @@
 //! Files over HTTP (protocol, section 7): opened inside the sandbox, read and written here.
 
 use super::app::App;
-use super::request::{NO_CONTENT, Target, json};
+use super::request::{NO_CONTENT, Target, json, next_part};
 use crate::error::{ApiError, Result};
+use crate::sandbox::OpenFile;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -46,14 +47,25 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response> {
     let path = checked(query)?;
-    let (file, metadata) = sandbox.open_file(&path).await?;
-    if metadata.is_dir() {
+    let OpenFile { file, kind, length } = sandbox.open_file(&path).await?;
+    if kind.is_dir() {
         return Err(ApiError::new(ServerCode::IsDirectory, format!("{path:?}: is a directory")));
     }
-    if !metadata.is_file() {
-        return Err(ApiError::new(ServerCode::InvalidPath, format!("{path:?}: is no file")));
+    if !kind.is_file() {
+        let text = format!("{path:?}: is not a regular file");
+        return Err(ApiError::new(ServerCode::InvalidPath, text));
     }
-    let length = metadata.len();
+    let mut file = tokio::fs::File::from_std(file);
+    let length = match length {
+        Some(length) => length,
+        None => {
+            let first = part(&mut file, PART).await.map_err(|e| ApiError::internal(&e))?;
+            if !first.is_empty() {
+                return Ok(to_the_end(first, file));
+            }
+            0
+        }
+    };
     let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let part = range.and_then(|range| byte_range(range, length));
     let (status, start, count) = match part {
@@ -66,7 +78,6 @@ pub(super) async fn read(
             return Ok((whole, error).into_response());
         }
     };
-    let mut file = tokio::fs::File::from_std(file);
     file.seek(SeekFrom::Start(start)).await.map_err(|e| ApiError::internal(&e))?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -82,19 +93,39 @@ pub(super) async fn read(
     Ok(response)
 }
 
+/// Bytes of a file that are read at once.
+const PART: u64 = 256 * 1024;
+
+/// Up to `most` bytes from where the file stands, none at its end.
+async fn part(file: &mut tokio::fs::File, most: u64) -> io::Result<Bytes> {
+    let most = most.min(PART);
+    let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+    file.take(most).read_buf(&mut bytes).await?;
+    Ok(bytes.into())
+}
+
+/// A file without a known length: its first part, and the rest up to its end. Ranges of it are not served.
+fn to_the_end(first: Bytes, file: tokio::fs::File) -> Response {
+    let rest = futures::stream::try_unfold(file, async |mut file| {
+        let bytes = part(&mut file, PART).await?;
+        io::Result::Ok((!bytes.is_empty()).then_some((bytes, file)))
+    });
+    let all = futures::stream::once(std::future::ready(Ok(first))).chain(rest);
+    ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(all)).into_response()
+}
+
 /// `count` bytes from where the file stands; fewer are an error, which breaks the connection off.
 fn contents(file: tokio::fs::File, count: u64) -> impl futures::Stream<Item = io::Result<Bytes>> {
-    const PART: u64 = 256 * 1024;
     futures::stream::try_unfold((file, count), async |(mut file, left)| {
         if left == 0 {
             return Ok(None);
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(left.min(PART)).unwrap_or_default());
-        let read = (&mut file).take(left.min(PART)).read_buf(&mut bytes).await?;
-        if read == 0 {
+        let bytes = part(&mut file, left).await?;
+        if bytes.is_empty() {
             return Err(io::Error::other("the file has become shorter"));
         }
-        Ok(Some((Bytes::from(bytes), (file, left - read as u64))))
+        let left = left - bytes.len() as u64;
+        Ok(Some((bytes, (file, left))))
     })
 }
 
@@ -130,9 +161,7 @@ pub(super) async fn write(
 
 async fn fill(mut file: tokio::fs::File, body: Body, most: u64) -> Result<()> {
     let (mut data, mut length) = (body.into_data_stream(), 0);
-    while let Some(part) = data.next().await {
-        let part =
-            part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
+    while let Some(part) = next_part(&mut data).await? {
         length += part.len() as u64;
         if length > most {
             let text = format!("a file has at most {most} bytes here");
@@ -170,10 +199,13 @@ struct Entry {
 pub(super) async fn list(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
     let path = checked(query)?;
     let directory = sandbox.open_directory(&path).await?;
-    let entries = tokio::task::spawn_blocking(move || entries(&directory));
-    let mut entries = entries.await.map_err(|e| ApiError::internal(&e.into()))??;
-    entries.sort_by(|a, b| b.is_dir.cmp(&a.is_dir).then_with(|| a.name.cmp(&b.name)));
-    json(StatusCode::OK, &object!({ "path": path, "entries": entries }))
+    // As many entries as are allowed take long to sort and to write, too.
+    let listed = tokio::task::spawn_blocking(move || {
+        let mut entries = entries(&directory)?;
+        entries.sort_by(|a, b| b.is_dir.cmp(&a.is_dir).then_with(|| a.name.cmp(&b.name)));
+        json(StatusCode::OK, &object!({ "path": path, "entries": entries }))
+    });
+    listed.await.map_err(|e| ApiError::internal(&e.into()))?
 }
 
 fn entries(directory: &File) -> Result<Vec<Entry>> {

@@ -5,7 +5,7 @@ use super::host::Address;
 use crate::error::{ApiError, Result};
 use crate::process::Process;
 use crate::sandbox::Sandbox;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A segment of the path, by its name in the route.
 pub(super) struct Segments(RawPathParams);
@@ -119,9 +121,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 /// A whole body.
 async fn read(body: Body) -> Result<Vec<u8>> {
     let (mut data, mut whole) = (body.into_data_stream(), Vec::new());
-    while let Some(part) = data.next().await {
-        let part =
-            part.map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
+    while let Some(part) = next_part(&mut data).await? {
         if whole.len() + part.len() > limits::REQUEST_BYTES {
             let text = format!("a JSON body has at most {} bytes", limits::REQUEST_BYTES);
             return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
@@ -129,6 +129,20 @@ async fn read(body: Body) -> Result<Vec<u8>> {
         whole.extend_from_slice(&part);
     }
     Ok(whole)
+}
+
+/// The next part of a body, `None` at its end.
+///
+/// # Errors
+/// `REQUEST_TIMEOUT` if the client sends nothing for [`limits::BODY_SILENCE_SECONDS`]; `INVALID_REQUEST` if
+/// the body breaks off.
+pub(super) async fn next_part(data: &mut BodyDataStream) -> Result<Option<Bytes>> {
+    let silence = Duration::from_secs(limits::BODY_SILENCE_SECONDS);
+    let part = timeout(silence, data.next()).await.map_err(|_| {
+        let text = format!("the client sent nothing for {} s", limits::BODY_SILENCE_SECONDS);
+        ApiError::new(ServerCode::RequestTimeout, text)
+    })?;
+    part.transpose().map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))
 }
 
 /// An answer in JSON.

@@ -7,7 +7,7 @@ use super::member::{Peer, Roster, Seat};
 use super::routes::router;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -73,8 +73,9 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, stopping: Cancell
         let (answer, member) = (router.call(request), peer.member.clone());
         async move {
             let mut response = answer.await?;
-            if !member.is_proven() && response.status().is_client_error() {
-                // Who was refused has no use for the connection.
+            let refused = !member.is_proven() && response.status().is_client_error();
+            // A client without the key has no use for the connection, and one that stalls may be gone.
+            if refused || response.status() == StatusCode::REQUEST_TIMEOUT {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::StreamExt as _;
@@ -27,7 +28,9 @@ pub(super) async fn read_on(request: Request, next: Next) -> Response {
         Some((part, data))
     });
     let response = next.run(Request::from_parts(parts, Body::from_stream(lent))).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let refused = response.status().is_client_error() || response.status().is_server_error();
+    // A client that has stalled sends nothing more that is worth waiting for.
+    if refused && response.status() != StatusCode::REQUEST_TIMEOUT {
         // Not awaited: the answer goes out at once.
         tokio::spawn(timeout(TIME, async move {
             let (mut data, mut left) = (data.lock_owned().await, BYTES);

@@ -3,7 +3,7 @@
 use super::Sandbox;
 use crate::agent::{Agent, How};
 use crate::error::{ApiError, Result};
-use std::fs::{File, Metadata};
+use std::fs::{File, FileType};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -11,14 +11,12 @@ use tokio::net::TcpStream;
 impl Sandbox {
     /// Opens a file for reading. What was opened can be anything that a path can name: a process of the
     /// sandbox can have replaced it.
-    pub(crate) async fn open_file(&self, path: &str) -> Result<(File, Metadata)> {
+    pub(crate) async fn open_file(&self, path: &str) -> Result<OpenFile> {
         let file = opened(&self.agent, path, How::Read).await?;
         // A file system that a process serves (FUSE) can take its time to answer.
-        let looked = tokio::task::spawn_blocking(move || {
-            let metadata = file.metadata().map_err(|error| ApiError::internal(&error))?;
-            Ok((file, metadata))
-        });
-        looked.await.map_err(|error| ApiError::internal(&error.into()))?
+        let looked = tokio::task::spawn_blocking(move || OpenFile::look_at(file));
+        let looked = looked.await.map_err(|error| ApiError::internal(&error.into()))?;
+        looked.map_err(|error| ApiError::internal(&error))
     }
 
     /// Opens a directory for listing.
@@ -51,6 +49,26 @@ impl Sandbox {
     /// Whether the ports of the machine are the sandbox's too.
     pub(crate) fn shares_network(&self) -> bool {
         self.network
+    }
+}
+
+/// A file that is open for reading.
+pub(crate) struct OpenFile {
+    pub(crate) file: File,
+    pub(crate) kind: FileType,
+    /// Bytes of the file. `None` if only reading can tell: the kernel makes the files of procfs and sysfs
+    /// while they are read, and gives their size as 0 and as a page.
+    pub(crate) length: Option<u64>,
+}
+
+impl OpenFile {
+    fn look_at(file: File) -> io::Result<Self> {
+        /// `SYSFS_MAGIC` of linux/magic.h.
+        const SYSFS: i64 = 0x6265_6572;
+        let metadata = file.metadata()?;
+        let is_known = metadata.len() > 0 && rustix::fs::fstatfs(&file)?.f_type as i64 != SYSFS;
+        let length = is_known.then_some(metadata.len());
+        Ok(Self { file, kind: metadata.file_type(), length })
     }
 }
 

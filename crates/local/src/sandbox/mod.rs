@@ -5,6 +5,7 @@ mod directory;
 mod lifecycle;
 mod registry;
 
+pub(crate) use access::OpenFile;
 pub(crate) use registry::{Direction, Filter, Registry};
 
 use crate::agent::{Agent, Orphans};

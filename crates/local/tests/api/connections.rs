@@ -3,7 +3,7 @@
 use crate::server::{KEY, Server};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use shoreline_protocol::limits::REQUEST_HEAD_SECONDS;
+use shoreline_protocol::limits::{BODY_SILENCE_SECONDS, REQUEST_HEAD_SECONDS};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -186,5 +186,70 @@ async fn idle_connections_make_room_and_those_in_use_are_left() {
         }
         assert!(begun.elapsed() < PATIENCE, "no room");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_given_up() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let begin = async |method: &str, path: &str| {
+        let mut stream = server.connect().await;
+        let fields = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+        let request = head(method, path, KEY) + fields;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    };
+    let file = begin("PUT", &format!("/s/{}/api/v1/files?path=half", sandbox.id)).await;
+    let body = begin("POST", "/sandboxes").await;
+    let begun = Instant::now();
+    let files =
+        async || sandbox.get("/files/list?path=.").await["entries"].as_array().unwrap().len();
+    while files().await != 1 {
+        assert!(begun.elapsed() < PATIENCE, "the file was not begun");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for mut stream in [file, body] {
+        let mut seen = String::new();
+        let most = Duration::from_secs(BODY_SILENCE_SECONDS + 5);
+        timeout(most, stream.read_to_string(&mut seen)).await.expect("not closed").unwrap();
+        assert!(seen.starts_with("HTTP/1.1 408 ") && seen.contains("REQUEST_TIMEOUT"), "{seen}");
+    }
+    let begun = Instant::now();
+    while files().await != 0 {
+        assert!(begun.elapsed() < PATIENCE, "the file is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_is_json_with_a_sentence() {
+    let server = Server::start(&[]);
+    let id = server.sandbox().await.id;
+    for (method, path) in [
+        ("GET", "/s/%ff/api/v1/health".to_owned()),
+        ("GET", "/sandboxes/%ff".to_owned()),
+        ("GET", "/sandboxes?limit=x".to_owned()),
+        ("GET", "/sandboxes?direction=up".to_owned()),
+        ("GET", "//".to_owned()),
+        ("OPTIONS", "*".to_owned()),
+        ("TRACE", "/sandboxes".to_owned()),
+        ("DELETE", "/sandboxes".to_owned()),
+        ("POST", "/sandboxes".to_owned()),
+        ("GET", format!("/s/{id}/api/v1/tunnels/tcp?port=1")),
+        ("GET", format!("/s/{id}/api/v1/tunnels/tcp")),
+        ("GET", format!("/s/{id}/api/v1/pty/%ff/ws")),
+        ("GET", format!("/s/{id}/api/v1/processes/1/output/follow?last_event_id=x")),
+        ("GET", format!("/s/{id}/api/v1/files/list?path=%ff")),
+        ("POST", format!("/s/{id}/api/v1/processes/1/signal")),
+    ] {
+        let mut stream = server.connect().await;
+        let request = head(method, &path, KEY) + "Connection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let seen = until_closed(&mut stream).await;
+        let (head, body) = seen.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-type: application/json"), "{method} {path}: {seen}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["error"].as_str().unwrap().contains(' ') && body["code"].is_string());
     }
 }

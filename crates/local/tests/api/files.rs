@@ -244,3 +244,22 @@ async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
         until(PATIENCE, "the partial file goes", async || files().await == "file\n").await;
     }
 }
+
+#[tokio::test]
+async fn a_file_that_the_kernel_makes_while_it_is_read_is_read_to_its_end() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    // Their size is given as 0 and as 4096.
+    for path in ["/proc/version", "/proc/filesystems", "/sys/kernel/notes", "/sys/kernel/profiling"]
+    {
+        let Ok(expected) = std::fs::read(path) else { continue };
+        let read = on(&sandbox, Method::GET, path).header(header::RANGE, "bytes=0-3");
+        let read = read.send().await.unwrap();
+        assert_eq!(read.status(), StatusCode::OK, "{path}");
+        assert_eq!(read.bytes().await.unwrap(), expected, "{path}");
+    }
+    sandbox.run_script(": > empty").await;
+    assert_eq!(get(&sandbox, "empty").await, b"");
+    let range = on(&sandbox, Method::GET, "empty").header(header::RANGE, "bytes=0-");
+    assert_eq!(refused(range).await, (416, "RANGE_NOT_SATISFIABLE".to_owned()));
+}
