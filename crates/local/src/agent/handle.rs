@@ -3,7 +3,7 @@
 
 use super::link::{Answer, Leader, Link};
 use super::message::{Exited, FileRequest, How, Request, Spawn};
-use super::{Orphans, tree};
+use super::{Spawner, tree};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
 use rustix::fd::OwnedFd;
@@ -48,29 +48,23 @@ pub(crate) struct Spawned {
 #[derive(Debug)]
 pub(crate) struct Host {
     child: Child,
-    /// Whether `child` is a bubblewrap, whose only child is the agent.
-    wrapped: bool,
+    spawner: Arc<Spawner>,
     group: Option<Arc<Group>>,
-    orphans: Option<Arc<Orphans>>,
 }
 
 impl Agent {
-    /// Starts an agent with `command`, for processes in `group`. Without namespaces, `orphans` takes what the
-    /// agent leaves behind. The receiver is done when the agent is lost.
+    /// Starts an agent with `command`, for processes in `group`. Blocks. The receiver is done when the agent is lost.
     pub(crate) fn start(
         command: Command,
         group: Option<Group>,
-        orphans: Option<Arc<Orphans>>,
+        spawner: Arc<Spawner>,
     ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
         let (link, theirs, lost) = Link::open()?;
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true).stdin(Stdio::from(theirs)).stdout(Stdio::null());
-        let child = match &orphans {
-            Some(orphans) => orphans.start(&mut command)?,
-            None => command.spawn()?,
-        };
-        let (group, wrapped) = (group.map(Arc::new), orphans.is_none());
-        let host = Host { child, wrapped, group: group.clone(), orphans };
+        let child = spawner.start(command)?;
+        let group = group.map(Arc::new);
+        let host = Host { child, spawner, group: group.clone() };
         Ok((Self { link, group }, host, lost))
     }
 
@@ -142,13 +136,18 @@ fn unexpected(what: &str) -> ApiError {
 }
 
 impl Host {
+    /// Whether `child` is a bubblewrap, whose only child is the agent.
+    fn is_wrapped(&self) -> bool {
+        !self.spawner.is_subreaper()
+    }
+
     /// Kills every process of the sandbox but its agent, which still reports their exits.
     pub(crate) async fn kill_processes(&self) {
         if let Some(group) = &self.group {
             group.kill();
         }
         let Some(root) = self.child.id() else { return };
-        let wrapped = self.wrapped;
+        let wrapped = self.is_wrapped();
         let kill = move || {
             let agent = if wrapped { tree::children(root).first().copied() } else { None };
             tree::kill_below(root, agent, KILL)
@@ -163,7 +162,7 @@ impl Host {
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         let pid = self.child.id();
         // Of a namespace, SIGKILL to its init ends every process (pid_namespaces(7)).
-        if self.wrapped
+        if self.is_wrapped()
             && let Some(root) = pid
         {
             let kill = move || tree::kill_below(root, None, KILL);
@@ -172,9 +171,8 @@ impl Host {
         let _ = self.child.start_kill();
         let reaped = timeout(REAP, self.child.wait()).await.map_err(|_| io::ErrorKind::TimedOut)?;
         reaped?;
-        if let Some(orphans) = self.orphans.clone() {
-            let _ = tokio::task::spawn_blocking(move || orphans.kill(pid)).await;
-        }
+        let spawner = self.spawner.clone();
+        let _ = tokio::task::spawn_blocking(move || spawner.kill_orphans(pid)).await;
         if let Some(group) = &self.group {
             group.kill();
             group.remove();

@@ -10,9 +10,9 @@ mod handle;
 mod inside;
 mod link;
 mod message;
-mod orphans;
 mod place;
 mod spawn;
+mod spawner;
 mod tree;
 mod work;
 
@@ -20,5 +20,5 @@ pub(crate) use handle::{Agent, Host, Spawned};
 pub(crate) use inside::{Args, main};
 pub(crate) use link::Leader;
 pub(crate) use message::{Exited, How, Size, Spawn};
-pub(crate) use orphans::Orphans;
 pub(crate) use spawn::{LAUNCH, launch};
+pub(crate) use spawner::Spawner;

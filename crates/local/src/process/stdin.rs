@@ -103,5 +103,5 @@ impl Stdin {
 
 fn stalled() -> ApiError {
     let text = format!("the body stalled for {STDIN_STALL_SECONDS} s: send it in smaller requests");
-    ApiError::new(ServerCode::InvalidRequest, text)
+    ApiError::new(ServerCode::RequestTimeout, text)
 }

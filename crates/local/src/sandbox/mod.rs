@@ -8,7 +8,7 @@ mod registry;
 pub(crate) use access::OpenFile;
 pub(crate) use registry::{Direction, Filter, Registry};
 
-use crate::agent::{Agent, Orphans};
+use crate::agent::{Agent, Spawner};
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
@@ -69,8 +69,7 @@ struct Ground {
     directory: PathBuf,
     isolation: Isolation,
     enforcement: Arc<Enforcement>,
-    /// Takes what agents leave behind that are not in a namespace.
-    orphans: Option<Arc<Orphans>>,
+    spawner: Arc<Spawner>,
     log_bytes: u64,
 }
 
@@ -89,7 +88,7 @@ impl Sandbox {
     fn start(
         id: String,
         request: CreateRequest,
-        Ground { isolation, enforcement, orphans, log_bytes, .. }: &Ground,
+        Ground { isolation, enforcement, spawner, log_bytes, .. }: &Ground,
         directory: PathBuf,
     ) -> io::Result<Arc<Self>> {
         let place = isolation.prepare(&directory)?;
@@ -102,7 +101,7 @@ impl Sandbox {
         let network = request.network.is_none_or(|network| network.allow_internet_access);
         let mut command = isolation.agent(&place, network)?;
         let group = enforcement.hold(&id, &limits, &mut command)?;
-        let (agent, host, lost) = Agent::start(command, group, orphans.clone())?;
+        let (agent, host, lost) = Agent::start(command, group, spawner.clone())?;
         let agent = Arc::new(agent);
         let (stop_clock, clock) = Clock::new();
         let logs = directory.join("log");

@@ -2,7 +2,7 @@
 
 use super::directory::Root;
 use super::{Ground, Sandbox, Settings};
-use crate::agent::Orphans;
+use crate::agent::Spawner;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::Enforcement;
@@ -87,10 +87,10 @@ impl Registry {
         log_bytes: u64,
     ) -> io::Result<Self> {
         let root = Root::new(&std::env::temp_dir())?;
-        let orphans = if isolation.is_none() { Some(Arc::new(Orphans::adopt()?)) } else { None };
+        let spawner = Arc::new(Spawner::new(isolation.is_none())?);
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();
-        let ground = Ground { directory, isolation, enforcement, orphans, log_bytes };
+        let ground = Ground { directory, isolation, enforcement, spawner, log_bytes };
         Ok(Self { inner: Mutex::default(), ground, _root: root })
     }
 

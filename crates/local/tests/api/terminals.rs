@@ -2,7 +2,7 @@
 
 use crate::server::{KEY, Server, is_alive, isolations};
 use crate::terminal::Terminal;
-use futures::SinkExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
