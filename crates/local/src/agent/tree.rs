@@ -52,6 +52,9 @@ fn reap(pid: u32) {
     }
 }
 
+/// How long a process may take to stop before the next one is: one that waits for a device stops later.
+const STOP: Duration = Duration::from_millis(50);
+
 /// Stops every process below this one, those too that are started meanwhile.
 pub(super) fn stop_everything() {
     let mut stopped = HashSet::new();
@@ -61,8 +64,15 @@ pub(super) fn stop_everything() {
         if new.is_empty() {
             return;
         }
-        // A parent first: it must not see its child stop.
-        new.into_iter().for_each(|pid| signal(pid, own(), Signal::STOP));
+        for pid in new {
+            signal(pid, own(), Signal::STOP);
+            // Before its children: a shell must not see that its child was stopped.
+            let end = Instant::now() + STOP;
+            while !matches!(state(pid), None | Some('T' | 't' | 'Z' | 'X')) && Instant::now() < end
+            {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
     }
 }
 
@@ -102,10 +112,10 @@ fn parent(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn is_zombie(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
+/// As proc_pid_stat(5) has it; `None` once the process is gone.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Kills every process below `root` but `spared`, until only zombies are left or `limit` has passed; whether
@@ -114,7 +124,7 @@ pub(super) fn kill_below(root: u32, spared: Option<u32>, limit: Duration) -> boo
     let end = Instant::now() + limit;
     loop {
         let mut alive = descendants(root);
-        alive.retain(|pid| Some(*pid) != spared && !is_zombie(*pid));
+        alive.retain(|pid| Some(*pid) != spared && !matches!(state(*pid), None | Some('Z' | 'X')));
         if alive.is_empty() {
             return true;
         }
