@@ -7,8 +7,9 @@ use crate::js;
 use alloc::string::String;
 use js_sys::{Array, Date, Object, Reflect};
 use shoreline_protocol::error::Code;
-use shoreline_protocol::exit::{Reason, Standing};
+use shoreline_protocol::exit::Reason;
 use shoreline_protocol::member;
+use shoreline_protocol::standing::Standing;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 

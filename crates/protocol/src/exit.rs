@@ -1,7 +1,5 @@
 //! How a process ended.
 
-use crate::record::ProcessStatus;
-
 /// The end of a process, as the server reported it.
 ///
 /// ```
@@ -67,35 +65,6 @@ impl Reason {
             Self::OomKilled => "oom_killed",
             Self::TimedOut => "timed_out",
         }
-    }
-}
-
-/// What a process record says of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It has not ended.
-    Running,
-    /// It has ended like this.
-    Ended(Exit),
-    /// It has ended, and the server does not know how.
-    Lost,
-}
-
-impl Standing {
-    /// Reads the members of a process record (protocol, 6.3); `reason` is beyond it.
-    #[must_use]
-    pub fn from_record(
-        status: &str,
-        exit_code: Option<i32>,
-        signal: Option<i32>,
-        oom_killed: bool,
-        reason: Option<Reason>,
-    ) -> Self {
-        if status == ProcessStatus::Running.as_str() {
-            return Self::Running;
-        }
-        let oom_killed = oom_killed || status == ProcessStatus::OomKilled.as_str();
-        Exit::from_parts(exit_code, signal, oom_killed, reason).map_or(Self::Lost, Self::Ended)
     }
 }
 
@@ -188,23 +157,5 @@ mod tests {
         assert_eq!(exit(Some(-1), Some(15)), Some(ExitStatus::Signal(15)));
         assert_eq!(exit(Some(137), Some(9)), Some(ExitStatus::Signal(9)));
         assert_eq!(exit(None, None), None);
-    }
-
-    #[test]
-    fn a_record_tells_whether_it_knows_the_end() {
-        let of = |status, code, signal| Standing::from_record(status, code, signal, false, None);
-        let ended = |status, reason| Standing::Ended(Exit { status, reason });
-        assert_eq!(of("running", None, None), Standing::Running);
-        assert_eq!(of("exited", Some(3), None), ended(ExitStatus::Code(3), None));
-        assert_eq!(of("signaled", None, Some(15)), ended(ExitStatus::Signal(15), None));
-        let oom = ended(ExitStatus::Signal(9), Some(Reason::OomKilled));
-        assert_eq!(of("oom_killed", None, Some(9)), oom);
-        // The open-source daemon where its reaper was late, and records with nothing in them.
-        assert_eq!(of("exited", Some(-1), None), Standing::Lost);
-        assert_eq!(of("exited", None, None), Standing::Lost);
-        assert_eq!(of("vanished", None, None), Standing::Lost);
-        let timed_out = Some(Reason::TimedOut);
-        let record = Standing::from_record("signaled", None, Some(9), false, timed_out);
-        assert_eq!(record, ended(ExitStatus::Signal(9), timed_out));
     }
 }

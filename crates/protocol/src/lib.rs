@@ -42,6 +42,7 @@ pub mod route;
 pub mod run;
 mod scan;
 pub mod sse;
+pub mod standing;
 pub mod stream;
 pub mod terminal;
 pub mod text;

@@ -10,10 +10,11 @@
 use crate::batch::Batch;
 use crate::cursor::Position;
 use crate::error::Code;
-use crate::exit::{Exit, Standing};
+use crate::exit::Exit;
 use crate::fault::StreamError;
 use crate::follow::Lines;
 use crate::output::{End, Mode, OutputDecoder};
+use crate::standing::Standing;
 
 /// What has to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,11 @@ use crate::{cuts, naive, reads};
 use proptest::prelude::*;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::error::Code;
-use shoreline_protocol::exit::{Exit, ExitStatus, Reason, Standing};
+use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
 use shoreline_protocol::fault::StreamError;
 use shoreline_protocol::follow::Follow;
 use shoreline_protocol::run::{Over, Run, Step};
+use shoreline_protocol::standing::Standing;
 use shoreline_protocol::stream::Stream;
 
 const PID: u32 = 42;
