@@ -82,9 +82,9 @@ pub const ENDED_PROCESSES: usize = 1000;
 /// Files that a local server has open at the most, where the machine allows as many.
 pub const OPEN_FILES: u64 = 65_536;
 
-/// The part of its descriptors that a local server spends on connections, as a divisor. The other half is
-/// for processes (up to four descriptors each), agents and logs.
-pub const CONNECTIONS_PART: u64 = 2;
+/// The part of its descriptors that a local server spends on connections, as a divisor. A connection to a
+/// port of a sandbox takes a second one; the last third is for processes, agents and logs.
+pub const CONNECTIONS_PART: u64 = 3;
 
 /// Seconds that a client of a local server has to send the head of a request, and that a connection
 /// without an authorized request can be idle. A client sends a head in one packet or a few.

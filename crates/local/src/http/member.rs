@@ -101,11 +101,11 @@ impl Member {
         }
     }
 
-    /// The order of eviction, lowest first. `None` if the connection cannot be evicted: an authorized
-    /// request or another protocol is in progress, or it is already on its way out.
+    /// The order of eviction, lowest first. `None` if the connection cannot be evicted: an authorized client
+    /// is using it, or it is already on its way out.
     fn rank(&self) -> Option<(bool, Instant)> {
         let (activity, proven) = (self.activity.lock(), self.is_proven());
-        let kept = activity.upgraded || proven && activity.requests > 0;
+        let kept = proven && (activity.upgraded || activity.requests > 0);
         (!kept && !self.evicted.is_cancelled()).then_some((proven, activity.idle_since))
     }
 }

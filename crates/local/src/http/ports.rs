@@ -30,7 +30,10 @@ pub(super) async fn forward(
             return Err(ApiError::new(ServerCode::Unauthorized, text));
         }
     };
-    peer.member.prove();
+    // A connection without the key makes room first, also for a port that is open to everyone.
+    if has_key {
+        peer.member.prove();
+    }
     if !sandbox.settings().exposed_ports.contains(&port) {
         let text = format!("port {port} of this sandbox is not exposed");
         return Err(ApiError::new(ServerCode::NotFound, text));
@@ -52,10 +55,14 @@ pub(super) async fn forward(
     let mut response = sender.send_request(request).await.map_err(broken)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let inside = hyper::upgrade::on(&mut response);
+        let member = peer.member.clone();
         tokio::spawn(async move {
             if let (Ok(client), Ok(inside)) = (client.await, inside.await) {
                 let (mut client, mut inside) = (TokioIo::new(client), TokioIo::new(inside));
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut inside).await;
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut inside) => {}
+                    () = member.evicted.cancelled() => {}
+                }
             }
         });
     }

@@ -158,8 +158,8 @@ async fn idle_connections_make_room_and_those_in_use_are_left() {
     let pid = sandbox.script("sleep 1000").await;
     let follow = format!("/s/{}/api/v1/processes/{pid}/output/follow", sandbox.id);
     let mut following = Vec::new();
-    // 128, of which one is the client's own.
-    for _ in 0..127 {
+    // A third of 256, of which one is the client's own.
+    for _ in 0..84 {
         let mut stream = server.connect().await;
         let request = head("GET", &follow, KEY) + "\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();

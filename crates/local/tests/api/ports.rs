@@ -161,3 +161,38 @@ async fn the_port_of_the_server_itself_is_not_exposed() {
         assert_eq!(refused(request).await, (400, "INVALID_REQUEST".to_owned()), "{path}");
     }
 }
+
+#[tokio::test]
+async fn clients_of_an_open_port_keep_nobody_out() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    // Every connection that there can be, less the one of the test's client.
+    const CLIENTS: usize = 84;
+    let server = Server::start_under("ulimit -n 256", &[]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    // A program that reads and never answers.
+    let inside = std::thread::spawn(move || free.incoming().take(CLIENTS).collect::<Vec<_>>());
+    let body = json!({ "exposed_ports": [port], "allow_unauthenticated_access": true });
+    let made = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let host = format!("{port}-{}.localhost", made["sandbox_id"].as_str().unwrap());
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = server.connect().await;
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        clients.push(client);
+    }
+    // Each of them waits for its answer now.
+    let _inside = tokio::task::spawn_blocking(|| inside.join().unwrap()).await.unwrap();
+    let mut one_more = server.connect().await;
+    let request = format!(
+        "GET /sandboxes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+    );
+    for keyed in [&mut server.connect().await, &mut one_more] {
+        keyed.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        keyed.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+    }
+}

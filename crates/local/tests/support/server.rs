@@ -169,7 +169,7 @@ pub fn id_of(directory: &Path) -> Option<&str> {
 fn limited(limits: &str) -> Command {
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("{limits} && exec \"$0\" \"$@\" 9</etc/hostname")])
+        .args(["-c", &format!("{limits} && exec \"$0\" \"$@\" 9</dev/null")])
         .arg(env!("CARGO_BIN_EXE_shoreline-local"));
     command
 }
