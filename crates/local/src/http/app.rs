@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! State that every handler shares.
 
 use super::guard::Guard;
 use crate::sandbox::Registry;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::task::TaskTracker;
 
-/// What every handler shares.
+/// State that every handler shares.
 pub(crate) struct App {
     pub(crate) registry: Registry,
     /// Where this server is reached.

@@ -1,4 +1,4 @@
-//! The checks before every route: host, origin and key; and what browsers are told about them.
+//! Checks host, origin and key before every route, and adds the CORS headers.
 
 use super::app::App;
 use super::host::Address;

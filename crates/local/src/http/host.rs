@@ -1,4 +1,4 @@
-//! What the `Host` of a request addresses: this server, the API of a sandbox, or a port of a sandbox.
+//! Parses the `Host` of a request: it addresses this server, the API of a sandbox, or a port of a sandbox.
 
 use axum::http::{HeaderMap, header};
 use shoreline_protocol::limits::MANAGEMENT_PORT;

@@ -1,4 +1,4 @@
-//! What is known of a connection, and which connections make room when there are too many.
+//! The state of each connection, and the roster that decides which connection makes room when there are too many.
 
 use parking_lot::Mutex;
 use shoreline_protocol::limits::REQUEST_HEAD_SECONDS;
