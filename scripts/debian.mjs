@@ -25,7 +25,9 @@ async function installNow(name, needed) {
   try {
     updated ??= run("apt-get", ["-qq", "update"], { env });
     await updated;
-    await run("apt-get", ["-qq", "install", "-y", "--no-install-recommends", name], { env });
+    // A new machine may be installing updates by itself.
+    const patient = ["-o", "DPkg::Lock::Timeout=300"];
+    await run("apt-get", ["-qq", ...patient, "install", "-y", "--no-install-recommends", name], { env });
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     return `${name} could not be installed: ${error.message}`;
