@@ -4,7 +4,7 @@ use crate::server::{KEY, Sandbox, Server, isolations, refused};
 use crate::wait::{PATIENCE, found, until};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
