@@ -13,6 +13,9 @@ const RUNNING: usize = 64 * 1024 * 1024;
 /// memory.
 const ENDED: usize = 16 * 1024 * 1024;
 
+/// The largest size of a file on disk, roughly.
+const FILE: usize = 1024 * 1024;
+
 /// The limits that all logs of one sandbox share, and what these logs use.
 ///
 /// Locks: a log's own lock may be held while the lock in here is taken, never the other way round.
@@ -20,7 +23,7 @@ const ENDED: usize = 16 * 1024 * 1024;
 pub(crate) struct Budget {
     /// The limit of `disk`.
     disk_bytes: u64,
-    /// Bytes on disk, including records that are being written.
+    /// Bytes on disk, including files that are being written.
     disk: AtomicU64,
     /// Bytes of memory of running logs.
     running: AtomicUsize,
@@ -45,13 +48,20 @@ impl Budget {
         }
     }
 
-    /// Reserves disk for a record that `writer` is about to write. Drops the oldest records while the
+    /// The size of a file on disk, roughly. A file is dropped as a whole, so it is a small part of the
+    /// budget. It is as large as that allows, since creating files takes more time than writing.
+    pub(super) fn file_bytes(&self) -> usize {
+        let part = usize::try_from(self.disk_bytes / 16).unwrap_or(usize::MAX);
+        part.clamp(super::RECORD, FILE)
+    }
+
+    /// Reserves disk for a file that `writer` is about to write. Drops the oldest files while the
     /// budget is exceeded: first those of ended logs, then those of `writer`. A log can always write
-    /// one record, whatever the other running logs use.
+    /// one file, whatever the other running logs use.
     pub(super) fn reserve_disk(&self, bytes: u64, writer: &Log) {
         self.disk.fetch_add(bytes, Ordering::Relaxed);
         while self.disk.load(Ordering::Relaxed) > self.disk_bytes
-            && (self.drop_of_ended() || writer.drop_record())
+            && (self.drop_of_ended() || writer.drop_file())
         {}
     }
 
@@ -59,7 +69,7 @@ impl Budget {
         self.disk.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Drops the oldest record of the log that ended first; `false` if no ended log has records.
+    /// Drops the oldest file of the log that ended first; `false` if no ended log has files.
     fn drop_of_ended(&self) -> bool {
         loop {
             let oldest = {
@@ -68,7 +78,7 @@ impl Budget {
             };
             let Some((order, log)) = oldest else { return false };
             // The lock is not held here: this may be the last reference, and dropping a log locks.
-            if log.upgrade().is_some_and(|log| log.drop_record()) {
+            if log.upgrade().is_some_and(|log| log.drop_file()) {
                 return true;
             }
             self.droppable.lock().remove(&order);

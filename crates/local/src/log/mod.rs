@@ -8,6 +8,7 @@
 mod budget;
 mod chunk;
 mod lines;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,13 @@ pub(crate) use chunk::Chunk;
 pub(crate) use lines::Lines;
 
 use parking_lot::{Mutex, MutexGuard};
+use record::Record;
 use shoreline_protocol::exit::Exit;
 use shoreline_protocol::stream::Stream;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -39,14 +42,6 @@ pub(crate) struct Ended {
     pub(crate) exit: Exit,
     /// Milliseconds since the epoch.
     pub(crate) at: u64,
-}
-
-/// Consecutive events on disk: one file, named after the first event.
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    first: u64,
-    next: u64,
-    length: u64,
 }
 
 #[derive(Debug, Default)]
@@ -189,12 +184,12 @@ impl Log {
         let _ = tokio::task::spawn_blocking(move || log.spill_now(keep, most)).await;
     }
 
-    /// Writes records until `keep` bytes are left in memory. If a write fails, everything stays in
+    /// Writes files until `keep` bytes are left in memory. If a write fails, everything stays in
     /// memory but what exceeds `most` bytes.
     fn spill_now(self: &Arc<Self>, keep: usize, most: usize) {
         let _one_at_a_time = self.spilling.lock();
         loop {
-            let chunks = self.lock().oldest_chunks(keep);
+            let chunks = self.lock().oldest_chunks(keep, self.budget.file_bytes());
             let Some(first) = chunks.first().map(|chunk| chunk.first) else { return };
             if let Err(error) = self.write(first, &chunks) {
                 let mut inner = self.lock();
@@ -211,18 +206,22 @@ impl Log {
         }
     }
 
-    /// Writes the oldest chunks of the memory to disk and lets go of them. On failure no part of
+    /// Writes the oldest chunks of the memory to a new file and lets go of them. On failure no part of
     /// them stays on disk, and all of them in memory.
-    fn write(self: &Arc<Self>, first: u64, chunks: &[Arc<Chunk>]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        chunks.iter().for_each(|chunk| chunk.encode(&mut bytes));
-        let length = bytes.len() as u64;
-        self.budget.reserve_disk(length, self);
-        let path = self.path(first);
-        let written = fs::create_dir_all(&self.directory).and_then(|()| fs::write(&path, &bytes));
+    fn write(self: &Arc<Self>, file: u64, chunks: &[Arc<Chunk>]) -> io::Result<()> {
+        let (bytes, records) = record::encode(file, chunks);
+        self.budget.reserve_disk(bytes.len() as u64, self);
+        let path = self.path(file);
+        let written = fs::write(&path, &bytes).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.directory)?;
+                fs::write(&path, &bytes)
+            }
+            _ => Err(error),
+        });
         if let Err(error) = written {
             let _ = fs::remove_file(path);
-            self.budget.release_disk(length);
+            self.budget.release_disk(bytes.len() as u64);
             return Err(error);
         }
         let mut inner = self.lock();
@@ -231,23 +230,27 @@ impl Log {
         let cost: usize = chunks.iter().map(|chunk| chunk.cost()).sum();
         let memory_bytes = inner.memory_bytes - cost;
         self.account(&mut inner, memory_bytes);
-        let next = chunks.last().map_or(first, |chunk| chunk.next());
-        inner.disk.push_back(Record { first, next, length });
+        inner.disk.extend(records);
         if let Some(order) = inner.end_order {
             self.budget.add_droppable(order, self);
         }
         Ok(())
     }
 
-    fn path(&self, first: u64) -> PathBuf {
-        self.directory.join(first.to_string())
+    fn path(&self, file: u64) -> PathBuf {
+        self.directory.join(file.to_string())
     }
 
-    /// Drops the oldest record on disk; `false` if there is none.
-    fn drop_record(&self) -> bool {
-        let Some(oldest) = self.lock().disk.pop_front() else { return false };
-        let _ = fs::remove_file(self.path(oldest.first));
-        self.budget.release_disk(oldest.length);
+    /// Drops the oldest file and its records; `false` if there is none.
+    fn drop_file(&self) -> bool {
+        let (file, length) = {
+            let mut inner = self.lock();
+            let Some(file) = inner.disk.front().map(|record| record.file) else { return false };
+            let records = inner.disk.partition_point(|record| record.file == file);
+            (file, inner.disk.drain(..records).map(|record| record.length).sum())
+        };
+        let _ = fs::remove_file(self.path(file));
+        self.budget.release_disk(length);
         true
     }
 
@@ -317,11 +320,11 @@ impl Log {
     }
 
     async fn read(&self, record: Record) -> io::Result<Vec<Chunk>> {
-        let path = self.path(record.first);
+        let path = self.path(record.file);
         let read = move || -> io::Result<Vec<Chunk>> {
             let length = usize::try_from(record.length).map_err(io::Error::other)?;
             let mut bytes = vec![0; length];
-            File::open(path)?.read_exact(&mut bytes)?;
+            File::open(path)?.read_exact_at(&mut bytes, record.offset)?;
             Chunk::decode(&bytes)
         };
         tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
@@ -345,11 +348,11 @@ impl Drop for Log {
 }
 
 impl Inner {
-    /// The oldest chunks, as many as one record holds, while more than `keep` bytes are in memory.
-    fn oldest_chunks(&self, keep: usize) -> Vec<Arc<Chunk>> {
+    /// The oldest chunks, about `most` bytes, while more than `keep` bytes are in memory.
+    fn oldest_chunks(&self, keep: usize, most: usize) -> Vec<Arc<Chunk>> {
         let (mut left, mut size) = (self.memory_bytes, 0);
         let oldest = self.memory.iter().take_while(|chunk| {
-            let wanted = left > keep && size < RECORD;
+            let wanted = left > keep && size < most;
             left -= chunk.cost();
             size += chunk.cost();
             wanted
