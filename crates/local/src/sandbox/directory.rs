@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 const PREFIX: &str = "shoreline-local-";
+/// Random bytes in a directory's name.
+const MARK: usize = 8;
 /// Until a directory is locked, so that nobody takes it for a dead server's.
 const UNLOCKED_PREFIX: &str = "new-shoreline-local-";
 
@@ -29,7 +31,7 @@ impl Root {
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
         let swept = parent.to_owned();
         thread::spawn(move || sweep(&swept));
-        let name = crate::random::hex(crate::random::bytes::<8>()?);
+        let name = crate::random::hex(crate::random::bytes::<MARK>()?);
         let unlocked = parent.join(format!("{UNLOCKED_PREFIX}{name}"));
         make(&unlocked)?;
         let lock = File::open(&unlocked)?;
@@ -66,7 +68,10 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
 fn sweep(parent: &Path) {
     let user = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let theirs = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let name = entry.file_name();
+        let mark = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        // Servers before 0.2 did not lock their directories, which have six characters there.
+        let theirs = mark.is_some_and(|mark| mark.len() == 2 * MARK);
         // Of the entry itself: a link could lead anywhere.
         let own = entry.metadata().is_ok_and(|entry| entry.is_dir() && entry.uid() == user);
         if !theirs || !own {
@@ -151,16 +156,22 @@ mod tests {
     fn directories_of_dead_servers_are_removed_and_others_are_left() {
         let parent = tempfile::tempdir().unwrap();
         let alive = Root::new(parent.path()).unwrap();
-        let dead = parent.path().join(format!("{PREFIX}dead"));
+        let dead = parent.path().join(format!("{PREFIX}0123456789abcdef"));
         let hidden = dead.join("a").join("hidden");
         fs::create_dir_all(hidden.join("below")).unwrap();
         fs::set_permissions(&hidden, Permissions::from_mode(0o0)).unwrap();
+        let old = parent.path().join(format!("{PREFIX}abcdef"));
+        fs::create_dir(&old).unwrap();
         let linked = parent.path().join("linked");
         fs::create_dir(&linked).unwrap();
-        std::os::unix::fs::symlink(&linked, parent.path().join(format!("{PREFIX}link"))).unwrap();
+        std::os::unix::fs::symlink(
+            &linked,
+            parent.path().join(format!("{PREFIX}fedcba9876543210")),
+        )
+        .unwrap();
         let other = Root::new(parent.path()).unwrap();
         sweep(parent.path());
-        assert!(alive.path().is_dir() && other.path().is_dir() && linked.is_dir());
+        assert!(alive.path().is_dir() && other.path().is_dir() && linked.is_dir() && old.is_dir());
         // The sweep of the other's start may be at it.
         while dead.exists() {
             thread::sleep(Duration::from_millis(1));
