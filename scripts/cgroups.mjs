@@ -71,7 +71,7 @@ mkdir -p /dev/pts && mount -t devpts none /dev/pts
 mount -t cgroup2 none /sys/fs/cgroup
 ifconfig lo 127.0.0.1 up
 export HOME=/root CI=1 SHORELINE_TEST_CGROUPS=1
-${tests} --test-threads=1 limits::
+${tests} --test-threads=1 limits:: lifecycle::a_suspended suspension::
 echo "ended with $?"
 poweroff -f
 `;
@@ -84,7 +84,7 @@ async function disk(programs) {
   await put("/bin/busybox", "/usr/bin/busybox");
   for (const name of (await read("/bin/busybox", ["--list"])).trim().split("\n"))
     if (name !== "busybox") symlinkSync("busybox", join(DISK, "usr", "bin", name));
-  for (const path of ["/usr/bin/bwrap", programs.tests, programs.server]) await put(path);
+  for (const path of ["/usr/bin/bash", "/usr/bin/bwrap", programs.tests, programs.server]) await put(path);
   writeFileSync(join(DISK, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(join(DISK, "init"), INIT, { mode: 0o755 });
   writeFileSync(join(DISK, "second"), second(programs), { mode: 0o755 });
