@@ -40,11 +40,13 @@ pub(crate) struct Args {
     pub(crate) cpus: Option<usize>,
 }
 
-/// Between looks at a leader that has ended and cannot be waited for, since another process traces it: a
-/// tracer is told first (ptrace(2)).
-const TRACED: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// Between looks at what no event reports. One is the end of a leader that another process traces: a tracer
+/// is told first (ptrace(2)).
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// After so long, its status counts as unknown.
 const UNKNOWN: Duration = Duration::from_secs(5);
+/// How long starts may hold up a suspension: a program can be leased (fcntl(2)), which blocks its start.
+const STARTS: Duration = Duration::from_secs(2);
 /// How long ending may take.
 const END: Duration = Duration::from_secs(4);
 
@@ -68,6 +70,11 @@ struct Inside {
     leaders: HashMap<u32, Leader>,
     /// A child has ended that may be an orphan.
     orphans: bool,
+    /// Every process is to be stopped.
+    frozen: bool,
+    /// Since when which questions to stop them wait for the starts under way. A process that is stopped before
+    /// it has executed its program holds up whoever starts it.
+    freezing: Vec<(u64, Instant)>,
 }
 
 /// What woke the loop.
@@ -99,7 +106,14 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
 
     let work = Work::new(args.workspace, args.memory)?;
-    let mut inside = Inside { socket, work, leaders: HashMap::new(), orphans: false };
+    let mut inside = Inside {
+        socket,
+        work,
+        leaders: HashMap::new(),
+        orphans: false,
+        frozen: false,
+        freezing: Vec::new(),
+    };
     loop {
         let woken = inside.wait(&child_ended)?;
         for pid in woken.ended {
@@ -111,6 +125,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
                 inside.finish(done)?;
             }
         }
+        inside.freeze()?;
         if woken.child_ended {
             empty(&mut child_ended);
             inside.orphans = true;
@@ -156,7 +171,8 @@ impl Inside {
             .map(|(pid, _)| *pid)
             .collect();
         loop {
-            match poll(&mut polled, (!traced.is_empty()).then_some(&TRACED)) {
+            let look_again = !traced.is_empty() || !self.freezing.is_empty();
+            match poll(&mut polled, look_again.then_some(&AGAIN)) {
                 Err(Errno::INTR) => {}
                 other => {
                     other?;
@@ -208,10 +224,12 @@ impl Inside {
                 return Ok(());
             }
             Request::Freeze => {
-                tree::stop_everything();
-                Ok(None)
+                self.frozen = true;
+                self.freezing.push((id, Instant::now()));
+                return self.freeze();
             }
             Request::Thaw => {
+                self.frozen = false;
                 tree::continue_everything();
                 Ok(None)
             }
@@ -241,7 +259,21 @@ impl Inside {
                 (pid, terminal)
             }),
         };
+        if self.frozen && self.freezing.is_empty() {
+            tree::stop_everything();
+        }
         self.tell_result(id, result)
+    }
+
+    /// Stops every process once none is being started.
+    fn freeze(&mut self) -> io::Result<()> {
+        let Some((_, since)) = self.freezing.first() else { return Ok(()) };
+        if self.work.spawning > 0 && since.elapsed() < STARTS {
+            return Ok(());
+        }
+        tree::stop_everything();
+        let answered = std::mem::take(&mut self.freezing);
+        answered.into_iter().try_for_each(|(id, _)| self.tell_result(id, Ok((0, None))))
     }
 
     fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {

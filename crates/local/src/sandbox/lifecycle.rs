@@ -16,6 +16,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// Until a suspension that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How long the ends of processes are waited for, once they are killed.
 const EXITS: Duration = Duration::from_millis(500);
 /// How long their logs are waited for after that: something outside may hold a pipe open.
@@ -104,8 +106,9 @@ impl Lifecycle {
                         break EndReason::Timeout;
                     }
                     if let Err(error) = self.suspend().await {
-                        eprintln!("shoreline-local: sandbox {}: {}", self.id, error.text());
-                        break EndReason::Timeout;
+                        let text = error.text();
+                        eprintln!("shoreline-local: sandbox {} is not suspended yet: {text}", self.id);
+                        self.timer = Some(self.clock.timer(AGAIN));
                     }
                 }
                 command = self.commands.recv() => match command {

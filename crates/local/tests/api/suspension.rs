@@ -125,3 +125,36 @@ async fn health_checks_stand_still_while_a_sandbox_is_suspended() {
     assert_eq!(info["managed"]["health_status"], "healthy");
     assert_eq!(info["managed"]["restart_count"], 0);
 }
+
+#[tokio::test]
+async fn what_is_started_while_a_sandbox_is_being_suspended_stands_still_too() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox_with(json!({ "name": "racing" })).await;
+    let workspace = server.workspace(&sandbox.id);
+    let ticks = || std::fs::metadata(workspace.join("ticks")).map_or(0, |file| file.len());
+    let mut suspended = 0;
+    for round in 0..40_u64 {
+        let start = async {
+            let script = "while :; do echo tick >> ticks; done";
+            let body = json!({ "command": "sh", "args": ["-c", script] });
+            sandbox.request(Method::POST, "/processes").json(&body).send().await.unwrap()
+        };
+        let suspend = async {
+            // At another moment of the start each time.
+            sleep(Duration::from_micros(150 * (round % 20))).await;
+            change(&server, &sandbox, "suspend").await;
+        };
+        let (started, ()) = tokio::join!(start, suspend);
+        // A start that comes after the suspension resumes the sandbox.
+        if status(&server, &sandbox).await == "suspended" {
+            suspended += 1;
+            let before = ticks();
+            sleep(Duration::from_millis(20)).await;
+            assert_eq!(ticks(), before, "round {round}");
+        }
+        let pid = started.json::<Value>().await.unwrap()["pid"].take();
+        let kill = sandbox.request(Method::DELETE, &format!("/processes/{pid}"));
+        assert!(kill.send().await.unwrap().status().is_success());
+    }
+    assert!(suspended > 0);
+}
