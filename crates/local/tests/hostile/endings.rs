@@ -2,8 +2,12 @@
 
 use crate::arena::{Arena, has_bubblewrap};
 use crate::support::machine::{Mark, mentioning};
+use crate::support::random::{Random, Seed};
 use crate::support::server::{Server, isolations};
+use crate::support::soaks;
 use crate::support::wait::{PATIENCE, until};
+use reqwest::Method;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,5 +86,30 @@ async fn the_next_server_removes_what_a_killed_one_left() {
         assert!(before.iter().all(|path| path.exists()), "{isolation}: of a living server");
         assert_eq!(sandbox.run_script("cat file").await.stdout(), "mine\n");
         assert_eq!(next.sandbox().await.run_script("echo fine").await.stdout(), "fine\n");
+    }
+}
+
+/// bubblewrap's child waits for its parent before it asks for `--die-with-parent`. Where the parent is
+/// killed in between, nothing ends the child but the server.
+#[tokio::test]
+async fn a_server_that_ends_while_it_creates_sandboxes_leaves_nothing() {
+    let seed = Seed::choose(11);
+    let mut random = Random::new(seed.0);
+    let rounds = if soaks() { 200 } else { 12 };
+    for isolation in isolations() {
+        for round in 0..rounds {
+            let mut server = Server::start(&["--isolation", isolation]);
+            let create = || server.request(Method::POST, "/sandboxes").json(&json!({})).send();
+            let creates: Vec<_> = (0..6).map(|_| tokio::spawn(create())).collect();
+            tokio::time::sleep(Duration::from_millis(random.below(40) as u64)).await;
+            let signal = random.pick(&["-TERM", "-KILL"]);
+            server.signal(signal);
+            assert!(server.exit_within(PATIENCE).is_some(), "{signal} does not end the server");
+            let temp = server.temp.path().to_str().unwrap();
+            // After SIGKILL the agents find out by themselves.
+            let what = format!("{isolation}, round {round}: {signal} leaves no process");
+            until(Duration::from_secs(10), &what, async || mentioning(temp).is_empty()).await;
+            futures::future::join_all(creates).await;
+        }
     }
 }

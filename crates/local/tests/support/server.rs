@@ -1,5 +1,6 @@
 //! A server that belongs to one test, and the requests that tests send most.
 
+use super::machine::mentioning;
 use super::wait::PATIENCE;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -182,6 +183,10 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
         if Arc::strong_count(&self.temp) == 1 {
+            // A process that the server left would hold the test's output open.
+            for left in mentioning(self.temp.path().to_str().unwrap()) {
+                let _ = Command::new("kill").args(["-KILL", &left.pid.to_string()]).status();
+            }
             // `rm` removes trees of any depth; TempDir recurses and would overflow the stack.
             let files = std::fs::read_dir(self.temp.path()).into_iter().flatten().flatten();
             let files: Vec<_> = files.map(|file| file.path()).collect();
