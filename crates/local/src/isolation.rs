@@ -190,7 +190,6 @@ fn view(command: &mut Command, place: &Place, executable: &Path) {
         "--cap-drop",
         "ALL",
         "--new-session",
-        "--die-with-parent",
         "--ro-bind",
         "/usr",
         "/usr",

@@ -3,7 +3,7 @@
 
 use super::link::{Answer, Leader, Link};
 use super::message::{Exited, FileRequest, How, Request, Spawn};
-use super::{Spawner, tree};
+use super::{Agents, tree};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
 use rustix::fd::OwnedFd;
@@ -48,23 +48,27 @@ pub(crate) struct Spawned {
 #[derive(Debug)]
 pub(crate) struct Host {
     child: Child,
-    spawner: Arc<Spawner>,
+    /// Whether `child` is a bubblewrap, whose only child is the agent.
+    wrapped: bool,
+    agents: Arc<Agents>,
     group: Option<Arc<Group>>,
 }
 
 impl Agent {
-    /// Starts an agent with `command`, for processes in `group`. Blocks. The receiver is done when the agent is lost.
+    /// Starts an agent with `command`, for processes in `group`. With `wrapped`, the command is a bubblewrap.
+    /// Blocks. The receiver is done when the agent is lost.
     pub(crate) fn start(
         command: Command,
         group: Option<Group>,
-        spawner: Arc<Spawner>,
+        agents: Arc<Agents>,
+        wrapped: bool,
     ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
         let (link, theirs, lost) = Link::open()?;
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true).stdin(Stdio::from(theirs)).stdout(Stdio::null());
-        let child = spawner.start(command)?;
+        let child = agents.start(&mut command)?;
         let group = group.map(Arc::new);
-        let host = Host { child, spawner, group: group.clone() };
+        let host = Host { child, wrapped, agents, group: group.clone() };
         Ok((Self { link, group }, host, lost))
     }
 
@@ -136,18 +140,13 @@ fn unexpected(what: &str) -> ApiError {
 }
 
 impl Host {
-    /// Whether `child` is a bubblewrap, whose only child is the agent.
-    fn is_wrapped(&self) -> bool {
-        !self.spawner.is_subreaper()
-    }
-
     /// Kills every process of the sandbox but its agent, which still reports their exits.
     pub(crate) async fn kill_processes(&self) {
         if let Some(group) = &self.group {
             group.kill();
         }
         let Some(root) = self.child.id() else { return };
-        let wrapped = self.is_wrapped();
+        let wrapped = self.wrapped;
         let kill = move || {
             let agent = if wrapped { tree::children(root).first().copied() } else { None };
             tree::kill_below(root, agent, KILL)
@@ -162,7 +161,7 @@ impl Host {
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         let pid = self.child.id();
         // Of a namespace, SIGKILL to its init ends every process (pid_namespaces(7)).
-        if self.is_wrapped()
+        if self.wrapped
             && let Some(root) = pid
         {
             let kill = move || tree::kill_below(root, None, KILL);
@@ -171,8 +170,8 @@ impl Host {
         let _ = self.child.start_kill();
         let reaped = timeout(REAP, self.child.wait()).await.map_err(|_| io::ErrorKind::TimedOut)?;
         reaped?;
-        let spawner = self.spawner.clone();
-        let _ = tokio::task::spawn_blocking(move || spawner.kill_orphans(pid)).await;
+        let agents = self.agents.clone();
+        let _ = tokio::task::spawn_blocking(move || agents.kill_orphans(pid)).await;
         if let Some(group) = &self.group {
             group.kill();
             group.remove();

@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process,
-    kill_process_group, set_child_subreaper, set_dumpable_behavior, setrlimit, waitid,
+    kill_process_group, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, waitid,
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use shoreline_protocol::error::ServerCode;
@@ -89,6 +90,12 @@ struct Woken {
 pub(crate) fn main(args: Args) -> io::Result<()> {
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if own() == 1 {
+        // It ends with its bubblewrap, which has one thread: the signal comes when the thread ends that
+        // started this process (PR_SET_PDEATHSIG(2const)). The bubblewrap itself ends with the agent and not by
+        // `--die-with-parent`, since the server starts it from a thread that ends before.
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
     // The socket comes as stdin, and must not be inherited by what is started.
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;

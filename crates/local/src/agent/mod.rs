@@ -11,8 +11,8 @@ mod inside;
 mod link;
 mod message;
 mod place;
+mod running;
 mod spawn;
-mod spawner;
 mod tree;
 mod work;
 
@@ -20,5 +20,5 @@ pub(crate) use handle::{Agent, Host, Spawned};
 pub(crate) use inside::{Args, main};
 pub(crate) use link::Leader;
 pub(crate) use message::{Exited, How, Size, Spawn};
+pub(crate) use running::Agents;
 pub(crate) use spawn::{LAUNCH, launch};
-pub(crate) use spawner::Spawner;

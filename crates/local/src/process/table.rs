@@ -46,14 +46,39 @@ struct Reservation<'a> {
     table: &'a Table,
     handle: u64,
     name: Option<String>,
+    filled: bool,
+}
+
+impl Reservation<'_> {
+    /// Lists a process in the place of the reservation, and its supervisor's address.
+    fn fill(mut self, process: &Arc<Process>, managed: Option<&Arc<Managed>>) -> Result<()> {
+        let mut inner = self.table.inner.lock();
+        if inner.closed {
+            // It ends with the sandbox.
+            drop(inner);
+            return Err(ApiError::not_running());
+        }
+        // A pid that the system gives out again is the new process's.
+        inner.processes.retain(|_, other| other.pid != process.pid);
+        inner.forget_the_oldest_ended();
+        inner.processes.insert(self.handle, process.clone());
+        if let Some(managed) = managed {
+            // A stopped one gives its name to the next.
+            inner.managed.retain(|other| other.name.is_none() || other.name != managed.name);
+            inner.managed.push(managed.clone());
+        }
+        // Under the same lock, so that the process is not counted twice.
+        inner.free(self.name.as_deref());
+        drop(inner);
+        self.filled = true;
+        Ok(())
+    }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut inner = self.table.inner.lock();
-        inner.starting -= 1;
-        if let Some(name) = &self.name {
-            inner.names.remove(name);
+        if !self.filled {
+            self.table.inner.lock().free(self.name.as_deref());
         }
     }
 }
@@ -78,15 +103,14 @@ impl Table {
             Supervisor::new(id, name, request.clone(), Arc::downgrade(self), self.clock.clone())
         });
         let managed = supervised.as_ref().map(|(managed, _)| managed.clone());
-        let process = self.start_in(&room, request, managed).await?;
-        if let Some((managed, mut supervisor)) = supervised {
-            supervisor.runs(&process);
-            let mut inner = self.inner.lock();
-            // A stopped one gives its name to the next.
-            inner.managed.retain(|other| other.name.is_none() || other.name != managed.name);
-            inner.managed.push(managed);
-            tokio::spawn(supervisor.run(process.clone()));
-        }
+        let process = self.start_as(room.handle, request, managed.clone()).await?;
+        let Some((_, mut supervisor)) = supervised else {
+            room.fill(&process, None)?;
+            return Ok(process);
+        };
+        supervisor.runs(&process);
+        room.fill(&process, managed.as_ref())?;
+        tokio::spawn(supervisor.run(process.clone()));
         Ok(process)
     }
 
@@ -97,7 +121,9 @@ impl Table {
         managed: Arc<Managed>,
     ) -> Result<Arc<Process>> {
         let room = self.reserve(None)?;
-        self.start_in(&room, request, Some(managed)).await
+        let process = self.start_as(room.handle, request, Some(managed)).await?;
+        room.fill(&process, None)?;
+        Ok(process)
     }
 
     fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
@@ -125,29 +151,17 @@ impl Table {
         inner.handles += 1;
         let handle = inner.handles;
         drop(inner);
-        Ok(Reservation { table: self, handle, name })
+        Ok(Reservation { table: self, handle, name, filled: false })
     }
 
-    async fn start_in(
+    async fn start_as(
         &self,
-        room: &Reservation<'_>,
+        handle: u64,
         request: StartRequest,
         managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Process>> {
-        let handle = room.handle;
         let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.budget.clone()));
-        let process =
-            Process::start(request, &self.agent, &self.clock, handle, log, managed).await?;
-        let mut inner = self.inner.lock();
-        if inner.closed {
-            // It ends with the sandbox.
-            return Err(ApiError::not_running());
-        }
-        // A pid that the system gives out again is the new process's.
-        inner.processes.retain(|_, other| other.pid != process.pid);
-        inner.forget_the_oldest_ended();
-        inner.processes.insert(handle, process.clone());
-        Ok(process)
+        Process::start(request, &self.agent, &self.clock, handle, log, managed).await
     }
 
     /// Every process, in the order of their start.
@@ -194,6 +208,14 @@ impl Table {
 }
 
 impl Inner {
+    /// Gives back the place of a process that was being started.
+    fn free(&mut self, name: Option<&str>) {
+        self.starting -= 1;
+        if let Some(name) = name {
+            self.names.remove(name);
+        }
+    }
+
     fn forget_the_oldest_ended(&mut self) {
         let current: HashSet<u64> = self.managed.iter().map(|managed| managed.current()).collect();
         let ended: Vec<u64> = self

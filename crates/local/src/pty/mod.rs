@@ -80,11 +80,34 @@ struct Inner {
 }
 
 /// Room for a session that is being created.
-struct Reservation<'a>(&'a Mutex<Inner>);
+struct Reservation<'a> {
+    inner: &'a Mutex<Inner>,
+    filled: bool,
+}
+
+impl Reservation<'_> {
+    /// Lists a session in the place of the reservation.
+    fn fill(mut self, session: &Arc<Session>) -> Result<()> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            // It ends with the sandbox.
+            drop(inner);
+            return Err(ApiError::not_running());
+        }
+        inner.sessions.push(session.clone());
+        // Under the same lock, so that the session is not counted twice.
+        inner.starting -= 1;
+        drop(inner);
+        self.filled = true;
+        Ok(())
+    }
+}
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.0.lock().starting -= 1;
+        if !self.filled {
+            self.inner.lock().starting -= 1;
+        }
     }
 }
 
@@ -95,15 +118,9 @@ impl Sessions {
 
     /// Starts a session.
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Session>> {
-        let _room = self.reserve()?;
+        let room = self.reserve()?;
         let session = Session::start(request, &self.agent, &self.clock).await?;
-        let mut inner = self.inner.lock();
-        if inner.closed {
-            // It ends with the sandbox.
-            return Err(ApiError::not_running());
-        }
-        inner.sessions.push(session.clone());
-        drop(inner);
+        room.fill(&session)?;
         self.forget_later(session.clone());
         Ok(session)
     }
@@ -122,7 +139,7 @@ impl Sessions {
         }
         inner.starting += 1;
         drop(inner);
-        Ok(Reservation(&self.inner))
+        Ok(Reservation { inner: &self.inner, filled: false })
     }
 
     /// Shows an ended session for a while and then forgets it.

@@ -8,7 +8,7 @@ mod registry;
 pub(crate) use access::OpenFile;
 pub(crate) use registry::{Direction, Filter, Registry};
 
-use crate::agent::{Agent, Spawner};
+use crate::agent::{Agent, Agents};
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
@@ -69,7 +69,7 @@ struct Ground {
     directory: PathBuf,
     isolation: Isolation,
     enforcement: Arc<Enforcement>,
-    spawner: Arc<Spawner>,
+    agents: Arc<Agents>,
     log_bytes: u64,
 }
 
@@ -88,7 +88,7 @@ impl Sandbox {
     fn start(
         id: String,
         request: CreateRequest,
-        Ground { isolation, enforcement, spawner, log_bytes, .. }: &Ground,
+        Ground { isolation, enforcement, agents, log_bytes, .. }: &Ground,
         directory: PathBuf,
     ) -> io::Result<Arc<Self>> {
         let place = isolation.prepare(&directory)?;
@@ -101,7 +101,8 @@ impl Sandbox {
         let network = request.network.is_none_or(|network| network.allow_internet_access);
         let mut command = isolation.agent(&place, network)?;
         let group = enforcement.hold(&id, &limits, &mut command)?;
-        let (agent, host, lost) = Agent::start(command, group, spawner.clone())?;
+        let (agent, host, lost) =
+            Agent::start(command, group, agents.clone(), !isolation.is_none())?;
         let agent = Arc::new(agent);
         let (stop_clock, clock) = Clock::new();
         let logs = directory.join("log");

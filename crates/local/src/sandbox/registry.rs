@@ -1,8 +1,8 @@
 //! Every sandbox of this server.
 
 use super::directory::Root;
-use super::{Ground, Sandbox, Settings};
-use crate::agent::Spawner;
+use super::{END, Ground, Sandbox, Settings};
+use crate::agent::Agents;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::Enforcement;
@@ -15,6 +15,8 @@ use shoreline_protocol::name;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// What the API makes sandbox ids of.
 const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
@@ -22,6 +24,8 @@ const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 #[derive(Debug)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
+    /// A sandbox was created, or could not be.
+    created: Notify,
     ground: Ground,
     /// Holds every sandbox's files.
     _root: Root,
@@ -66,17 +70,35 @@ pub(crate) struct Page {
 
 /// Room for a sandbox that is being created, and its name.
 struct Reservation<'a> {
-    inner: &'a Mutex<Inner>,
+    registry: &'a Registry,
     name: Option<String>,
+    filled: bool,
+}
+
+impl<'a> Reservation<'a> {
+    /// Lists a sandbox in the place of the reservation, which comes back if the server is stopping.
+    fn fill(mut self, sandbox: &Arc<Sandbox>) -> std::result::Result<(), Reservation<'a>> {
+        let mut inner = self.registry.inner.lock();
+        if inner.closed {
+            drop(inner);
+            return Err(self);
+        }
+        inner.forget_the_oldest_ended();
+        inner.sandboxes.push(sandbox.clone());
+        // Under the same lock, so that the sandbox is not counted twice.
+        inner.free(self.name.as_deref());
+        drop(inner);
+        self.filled = true;
+        Ok(())
+    }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut inner = self.inner.lock();
-        inner.creating -= 1;
-        if let Some(name) = &self.name {
-            inner.names.remove(name);
+        if !self.filled {
+            self.registry.inner.lock().free(self.name.as_deref());
         }
+        self.registry.created.notify_waiters();
     }
 }
 
@@ -87,11 +109,11 @@ impl Registry {
         log_bytes: u64,
     ) -> io::Result<Self> {
         let root = Root::new(&std::env::temp_dir())?;
-        let spawner = Arc::new(Spawner::new(isolation.is_none())?);
+        let agents = Arc::new(Agents::new()?);
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();
-        let ground = Ground { directory, isolation, enforcement, spawner, log_bytes };
-        Ok(Self { inner: Mutex::default(), ground, _root: root })
+        let ground = Ground { directory, isolation, enforcement, agents, log_bytes };
+        Ok(Self { inner: Mutex::default(), created: Notify::new(), ground, _root: root })
     }
 
     pub(crate) fn isolation(&self) -> &Isolation {
@@ -109,7 +131,7 @@ impl Registry {
     }
 
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
-        let _room = self.reserve(request.name.clone())?;
+        let room = self.reserve(request.name.clone())?;
         let id = crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?;
         let ground = self.ground.clone();
         let made = tokio::task::spawn_blocking(move || Sandbox::new(id, request, &ground)).await;
@@ -117,21 +139,13 @@ impl Registry {
             .map_err(io::Error::other)
             .and_then(|made| made)
             .map_err(|error| ApiError::internal(&error))?;
-        if self.add(&sandbox) {
-            return Ok(sandbox);
+        match room.fill(&sandbox) {
+            Ok(()) => Ok(sandbox),
+            Err(_room) => {
+                sandbox.terminate().await?;
+                Err(ApiError::new(ServerCode::SandboxNotRunning, "the server is stopping"))
+            }
         }
-        sandbox.terminate().await?;
-        Err(ApiError::new(ServerCode::SandboxNotRunning, "the server is stopping"))
-    }
-
-    /// Lists a sandbox, unless the server is stopping.
-    fn add(&self, sandbox: &Arc<Sandbox>) -> bool {
-        let mut inner = self.inner.lock();
-        if !inner.closed {
-            inner.forget_the_oldest_ended();
-            inner.sandboxes.push(sandbox.clone());
-        }
-        !inner.closed
     }
 
     fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
@@ -140,6 +154,9 @@ impl Registry {
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
         }
         let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(ApiError::new(ServerCode::SandboxNotRunning, "the server is stopping"));
+        }
         let alive = inner.sandboxes.iter().filter(|sandbox| sandbox.is_alive()).count();
         if alive + inner.creating >= limits::SANDBOXES {
             return Err(ApiError::new(
@@ -153,7 +170,7 @@ impl Registry {
         }
         inner.creating += 1;
         drop(inner);
-        Ok(Reservation { inner: &self.inner, name })
+        Ok(Reservation { registry: self, name, filled: false })
     }
 
     /// A sandbox by id, or a live one by name, or else the last one of that name.
@@ -246,15 +263,25 @@ impl Registry {
         })
     }
 
-    /// Creates no sandbox any more and ends those that there are.
+    /// Creates no sandbox any more and ends those that there are, also those that are being created.
     pub(crate) async fn close(&self) {
         let all = {
             let mut inner = self.inner.lock();
             inner.closed = true;
             inner.sandboxes.clone()
         };
-        for ended in futures::future::join_all(all.iter().map(|sandbox| sandbox.terminate())).await
-        {
+        let created = async {
+            loop {
+                let created = self.created.notified();
+                if self.inner.lock().creating == 0 {
+                    return;
+                }
+                created.await;
+            }
+        };
+        let ends = futures::future::join_all(all.iter().map(|sandbox| sandbox.terminate()));
+        let (ends, _) = tokio::join!(ends, timeout(END, created));
+        for ended in ends {
             if let Err(error) = ended {
                 eprintln!("shoreline-local: {}", error.text());
             }
@@ -263,6 +290,14 @@ impl Registry {
 }
 
 impl Inner {
+    /// Gives back the place of a sandbox that was being created.
+    fn free(&mut self, name: Option<&str>) {
+        self.creating -= 1;
+        if let Some(name) = name {
+            self.names.remove(name);
+        }
+    }
+
     /// Refuses a name that a living sandbox has, or one that is being created.
     fn check_free(&self, name: &str) -> Result<()> {
         let has_it =
