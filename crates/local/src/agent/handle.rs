@@ -115,7 +115,11 @@ impl Agent {
     pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
         for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
             let request = Request::Socket { v6: address.is_ipv6() };
-            let Ok(answer) = self.link.ask(request, Vec::new()).await else { break };
+            let answer = match self.link.ask(request, Vec::new()).await {
+                // Not every machine has IPv6.
+                Err(_) if address.is_ipv6() => break,
+                answer => answer?,
+            };
             let socket = answer.file.ok_or_else(|| unexpected("no socket was opened"))?;
             let socket = TcpSocket::from_std_stream(socket.into());
             let connected = timeout(CONNECT, socket.connect((address, port).into())).await;

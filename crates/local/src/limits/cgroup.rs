@@ -109,12 +109,14 @@ impl Drop for Cgroups {
     }
 }
 
-/// Removes what servers left behind that did not end by themselves: nobody is in their groups.
+/// Removes what servers left behind that did not end by themselves, with an agent that was stopped in the
+/// group of a process that it was starting.
 fn sweep(own: &Path) {
     for other in below(own) {
         let theirs =
             other.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
         if theirs && fs::remove_dir(home(&other)).is_ok() {
+            let _ = set(&other, "cgroup.kill", "1");
             remove(&other);
         }
     }
