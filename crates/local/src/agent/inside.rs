@@ -90,12 +90,11 @@ struct Woken {
 pub(crate) fn main(args: Args) -> io::Result<()> {
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    if own() == 1 {
-        // It ends with its bubblewrap, which has one thread: the signal comes when the thread ends that
-        // started this process (PR_SET_PDEATHSIG(2const)). The bubblewrap itself ends with the agent and not by
-        // `--die-with-parent`, since the server starts it from a thread that ends before.
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-    }
+    // The kernel sends this when the parent ends (PR_SET_PDEATHSIG(2const)). In a namespace the parent is the
+    // bubblewrap, and the agent ends with it. Without one it is a thread of the server: an agent that something
+    // has stopped continues, finds its socket closed, and ends everything.
+    let signal = if own() == 1 { Signal::KILL } else { Signal::CONT };
+    set_parent_process_death_signal(Some(signal))?;
     // The socket comes as stdin, and must not be inherited by what is started.
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;

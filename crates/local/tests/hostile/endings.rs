@@ -59,6 +59,23 @@ async fn a_second_interrupt_ends_the_server_at_once() {
         }
         let limit = arena.limit(1.0);
         assert!(arena.server.exit_within(limit).is_some(), "{isolation}: not within {limit:?}");
+        // The agents find out by themselves.
+        let temp = arena.server.temp.path().to_str().unwrap();
+        let gone = async || mentioning(temp).is_empty();
+        until(PATIENCE, "agents and processes end", gone).await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_takes_stopped_agents_with_it() {
+    for isolation in isolations() {
+        let mut arena = Arena::start(isolation).await;
+        arena.attack("kill -STOP $PPID; touch attacked; sleep 1000").await;
+        arena.server.child.kill().unwrap();
+        arena.server.child.wait().unwrap();
+        let temp = arena.server.temp.path().to_str().unwrap();
+        let gone = async || mentioning(temp).is_empty();
+        until(PATIENCE, "agents and processes end", gone).await;
     }
 }
 
