@@ -1,11 +1,12 @@
-//! The agent itself. Its one loop never waits for a process, a disk or a peer; what could block is work for
-//! other threads.
+//! The agent itself. Its one loop never waits for a process, a disk or a peer: the thread that takes work which
+//! can block leaves the loop to another.
 
-use super::message::{Asked, Exited, From, Packet, Refusal, Request, Told, receive};
+use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
 use super::tree::{self, own, raw};
-use super::work::{Done, Started, What, Work};
+use super::work::{Done, Job, Started, Work};
 use crate::error::{ApiError, Result};
 use clap::Parser;
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
@@ -17,11 +18,13 @@ use rustix::process::{
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::limits::ERROR_TEXT_CHARS;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How the server starts an agent.
@@ -46,8 +49,13 @@ pub(crate) struct Args {
 const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// After so long, its status counts as unknown.
 const UNKNOWN: Duration = Duration::from_secs(5);
+/// How long an orphan that has ended may stay unreaped: looking for it takes longer than what most ends of
+/// children are, the end of a leader.
+const ORPHANS: Duration = Duration::from_millis(50);
 /// How long starts may hold up a suspension: a program can be leased (fcntl(2)), which blocks its start.
 const STARTS: Duration = Duration::from_secs(2);
+/// The most threads.
+const THREADS: usize = 16;
 /// How long ending may take.
 const END: Duration = Duration::from_secs(4);
 
@@ -67,10 +75,19 @@ enum State {
 
 struct Inside {
     socket: OwnedFd,
-    work: Work,
+    work: Arc<Work>,
+    done: Receiver<Done>,
+    /// Readable when there is something in `done`.
+    bell: UnixStream,
+    /// Readable when a child has ended.
+    child_ended: UnixStream,
+    /// Work that no thread has begun.
+    backlog: VecDeque<Job>,
+    /// Starts that are not done.
+    spawning: usize,
     leaders: HashMap<u32, Leader>,
-    /// A child has ended that may be an orphan.
-    orphans: bool,
+    /// Since when there may be orphans that have ended.
+    orphans: Option<Instant>,
     /// Every process is to be stopped.
     frozen: bool,
     /// Since when which questions to stop them wait for the starts under way. A process that is stopped before
@@ -86,7 +103,7 @@ struct Woken {
     ended: Vec<u32>,
 }
 
-/// Answers questions until the socket ends, then ends everything.
+/// Answers questions until the socket ends, then ends everything and exits.
 pub(crate) fn main(args: Args) -> io::Result<()> {
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -107,52 +124,80 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     if let Some(cpus) = args.cpus {
         take_processors(cpus)?;
     }
-    let (mut child_ended, signalled) = UnixStream::pair()?;
+    let (child_ended, signalled) = UnixStream::pair()?;
     child_ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
-
-    let work = Work::new(args.workspace, args.memory)?;
-    let mut inside = Inside {
+    let (bell, ring) = UnixStream::pair()?;
+    bell.set_nonblocking(true)?;
+    ring.set_nonblocking(true)?;
+    let (report, done) = channel();
+    let work = Arc::new(Work {
+        socket: socket.try_clone()?,
+        workspace: args.workspace,
+        memory: args.memory,
+        done: report,
+        bell: ring,
+        answering: Mutex::default(),
+        group: Mutex::default(),
+    });
+    let inside = Inside {
         socket,
-        work,
+        work: work.clone(),
+        done,
+        bell,
+        child_ended,
+        backlog: VecDeque::new(),
+        spawning: 0,
         leaders: HashMap::new(),
-        orphans: false,
+        orphans: None,
         frozen: false,
         freezing: Vec::new(),
     };
-    loop {
-        let woken = inside.wait(&child_ended)?;
-        for pid in woken.ended {
-            inside.see_end(pid)?;
-        }
-        if woken.worked {
-            empty(&mut inside.work.bell);
-            while let Some(done) = inside.work.next() {
-                inside.finish(done)?;
-            }
-        }
-        inside.freeze()?;
-        if woken.child_ended {
-            empty(&mut child_ended);
-            inside.orphans = true;
-        }
-        // What is being started is no leader yet, and must not be taken for an orphan.
-        if inside.orphans && inside.work.spawning == 0 {
-            inside.orphans = false;
-            tree::reap_orphans(|pid| inside.leaders.contains_key(&pid));
-        }
-        if woken.asked {
-            match receive(&inside.socket, From::Server) {
-                Ok(Some((asked, files))) => inside.answer(asked, files)?,
-                Ok(None) | Err(_) => break,
-            }
-        }
-    }
-    // An init takes its namespace along when it exits.
-    if own() != 1 {
-        tree::kill_everything(|_| false, END);
-    }
+    let threads = Threads { inside: Mutex::new(inside), work, idle: AtomicUsize::new(0) };
+    Arc::new(threads).run();
     Ok(())
+}
+
+/// The agent's threads. One has the loop, the others work or wait for the loop.
+struct Threads {
+    inside: Mutex<Inside>,
+    work: Arc<Work>,
+    /// Those that wait for the loop.
+    idle: AtomicUsize,
+}
+
+impl Threads {
+    /// Takes turns at the loop. Ends the agent when the server has closed its socket.
+    fn run(self: &Arc<Self>) {
+        loop {
+            self.idle.fetch_add(1, Ordering::SeqCst);
+            let mut inside = self.inside.lock();
+            self.idle.fetch_sub(1, Ordering::SeqCst);
+            let job = inside.until_job(|| self.has_another());
+            let Ok(Some(job)) = job else {
+                // An init takes its namespace along when it exits.
+                if own() != 1 {
+                    tree::kill_everything(|_| false, END);
+                }
+                std::process::exit(i32::from(job.is_err()));
+            };
+            drop(inside);
+            self.work.perform(job);
+        }
+    }
+
+    /// Whether another thread can have the loop.
+    fn has_another(self: &Arc<Self>) -> bool {
+        if self.idle.load(Ordering::SeqCst) > 0 {
+            return true;
+        }
+        // Each thread has a reference, and one is left over.
+        if Arc::strong_count(self) > THREADS {
+            return false;
+        }
+        let another = self.clone();
+        std::thread::Builder::new().spawn(move || another.run()).is_ok()
+    }
 }
 
 fn empty(pipe: &mut UnixStream) {
@@ -160,14 +205,50 @@ fn empty(pipe: &mut UnixStream) {
 }
 
 impl Inside {
+    /// Handles what happens until there is work, and a thread to go on with the loop meanwhile. `None` at the
+    /// end of the socket.
+    fn until_job(&mut self, has_another: impl Fn() -> bool) -> io::Result<Option<Job>> {
+        loop {
+            if !self.backlog.is_empty() && has_another() {
+                return Ok(self.backlog.pop_front());
+            }
+            let woken = self.wait()?;
+            for pid in woken.ended {
+                self.see_end(pid)?;
+            }
+            if woken.worked {
+                empty(&mut self.bell);
+            }
+            // Also without the bell: a question can be about a process whose start was answered just now.
+            self.see_work_done();
+            self.freeze()?;
+            if woken.child_ended {
+                empty(&mut self.child_ended);
+                self.orphans.get_or_insert_with(Instant::now);
+            }
+            // What is being started is no leader yet, and must not be taken for an orphan.
+            let due = self.orphans.is_some_and(|since| since.elapsed() >= ORPHANS);
+            if due && self.spawning == 0 {
+                self.orphans = None;
+                tree::reap_orphans(|pid| self.leaders.contains_key(&pid));
+            }
+            if woken.asked {
+                match receive(&self.socket, From::Server) {
+                    Ok(Some((asked, files))) => self.answer(asked, files)?,
+                    Ok(None) | Err(_) => return Ok(None),
+                }
+            }
+        }
+    }
+
     /// Waits for something to happen: a question, the end of a child, finished work, the end of a leader.
-    fn wait(&self, child_ended: &UnixStream) -> io::Result<Woken> {
+    fn wait(&self) -> io::Result<Woken> {
         let running: Vec<_> =
             self.leaders.iter().filter(|(_, leader)| leader.state == State::Running).collect();
         let mut polled = vec![
             PollFd::new(&self.socket, PollFlags::IN),
-            PollFd::new(child_ended, PollFlags::IN),
-            PollFd::new(&self.work.bell, PollFlags::IN),
+            PollFd::new(&self.child_ended, PollFlags::IN),
+            PollFd::new(&self.bell, PollFlags::IN),
         ];
         polled.extend(running.iter().map(|(_, leader)| PollFd::new(&leader.pidfd, PollFlags::IN)));
         let traced: Vec<_> = self
@@ -177,7 +258,8 @@ impl Inside {
             .map(|(pid, _)| *pid)
             .collect();
         loop {
-            let look_again = !traced.is_empty() || !self.freezing.is_empty();
+            let look_again =
+                !traced.is_empty() || !self.freezing.is_empty() || self.orphans.is_some();
             match poll(&mut polled, look_again.then_some(&AGAIN)) {
                 Err(Errno::INTR) => {}
                 other => {
@@ -222,11 +304,12 @@ impl Inside {
     fn answer(&mut self, Asked { id, request }: Asked, files: Vec<OwnedFd>) -> io::Result<()> {
         let result = match request {
             Request::Spawn(spawn) => {
-                self.work.spawn(id, spawn, files);
+                self.spawning += 1;
+                self.backlog.push_back(Job::Spawn(id, spawn, files));
                 return Ok(());
             }
             Request::File(request) => {
-                self.work.file(id, request);
+                self.backlog.push_back(Job::File(id, request));
                 return Ok(());
             }
             Request::Freeze => {
@@ -254,32 +337,33 @@ impl Inside {
                 Ok(None)
             }
         };
-        self.tell_result(id, result.map(|file| (0, file)))
+        answer(&self.socket, id, result.map(|file| (0, file)))
     }
 
-    fn finish(&mut self, Done { id, what }: Done) -> io::Result<()> {
-        let result = match what {
-            What::File(result) => result.map(|file| (0, file)),
-            What::Started(result) => result.map(|Started { pid, pidfd, terminal }| {
+    /// Takes over what other threads have started.
+    fn see_work_done(&mut self) {
+        let _answered = self.work.answering.lock();
+        while let Ok(done) = self.done.try_recv() {
+            let Done::Start(started) = done else { continue };
+            self.spawning -= 1;
+            if let Some(Started { pid, pidfd }) = started {
                 self.leaders.insert(pid, Leader { pidfd, state: State::Running });
-                (pid, terminal)
-            }),
-        };
-        if self.frozen && self.freezing.is_empty() {
-            tree::stop_everything();
+            }
+            if self.frozen && self.freezing.is_empty() {
+                tree::stop_everything();
+            }
         }
-        self.tell_result(id, result)
     }
 
     /// Stops every process once none is being started.
     fn freeze(&mut self) -> io::Result<()> {
         let Some((_, since)) = self.freezing.first() else { return Ok(()) };
-        if self.work.spawning > 0 && since.elapsed() < STARTS {
+        if self.spawning > 0 && since.elapsed() < STARTS {
             return Ok(());
         }
         tree::stop_everything();
         let answered = std::mem::take(&mut self.freezing);
-        answered.into_iter().try_for_each(|(id, _)| self.tell_result(id, Ok((0, None))))
+        answered.into_iter().try_for_each(|(id, _)| answer(&self.socket, id, Ok((0, None))))
     }
 
     fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
@@ -311,19 +395,6 @@ impl Inside {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options);
         }
-    }
-
-    fn tell_result(&self, id: u64, result: Result<(u32, Option<OwnedFd>)>) -> io::Result<()> {
-        let (result, file) = match result {
-            Ok((pid, file)) => (Ok(pid), file),
-            Err(error) => {
-                let (code, text) = error.into_parts();
-                // A path in it can be as long as a request.
-                let text = text.chars().take(ERROR_TEXT_CHARS).collect();
-                (Err(Refusal { code: code.as_str().to_owned(), text }), None)
-            }
-        };
-        self.tell(&Told::Answer { id, result }, file)
     }
 
     fn tell(&self, told: &Told, file: Option<OwnedFd>) -> io::Result<()> {

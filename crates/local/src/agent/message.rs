@@ -3,6 +3,7 @@
 //! travels as a memfd, from the server to the agent only: the server does not trust the agent, and a file from
 //! there could block its reader.
 
+use crate::error::Result;
 use crate::wire::process::User;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -13,7 +14,7 @@ use rustix::net::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shoreline_protocol::limits::REQUEST_BYTES;
+use shoreline_protocol::limits::{ERROR_TEXT_CHARS, REQUEST_BYTES};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -111,7 +112,7 @@ pub(super) enum Told {
     Answer {
         id: u64,
         /// The pid of a started process; 0 for every other request.
-        result: Result<u32, Refusal>,
+        result: std::result::Result<u32, Refusal>,
     },
     Exited {
         pid: u32,
@@ -173,6 +174,24 @@ impl Packet {
         sendmsg(to, &[IoSlice::new(&self.bytes)], &mut control, SendFlags::NOSIGNAL)?;
         Ok(())
     }
+}
+
+/// Answers a question: with a pid where a process was started, with a file where one was opened.
+pub(super) fn answer(
+    socket: impl AsFd,
+    id: u64,
+    result: Result<(u32, Option<OwnedFd>)>,
+) -> io::Result<()> {
+    let (result, file) = match result {
+        Ok((pid, file)) => (Ok(pid), file),
+        Err(error) => {
+            let (code, text) = error.into_parts();
+            // A path in it can be as long as a request.
+            let text = text.chars().take(ERROR_TEXT_CHARS).collect();
+            (Err(Refusal { code: code.as_str().to_owned(), text }), None)
+        }
+    };
+    Packet::new(&Told::Answer { id, result }, file.into_iter().collect())?.send(socket)
 }
 
 /// Whose packets are received: the trusted side's may be in a memfd.
