@@ -12,8 +12,8 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process,
-    kill_process_group, set_child_subreaper, set_dumpable_behavior,
+    DumpableBehavior, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpgid, kill_process,
+    kill_process_group, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit, waitid,
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -376,8 +376,16 @@ impl Inside {
         let signal = Signal::from_named_raw(signal).ok_or_else(|| {
             ApiError::new(ServerCode::InvalidSignal, "Invalid signal number: it is from 1 to 31")
         })?;
-        let sent =
-            if group { kill_process_group(leader, signal) } else { kill_process(leader, signal) };
+        // A leader can join another group (setpgid(2)), which leaves its own without it, or without members.
+        let strayed = getpgid(Some(leader)).is_ok_and(|joined| joined != leader);
+        let sent = match (group, strayed) {
+            (true, false) => kill_process_group(leader, signal),
+            (true, true) => {
+                let _ = kill_process_group(leader, signal);
+                kill_process(leader, signal)
+            }
+            (false, _) => kill_process(leader, signal),
+        };
         sent.map_err(|errno| match errno {
             Errno::SRCH => gone(),
             Errno::PERM => {
@@ -391,6 +399,8 @@ impl Inside {
     fn reap(&mut self, pid: u32) {
         if let (Some(leader), Some(group)) = (self.leaders.remove(&pid), raw(pid)) {
             let _ = kill_process_group(group, Signal::KILL);
+            // It can have joined another group.
+            let _ = pidfd_send_signal(&leader.pidfd, Signal::KILL);
             // One that lives a moment longer is reaped with the orphans.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options);

@@ -1,7 +1,7 @@
 //! Processes: how they start, what they see, how they are signalled and fed, how they end.
 
 use crate::server::{Server, is_alive};
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 use futures::{StreamExt as _, stream};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -143,6 +143,30 @@ async fn a_time_limit_kills_the_whole_tree() {
     assert!(!is_alive(seen.stdout().trim().parse().unwrap()));
     let info = sandbox.get(&format!("/processes/{}", seen.pid.unwrap())).await;
     assert_eq!((&info["status"], &info["reason"]), (&json!("signaled"), &json!("timed_out")));
+}
+
+#[tokio::test]
+async fn a_leader_that_joins_another_group_is_still_killed() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    // The child makes a group of its own, and the leader joins it.
+    let script = "my $child = fork; if (!$child) { setpgrp; sleep 30; exit } \
+        select undef, undef, undef, 0.01 until setpgrp 0, $child; \
+        close STDOUT; kill 9, $child; sleep 30";
+    let body = json!({ "command": "perl", "args": ["-e", script] });
+    let mut limited = body.clone();
+    limited["timeout"] = json!(0.5);
+    assert_eq!(sandbox.run(limited).await.end, exit(ExitStatus::Signal(9), Reason::TimedOut));
+    let pid = sandbox.start(body).await["pid"].as_u64().unwrap();
+    let path = format!("/processes/{pid}");
+    let group = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(2)?.parse::<u64>().ok())
+    };
+    until(PATIENCE, "it joins the group", async || group() != Some(pid)).await;
+    let killed = sandbox.request(Method::DELETE, &path).send().await.unwrap();
+    assert_eq!(killed.status(), StatusCode::NO_CONTENT);
+    until(PATIENCE, "it ends", async || sandbox.get(&path).await["signal"] == 9).await;
 }
 
 #[tokio::test]
