@@ -151,12 +151,16 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         async move { stop.notified().await }
     }));
     let idle = until_idle(&app, args.stop_when_idle.map(Duration::from_secs));
-    tokio::select! {
-        () = stopped.wait() => {}
-        () = idle => {}
-    }
+    let signalled = tokio::select! {
+        signalled = stopped.wait() => signalled,
+        () = idle => false,
+    };
     tokio::spawn(async move {
-        stopped.wait().await;
+        // The end of standard input is no signal: a program that stops the server can both signal it and exit.
+        if !signalled {
+            stopped.signal().await;
+        }
+        stopped.signal().await;
         // Agents end with their sockets, and what is left of the files is removed at the next start.
         std::process::exit(1);
     });
@@ -214,18 +218,26 @@ impl Stop {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())?, stdin })
     }
 
-    /// Returns at the next signal, or the first time when standard input has ended.
-    async fn wait(&mut self) {
+    /// Returns at the next signal or when standard input ends; whether it was a signal.
+    async fn wait(&mut self) -> bool {
+        let closed = self.stdin.take();
         let stdin = async {
-            match &mut self.stdin {
+            match closed {
                 Some(closed) => drop(closed.await),
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
+            () = self.signal() => true,
+            () = stdin => false,
+        }
+    }
+
+    /// Returns at the next signal.
+    async fn signal(&mut self) {
+        tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-            () = stdin => self.stdin = None,
         }
     }
 }

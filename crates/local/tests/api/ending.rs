@@ -38,6 +38,25 @@ async fn the_end_of_its_standard_input_ends_it() {
 }
 
 #[tokio::test]
+async fn a_signal_and_the_end_of_its_standard_input_are_not_two_signals() {
+    for signal_first in [true, false] {
+        let mut server = Server::start(&[]);
+        let sandbox = server.sandbox().await;
+        sandbox.run_script("for i in $(seq 300); do echo > $i; done").await;
+        let stdin = server.stdin.take();
+        if signal_first {
+            server.signal("-TERM");
+            drop(stdin);
+        } else {
+            drop(stdin);
+            server.signal("-TERM");
+        }
+        assert!(server.child.wait().unwrap().success(), "signal first: {signal_first}");
+        assert_eq!(server.files().len(), 0);
+    }
+}
+
+#[tokio::test]
 async fn it_stops_when_idle_and_not_while_a_sandbox_is_there() {
     let mut server = Server::start(&["--stop-when-idle", "1"]);
     let sandbox = server.sandbox().await;
