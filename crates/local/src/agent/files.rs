@@ -28,9 +28,10 @@ pub(super) fn perform(request: &FileRequest, workspace: &Path) -> Result<Option<
             )
             .map(|()| None)
         }),
-        How::Discard { mark } => target(&path)
-            .and_then(|target| rustix::fs::unlink(marked(&target, mark)))
-            .map(|()| None),
+        // Also where a directory has been made at the path since.
+        How::Discard { mark } => {
+            rustix::fs::unlink(marked(&through_links(&path), mark)).map(|()| None)
+        }
     };
     done.map_err(|errno| refusal(&request.path, &request.how, errno))
 }
@@ -56,13 +57,22 @@ fn create(path: &Path, mark: &str) -> rustix::io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// The file that a path names, through links; a directory is none.
+/// The file that a path names, through links. Neither a directory nor a device, a pipe or a socket, which a
+/// file must not take the place of, is one.
 fn target(path: &Path) -> rustix::io::Result<PathBuf> {
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = through_links(path);
     if target.is_dir() || target.file_name().is_none() {
         return Err(Errno::ISDIR);
     }
-    Ok(target)
+    match std::fs::metadata(&target) {
+        Ok(there) if !there.is_file() => Err(Errno::NXIO),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => Err(Errno::LOOP),
+        _ => Ok(target),
+    }
+}
+
+fn through_links(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn marked(target: &Path, mark: &str) -> PathBuf {
@@ -89,6 +99,8 @@ fn refusal(path: &str, how: &How, errno: Errno) -> ApiError {
             (ServerCode::PermissionDenied, "permission denied".to_owned())
         }
         Errno::NOSPC | Errno::DQUOT => (ServerCode::StorageFull, "the disk is full".to_owned()),
+        // What `open` says of a socket.
+        Errno::NXIO => (ServerCode::InvalidPath, "is not a regular file".to_owned()),
         Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL => {
             (ServerCode::InvalidPath, errno.to_string())
         }

@@ -107,6 +107,35 @@ async fn a_write_is_whole_or_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_takes_the_place_of_files_only() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    sandbox.run_script("mkfifo pipe; ln -s pipe link; ln -s loop loop").await;
+    for path in ["pipe", "link", "loop"] {
+        let request = on(&sandbox, Method::PUT, path).body("x");
+        assert_eq!(sandbox.refused(request).await, (400, "INVALID_PATH".to_owned()), "{path}");
+    }
+    let seen =
+        sandbox.run_script("[ -p pipe ] && [ -p link ] && [ -L loop ]; echo $?; ls -A").await;
+    assert_eq!(seen.stdout(), "0\nlink\nloop\npipe\n");
+}
+
+#[tokio::test]
+async fn an_upload_to_what_becomes_a_directory_leaves_nothing() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let (sender, receiver) = futures::channel::mpsc::unbounded::<Result<Vec<u8>, std::io::Error>>();
+    sender.unbounded_send(Ok(vec![b'x'; 1000])).unwrap();
+    let request = on(&sandbox, Method::PUT, "place").body(Body::wrap_stream(receiver));
+    let writing = tokio::spawn(request.send());
+    until(PATIENCE, "the upload begins", async || !list(&sandbox, ".").await.is_empty()).await;
+    sandbox.run_script("mkdir place").await;
+    drop(sender);
+    assert_eq!(writing.await.unwrap().unwrap().status().as_u16(), 400);
+    until(PATIENCE, "the partial file goes", async || list(&sandbox, ".").await.len() == 1).await;
+}
+
+#[tokio::test]
 async fn parts_of_a_file() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
