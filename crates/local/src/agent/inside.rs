@@ -1,7 +1,8 @@
-//! The agent itself. Its one loop never waits for a process, a disk or a peer: the thread that takes work which
-//! can block leaves the loop to another.
+//! The agent itself. Its one loop never waits for a process, a disk or a peer: work that can block is done outside
+//! of it.
 
 use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
+use super::threads::Threads;
 use super::tree::{self, own, raw};
 use super::work::{Done, Job, Started, Work};
 use crate::error::{ApiError, Result};
@@ -23,7 +24,6 @@ use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -54,10 +54,6 @@ const UNKNOWN: Duration = Duration::from_secs(5);
 const ORPHANS: Duration = Duration::from_millis(50);
 /// How long starts may hold up a suspension: a program can be leased (fcntl(2)), which blocks its start.
 const STARTS: Duration = Duration::from_secs(2);
-/// The most threads.
-const THREADS: usize = 16;
-/// How long ending may take.
-const END: Duration = Duration::from_secs(4);
 
 /// A process that the agent started and has not reaped.
 struct Leader {
@@ -73,7 +69,7 @@ enum State {
     Told,
 }
 
-struct Inside {
+pub(super) struct Inside {
     socket: OwnedFd,
     work: Arc<Work>,
     done: Receiver<Done>,
@@ -153,51 +149,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         frozen: false,
         freezing: Vec::new(),
     };
-    let threads = Threads { inside: Mutex::new(inside), work, idle: AtomicUsize::new(0) };
-    Arc::new(threads).run();
-    Ok(())
-}
-
-/// The agent's threads. One has the loop, the others work or wait for the loop.
-struct Threads {
-    inside: Mutex<Inside>,
-    work: Arc<Work>,
-    /// Those that wait for the loop.
-    idle: AtomicUsize,
-}
-
-impl Threads {
-    /// Takes turns at the loop. Ends the agent when the server has closed its socket.
-    fn run(self: &Arc<Self>) {
-        loop {
-            self.idle.fetch_add(1, Ordering::SeqCst);
-            let mut inside = self.inside.lock();
-            self.idle.fetch_sub(1, Ordering::SeqCst);
-            let job = inside.until_job(|| self.has_another());
-            let Ok(Some(job)) = job else {
-                // An init takes its namespace along when it exits.
-                if own() != 1 {
-                    tree::kill_everything(|_| false, END);
-                }
-                std::process::exit(i32::from(job.is_err()));
-            };
-            drop(inside);
-            self.work.perform(job);
-        }
-    }
-
-    /// Whether another thread can have the loop.
-    fn has_another(self: &Arc<Self>) -> bool {
-        if self.idle.load(Ordering::SeqCst) > 0 {
-            return true;
-        }
-        // Each thread has a reference, and one is left over.
-        if Arc::strong_count(self) > THREADS {
-            return false;
-        }
-        let another = self.clone();
-        std::thread::Builder::new().spawn(move || another.run()).is_ok()
-    }
+    Arc::new(Threads::new(inside, work)).main()
 }
 
 fn empty(pipe: &mut UnixStream) {
@@ -205,11 +157,10 @@ fn empty(pipe: &mut UnixStream) {
 }
 
 impl Inside {
-    /// Handles what happens until there is work, and a thread to go on with the loop meanwhile. `None` at the
-    /// end of the socket.
-    fn until_job(&mut self, has_another: impl Fn() -> bool) -> io::Result<Option<Job>> {
+    /// Handles what happens until there is work that `can_leave` the loop. `None` at the end of the socket.
+    pub(super) fn until_job(&mut self, can_leave: impl Fn() -> bool) -> io::Result<Option<Job>> {
         loop {
-            if !self.backlog.is_empty() && has_another() {
+            if !self.backlog.is_empty() && can_leave() {
                 return Ok(self.backlog.pop_front());
             }
             let woken = self.wait()?;

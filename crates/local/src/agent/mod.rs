@@ -13,6 +13,7 @@ mod message;
 mod place;
 mod running;
 mod spawn;
+mod threads;
 mod tree;
 mod work;
 

@@ -132,7 +132,7 @@ pub(super) fn kill_below(root: u32, spared: Option<u32>, limit: Duration) -> boo
             return false;
         }
         alive.into_iter().for_each(|pid| signal(pid, root, Signal::KILL));
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 
@@ -153,6 +153,6 @@ pub(super) fn kill_everything(spared: impl Fn(u32) -> bool, limit: Duration) {
             signal(pid, own(), Signal::KILL);
             reap(pid);
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
 }

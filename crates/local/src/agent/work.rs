@@ -1,7 +1,4 @@
-//! Work that can block: a slow disk, or a program whose start somebody holds up with a lease (fcntl(2),
-//! F_SETLEASE), must not keep the agent from signals and exits. The thread that takes a question does the work
-//! itself, while another thread goes on with the agent's loop: to hand the work over would make every start wait
-//! for a thread to wake up.
+//! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
 use super::message::{FileRequest, Spawn, answer};
 use super::{files, spawn};
