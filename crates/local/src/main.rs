@@ -10,6 +10,7 @@ mod log;
 mod process;
 mod pty;
 mod random;
+mod reservation;
 mod sandbox;
 mod wire;
 

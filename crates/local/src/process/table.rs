@@ -7,6 +7,7 @@ use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::log::{Budget, Log};
+use crate::reservation::{Reservable, Reservation};
 use crate::wire::process::StartRequest;
 use parking_lot::Mutex;
 use shoreline_protocol::error::ServerCode;
@@ -41,44 +42,11 @@ struct Inner {
     closed: bool,
 }
 
-/// Room for a process that is being started, and its name.
-struct Reservation<'a> {
-    table: &'a Table,
-    handle: u64,
-    name: Option<String>,
-    filled: bool,
-}
-
-impl Reservation<'_> {
-    /// Lists a process in the place of the reservation, and its supervisor's address.
-    fn fill(mut self, process: &Arc<Process>, managed: Option<&Arc<Managed>>) -> Result<()> {
-        let mut inner = self.table.inner.lock();
-        if inner.closed {
-            // It ends with the sandbox.
-            drop(inner);
-            return Err(ApiError::not_running());
-        }
-        // A pid that the system gives out again is the new process's.
-        inner.processes.retain(|_, other| other.pid != process.pid);
-        inner.forget_the_oldest_ended();
-        inner.processes.insert(self.handle, process.clone());
-        if let Some(managed) = managed {
-            // A stopped one gives its name to the next.
-            inner.managed.retain(|other| other.name.is_none() || other.name != managed.name);
-            inner.managed.push(managed.clone());
-        }
-        // Under the same lock, so that the process is not counted twice.
-        inner.free(self.name.as_deref());
-        drop(inner);
-        self.filled = true;
-        Ok(())
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.filled {
-            self.table.inner.lock().free(self.name.as_deref());
+impl Reservable for Inner {
+    fn free(&mut self, name: Option<&str>) {
+        self.starting -= 1;
+        if let Some(name) = name {
+            self.names.remove(name);
         }
     }
 }
@@ -96,20 +64,20 @@ impl Table {
             check_process_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
         }
-        let room = self.reserve(name.clone())?;
+        let (room, handle) = self.reserve(name.clone())?;
         let managed = name.is_some() || request.restart.is_some() || request.health_check.is_some();
         let supervised = managed.then(|| {
-            let id = name.clone().unwrap_or_else(|| format!("managed-{}", room.handle));
+            let id = name.clone().unwrap_or_else(|| format!("managed-{handle}"));
             Supervisor::new(id, name, request.clone(), Arc::downgrade(self), self.clock.clone())
         });
         let managed = supervised.as_ref().map(|(managed, _)| managed.clone());
-        let process = self.start_as(room.handle, request, managed.clone()).await?;
+        let process = self.start_as(handle, request, managed.clone()).await?;
         let Some((_, mut supervisor)) = supervised else {
-            room.fill(&process, None)?;
+            room.fill(|inner| inner.list(handle, &process, None))?;
             return Ok(process);
         };
         supervisor.runs(&process);
-        room.fill(&process, managed.as_ref())?;
+        room.fill(|inner| inner.list(handle, &process, managed.as_ref()))?;
         tokio::spawn(supervisor.run(process.clone()));
         Ok(process)
     }
@@ -120,13 +88,14 @@ impl Table {
         request: StartRequest,
         managed: Arc<Managed>,
     ) -> Result<Arc<Process>> {
-        let room = self.reserve(None)?;
-        let process = self.start_as(room.handle, request, Some(managed)).await?;
-        room.fill(&process, None)?;
+        let (room, handle) = self.reserve(None)?;
+        let process = self.start_as(handle, request, Some(managed)).await?;
+        room.fill(|inner| inner.list(handle, &process, None))?;
         Ok(process)
     }
 
-    fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
+    /// Room for a process, and its handle.
+    fn reserve(&self, name: Option<String>) -> Result<(Reservation<'_, Inner>, u64)> {
         let mut inner = self.inner.lock();
         if inner.closed {
             return Err(ApiError::not_running());
@@ -151,7 +120,7 @@ impl Table {
         inner.handles += 1;
         let handle = inner.handles;
         drop(inner);
-        Ok(Reservation { table: self, handle, name, filled: false })
+        Ok((Reservation::new(&self.inner, name), handle))
     }
 
     async fn start_as(
@@ -208,12 +177,27 @@ impl Table {
 }
 
 impl Inner {
-    /// Gives back the place of a process that was being started.
-    fn free(&mut self, name: Option<&str>) {
-        self.starting -= 1;
-        if let Some(name) = name {
-            self.names.remove(name);
+    /// Lists a process, and the managed process that it is of if that is new. Of a sandbox that has ended
+    /// meanwhile, the process ends with that.
+    fn list(
+        &mut self,
+        handle: u64,
+        process: &Arc<Process>,
+        managed: Option<&Arc<Managed>>,
+    ) -> Result<()> {
+        if self.closed {
+            return Err(ApiError::not_running());
         }
+        // A pid that the system gives out again is the new process's.
+        self.processes.retain(|_, other| other.pid != process.pid);
+        self.forget_the_oldest_ended();
+        self.processes.insert(handle, process.clone());
+        if let Some(managed) = managed {
+            // A stopped one gives its name to the next.
+            self.managed.retain(|other| other.name.is_none() || other.name != managed.name);
+            self.managed.push(managed.clone());
+        }
+        Ok(())
     }
 
     fn forget_the_oldest_ended(&mut self) {

@@ -8,6 +8,7 @@ pub(crate) use session::{At, Session};
 use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
+use crate::reservation::{Reservable, Reservation};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::error::ServerCode;
@@ -79,35 +80,9 @@ struct Inner {
     closed: bool,
 }
 
-/// Room for a session that is being created.
-struct Reservation<'a> {
-    inner: &'a Mutex<Inner>,
-    filled: bool,
-}
-
-impl Reservation<'_> {
-    /// Lists a session in the place of the reservation.
-    fn fill(mut self, session: &Arc<Session>) -> Result<()> {
-        let mut inner = self.inner.lock();
-        if inner.closed {
-            // It ends with the sandbox.
-            drop(inner);
-            return Err(ApiError::not_running());
-        }
-        inner.sessions.push(session.clone());
-        // Under the same lock, so that the session is not counted twice.
-        inner.starting -= 1;
-        drop(inner);
-        self.filled = true;
-        Ok(())
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.filled {
-            self.inner.lock().starting -= 1;
-        }
+impl Reservable for Inner {
+    fn free(&mut self, _: Option<&str>) {
+        self.starting -= 1;
     }
 }
 
@@ -120,12 +95,19 @@ impl Sessions {
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Session>> {
         let room = self.reserve()?;
         let session = Session::start(request, &self.agent, &self.clock).await?;
-        room.fill(&session)?;
+        // Of a sandbox that ends meanwhile, it ends with that.
+        room.fill(|inner| {
+            if inner.closed {
+                return Err(ApiError::not_running());
+            }
+            inner.sessions.push(session.clone());
+            Ok(())
+        })?;
         self.forget_later(session.clone());
         Ok(session)
     }
 
-    fn reserve(&self) -> Result<Reservation<'_>> {
+    fn reserve(&self) -> Result<Reservation<'_, Inner>> {
         let mut inner = self.inner.lock();
         if inner.closed {
             return Err(ApiError::not_running());
@@ -139,7 +121,7 @@ impl Sessions {
         }
         inner.starting += 1;
         drop(inner);
-        Ok(Reservation { inner: &self.inner, filled: false })
+        Ok(Reservation::new(&self.inner, None))
     }
 
     /// Shows an ended session for a while and then forgets it.

@@ -6,6 +6,7 @@ use crate::agent::Agents;
 use crate::error::{ApiError, Result};
 use crate::isolation::Isolation;
 use crate::limits::Enforcement;
+use crate::reservation::{Reservable, Reservation};
 use crate::wire::sandbox::{CreateRequest, Status};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -24,8 +25,6 @@ const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 #[derive(Debug)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
-    /// A sandbox was created, or could not be.
-    created: Notify,
     ground: Ground,
     /// Holds every sandbox's files.
     _root: Root,
@@ -38,6 +37,8 @@ struct Inner {
     /// Those that are being created, and their names.
     creating: usize,
     names: HashSet<String>,
+    /// A sandbox was created, or could not be.
+    created: Arc<Notify>,
     /// The server is stopping.
     closed: bool,
 }
@@ -68,37 +69,13 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
-/// Room for a sandbox that is being created, and its name.
-struct Reservation<'a> {
-    registry: &'a Registry,
-    name: Option<String>,
-    filled: bool,
-}
-
-impl<'a> Reservation<'a> {
-    /// Lists a sandbox in the place of the reservation, which comes back if the server is stopping.
-    fn fill(mut self, sandbox: &Arc<Sandbox>) -> std::result::Result<(), Reservation<'a>> {
-        let mut inner = self.registry.inner.lock();
-        if inner.closed {
-            drop(inner);
-            return Err(self);
+impl Reservable for Inner {
+    fn free(&mut self, name: Option<&str>) {
+        self.creating -= 1;
+        if let Some(name) = name {
+            self.names.remove(name);
         }
-        inner.forget_the_oldest_ended();
-        inner.sandboxes.push(sandbox.clone());
-        // Under the same lock, so that the sandbox is not counted twice.
-        inner.free(self.name.as_deref());
-        drop(inner);
-        self.filled = true;
-        Ok(())
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if !self.filled {
-            self.registry.inner.lock().free(self.name.as_deref());
-        }
-        self.registry.created.notify_waiters();
+        self.created.notify_waiters();
     }
 }
 
@@ -113,7 +90,7 @@ impl Registry {
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();
         let ground = Ground { directory, isolation, enforcement, agents, log_bytes };
-        Ok(Self { inner: Mutex::default(), created: Notify::new(), ground, _root: root })
+        Ok(Self { inner: Mutex::default(), ground, _root: root })
     }
 
     pub(crate) fn isolation(&self) -> &Isolation {
@@ -139,16 +116,14 @@ impl Registry {
             .map_err(io::Error::other)
             .and_then(|made| made)
             .map_err(|error| ApiError::internal(&error))?;
-        match room.fill(&sandbox) {
-            Ok(()) => Ok(sandbox),
-            Err(_room) => {
-                sandbox.terminate().await?;
-                Err(ApiError::new(ServerCode::SandboxNotRunning, "the server is stopping"))
-            }
-        }
+        room.fill(|inner| {
+            inner.forget_the_oldest_ended();
+            inner.sandboxes.push(sandbox.clone());
+        });
+        Ok(sandbox)
     }
 
-    fn reserve(&self, name: Option<String>) -> Result<Reservation<'_>> {
+    fn reserve(&self, name: Option<String>) -> Result<Reservation<'_, Inner>> {
         if let Some(name) = &name {
             name::check_sandbox_name(name)
                 .map_err(|e| ApiError::new(ServerCode::InvalidRequest, e.sentence()))?;
@@ -170,7 +145,7 @@ impl Registry {
         }
         inner.creating += 1;
         drop(inner);
-        Ok(Reservation { registry: self, name, filled: false })
+        Ok(Reservation::new(&self.inner, name))
     }
 
     /// A sandbox by id, or a live one by name, or else the last one of that name.
@@ -265,23 +240,30 @@ impl Registry {
 
     /// Creates no sandbox any more and ends those that there are, also those that are being created.
     pub(crate) async fn close(&self) {
-        let all = {
-            let mut inner = self.inner.lock();
-            inner.closed = true;
-            inner.sandboxes.clone()
-        };
+        self.inner.lock().closed = true;
         let created = async {
-            loop {
-                let created = self.created.notified();
-                if self.inner.lock().creating == 0 {
-                    return;
-                }
-                created.await;
-            }
+            self.created().await;
+            self.end_all().await;
         };
+        let _ = timeout(END, async { tokio::join!(self.end_all(), created) }).await;
+    }
+
+    /// Returns when no sandbox is being created.
+    async fn created(&self) {
+        let created = self.inner.lock().created.clone();
+        loop {
+            let created = created.notified();
+            if self.inner.lock().creating == 0 {
+                return;
+            }
+            created.await;
+        }
+    }
+
+    async fn end_all(&self) {
+        let all = self.inner.lock().sandboxes.clone();
         let ends = futures::future::join_all(all.iter().map(|sandbox| sandbox.terminate()));
-        let (ends, _) = tokio::join!(ends, timeout(END, created));
-        for ended in ends {
+        for ended in ends.await {
             if let Err(error) = ended {
                 eprintln!("shoreline-local: {}", error.text());
             }
@@ -290,14 +272,6 @@ impl Registry {
 }
 
 impl Inner {
-    /// Gives back the place of a sandbox that was being created.
-    fn free(&mut self, name: Option<&str>) {
-        self.creating -= 1;
-        if let Some(name) = name {
-            self.names.remove(name);
-        }
-    }
-
     /// Refuses a name that a living sandbox has, or one that is being created.
     fn check_free(&self, name: &str) -> Result<()> {
         let has_it =
