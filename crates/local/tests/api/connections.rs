@@ -1,15 +1,14 @@
 //! Connections: clients that hang up, stall, or open too many.
 
 use crate::server::{KEY, Server};
+use crate::wait::{PATIENCE, until};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use shoreline_protocol::limits::{BODY_SILENCE_SECONDS, REQUEST_HEAD_SECONDS};
+use shoreline_protocol::limits::{BODY_SILENCE_SECONDS, REQUEST_HEAD_SECONDS, STDIN_STALL_SECONDS};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The head of a request, but for the empty line at its end.
 fn head(method: &str, path: &str, key: &str) -> String {
@@ -202,24 +201,40 @@ async fn a_body_that_stalls_is_given_up() {
     };
     let file = begin("PUT", &format!("/s/{}/api/v1/files?path=half", sandbox.id)).await;
     let body = begin("POST", "/sandboxes").await;
-    let begun = Instant::now();
     let files =
         async || sandbox.get("/files/list?path=.").await["entries"].as_array().unwrap().len();
-    while files().await != 1 {
-        assert!(begun.elapsed() < PATIENCE, "the file was not begun");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until(PATIENCE, "the file is begun", async || files().await == 1).await;
     for mut stream in [file, body] {
         let mut seen = String::new();
         let most = Duration::from_secs(BODY_SILENCE_SECONDS + 5);
         timeout(most, stream.read_to_string(&mut seen)).await.expect("not closed").unwrap();
         assert!(seen.starts_with("HTTP/1.1 408 ") && seen.contains("REQUEST_TIMEOUT"), "{seen}");
     }
-    let begun = Instant::now();
-    while files().await != 0 {
-        assert!(begun.elapsed() < PATIENCE, "the file is still there");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until(PATIENCE, "the file is removed", async || files().await == 0).await;
+}
+
+#[tokio::test]
+async fn closing_stdin_does_not_wait_for_an_upload_that_stalls() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let started = sandbox.start(json!({ "command": "cat", "stdin_mode": "pipe" })).await;
+    let path = format!("/processes/{}", started["pid"]);
+    let mut upload = server.connect().await;
+    let request = head("POST", &format!("/s/{}/api/v1{path}/stdin", sandbox.id), KEY);
+    let request = request + "Content-Length: 100\r\n\r\nbegun\n";
+    upload.write_all(request.as_bytes()).await.unwrap();
+    until(PATIENCE, "the upload has begun", async || {
+        sandbox.get(&format!("{path}/stdout")).await["lines"] == json!(["begun"])
+    })
+    .await;
+    let close = sandbox.request(Method::POST, &format!("{path}/stdin/close")).send();
+    let most = Duration::from_secs(STDIN_STALL_SECONDS / 2);
+    let closed = timeout(most, close).await.expect("it waits").unwrap();
+    assert_eq!(closed.status(), StatusCode::NO_CONTENT);
+    let mut seen = String::new();
+    timeout(PATIENCE, upload.read_to_string(&mut seen)).await.expect("not closed").unwrap();
+    assert!(seen.starts_with("HTTP/1.1 400 ") && seen.contains("STDIN_NOT_WRITABLE"), "{seen}");
+    until(PATIENCE, "cat ends", async || sandbox.get(&path).await["exit_code"] == 0).await;
 }
 
 #[tokio::test]
