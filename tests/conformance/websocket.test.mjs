@@ -67,6 +67,17 @@ class Client {
     this.#socket.close();
   }
 
+  /** Has a shell write much in parts, after each of which it waits: a client that reads can fall behind, too. */
+  async flood(parts, command) {
+    const part = `${command}; echo part $i; read _; i=$((i+1))`;
+    this.type(`i=0; while [ $i -lt ${parts} ]; do ${part}; done; echo over $((1+1))\n`);
+    for (let i = 0; i < parts; i++) {
+      await this.until(new RegExp(`part ${i}\\r\\n`));
+      this.type("\n");
+    }
+    await this.until(/over 2\r\n/);
+  }
+
   async until(wanted) {
     if (!wanted.test(this.text)) await new Promise((resolve) => this.#waiting.push({ wanted, resolve }));
   }
@@ -105,8 +116,7 @@ test("who never says ready is sent nothing, and holds up nobody", async () => {
   const silent = await Client.attach(its);
   const client = await Client.ready(its);
   // More than is kept for those who come later.
-  client.type("seq 400000 | tail -n 400000; echo over $((1+1))\n");
-  await client.until(/over 2\r\n/);
+  await client.flood(6, "seq 60000");
   assert.equal(silent.text, "");
   silent.send(frame(READY));
   await silent.until(/over 2\r\n/);
@@ -173,8 +183,7 @@ test("a client that reads nothing is told what it lost, and holds up nobody", as
   const asleep = await bare(its);
   asleep.pause();
   const client = await Client.ready(its);
-  client.type("head -c 30000000 /dev/zero | tr '\\0' x; echo; echo over $((1+1))\n");
-  await client.until(/over 2\r\n/);
+  await client.flood(60, "head -c 500000 /dev/zero | tr '\\0' x; echo");
   assert.equal((await curl(`${api}/health`)).status, 200);
   let last = "";
   asleep.on("data", (bytes) => (last = (last + bytes.toString("latin1")).slice(-1000)));
