@@ -15,6 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::limits::{ERROR_TEXT_CHARS, REQUEST_BYTES};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -206,11 +207,23 @@ pub(super) fn receive<T: DeserializeOwned>(
     socket: impl AsFd,
     from: From,
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; PACKET_BYTES + 1];
+    BUFFER.with_borrow_mut(|bytes| receive_into(socket, from, bytes))
+}
+
+thread_local! {
+    // To clear one for each message would cost more than most messages.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PACKET_BYTES + 1]);
+}
+
+fn receive_into<T: DeserializeOwned>(
+    socket: impl AsFd,
+    from: From,
+    bytes: &mut [u8],
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =
-        recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
     let mut files: Vec<OwnedFd> = control
         .drain()
         .filter_map(|message| match message {
