@@ -18,11 +18,11 @@ use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// How long a port may take to accept a connection.
+/// The time limit for connecting to a port.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the processes of a sandbox are given to die of SIGKILL, before its agent is killed.
+/// The time limit for processes to die of SIGKILL, after which the agent is killed.
 const KILL: Duration = Duration::from_secs(1);
-/// How long the agent is given to die of SIGKILL.
+/// The time limit for the agent to die of SIGKILL.
 const REAP: Duration = Duration::from_secs(2);
 
 /// Asks the agent of one sandbox.
@@ -36,7 +36,7 @@ pub(crate) struct Agent {
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) leader: Leader,
-    /// How the leader exited; an error when the agent is lost.
+    /// Resolves with the exit of the leader; an error if the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
     /// The other side of its terminal.
     pub(crate) terminal: Option<OwnedFd>,
@@ -44,7 +44,7 @@ pub(crate) struct Spawned {
     pub(crate) unit: Option<Unit>,
 }
 
-/// The agent's process, owned by whoever ends the sandbox. Dropping it kills the agent.
+/// The agent's process, owned by the sandbox's lifecycle. Dropping this kills the agent.
 #[derive(Debug)]
 pub(crate) struct Host {
     child: Child,
@@ -164,7 +164,7 @@ impl Host {
     /// Something has not ended in time: a process can wait for a device, which no signal interrupts.
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         let pid = self.child.id();
-        // Of a namespace, SIGKILL to its init ends every process (pid_namespaces(7)).
+        // SIGKILL to the init of a namespace ends every process in it (pid_namespaces(7)).
         if self.wrapped
             && let Some(root) = pid
         {

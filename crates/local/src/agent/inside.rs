@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// How the server starts an agent.
+/// The arguments that the server passes to an agent.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// The directory in which processes start.
@@ -44,15 +44,16 @@ pub(crate) struct Args {
     pub(crate) cpus: Option<usize>,
 }
 
-/// Between looks at what no event reports. One is the end of a leader that another process traces: a tracer
-/// is told first (ptrace(2)).
+/// The interval for polling what no event reports, such as the end of a traced leader: the kernel notifies
+/// the tracer before the parent (ptrace(2)).
 const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// After so long, its status counts as unknown.
 const UNKNOWN: Duration = Duration::from_secs(5);
-/// How long an orphan that has ended may stay unreaped: looking for it takes longer than what most ends of
-/// children are, the end of a leader.
+/// The delay before zombie orphans are reaped. Most children that exit are leaders, and looking for orphans
+/// reads /proc.
 const ORPHANS: Duration = Duration::from_millis(50);
-/// How long starts may hold up a suspension: a program can be leased (fcntl(2)), which blocks its start.
+/// The time limit for starts under way before a suspension stops everything: a lease on the program
+/// (fcntl(2)) blocks its start.
 const STARTS: Duration = Duration::from_secs(2);
 
 /// A process that the agent started and has not reaped.

@@ -53,8 +53,8 @@ async fn little_memory_ends_what_is_inside_and_never_the_agent() {
     }
 }
 
-/// PR_SET_PDEATHSIG, which `--die-with-parent` uses, is sent when the thread ends that started the process
-/// (PR_SET_PDEATHSIG(2const)). Idle threads of tokio's blocking pool end after 10 s.
+/// The kernel sends a parent death signal when the thread that started the process ends, not its process
+/// (PR_SET_PDEATHSIG(2const)), and `bwrap --die-with-parent` asks for one. Idle threads of tokio's blocking pool end after 10 s.
 #[tokio::test]
 async fn a_sandbox_outlives_the_idle_threads_of_the_server() {
     let servers: Vec<_> =

@@ -106,8 +106,8 @@ async fn the_next_server_removes_what_a_killed_one_left() {
     }
 }
 
-/// bubblewrap's child waits for its parent before it asks for `--die-with-parent`. Where the parent is
-/// killed in between, nothing ends the child but the server.
+/// A child of bubblewrap waits for its parent while it starts. If the parent is killed then, only the server
+/// ends the child.
 #[tokio::test]
 async fn a_server_that_ends_while_it_creates_sandboxes_leaves_nothing() {
     let seed = Seed::choose(11);
