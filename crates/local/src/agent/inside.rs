@@ -161,6 +161,9 @@ impl Inside {
     /// Handles what happens until there is work that `can_leave` the loop. `None` at the end of the socket.
     pub(super) fn until_job(&mut self, can_leave: impl Fn() -> bool) -> io::Result<Option<Job>> {
         loop {
+            // Without a look at the bell: no thread rings it for itself.
+            self.see_work_done();
+            self.freeze()?;
             if !self.backlog.is_empty() && can_leave() {
                 return Ok(self.backlog.pop_front());
             }
@@ -171,9 +174,6 @@ impl Inside {
             if woken.worked {
                 empty(&mut self.bell);
             }
-            // Also without the bell: a question can be about a process whose start was answered just now.
-            self.see_work_done();
-            self.freeze()?;
             if woken.child_ended {
                 empty(&mut self.child_ended);
                 self.orphans.get_or_insert_with(Instant::now);
@@ -185,6 +185,8 @@ impl Inside {
                 tree::reap_orphans(|pid| self.leaders.contains_key(&pid));
             }
             if woken.asked {
+                // The question can be about a process whose start was answered just now.
+                self.see_work_done();
                 match receive(&self.socket, From::Server) {
                     Ok(Some((asked, files))) => self.answer(asked, files)?,
                     Ok(None) | Err(_) => return Ok(None),

@@ -115,6 +115,8 @@ impl Threads {
             }
             self.work.perform(job);
         }
+        // The thread with the loop has to take over what was done here.
+        self.work.ring();
         self.count.fetch_sub(1, Ordering::SeqCst);
     }
 }

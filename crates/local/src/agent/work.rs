@@ -75,6 +75,10 @@ impl Work {
         // Without a server, the loop sees the end of its socket.
         let _ = answer(&self.socket, id, result);
         drop(answering);
+    }
+
+    /// Wakes the thread with the loop.
+    pub(super) fn ring(&self) {
         // A full socket is readable already.
         let _ = (&self.bell).write(&[0]);
     }
