@@ -4,7 +4,7 @@ use super::leash::{Leash, Waited};
 use crate::error::{Error, Result};
 use crate::{host, js};
 use alloc::vec::Vec;
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use shoreline_protocol::error::Code;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -16,6 +16,8 @@ pub(crate) struct Body {
     /// Whether there are bodies to read at all: an answer without one says `null`.
     streams: bool,
     idle_ms: f64,
+    /// A read that a call has left: the next one takes what it brings.
+    read: Option<Promise>,
     buffer: Vec<u8>,
     done: bool,
 }
@@ -23,7 +25,15 @@ pub(crate) struct Body {
 impl Body {
     /// Of a request whose answer has yet to come.
     pub(super) fn new(controller: AbortController, idle_ms: f64) -> Self {
-        Self { controller, reader: None, streams: true, idle_ms, buffer: Vec::new(), done: false }
+        Self {
+            controller,
+            reader: None,
+            streams: true,
+            idle_ms,
+            read: None,
+            buffer: Vec::new(),
+            done: false,
+        }
     }
 
     /// The answer has come.
@@ -52,7 +62,10 @@ impl Body {
             self.done = true;
             return Ok(None);
         };
-        let read = match leash.wait(reader.read().unchecked_into(), self.idle_ms).await? {
+        let read = self.read.get_or_insert_with(|| reader.read().unchecked_into());
+        let waited = leash.wait(read.clone(), self.idle_ms).await?;
+        self.read = None;
+        let read = match waited {
             Waited::Kept(read) => read,
             Waited::Broken(cause) => {
                 let what = "the connection broke while its answer was read";

@@ -1,5 +1,5 @@
 import { type AbortError, CommandError, type OutputEvent, Sandbox } from "shoreline";
-import { ended, equal, ok, recorded, rejects, sha256, test } from "./harness.js";
+import { ended, equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
 test("hello: stdout and exit code", async ({ sandbox }) => {
   const result = await sandbox.run("echo", { args: ["Hello from sandbox!"] });
@@ -220,6 +220,32 @@ test("an abort ends the command, and the error has what it wrote", async ({ sand
   equal((error.reason as Error).message, "enough");
   equal(error.partial?.stdout, String(pid));
   await killed(sandbox, pid);
+});
+
+test("an abort between the answer and its first event kills the command all the same", async () => {
+  let events!: ReadableStreamDefaultController<Uint8Array>;
+  let wanted!: () => void;
+  const read = new Promise<void>((resolve) => (wanted = resolve));
+  let told!: (request: string) => void;
+  const request = new Promise<string>((resolve) => (told = resolve));
+  const stream = new ReadableStream<Uint8Array>(
+    { start: (controller) => void (events = controller), pull: () => wanted() },
+    { highWaterMark: 0 },
+  );
+  const { sandbox } = await sandboxOf((url, init) => {
+    if (init?.method === "POST") {
+      return Promise.resolve(new Response(stream, { headers: { "content-type": "text/event-stream" } }));
+    }
+    told(`${init?.method} ${url as string}`);
+    return Promise.resolve(new Response(null, { status: 204 }));
+  });
+  const controller = new AbortController();
+  const running = rejects<AbortError>(sandbox.run("sleep", { signal: controller.signal }), "aborted");
+  await read;
+  controller.abort();
+  await running;
+  events.enqueue(new TextEncoder().encode('data: {"pid":7,"started_at":1}\n\n'));
+  equal(await request, "DELETE http://peer.invalid/api/v1/processes/7");
 });
 
 test("an abort ends an iterated command at once, not when the next event is asked for", async ({
