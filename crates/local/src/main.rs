@@ -52,7 +52,8 @@ struct Args {
     #[arg(long, value_enum, default_value_t = limits::Wanted::Auto)]
     limits: limits::Wanted,
 
-    /// The key that every request must carry; made at the start unless given
+    /// The key that every request must carry; made at the start unless given. Other users of this machine see the
+    /// option, not the variable
     #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
@@ -92,8 +93,10 @@ fn main() -> io::Result<()> {
         _ => {}
     }
     let args = Args::parse();
-    // What the shell that starts the server has open is not for sandboxes.
-    close_fds::set_fds_cloexec(3, &[]);
+    // What the shell that starts the server has open is not for sandboxes, and a lock or a pipe must not stay in use
+    // for as long as the server runs.
+    // SAFETY: the server has opened nothing yet and has no other thread, so nothing owns these descriptors.
+    unsafe { close_fds::close_open_fds(3, &[]) };
     open_more_files()?;
     // Before there are threads, which would be moved each for itself.
     let enforcement = Enforcement::choose(args.limits)?;

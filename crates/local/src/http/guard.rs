@@ -34,7 +34,7 @@ impl Guard {
     /// `local` is the address to which the client connected.
     pub(super) fn address(&self, headers: &HeaderMap, local: IpAddr) -> Result<Address, ApiError> {
         let address = Host::of(headers).map(|host| host.address);
-        address.filter(|address| self.is_known(address, local)).ok_or_else(|| {
+        address.filter(|address| self.is_known(address, headers, local)).ok_or_else(|| {
             ApiError::new(
                 ServerCode::ForbiddenHost,
                 "the `Host` header does not name this server: use the URL that it printed, `localhost`, or the `sandbox_url` of a sandbox",
@@ -42,9 +42,10 @@ impl Guard {
         })
     }
 
-    fn is_known(&self, address: &Address, local: IpAddr) -> bool {
+    fn is_known(&self, address: &Address, headers: &HeaderMap, local: IpAddr) -> bool {
         match address {
             Address::Ip(ip) => self.is_own_ip(*ip, local),
+            Address::DotLocal(_) => self.is_key(headers),
             _ => true,
         }
     }
@@ -81,7 +82,7 @@ impl Guard {
         let named = match address {
             Address::Localhost => true,
             Address::Ip(ip) => self.is_own_ip(ip, local),
-            Address::Sandbox(_) | Address::Port { .. } => false,
+            Address::Sandbox(_) | Address::DotLocal(_) | Address::Port { .. } => false,
         };
         named && port.unwrap_or(80) == self.bound.port()
     }

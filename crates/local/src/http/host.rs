@@ -12,9 +12,11 @@ pub(super) enum Address {
     Localhost,
     /// An IP address. Whether it is one of this server's is for the guard to decide.
     Ip(IpAddr),
-    /// The management API of a sandbox: `{id or name}.localhost` or `{id or name}.local`, also with the
-    /// management port before the label.
+    /// The management API of a sandbox: `{id or name}.localhost`, also with the management port before the label.
     Sandbox(String),
+    /// The same under the official SDK's name for a sandbox behind a local proxy, `{id or name}.local`. A machine
+    /// of the local network can have such a name too (RFC 6762).
+    DotLocal(String),
     /// A port of a sandbox: `{port}-{id or name}.localhost`.
     Port { port: u16, sandbox: String },
 }
@@ -53,7 +55,7 @@ fn port(text: &str) -> Option<Option<u16>> {
     match text.strip_prefix(':') {
         None => text.is_empty().then_some(None),
         Some("") => Some(None),
-        Some(digits) => number(digits).map(Some),
+        Some(digits) => number(digits).filter(|port| *port > 0).map(Some),
     }
 }
 
@@ -69,11 +71,9 @@ fn address(name: &str) -> Option<Address> {
     if let Ok(ip) = name.parse::<IpAddr>() {
         return Some(Address::Ip(ip));
     }
-    let (label, has_ports) = match name.strip_suffix(".localhost") {
-        Some(label) => (label, true),
-        // The official SDK's name for a sandbox behind a local proxy. A machine of the local network can
-        // have such a name too (RFC 6762), so it leads to the API only, which wants the key.
-        None => (name.strip_suffix(".local")?, false),
+    let (label, is_dot_local) = match name.strip_suffix(".localhost") {
+        Some(label) => (label, false),
+        None => (name.strip_suffix(".local")?, true),
     };
     // Neither an id nor a name has digits before its first hyphen.
     let (port, sandbox) = match label.split_once('-') {
@@ -85,8 +85,9 @@ fn address(name: &str) -> Option<Address> {
     check_sandbox_id_or_name(sandbox).ok()?;
     let sandbox = sandbox.to_owned();
     match port {
+        MANAGEMENT_PORT if is_dot_local => Some(Address::DotLocal(sandbox)),
         MANAGEMENT_PORT => Some(Address::Sandbox(sandbox)),
-        _ => has_ports.then_some(Address::Port { port, sandbox }),
+        _ => (!is_dot_local).then_some(Address::Port { port, sandbox }),
     }
 }
 
@@ -97,6 +98,7 @@ mod tests {
     #[test]
     fn names_of_this_server_and_of_sandboxes() {
         let sandbox = |name: &str| Address::Sandbox(name.to_owned());
+        let dot_local = |name: &str| Address::DotLocal(name.to_owned());
         let at = |port, name: &str| Address::Port { port, sandbox: name.to_owned() };
         let ip = |text: &str| Address::Ip(text.parse().unwrap());
         let id = "0123456789abcdefghijk";
@@ -105,11 +107,12 @@ mod tests {
             ("LocalHost:", Address::Localhost, None),
             ("localhost:8900", Address::Localhost, Some(8900)),
             ("127.0.0.2:1", ip("127.0.0.2"), Some(1)),
+            ("127.255.255.254:65535", ip("127.255.255.254"), Some(65535)),
             ("[::1]:80", ip("::1"), Some(80)),
             ("[::ffff:127.0.0.1]", ip("127.0.0.1"), None),
             ("my-env.localhost:1", sandbox("my-env"), Some(1)),
-            ("my-env.local", sandbox("my-env"), None),
-            ("9501-my-env.local", sandbox("my-env"), None),
+            ("my-env.local", dot_local("my-env"), None),
+            ("9501-my-env.local", dot_local("my-env"), None),
             (&format!("{id}.localhost"), sandbox(id), None),
             (&format!("9501-{id}.localhost"), sandbox(id), None),
             ("8000-my-env.localhost:1", at(8000, "my-env"), Some(1)),
@@ -128,8 +131,17 @@ mod tests {
             "evil.com:.localhost",
             "localhost:8900:1",
             "localhost:+1",
+            "localhost:0",
             "localhost:65536",
             "localhost:x",
+            "localhost: 1",
+            "localhost.",
+            "127.0.0.1.",
+            "0177.0.0.1",
+            "2130706433",
+            "[::1%lo]",
+            "[::1]:65536",
+            "[::1]:0",
             "user@localhost",
             "[::1",
             "[::1]x",
@@ -140,6 +152,12 @@ mod tests {
             ".local",
             ".localhost",
             "a.b.localhost",
+            ".a.localhost",
+            "a..localhost",
+            "a.localhost.",
+            "a.localhost:65536",
+            "a_b\u{7f}.localhost",
+            "a\u{212a}.localhost",
             "-a.localhost",
             "8000-my-env.local",
             "0-my-env.localhost",

@@ -25,7 +25,7 @@ pub(super) async fn create(
     let network = request.network.as_ref();
     let shares_network = network.is_none_or(|network| network.allow_internet_access);
     check_ports(&app, &request.exposed_ports, shares_network)?;
-    if request.allow_unauthenticated_access {
+    if request.allow_unauthenticated_access || !request.exposed_ports.is_empty() {
         check_opening(&app, &headers)?;
     }
     check_resources(&request.resources)?;
@@ -52,12 +52,13 @@ fn check_ports(app: &App, ports: &[u16], shares_network: bool) -> Result<()> {
     if ports.contains(&0) { wrong("a port is from 1 to 65535") } else { Ok(()) }
 }
 
-/// Ports that are open to everyone stay open when a page token has expired, so a page cannot open them.
+/// Exposed ports stay when a page token has expired, and can be opened to everyone later, so a page cannot expose
+/// any.
 fn check_opening(app: &App, headers: &HeaderMap) -> Result<()> {
     if app.guard.is_key(headers) {
         return Ok(());
     }
-    let text = "a page token cannot open ports to everyone (`allow_unauthenticated_access`): use the server's key";
+    let text = "a page token cannot expose ports, or open them to everyone (`allow_unauthenticated_access`): use the server's key";
     Err(ApiError::new(ServerCode::Unauthorized, text))
 }
 
@@ -158,9 +159,9 @@ pub(super) async fn update(
     }
     let ports = request.exposed_ports.as_deref();
     check_ports(&app, ports.unwrap_or_default(), sandbox.shares_network())?;
-    let was_open = sandbox.settings().allow_unauthenticated_access;
-    let is_open = request.allow_unauthenticated_access.unwrap_or(was_open);
-    if is_open && (ports.is_some() || request.allow_unauthenticated_access.is_some()) {
+    let exposed = sandbox.settings().exposed_ports;
+    let exposes = ports.is_some_and(|ports| ports.iter().any(|port| !exposed.contains(port)));
+    if exposes || request.allow_unauthenticated_access == Some(true) {
         check_opening(&app, &headers)?;
     }
     app.registry.update(&sandbox, request.name, |settings| {

@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<App>> for Found {
         let segments = Segments::from_request_parts(parts, app).await?;
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let by_host = || match parts.extensions.get() {
-            Some(Address::Sandbox(sandbox)) => Some(sandbox.as_str()),
+            Some(Address::Sandbox(sandbox) | Address::DotLocal(sandbox)) => Some(sandbox.as_str()),
             _ => None,
         };
         let named = segments

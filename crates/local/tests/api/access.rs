@@ -62,6 +62,29 @@ async fn a_name_that_somebody_points_here_is_refused() {
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         let answer = with_host(format!("{host}:{port}")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{host}");
+        // Port 0 is nobody's.
+        let zero = refused(with_host(format!("{host}:0"))).await;
+        assert_eq!(zero, (403, "FORBIDDEN_HOST".to_owned()), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_another_machine_can_have_is_accepted_with_the_key_only() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let token = page_token(&server, json!({ "origin": PAGE })).await;
+    for host in [format!("{}.local", sandbox.id), format!("9501-{}.local", sandbox.id)] {
+        let ask = |path: &str| {
+            let request = server.client.get(format!("{}{path}", server.url));
+            request.header(header::HOST, &host)
+        };
+        let forbidden = (403, "FORBIDDEN_HOST".to_owned());
+        assert_eq!(refused(ask("/api/v1/health")).await, forbidden, "{host}");
+        assert_eq!(refused(ask("/api/v1/pty/x/ws")).await, forbidden, "{host}");
+        let page = ask("/api/v1/health").bearer_auth(&token).header(header::ORIGIN, PAGE);
+        assert_eq!(refused(page).await, forbidden, "{host}");
+        let with_key = ask("/api/v1/health").bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(with_key.status(), StatusCode::OK, "{host}");
     }
 }
 
@@ -219,7 +242,7 @@ async fn so_many_tokens_for_pages_live_that_the_oldest_makes_room() {
 }
 
 #[tokio::test]
-async fn a_page_token_opens_no_ports_to_everyone() {
+async fn a_page_token_exposes_no_ports() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
     let token = page_token(&server, json!({ "origin": PAGE })).await;
@@ -232,16 +255,28 @@ async fn a_page_token_opens_no_ports_to_everyone() {
     let open = json!({ "allow_unauthenticated_access": true });
     assert_eq!(refused(page(Method::PATCH, &path, open.clone())).await, unauthorized);
     assert_eq!(refused(page(Method::POST, "/sandboxes", open.clone())).await, unauthorized);
-    // A page can expose ports, to whoever has the key or a token.
-    let ports = json!({ "exposed_ports": [8000] });
-    let exposed = page(Method::PATCH, &path, ports.clone()).send().await.unwrap();
-    assert_eq!(exposed.status(), StatusCode::OK);
-    let opened = server.request(Method::PATCH, &path).json(&open).send().await.unwrap();
-    assert_eq!(opened.status(), StatusCode::OK);
-    assert_eq!(refused(page(Method::PATCH, &path, ports)).await, unauthorized);
-    let closed = json!({ "allow_unauthenticated_access": false, "exposed_ports": [] });
-    let closed = page(Method::PATCH, &path, closed).send().await.unwrap();
-    assert_eq!(closed.status(), StatusCode::OK);
+    let alias = json!({ "allow_unauthenticated_proxy_access": true });
+    assert_eq!(refused(page(Method::PATCH, &path, alias.clone())).await, unauthorized);
+    assert_eq!(refused(page(Method::POST, "/sandboxes", alias)).await, unauthorized);
+    // Nor ports that the next change with the key would open unseen.
+    let ports = json!({ "exposed_ports": [8000, 8001] });
+    assert_eq!(refused(page(Method::PATCH, &path, ports.clone())).await, unauthorized);
+    assert_eq!(refused(page(Method::POST, "/sandboxes", ports.clone())).await, unauthorized);
+    for body in [&ports, &open] {
+        let changed = server.request(Method::PATCH, &path).json(body).send().await.unwrap();
+        assert_eq!(changed.status(), StatusCode::OK);
+    }
+    let more = json!({ "exposed_ports": [8000, 8001, 8002] });
+    assert_eq!(refused(page(Method::PATCH, &path, more)).await, unauthorized);
+    assert_eq!(refused(page(Method::PATCH, &path, open)).await, unauthorized);
+    // It can close them.
+    for closed in [
+        json!({ "exposed_ports": [8001] }),
+        json!({ "allow_unauthenticated_access": false, "exposed_ports": [] }),
+    ] {
+        let closed = page(Method::PATCH, &path, closed).send().await.unwrap();
+        assert_eq!(closed.status(), StatusCode::OK);
+    }
 }
 
 #[tokio::test]
@@ -285,6 +320,19 @@ async fn without_authorization_nothing_is_woken_and_nothing_is_learnt() {
     let attached = socket("asleep", session, token).send().await.unwrap();
     assert_eq!(attached.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(state().await, "running");
+}
+
+#[tokio::test]
+async fn what_the_shell_has_open_is_not_kept_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = directory.path().join("lock");
+    std::fs::write(&lock, "").unwrap();
+    let open = format!("exec 3<'{0}' 7>>'{0}' 8<'{0}'", lock.display());
+    let server = Server::start_under(&open, &[]);
+    for descriptor in std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap() {
+        let file = std::fs::read_link(descriptor.unwrap().path()).unwrap_or_default();
+        assert_ne!(file, lock);
+    }
 }
 
 #[tokio::test]
