@@ -13,8 +13,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::process::Child;
+use tokio::process::{Child, ChildStderr};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -24,6 +25,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 const KILL: Duration = Duration::from_secs(1);
 /// The time limit for the agent to die of SIGKILL.
 const REAP: Duration = Duration::from_secs(2);
+
+/// Bytes of an agent's errors that are reported.
+const ERROR_BYTES: u64 = 4096;
 
 /// Asks the agent of one sandbox.
 #[derive(Debug)]
@@ -65,8 +69,13 @@ impl Agent {
     ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
         let (link, theirs, lost) = Link::open()?;
         let mut command = tokio::process::Command::from(command);
-        command.kill_on_drop(true).stdin(Stdio::from(theirs)).stdout(Stdio::null());
-        let child = agents.start(&mut command)?;
+        command.kill_on_drop(true).stdin(Stdio::from(theirs));
+        // A pipe: what is open here can be opened by what gets hold of the agent's descriptors.
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = agents.start(&mut command)?;
+        if let Some(errors) = child.stderr.take() {
+            tokio::spawn(report_errors(errors));
+        }
         let group = group.map(Arc::new);
         let host = Host { child, wrapped, agents, group: group.clone() };
         Ok((Self { link, group }, host, lost))
@@ -137,6 +146,16 @@ impl Agent {
     pub(crate) async fn signal(&self, pid: u32, signal: i32, group: bool) -> Result<()> {
         self.link.ask(Request::Signal { pid, signal, group }, Vec::new()).await.map(drop)
     }
+}
+
+/// Writes the first lines of an agent's errors to the server's own, and drops the rest.
+async fn report_errors(mut errors: ChildStderr) {
+    let mut lines = BufReader::new((&mut errors).take(ERROR_BYTES)).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        eprintln!("shoreline-local: agent: {}", line.escape_debug());
+    }
+    // A full pipe would stop the agent, and a closed one would kill it.
+    let _ = tokio::io::copy(&mut errors, &mut tokio::io::sink()).await;
 }
 
 fn unexpected(what: &str) -> ApiError {

@@ -1,6 +1,7 @@
 //! The agent itself. Its one loop never waits for a process, a disk or a peer: work that can block is done outside
 //! of it.
 
+use super::confine::{Level, confine};
 use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
 use super::threads::Threads;
 use super::tree::{self, own, raw};
@@ -42,6 +43,18 @@ pub(crate) struct Args {
     /// Processors that processes share.
     #[arg(long)]
     pub(crate) cpus: Option<usize>,
+    /// What isolates the sandbox.
+    #[arg(long)]
+    pub(crate) level: Option<Level>,
+    /// The host's uid and gid to run as, for an agent that root starts.
+    #[arg(long)]
+    pub(crate) host_uid: Option<u32>,
+    /// Directories that can be written beside the workspace, by Landlock.
+    #[arg(long)]
+    pub(crate) writable: Vec<PathBuf>,
+    /// Without namespaces: no sockets of the Internet.
+    #[arg(long)]
+    pub(crate) no_network: bool,
 }
 
 /// The interval for polling what no event reports, such as the end of a traced leader: the kernel notifies
@@ -102,6 +115,7 @@ struct Woken {
 
 /// Answers questions until the socket ends, then ends everything and exits.
 pub(crate) fn main(args: Args) -> io::Result<()> {
+    let terminals = confine(&args)?;
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // The kernel sends this when the parent ends (PR_SET_PDEATHSIG(2const)). In a namespace the parent is the
@@ -131,6 +145,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     let work = Arc::new(Work {
         socket: socket.try_clone()?,
         workspace: args.workspace,
+        terminals,
         memory: args.memory,
         done: report,
         bell: ring,

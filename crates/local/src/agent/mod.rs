@@ -5,14 +5,18 @@
 //! It ends with the server, since its socket ends, and takes with it everything that was started,
 //! what left its process group included: orphans become its children.
 
+mod confine;
 mod files;
+mod filter;
 mod handle;
 mod inside;
+mod landlock;
 mod link;
 mod message;
 mod place;
 mod running;
 mod spawn;
+mod terminal;
 mod threads;
 mod tree;
 mod work;

@@ -1,13 +1,12 @@
 //! Starting a process, with the cause when that fails.
 
-use super::message::{Size, Spawn};
+use super::message::Spawn;
 use super::place::{WORKSPACE, inside};
+use super::terminal::Terminals;
 use crate::error::{ApiError, Result};
 use crate::wire::process::User;
 use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit, getgid, getuid, setrlimit};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use shoreline_protocol::error::ServerCode;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -25,6 +24,7 @@ pub(super) fn spawn(
     files: Vec<OwnedFd>,
     workspace: &Path,
     memory: Option<u64>,
+    terminals: &Terminals,
 ) -> Result<(Child, Option<OwnedFd>)> {
     let directory = directory(spawn, workspace)?;
     let path = spawn.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
@@ -52,7 +52,7 @@ pub(super) fn spawn(
         }
         Some(size) => {
             let open = || -> io::Result<_> {
-                let (ours, its) = open_terminal(size)?;
+                let (ours, its) = terminals.open(size)?;
                 Ok((ours, [Some(its.try_clone()?), Some(its.try_clone()?), Some(its)]))
             };
             let (ours, its) = open().map_err(|e| ApiError::internal(&e))?;
@@ -139,18 +139,6 @@ fn number(text: &str) -> Result<u32> {
 
 fn no_user(name: &str) -> ApiError {
     ApiError::new(ServerCode::UserNotFound, format!("no such user: {name:?}"))
-}
-
-/// A terminal: our side of it, and the process's.
-fn open_terminal(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let ours = openpt(flags)?;
-    grantpt(&ours)?;
-    unlockpt(&ours)?;
-    let its = ioctl_tiocgptpeer(&ours, flags)?;
-    let Size { rows, cols } = size;
-    tcsetwinsize(&ours, Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 })?;
-    Ok((ours, its))
 }
 
 const TERMINAL: &str = "terminal";

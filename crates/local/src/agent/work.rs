@@ -1,6 +1,7 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
 use super::message::{FileRequest, Spawn, answer};
+use super::terminal::Terminals;
 use super::{files, spawn};
 use crate::error::{ApiError, Result};
 use parking_lot::Mutex;
@@ -36,6 +37,7 @@ pub(super) struct Work {
     /// Where questions are answered.
     pub(super) socket: OwnedFd,
     pub(super) workspace: PathBuf,
+    pub(super) terminals: Terminals,
     /// Bytes of memory that each process can use.
     pub(super) memory: Option<u64>,
     pub(super) done: Sender<Done>,
@@ -87,8 +89,9 @@ impl Work {
         let ways =
             if spawn.group { files.split_off(files.len().saturating_sub(2)) } else { vec![] };
         let _alone = spawn.group.then(|| self.group.lock());
-        let (mut child, terminal) =
-            within(&ways, || spawn::spawn(spawn, files, &self.workspace, self.memory))?;
+        let (mut child, terminal) = within(&ways, || {
+            spawn::spawn(spawn, files, &self.workspace, self.memory, &self.terminals)
+        })?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(pidfd) => Ok((Started { pid: child.id(), pidfd }, terminal)),
             Err(error) => {

@@ -2,11 +2,12 @@
 
 use super::{Place, UID};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What an isolated sandbox sees of `/etc`: what programs need to start and to reach the network.
-const ETC: [&str; 24] = [
+/// What an isolated sandbox sees of `/etc`: what programs need to start and to reach the network. Of OpenSSL's
+/// directories that is certificates and settings: private keys lie beside them.
+pub(crate) const ETC: [&str; 29] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",
@@ -24,14 +25,22 @@ const ETC: [&str; 24] = [
     "networks",
     "nsswitch.conf",
     "os-release",
-    "pki",
+    "pki/ca-trust",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
+    "pki/tls/openssl.cnf",
     "profile",
     "protocols",
     "resolv.conf",
     "services",
-    "ssl",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "timezone",
 ];
+
+/// Of /proc: the machine's memory, and what describes the keys of the caller.
+const HIDDEN: [&str; 3] = ["/proc/kcore", "/proc/keys", "/proc/key-users"];
 
 /// Bytes that programs can share through `/dev/shm`.
 const SHARED_MEMORY: &str = "268435456";
@@ -42,38 +51,70 @@ const READ_ONLY: [&str; 8] =
 /// Where the agent's executable is inside.
 pub(super) const AGENT: &str = "/run/shoreline/agent";
 
+/// A bubblewrap that works here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bubblewrap {
+    pub(super) program: PathBuf,
+    /// Whether it knows `--disable-userns` (0.8). Where it does not, only seccomp denies user namespaces.
+    pub(super) disables_userns: bool,
+}
+
+/// What the sandbox runs as: the user who started the server, in a user namespace, or another user of the host
+/// who the agent becomes (`--host-uid`).
+fn user(command: &mut Command, place: &Place, disable_userns: bool) {
+    if place.host_uid.is_some() {
+        // For a user namespace that root could make in any case, which the agent makes.
+        command.args(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
+        command.args(["--cap-add", "CAP_SYS_ADMIN"]);
+        return;
+    }
+    command.args(["--unshare-user", "--uid", UID, "--gid", UID]);
+    if disable_userns {
+        command.arg("--disable-userns");
+    }
+}
+
 /// A root of its own: the system's programs read-only, and nothing of anybody's data.
-pub(super) fn view(command: &mut Command, place: &Place, executable: &Path) {
+pub(super) fn view(command: &mut Command, place: &Place, executable: &Path, disable_userns: bool) {
     command.args([
-        "--unshare-all",
-        "--unshare-user",
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
         // The agent: as the init of its namespace it cannot be killed or stopped from within (pid_namespaces(7)).
         "--as-pid-1",
-        "--uid",
-        UID,
-        "--gid",
-        UID,
         "--hostname",
         "sandbox",
         "--cap-drop",
         "ALL",
+    ]);
+    user(command, place, disable_userns);
+    command.args([
         "--new-session",
         "--ro-bind",
         "/usr",
         "/usr",
         "--proc",
         "/proc",
+        "--ro-bind",
+        "/proc/sys",
+        "/proc/sys",
         "--dev",
         "/dev",
+        "--perms",
+        "1777",
         "--size",
         SHARED_MEMORY,
         "--tmpfs",
         "/dev/shm",
         "--tmpfs",
         "/run",
-        "--dir",
-        "/root",
     ]);
+    // Directories that only contain mounts are closed to all but their owner, who can be root, unless made before.
+    for path in ["/root", "/home", "/etc", "/var", "/run/shoreline"] {
+        command.args(["--dir", path]);
+    }
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         let path = Path::new("/").join(name);
         match fs::read_link(&path) {
@@ -82,8 +123,14 @@ pub(super) fn view(command: &mut Command, place: &Place, executable: &Path) {
         };
     }
     command.args(["--ro-bind-try", "/opt", "/opt"]);
+    for path in HIDDEN.iter().filter(|path| Path::new(path).exists()) {
+        command.args(["--ro-bind", "/dev/null", path]);
+    }
     for name in ETC {
         let path = Path::new("/etc").join(name);
+        if let Some(directory) = path.parent().filter(|_| path.exists()) {
+            command.arg("--dir").arg(directory);
+        }
         // A link is followed: what it names may lie outside the view.
         command
             .arg("--ro-bind-try")

@@ -1,19 +1,28 @@
 //! What keeps a sandbox apart from the machine and from other sandboxes.
 
 mod bubblewrap;
+mod user;
 
-use std::fs;
+use bubblewrap::Bubblewrap;
+pub(crate) use bubblewrap::ETC;
+
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Wanted {
-    /// The best that works here
+    /// The best that works here, `none` at last
     Auto,
+    /// The best that works here, never `none`
+    Required,
     /// Namespaces, by bubblewrap
     Bubblewrap,
+    /// Landlock and seccomp, in the host's namespaces
+    Landlock,
     /// Nothing: commands run as the user who starts the server
     None,
 }
@@ -21,13 +30,14 @@ pub(crate) enum Wanted {
 /// What is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Isolation {
-    Bubblewrap(PathBuf),
+    Bubblewrap(Bubblewrap),
+    Landlock,
     None,
 }
 
 /// The user of an isolated sandbox, as the cloud has it.
 const USER: &str = "tl-user";
-const UID: &str = "1000";
+pub(crate) const UID: &str = "1000";
 
 /// What a process sees of the server's own environment: nothing that may be a secret.
 const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
@@ -38,25 +48,59 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 impl Isolation {
     /// What is wanted, where it works.
     pub(crate) fn choose(wanted: Wanted) -> io::Result<Self> {
-        if wanted == Wanted::None {
-            return Ok(Self::None);
+        let levels: &[fn() -> io::Result<Self>] = match wanted {
+            Wanted::Auto => &[Self::bubblewrap, Self::landlock, || Ok(Self::None)],
+            Wanted::Required => &[Self::bubblewrap, Self::landlock],
+            Wanted::Bubblewrap => &[Self::bubblewrap],
+            Wanted::Landlock => &[Self::landlock],
+            Wanted::None => &[|| Ok(Self::None)],
+        };
+        let mut causes = Vec::new();
+        for level in levels {
+            match level() {
+                Ok(Self::None) if wanted == Wanted::Auto => {
+                    eprintln!(
+                        "shoreline-local: warning: sandboxes are not isolated, commands run with your rights; \
+                         {}",
+                        causes.join("; ")
+                    );
+                    return Ok(Self::None);
+                }
+                Ok(isolation) => return Ok(isolation),
+                Err(error) => causes.push(error.to_string()),
+            }
         }
-        let found = which::which("bwrap").map_err(io::Error::other).and_then(|bwrap| {
-            let isolation = Self::Bubblewrap(bwrap);
-            isolation.probe().map(|()| isolation)
+        Err(io::Error::other(causes.join("; ")))
+    }
+
+    fn bubblewrap() -> io::Result<Self> {
+        let program = which::which("bwrap")
+            .map_err(|_| io::Error::other("bubblewrap is not installed: install it (bwrap)"))?;
+        // The best first; the error of the plainest says most.
+        let found = [true, false].map(|disables_userns| {
+            let program = program.clone();
+            let isolation = Self::Bubblewrap(Bubblewrap { program, disables_userns });
+            move || isolation.probe().map(|()| isolation)
         });
-        match found {
-            Err(_) if wanted == Wanted::Auto => Ok(Self::None),
-            Err(error) => Err(io::Error::other(format!(
-                "bubblewrap does not work here: install it (bwrap) and allow user namespaces ({error})"
-            ))),
-            found => found,
-        }
+        let [best, plain] = found;
+        best().or_else(|_| plain()).map_err(|error| {
+            io::Error::other(format!(
+                "bubblewrap does not work here: allow user namespaces ({error})"
+            ))
+        })
+    }
+
+    fn landlock() -> io::Result<Self> {
+        let probed = Self::Landlock.probe();
+        probed
+            .map(|()| Self::Landlock)
+            .map_err(|error| io::Error::other(format!("Landlock does not work here ({error})")))
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Bubblewrap(_) => "bubblewrap",
+            Self::Landlock => "landlock",
             Self::None => "none",
         }
     }
@@ -64,6 +108,19 @@ impl Isolation {
     /// Whether isolation is off.
     pub(crate) fn is_none(&self) -> bool {
         *self == Self::None
+    }
+
+    /// Whether an agent is started by a bubblewrap, whose child it is.
+    pub(crate) fn is_wrapped(&self) -> bool {
+        matches!(self, Self::Bubblewrap(_))
+    }
+
+    /// Lets sandboxes reach their own directories below a server's, which they see as the host does.
+    pub(crate) fn open_root(&self, root: &Path) -> io::Result<()> {
+        if *self == Self::Landlock && user::dedicated()?.is_some() {
+            fs::set_permissions(root, Permissions::from_mode(0o711))?;
+        }
+        Ok(())
     }
 
     fn probe(&self) -> io::Result<()> {
@@ -82,22 +139,25 @@ impl Isolation {
 
     /// Makes a sandbox's files in its directory.
     pub(crate) fn prepare(&self, directory: &Path) -> io::Result<Place> {
-        let place = Place { directory: directory.to_owned() };
+        let host_uid = if self.is_none() { None } else { user::dedicated()? };
+        let place = Place { directory: directory.to_owned(), host_uid };
         fs::create_dir(place.host("workspace"))?;
-        if !self.is_none() {
-            for name in ["home", "tmp", "etc"] {
-                fs::create_dir(place.host(name))?;
-            }
-            let users = format!(
-                "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{UID}:{UID}::/home/{USER}:/bin/bash\n\
-                 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-            );
-            fs::write(place.host("etc/passwd"), users)?;
-            fs::write(
-                place.host("etc/group"),
-                format!("root:x:0:\n{USER}:x:{UID}:\nnogroup:x:65534:\n"),
-            )?;
-            fs::write(place.host("etc/hosts"), "127.0.0.1 localhost sandbox\n::1 localhost\n")?;
+        if self.is_none() {
+            return Ok(place);
+        }
+        for name in ["home", "tmp"] {
+            fs::create_dir(place.host(name))?;
+        }
+        for name in ["workspace", "home", "tmp"] {
+            fs::set_permissions(place.host(name), Permissions::from_mode(0o755))?;
+            chown(place.host(name), host_uid, host_uid)?;
+        }
+        if self.is_wrapped() {
+            place.write_etc()?;
+        } else if host_uid.is_some() {
+            // Without a view of its own, a sandbox has to walk through its directory.
+            chown(directory, None, host_uid)?;
+            fs::set_permissions(directory, Permissions::from_mode(0o710))?;
         }
         Ok(place)
     }
@@ -106,10 +166,10 @@ impl Isolation {
     pub(crate) fn agent(&self, place: &Place, network: bool) -> io::Result<Command> {
         let executable = std::env::current_exe()?;
         let mut command = match self {
-            Self::None => Command::new(executable),
+            Self::None | Self::Landlock => Command::new(executable),
             Self::Bubblewrap(bwrap) => {
-                let mut command = Command::new(bwrap);
-                bubblewrap::view(&mut command, place, &executable);
+                let mut command = Command::new(&bwrap.program);
+                bubblewrap::view(&mut command, place, &executable, bwrap.disables_userns);
                 if network {
                     command.arg("--share-net");
                 }
@@ -117,13 +177,26 @@ impl Isolation {
                 command
             }
         };
-        command.arg("agent").arg("--workspace");
-        let workspace = place.host("workspace");
-        let home = match self {
-            Self::None => workspace.clone(),
-            Self::Bubblewrap(_) => format!("/home/{USER}").into(),
+        let (workspace, home) = match self {
+            Self::None => (place.host("workspace"), place.host("workspace")),
+            Self::Landlock => (place.host("workspace"), place.host("home")),
+            Self::Bubblewrap(_) => ("/workspace".into(), format!("/home/{USER}").into()),
         };
-        command.arg(if self.is_none() { workspace } else { "/workspace".into() });
+        command.arg("agent").arg("--workspace").arg(workspace);
+        if !self.is_none() {
+            command.args(["--level", self.name()]);
+        }
+        if let Some(uid) = place.host_uid {
+            command.arg("--host-uid").arg(uid.to_string());
+        }
+        if *self == Self::Landlock {
+            for name in ["home", "tmp"] {
+                command.arg("--writable").arg(place.host(name));
+            }
+            if !network {
+                command.arg("--no-network");
+            }
+        }
         command.env_clear().env("PATH", PATH);
         let open: &[&str] = if self.is_none() { &INHERITED_OPEN } else { &[] };
         for name in INHERITED.iter().chain(open) {
@@ -134,6 +207,9 @@ impl Isolation {
         if !self.is_none() {
             command.envs([("USER", USER), ("LOGNAME", USER), ("SHELL", "/bin/bash")]);
         }
+        if *self == Self::Landlock {
+            command.env("TMPDIR", place.host("tmp"));
+        }
         command.env("HOME", home);
         Ok(command)
     }
@@ -143,9 +219,28 @@ impl Isolation {
 #[derive(Debug)]
 pub(crate) struct Place {
     directory: PathBuf,
+    /// The uid and gid of the host that the sandbox runs as, where it is not the server's own.
+    host_uid: Option<u32>,
 }
 
 impl Place {
+    /// What a sandbox sees in `/etc` as its own.
+    fn write_etc(&self) -> io::Result<()> {
+        fs::create_dir(self.host("etc"))?;
+        let users = format!(
+            "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{UID}:{UID}::/home/{USER}:/bin/bash\n\
+             nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+        );
+        let groups = format!("root:x:0:\n{USER}:x:{UID}:\nnogroup:x:65534:\n");
+        let hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n";
+        for (name, text) in [("passwd", users.as_str()), ("group", &groups), ("hosts", hosts)] {
+            let path = self.host("etc").join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(path, Permissions::from_mode(0o644))?;
+        }
+        Ok(())
+    }
+
     fn host(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }

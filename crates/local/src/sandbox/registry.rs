@@ -86,6 +86,7 @@ impl Registry {
         log_bytes: u64,
     ) -> io::Result<Self> {
         let root = Root::new(&std::env::temp_dir())?;
+        isolation.open_root(root.path())?;
         let agents = Arc::new(Agents::new()?);
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();

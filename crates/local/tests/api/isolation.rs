@@ -164,3 +164,64 @@ async fn a_sandbox_without_network_has_none() {
     let patch = closed.refused(patch.json(&json!({ "network": null })));
     assert_eq!(patch.await, (501, "UNSUPPORTED".to_owned()));
 }
+
+/// What a process of the server has open as standard error.
+fn standard_error(pid: u32) -> String {
+    std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap().to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_agent_does_not_have_the_server_s_standard_error() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let _sandbox = server.sandbox().await;
+        let mark = server.temp.path().to_str().unwrap().to_owned();
+        let started = crate::machine::mentioning(&mark);
+        let agents: Vec<_> =
+            started.iter().filter(|it| it.args.iter().any(|arg| arg == "--workspace")).collect();
+        assert!(!agents.is_empty());
+        // The descriptors of a process that is not dumpable are shown to root only.
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        for agent in agents {
+            let errors = standard_error(agent.pid);
+            assert!(errors.starts_with("pipe:"), "{errors}");
+            assert_ne!(errors, standard_error(server.child.id()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_root_starts_runs_sandboxes_as_a_user_who_owns_nothing_else() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let (one, two) = (server.sandbox().await, server.sandbox().await);
+        let mut owners = Vec::new();
+        for sandbox in [&one, &two] {
+            let made = sandbox.run_script("touch mine").await;
+            assert_eq!(made.exit_code(), Some(0), "{}", made.stderr());
+            let file = server.workspace(&sandbox.id).join("mine");
+            owners.push(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(file).unwrap()));
+        }
+        match isolation {
+            "none" => assert_eq!(owners, [0, 0]),
+            _ => assert!(owners[0] > 1 << 20 && owners[1] > 1 << 20 && owners[0] != owners[1]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn private_keys_of_the_host_are_not_seen() {
+    let Some(server) = isolated() else { return };
+    let sandbox = server.sandbox().await;
+    let seen = prints(&sandbox, "ls -d /etc/ssl/* /etc/pki/* /etc/pki/tls/* 2>/dev/null").await;
+    let known =
+        ["cert.pem", "certs", "openssl.cnf", "ca-trust", "tls"].map(|name| format!("/{name}"));
+    for line in seen.lines() {
+        assert!(known.iter().any(|name| line.ends_with(name)), "{line}");
+    }
+}

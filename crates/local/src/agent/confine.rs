@@ -1,0 +1,86 @@
+//! What an agent gives up before it starts anything: privileges, the caller's keys, and system calls. Whatever
+//! needs privileges comes before.
+
+use super::filter::{self, Scope};
+use super::inside::Args;
+use super::landlock;
+use super::terminal::Terminals;
+use nix::sched::CloneFlags;
+use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
+use std::fs;
+use std::io;
+
+/// How a sandbox is isolated, as its agent has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Level {
+    /// In namespaces, made by the bubblewrap that has started the agent.
+    Bubblewrap,
+    /// By Landlock, in the host's namespaces.
+    Landlock,
+}
+
+/// Gives up what the sandbox must not have. The thread that calls this must be the only one.
+pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
+    // What the caller's shell had open is marked by the server; a bubblewrap opens files, too.
+    close_fds::set_fds_cloexec(3, &[]);
+    let Some(level) = args.level else { return Ok(Terminals::here()) };
+    // The caller's keyring may hold keys of file systems and of Kerberos (session-keyring(7)). Kernels can
+    // be built without keys.
+    let _ = keyutils::Keyring::join_anonymous_session();
+    if let Some(uid) = args.host_uid {
+        change_user(uid, level)?;
+    }
+    let own_uid = args.host_uid.is_some();
+    match level {
+        Level::Bubblewrap => {
+            filter::apply(Scope::Namespaces)?;
+            Ok(Terminals::here())
+        }
+        Level::Landlock => {
+            let terminals = Terminals::elsewhere()?;
+            let mut writable = args.writable.clone();
+            writable.push(args.workspace.clone());
+            landlock::restrict(&writable, own_uid)?;
+            filter::apply(Scope::Shared { own_uid, network: !args.no_network })?;
+            Ok(terminals)
+        }
+    }
+}
+
+/// Becomes a user without privileges, from root. In namespaces it gets one for users as well, with the same uid
+/// inside as where bubblewrap has made it.
+fn change_user(uid: u32, level: Level) -> io::Result<()> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    // A host may allow user namespaces to root only.
+    set_keep_capabilities(level == Level::Bubblewrap)?;
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    if level == Level::Bubblewrap {
+        have(CapabilitySet::SYS_ADMIN)?;
+        nix::sched::unshare(CloneFlags::CLONE_NEWUSER)?;
+        // Files in /proc/self are root's while a process is not dumpable, which it is not after it has changed
+        // its user (PR_SET_DUMPABLE(2const)).
+        set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+        let inside = crate::isolation::UID;
+        fs::write("/proc/self/setgroups", "deny")?;
+        for map in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+            fs::write(map, format!("{inside} {uid} 1"))?;
+        }
+        have(CapabilitySet::empty())?;
+    }
+    Ok(())
+}
+
+fn have(capabilities: CapabilitySet) -> io::Result<()> {
+    let sets = CapabilitySets {
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(set_capabilities(None, sets)?)
+}

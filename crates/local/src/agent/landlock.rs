@@ -1,0 +1,48 @@
+//! Access to files, signals and abstract sockets by Landlock (landlock(7)), where there are no namespaces.
+
+use landlock::{
+    ABI, Access as _, AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+};
+use std::io;
+use std::path::PathBuf;
+
+/// Linux 6.12: the first with scopes. With less, a sandbox could signal every process of its user.
+const NEEDED: ABI = ABI::V6;
+
+/// The system: programs, and what they need to start.
+const SYSTEM: [&str; 9] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc"];
+/// The agent's own program, which starts others with limits or a terminal.
+const OWN: &str = "/proc/self/exe";
+/// Files of `/etc` that the view of a namespace has of its own.
+const USERS: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/hosts"];
+const DEVICES: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+/// The host's terminals, whose permissions keep out a sandbox that has a uid of its own.
+const TERMINALS: [&str; 2] = ["/dev/ptmx", "/dev/pts"];
+
+/// Restricts this thread and all that it starts.
+pub(super) fn restrict(writable: &[PathBuf], own_uid: bool) -> io::Result<()> {
+    let restricted = || -> Result<(), RulesetError> {
+        let (all, read) = (AccessFs::from_all(NEEDED), AccessFs::from_read(NEEDED));
+        let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+        let terminals = if own_uid { &TERMINALS[..] } else { &[] };
+        let etc = crate::isolation::ETC.iter().map(|name| format!("/etc/{name}"));
+        Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(all)?
+            .scope(Scope::from_all(NEEDED))?
+            .create()?
+            .add_rules(path_beneath_rules(SYSTEM.iter().chain(&USERS), read))?
+            .add_rules(path_beneath_rules(etc, read))?
+            .add_rules(path_beneath_rules([OWN], read))?
+            .add_rules(path_beneath_rules(DEVICES.iter().chain(terminals), device))?
+            .add_rules(path_beneath_rules(writable, all))?
+            .restrict_self()?;
+        Ok(())
+    };
+    restricted().map_err(|error| {
+        io::Error::other(format!("Landlock with scopes is needed (Linux 6.12): {error}"))
+    })
+}
