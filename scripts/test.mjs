@@ -44,6 +44,15 @@ const steps = {
     const summary = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm;
     return counted("cargo", ["test", "--locked"], summary);
   },
+  escape: async () => {
+    const args = ["test", "--locked", "-p", "shoreline-local", "--test", "escape", "--", "--nocapture"];
+    const { ok, output } = await watch("cargo", args);
+    const attempts = [...output.matchAll(/^escape: .*: (\d+) held, \d+ not held as documented, (\d+) wrong$/gm)];
+    const sum = (group) => attempts.reduce((total, found) => total + Number(found[group]), 0);
+    // A level that does not work here has no line.
+    if (ok && attempts.length === 0) return new Skip("neither bubblewrap nor Landlock works here");
+    return { passed: sum(1), failed: Math.max(sum(2), ok ? 0 : 1) };
+  },
   rustdoc: () =>
     run("cargo", ["doc", "--locked", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   package: lintPackage,
@@ -100,13 +109,14 @@ const needs = {
   ),
   bundlers: [chromium, install],
   relaying: [chromium, install],
+  escape: [isolation],
   unit: [isolation],
 };
 
 /** What measures time runs while nothing else does. */
 const ALONE = ["size", "start-up"];
 /** Of what compiles Rust, one at a time can work: cargo locks the directory. */
-const COMPILERS = ["clippy", "clippy-core", "types", "unit", "rustdoc"];
+const COMPILERS = ["clippy", "clippy-core", "types", "unit", "escape", "rustdoc"];
 /** What says what came of others. */
 const LAST = ["runtime-table"];
 const only = (names, kind) => names.filter((name) => kind.includes(name));

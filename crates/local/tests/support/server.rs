@@ -28,7 +28,7 @@ pub struct Server {
     /// The server's TMPDIR, which servers of one test can share.
     pub temp: Arc<TempDir>,
     /// A copy of the server's executable.
-    _programs: Option<TempDir>,
+    pub programs: Option<TempDir>,
 }
 
 impl Server {
@@ -63,12 +63,12 @@ impl Server {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
         let mut server = Self::start_by(command, temp, args);
-        server._programs = Some(programs);
+        server.programs = Some(programs);
         server
     }
 
     /// Starts a server by a command that takes the server's arguments.
-    fn start_by(mut command: Command, temp: Arc<TempDir>, args: &[&str]) -> Self {
+    pub fn start_by(mut command: Command, temp: Arc<TempDir>, args: &[&str]) -> Self {
         let mut child = command
             .args(["--port", "0", "--json", "--until-stdin-closes"])
             .args(if args.contains(&"--isolation") { &[][..] } else { &["--isolation", "none"] })
@@ -90,7 +90,7 @@ impl Server {
             url: ready["url"].as_str().unwrap().to_owned(),
             client: Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap(),
             temp,
-            _programs: None,
+            programs: None,
         }
     }
 
@@ -333,6 +333,15 @@ pub fn isolations() -> Vec<&'static str> {
     let there = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(there || std::env::var_os("CI").is_none(), "bubblewrap is not installed");
     if there { vec!["none", "bubblewrap"] } else { vec!["none"] }
+}
+
+/// Whether the server can isolate at this level here.
+pub fn works(level: &str) -> bool {
+    // It stops at once, since its standard input is empty.
+    let args = ["--port", "0", "--until-stdin-closes", "--isolation", level];
+    let mut server = Command::new(env!("CARGO_BIN_EXE_shoreline-local"));
+    server.args(args).stdin(Stdio::null()).stdout(Stdio::null());
+    server.status().is_ok_and(|status| status.success())
 }
 
 /// Whether a process exists and is no zombie.

@@ -1,0 +1,77 @@
+//! A sandbox that uses up what it can: another one still answers.
+
+use crate::world::{World, worlds};
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long an answer may take meanwhile.
+const ANSWER: Duration = Duration::from_secs(30);
+
+const PROCESSES: &str = r"
+import os, time
+for _ in range(400):
+    try: child = os.fork()
+    except OSError: break
+    if child == 0: time.sleep(60); os._exit(0)
+";
+const DESCRIPTORS: &str = r"
+import os, resource, time
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+for _ in range(2): os.fork()
+held = []
+try:
+    while len(held) < 8000: held += os.pipe()
+except OSError: pass
+";
+const MEMORY: &str = r"
+held = []
+try:
+    while len(held) < 64: held.append(bytearray(16 << 20))
+except MemoryError: pass
+";
+const WATCHES: &str = r"
+import ctypes
+libc = ctypes.CDLL(None)
+watch = libc.inotify_init1(0)
+for _ in range(100_000):
+    if libc.inotify_add_watch(watch, b'/usr', 0x20000002) < 0: break
+";
+const SOCKETS: &str = r"
+import socket
+held = []
+try:
+    while len(held) < 4000: held += socket.socketpair()
+except OSError: pass
+";
+const FILES: &str = r"
+import os
+os.mkdir('many')
+for number in range(5000): open(f'many/{number}', 'w').close()
+os.makedirs('/'.join(['deep'] * 200))
+";
+
+#[tokio::test]
+async fn another_sandbox_still_answers() {
+    let kinds = [PROCESSES, DESCRIPTORS, MEMORY, WATCHES, SOCKETS, FILES];
+    for (level, user) in worlds() {
+        let world = World::start(level, user).await;
+        for kind in kinds {
+            let program = format!("{kind}\nprint('full', flush=True)\nimport time\ntime.sleep(60)");
+            let body = json!({ "command": "python3", "args": ["-c", program] });
+            let pid = world.attacker.start(body).await["pid"].as_u64().unwrap();
+            crate::support::wait::until(ANSWER, "the sandbox is full", async || {
+                let output = world.attacker.get(&format!("/processes/{pid}/stdout")).await;
+                output["lines"][0] == "full"
+            })
+            .await;
+        }
+        let answer = timeout(ANSWER, world.neighbour.run_script("echo here")).await;
+        assert_eq!(answer.expect("an answer").stdout(), "here\n", "{level} as {user}");
+        // And so does its own agent.
+        let answer = timeout(ANSWER, world.attacker.get("/info")).await;
+        assert_eq!(answer.expect("an answer")["isolation"], level);
+        world.end();
+    }
+}
