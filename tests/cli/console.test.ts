@@ -123,13 +123,13 @@ test("console: a server that gives no tokens, a wrong key, and a port that is ta
   await once(other, "listening");
   t.after(() => other.close());
   const { port } = other.address() as AddressInfo;
-  const remote = await shoreline("--api-url", `http://127.0.0.1:${port}`, "--api-key", "a secret", "console");
+  const remote = await shoreline("--api-url", `http://127.0.0.1:${port}`, "--api-key", "a-secret", "console");
   assert.equal(remote.code, 125);
   assert.match(
     remote.stderr,
     /^Error: the console is for local sandboxes, and http:\S+ gives no tokens for pages: unset /,
   );
-  assert.ok(!remote.stderr.includes("a secret"));
+  assert.ok(!remote.stderr.includes("a-secret"));
   const apiUrl = (await shoreline("local", "start")).stdout.trim();
   const wrong = await shoreline("--api-url", apiUrl, "--api-key", "wrong", "console");
   assert.deepEqual([wrong.code, wrong.stderr], [121, "Error: the server does not know this key\n"]);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before } from "node:test";
+import { inspect } from "node:util";
 import { ShorelineError } from "shoreline";
 import { type LocalServer, pageToken, startLocal } from "shoreline/local";
 import { test } from "../helpers/processes.js";
@@ -45,6 +46,22 @@ test("what is wrong is said, and by whom", async () => {
   ])
     await fails(options, "invalid_argument");
   await fails({ apiKey: "wrong" }, "authentication");
+});
+
+test("a key is in no error, whatever is wrong with it", async () => {
+  const { port } = new URL(server.url);
+  for (const options of [
+    { apiKey: "sl_secret\n" },
+    { apiKey: "sl_secret\r\nX-Other: 1" },
+    { apiKey: "sl_secret\0" },
+    { apiKey: "sl_secret\u2028" },
+    { apiUrl: `http://user:sl_secret@127.0.0.1:${port}` },
+    { apiUrl: `http://sl_secret@127.0.0.1:${port}` },
+    { apiUrl: "http://sl_secret@[" },
+  ]) {
+    const error = await fails(options, "invalid_argument");
+    assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes("sl_secret"), inspect(options));
+  }
 });
 
 test("servers that make none, and those that are none", async (t) => {

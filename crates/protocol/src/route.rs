@@ -217,6 +217,8 @@ routes! {
     INTROSPECT_KEY = Post "/platform/v1/keys/introspect";
     /// Makes a token for a web page; the local server's own.
     CREATE_PAGE_TOKEN = Post "/local/page-tokens";
+    /// Proves that the server knows the key to a client that proves it; the local server's own.
+    PROVE_KEY = Get "/local/proof";
     /// Resumes a sandbox.
     RESUME_SANDBOX = Post "/sandboxes/{sandbox}/resume";
 }

@@ -1,11 +1,11 @@
 // ssh, and pty ls, attach and rm.
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import type { Pty, Sandbox } from "shoreline";
 import { stateFile } from "shoreline/local";
+import { makeOwnDirectory, readOwnFile, writeOwnFile } from "../local/own-file.js";
 import { sandboxOf } from "./client.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { each, json, variable } from "./options.js";
@@ -229,7 +229,7 @@ const REMEMBERED = 200;
 
 function known(): Record<string, string> {
   try {
-    return JSON.parse(readFileSync(tokens(), "utf8")) as Record<string, string>;
+    return JSON.parse(readOwnFile(tokens()) ?? "{}") as Record<string, string>;
   } catch {
     return {};
   }
@@ -243,9 +243,8 @@ function token(session: string): string | undefined {
 function keepToken({ sessionId, token }: Pty): void {
   const all = Object.entries({ ...known(), [sessionId]: token }).slice(-REMEMBERED);
   try {
-    mkdirSync(dirname(tokens()), { recursive: true, mode: 0o700 });
-    writeFileSync(tokens(), JSON.stringify(Object.fromEntries(all)), { mode: 0o600 });
-    chmodSync(tokens(), 0o600);
+    makeOwnDirectory(dirname(tokens()));
+    writeOwnFile(tokens(), JSON.stringify(Object.fromEntries(all)));
   } catch {
     // It is then attached to with --token.
   }

@@ -1,5 +1,6 @@
 // Starts the server's program and waits until it says where it is.
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { resolve } from "node:path";
 import process from "node:process";
 import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
 import { LocalServerError } from "./error.js";
@@ -47,8 +48,17 @@ export async function launched(
 function launch(binary: string, args: string[], log: number | undefined): ChildProcess {
   try {
     // Not in this process's group: Ctrl-C in a terminal reaches this process alone, which decides.
-    const stdio: StdioOptions = log === undefined ? "pipe" : ["ignore", "pipe", log];
-    return spawn(binary, args, { stdio, detached: true });
+    if (log === undefined) return spawn(binary, args, { stdio: "pipe", detached: true });
+    const stdio: StdioOptions = ["ignore", "pipe", log];
+    // It keeps no directory in use, and makes a key of its own, which nobody can guess from a proof of it.
+    const { TMPDIR } = process.env;
+    const env = { ...process.env, SHORELINE_LOCAL_API_KEY: undefined, TMPDIR: TMPDIR && resolve(TMPDIR) };
+    return spawn(binary.includes("/") ? resolve(binary) : binary, args, {
+      stdio,
+      detached: true,
+      cwd: "/",
+      env,
+    });
   } catch (cause) {
     // Node throws some failures and emits others.
     throw cannotStart(cause as NodeJS.ErrnoException, binary);

@@ -34,9 +34,14 @@ const ANSWER_BYTES = 65_536;
  */
 export async function pageToken(options: PageTokenOptions): Promise<PageToken> {
   const { apiUrl, apiKey, origin, expiresIn = 300 }: Partial<PageTokenOptions> = optionsOf(options);
-  if (typeof apiUrl !== "string" || !/^https?:\/\/[^\s]+$/.test(apiUrl))
+  if (typeof apiUrl !== "string" || !/^https?:\/\/[^\s]+$/.test(apiUrl) || !URL.canParse(apiUrl))
     throw invalid("`apiUrl` must be the server's address, for example http://127.0.0.1:8900");
+  // The runtime's own complaints about these would hold them.
+  const { username, password } = new URL(apiUrl);
+  if (username !== "" || password !== "") throw invalid("`apiUrl` must not hold credentials: use `apiKey`");
   if (typeof apiKey !== "string" || apiKey === "") throw invalid("`apiKey` must be the server's key");
+  if (!/^[!-~]+$/.test(apiKey))
+    throw invalid("`apiKey` has characters that no key has: look for spaces and line ends");
   if (typeof origin !== "string") throw invalid("`origin` must be the origin of the page");
   const answer = await ask(`${apiUrl.replace(/\/+$/, "")}/local/page-tokens`, apiKey, {
     origin,

@@ -1,20 +1,15 @@
 // The local server that a user's programs share: found by a file, started where there is none, gone when idle.
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, constants, ftruncateSync, linkSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LocalServerError } from "./error.js";
 import { launched } from "./launch.js";
+import { makeOwnDirectory, openOwnFile, readOwnFile, writeOwnFile } from "./own-file.js";
+import { isRunning, processId, type ProcessId } from "./pid.js";
+import { prove } from "./proof.js";
 
 /** A local server that outlives this program. */
 export interface SharedServer {
@@ -34,8 +29,15 @@ export interface SharedOptions {
   stopWhenIdle?: number | undefined;
 }
 
-/** How long a server may take to say that it is there, ms. */
+/** What the file holds. */
+type Known = SharedServer & ProcessId;
+
+/** How long a server that runs and does not answer is waited for, ms. */
+const PATIENCE = 10_000;
+/** The same where it seems not to run. Its pid may be of another namespace. */
 const PROBE = 2000;
+/** Between two questions to a server, ms. */
+const PAUSE = 100;
 /** Two programs that start one at once need two rounds; more are for stranger things. */
 const ROUNDS = 5;
 
@@ -47,36 +49,49 @@ export function stateFile(): string {
   return join(state, "shoreline", "local.json");
 }
 
-/** The shared server, if one runs. */
+/**
+ * The shared server, if one runs. Before its key is sent anywhere, the server has proved that it knows the key.
+ *
+ * @throws {LocalServerError} `unavailable`: the server runs and does not answer within 10 s, or the state file
+ * belongs to somebody else.
+ */
 export async function findShared(): Promise<SharedServer | undefined> {
   const known = read(stateFile());
-  return known && (await works(known)) ? known : undefined;
+  return known && (await works(known)) ? shown(known) : undefined;
 }
 
 /**
  * The local server that this user's programs share; one is started if none runs. It goes on when this program
  * ends, and stops when it is idle.
  *
- * @throws {LocalServerError} It did not start, or the file that tells of it belongs to somebody else.
+ * @throws {LocalServerError} It did not start; it runs and does not answer within 10 s; or the file that tells of it
+ * belongs to somebody else.
  */
 export async function sharedLocal({ stopWhenIdle = 600 }: SharedOptions = {}): Promise<SharedServer> {
   const path = stateFile();
   for (let round = 0; round < ROUNDS; round++) {
     const known = read(path);
-    if (known && (await works(known))) return known;
+    if (known && (await works(known))) return shown(known);
     const { child, ready } = await started(path, stopWhenIdle);
-    const server = { ...ready, pid: child.pid ?? 0 };
-    if (publish(path, server, known)) return server;
-    // Somebody else's was first.
-    child.kill();
+    const server = { ...ready, ...processId(child.pid ?? 0) };
+    let published = false;
+    try {
+      published = publish(path, server, known);
+    } finally {
+      // Somebody else's was first, or nobody would find it.
+      if (!published) child.kill();
+    }
+    if (published) return shown(server);
   }
   throw new LocalServerError("unavailable", `no local server could be agreed on: remove ${path}`);
 }
 
 async function started(path: string, seconds: number): ReturnType<typeof launched> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const log = openSync(join(dirname(path), "local.log"), "w", 0o600);
+  makeOwnDirectory(dirname(path));
+  const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+  const log = openOwnFile(join(dirname(path), "local.log"), O_WRONLY | O_CREAT | O_APPEND);
   try {
+    ftruncateSync(log);
     return await launched(["--stop-when-idle", String(seconds)], { log });
   } finally {
     closeSync(log);
@@ -84,59 +99,75 @@ async function started(path: string, seconds: number): ReturnType<typeof launche
 }
 
 /** What the file says; nothing, where there is none or it makes no sense. */
-function read(path: string): SharedServer | undefined {
-  let text: string;
+function read(path: string): Known | undefined {
+  const text = readOwnFile(path);
+  if (text === undefined) return undefined;
   try {
-    const { mode, uid } = lstatSync(path);
-    const plain = (mode & 0o170077) === 0o100000;
-    if (!plain || uid !== process.getuid?.()) {
-      throw new LocalServerError(
-        "unavailable",
-        `${path} is not this user's alone, so it is not trusted: remove it`,
-      );
-    }
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-  try {
-    const { url, apiKey, isolation = "", pid } = JSON.parse(text) as Partial<SharedServer>;
+    const { url, apiKey, isolation = "", pid, started } = JSON.parse(text) as Partial<Known>;
     const local = typeof url === "string" && /^http:\/\/127\.0\.0\.1:\d+$/.test(url);
     return local && typeof apiKey === "string" && typeof pid === "number"
-      ? { url, apiKey, isolation, pid }
+      ? { url, apiKey, isolation, pid, started }
       : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Whether the server is there and knows the key: after a restart its port may be another program's. */
-async function works({ url, apiKey }: SharedServer): Promise<boolean> {
-  const headers = { Authorization: `Bearer ${apiKey}` };
-  try {
-    const answer = await fetch(`${url}/sandboxes?limit=1`, { headers, signal: AbortSignal.timeout(PROBE) });
-    await answer.body?.cancel();
-    return answer.ok;
-  } catch {
-    return false;
+function shown({ url, apiKey, isolation, pid }: Known): SharedServer {
+  return { url, apiKey, isolation, pid };
+}
+
+/**
+ * Whether the server is there. Nothing but a refused connection or the end of its process says that it is gone: one
+ * that stalls has sandboxes.
+ */
+async function works(known: Known): Promise<boolean> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const left = end - performance.now();
+    const answer = await prove(known, isRunning(known) ? Math.max(left, PAUSE) : PROBE);
+    if (answer !== "unproved") return answer === "proved";
+    if (!isRunning(known)) return false;
+    if (left <= PAUSE) throw stalled(known);
+    await sleep(PAUSE);
   }
 }
 
+function stalled({ pid }: Known): LocalServerError {
+  const message = `the local server (process ${pid}) runs and does not answer: try again, or end it and its sandboxes by \`kill -9 ${pid}\``;
+  return new LocalServerError("unavailable", message);
+}
+
 /** Puts the file in place, unless somebody else has put one there since `stale` was read. */
-function publish(path: string, server: SharedServer, stale: SharedServer | undefined): boolean {
-  const mine = `${path}.${randomUUID()}`;
-  writeFileSync(mine, JSON.stringify(server), { mode: 0o600, flag: "wx" });
+function publish(path: string, server: Known, stale: Known | undefined): boolean {
   try {
-    const there = read(path);
-    // One that makes no sense is as stale.
-    if (there === undefined || there.apiKey === stale?.apiKey) rmSync(path, { force: true });
-    linkSync(mine, path);
+    writeOwnFile(path, JSON.stringify(server), (mine) => {
+      remove(path, stale);
+      // Unlike a rename, it fails if there is a file.
+      linkSync(mine, path);
+    });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
+  }
+}
+
+/** Removes the file, unless somebody else has put another one there since `stale` was read. */
+function remove(path: string, stale: Known | undefined): void {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  try {
+    // What is looked at is what was taken away, so that nobody can change it in between.
+    const there = read(aside);
+    // One that makes no sense is as stale.
+    if (there !== undefined && there.apiKey !== stale?.apiKey) linkSync(aside, path);
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(aside, { force: true });
   }
 }

@@ -49,12 +49,14 @@ pub(super) async fn check(
     let preflight = origin.is_some()
         && request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    // The socket of a terminal has a token of its own, which its handler checks.
-    let is_socket = matched.is_some_and(|path| path.as_str().ends_with(route::PTY_SOCKET.path));
+    // A terminal's token, or a proof of the key, which their handlers check.
+    let checks_itself = matched.is_some_and(|path| {
+        path.as_str().ends_with(route::PTY_SOCKET.path) || path.as_str() == route::PROVE_KEY.path
+    });
     let let_in = guard.lets_in(headers);
     let mut response = if preflight {
         preflight_answer()
-    } else if let_in || is_socket {
+    } else if let_in || checks_itself {
         if let_in {
             app.is_asked();
             peer.member.prove();

@@ -24,6 +24,10 @@ impl Guard {
         Self { key, origins, bound, pages: PageTokens::default() }
     }
 
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
     /// The port on which the server listens.
     pub(super) fn port(&self) -> u16 {
         self.bound.port()

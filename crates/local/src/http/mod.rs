@@ -14,6 +14,7 @@ mod page_tokens;
 mod pages;
 mod ports;
 mod process;
+mod proof;
 mod pty;
 mod pty_socket;
 mod request;

@@ -1,7 +1,7 @@
 //! The routes of the API.
 
 use super::app::App;
-use super::{complete, files, gate, lifecycle, pages, process, pty, stream, tunnel, unread};
+use super::{complete, files, gate, lifecycle, pages, process, proof, pty, stream, tunnel, unread};
 use crate::error::ApiError;
 use axum::Router;
 use axum::handler::Handler;
@@ -76,6 +76,7 @@ fn sandbox_routes() -> Routes {
 pub(super) fn router(app: Arc<App>) -> Router {
     add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
         .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
+        .merge(add(Router::new(), route::PROVE_KEY, proof::prove))
         .merge(sandbox_routes())
         .nest("/s/{sandbox}", sandbox_routes())
         .merge(lifecycle_routes())
