@@ -12,11 +12,13 @@ use shoreline_protocol::output::{LongLine, Mode};
 
 fuzz_target!(|input: &[u8]| {
     let (bytes, reads) = common::cut(input);
-    for (mode, long) in [(Mode::Run, LongLine::Refuse), (Mode::Follow, LongLine::Cut)] {
-        let seen = oracle::decode(mode, 10, long, &reads);
-        assert_eq!(seen, oracle::decode(mode, 10, long, &[bytes]));
+    for (mode, long, pieces) in
+        [(Mode::Run, LongLine::Refuse, true), (Mode::Follow, LongLine::Cut, true), (Mode::Follow, LongLine::Cut, false)]
+    {
+        let seen = oracle::decode(mode, 10, long, pieces, &reads);
+        assert_eq!(seen, oracle::decode(mode, 10, long, pieces, &[bytes]));
         if common::is_readable(bytes) {
-            let mut expected = oracle::oracle(mode, 10, long, bytes);
+            let mut expected = oracle::oracle(mode, 10, long, pieces, bytes);
             // serde_json reads times to the last digit.
             for (event, seen) in expected.events.iter_mut().zip(&seen.events) {
                 event.time_bits = seen.time_bits;

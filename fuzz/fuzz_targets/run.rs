@@ -16,7 +16,7 @@ use shoreline_protocol::run::{Over, Run, Step};
 fuzz_target!(|input: &[u8]| {
     let (bytes, reads) = common::cut(input);
     let outcome = |reads: &[&[u8]]| {
-        let mut run = Run::new(Lines { limit: 10, long: LongLine::Cut });
+        let mut run = Run::new(Lines { limit: 10, long: LongLine::Cut, pieces: true });
         run.opened();
         let mut batch = Batch::default();
         let pushed: Result<Vec<()>, _> =
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     let seen = outcome(&reads);
     assert_eq!(seen, outcome(&[bytes]));
     if common::is_readable(bytes) {
-        let expected = oracle::oracle(Mode::Run, 10, LongLine::Cut, bytes);
+        let expected = oracle::oracle(Mode::Run, 10, LongLine::Cut, true, bytes);
         let exit = if let Some(End::Exit(exit)) = expected.end { Some(exit) } else { None };
         assert_eq!(if let Step::Done(exit) = seen.2 { Some(exit) } else { None }, exit);
         assert_eq!(seen.3, expected.started.map(|(pid, _)| pid));

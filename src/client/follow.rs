@@ -56,7 +56,11 @@ impl Plan {
                 max_delay_ms: number("max_delay_ms", 5000.0) as u64,
             },
             idle_ms: idle.unwrap_or(sandbox.client.waits.idle),
-            lines: Lines { limit, long: if cut { LongLine::Cut } else { LongLine::Refuse } },
+            lines: Lines {
+                limit,
+                long: if cut { LongLine::Cut } else { LongLine::Refuse },
+                pieces: false,
+            },
             on_reconnect,
             bare: None,
         })

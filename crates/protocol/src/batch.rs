@@ -34,6 +34,9 @@ pub mod flag {
     pub const RAW: u8 = 8;
     /// The line was cut at the limit.
     pub const CUT: u8 = 16;
+    /// A part of a line that is not finished: more of it follows in other events of its stream, the last
+    /// of which is without this flag and may be empty.
+    pub const PIECE: u8 = 32;
 }
 
 /// One event of a [`Batch`].
@@ -64,6 +67,19 @@ impl Event<'_> {
     #[must_use]
     pub const fn is_terminated(&self) -> bool {
         self.flags & flag::TERMINATED != 0
+    }
+
+    /// Whether more of the line follows.
+    #[must_use]
+    pub const fn is_piece(&self) -> bool {
+        self.flags & flag::PIECE != 0
+    }
+
+    /// The bytes that were written, as far as the server says, without terminator.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let text = if self.is_terminated() { self.text.strip_suffix('\n') } else { None };
+        self.raw.unwrap_or(text.unwrap_or(self.text).as_bytes())
     }
 }
 

@@ -12,22 +12,41 @@ pub struct Cursor {
     /// Events delivered: of stdout or of no stream, and of stderr. A replay may interleave the
     /// streams in another way, but each stream keeps its order (protocol, 6.9).
     pub counts: [u64; 2],
+    /// Bytes delivered of each stream's unfinished line, which will be the stream's next event.
+    pub unfinished: [u64; 2],
 }
 
 impl Cursor {
     /// Where it is once the first `taken` events of `batch` are delivered, too.
     #[must_use]
     pub fn after(mut self, batch: &Batch, taken: usize) -> Self {
-        for flags in batch.flags.iter().take(taken) {
-            let stream = flags & flag::STREAM == Stream::Stderr as u8;
-            if let Some(count) = self.counts.get_mut(usize::from(stream)) {
-                *count += 1;
-            }
+        if batch.flags.iter().any(|flags| flags & flag::PIECE != 0) {
+            batch
+                .events()
+                .take(taken)
+                .for_each(|event| self.count(event.flags, event.bytes().len()));
+        } else {
+            batch.flags.iter().take(taken).for_each(|flags| self.count(*flags, 0));
         }
         if let Some(id) = taken.checked_sub(1).and_then(|last| batch.last_ids.get(last)) {
             self.last_id = *id;
         }
         self
+    }
+
+    fn count(&mut self, flags: u8, length: usize) {
+        let stream = usize::from(flags & flag::STREAM == Stream::Stderr as u8);
+        let (Some(count), Some(unfinished)) =
+            (self.counts.get_mut(stream), self.unfinished.get_mut(stream))
+        else {
+            return;
+        };
+        if flags & flag::PIECE == 0 {
+            *count += 1;
+            *unfinished = 0;
+        } else {
+            *unfinished += length as u64;
+        }
     }
 }
 
@@ -146,10 +165,39 @@ impl Position {
         if let Some(count) = self.delivered.counts.get_mut(index(stream)) {
             *count += 1;
         }
+        if let Some(unfinished) = self.delivered.unfinished.get_mut(index(stream)) {
+            *unfinished = 0;
+        }
         self.contradicted |= id.is_some() && id <= self.delivered.last_id;
         // While a replay has not caught up, what was delivered is no one place in a row.
         let whole = !self.contradicted && self.missing() == 0;
         self.delivered.last_id = id.filter(|_| whole);
+    }
+
+    /// How many bytes of the stream's unfinished line were delivered.
+    #[inline]
+    pub(crate) fn unfinished(&self, stream: Option<Stream>) -> usize {
+        let bytes = self.delivered.unfinished.get(index(stream)).copied().unwrap_or_default();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Whether an unfinished line on this connection is the one that comes after what was delivered: a
+    /// replay has to catch up first.
+    pub(crate) fn has_caught_up(&self, stream: Option<Stream>) -> bool {
+        self.rule != Rule::Replay || self.droppable.get(index(stream)) == Some(&0)
+    }
+
+    /// Notes bytes of an unfinished line that are delivered now.
+    pub(crate) fn deliver_piece(&mut self, stream: Option<Stream>, bytes: usize) {
+        if let Some(unfinished) = self.delivered.unfinished.get_mut(index(stream)) {
+            *unfinished = unfinished.saturating_add(bytes as u64);
+        }
+    }
+
+    /// Whether a part of a line was delivered whose rest has not come.
+    #[must_use]
+    pub fn is_within_a_line(&self) -> bool {
+        self.delivered.unfinished != [0, 0]
     }
 
     /// Events delivered.

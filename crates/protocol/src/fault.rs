@@ -35,6 +35,8 @@ pub enum StreamError {
         /// Lines that were delivered.
         delivered: u64,
     },
+    /// A line is shorter than what was delivered of it while it was unfinished.
+    ShortLine,
     /// The numbers of events contradict each other after a reconnect.
     Contradicted,
     /// A run's stream ended before the command's exit was reported.
@@ -50,9 +52,11 @@ impl StreamError {
         match self {
             Self::TooLong => Code::LineTooLong,
             Self::Malformed(_) => Code::MalformedEvent,
-            Self::Gap { .. } | Self::ShortReplay | Self::Miscount { .. } | Self::Contradicted => {
-                Code::OutputGap
-            }
+            Self::Gap { .. }
+            | Self::ShortReplay
+            | Self::Miscount { .. }
+            | Self::ShortLine
+            | Self::Contradicted => Code::OutputGap,
             Self::TooLarge => Code::OutputTooLarge,
             Self::Cut => Code::StreamBroken,
             Self::Forgotten => Code::ProcessGone,
@@ -95,6 +99,9 @@ impl StreamError {
                     &delivered,
                     " were delivered",
                 ]);
+            }
+            Self::ShortLine => {
+                "the server sent less of a line than it had sent while it was unfinished"
             }
             Self::Contradicted => {
                 "after a reconnect the server's numbers of events contradict each other"

@@ -49,13 +49,15 @@ pub struct Lines {
     pub limit: usize,
     /// What happens to a longer one.
     pub long: LongLine,
+    /// Whether unfinished lines are delivered as they grow, from servers that send them.
+    pub pieces: bool,
 }
 
 impl Lines {
     /// A decoder for one connection.
     #[must_use]
     pub fn decoder(self, mode: Mode) -> OutputDecoder {
-        OutputDecoder::new(mode, self.limit, self.long)
+        OutputDecoder::new(mode, self.limit, self.long).with_pieces(self.pieces)
     }
 }
 
@@ -144,6 +146,9 @@ impl Follow {
         if position.missing() > 0 {
             return Err(StreamError::ShortReplay);
         }
+        if position.is_within_a_line() {
+            return Err(StreamError::ShortLine);
+        }
         // What one contradiction doubled and another lost, a count would not show.
         if position.is_contradicted() && position.is_resumed() {
             return Err(StreamError::Contradicted);
@@ -225,7 +230,7 @@ impl Follow {
 mod tests {
     use super::*;
 
-    const LINES: Lines = Lines { limit: 100, long: LongLine::Refuse };
+    const LINES: Lines = Lines { limit: 100, long: LongLine::Refuse, pieces: false };
     const EVENT: &[u8] = b"data: {\"line\":\"a\"}\n\n";
     const EOF: &[u8] = b"event: eof\ndata: {}\n\n";
 

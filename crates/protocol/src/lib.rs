@@ -35,6 +35,7 @@ pub mod json;
 pub mod limits;
 pub mod name;
 pub mod output;
+mod pieces;
 pub mod pty;
 pub mod record;
 pub mod retry;

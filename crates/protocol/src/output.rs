@@ -8,10 +8,11 @@ use crate::exit::Exit;
 use crate::fault::StreamError;
 use crate::fields::{Fields, integer};
 use crate::json::{Invalid, Members, Value};
-use crate::limits;
 use crate::sse::{Item, Sse};
 use crate::stream::Stream;
 use crate::utf8::{self, floor_char_boundary};
+use crate::wire::event::UNFINISHED;
+use crate::{limits, pieces};
 use alloc::vec::Vec;
 
 /// Which kind of stream is decoded.
@@ -71,10 +72,11 @@ pub struct OutputDecoder {
 }
 
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     mode: Mode,
-    line_limit: usize,
-    long_line: LongLine,
+    pub(crate) pieces: bool,
+    pub(crate) line_limit: usize,
+    pub(crate) long_line: LongLine,
     started: Option<Started>,
     end: Option<End>,
     retry_ms: Option<u64>,
@@ -96,6 +98,7 @@ impl OutputDecoder {
             sse: Sse::new(event_limit.min(limits::EVENT_BYTES)),
             state: State {
                 mode,
+                pieces: false,
                 line_limit,
                 long_line,
                 started: None,
@@ -106,6 +109,13 @@ impl OutputDecoder {
                 failed: None,
             },
         }
+    }
+
+    /// Whether unfinished lines are delivered as they grow; else they are passed over.
+    #[must_use]
+    pub const fn with_pieces(mut self, wanted: bool) -> Self {
+        self.state.pieces = wanted;
+        self
     }
 
     /// Takes the next bytes and appends the events that they complete to `out`, less what was
@@ -179,6 +189,7 @@ impl State {
             Item::Event { name: b"eof", .. } if self.mode == Mode::Follow => {
                 self.end = Some(End::Eof);
             }
+            Item::Event { name: UNFINISHED, data, .. } => self.unfinished(data, position, out)?,
             Item::Event { name, data, id, own_id } => match Fields::of(data) {
                 Ok(fields) => {
                     let id = if own_id { cursor::number(id) } else { None };
@@ -231,10 +242,7 @@ impl State {
         let Some(Value::String(line)) = fields.line else {
             return Err(StreamError::Malformed("output"));
         };
-        let stream = match self.mode {
-            Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
-            Mode::Follow => fields.stream,
-        };
+        let stream = self.stream(fields);
         if position.drops(stream, id) {
             return Ok(());
         }
@@ -243,45 +251,85 @@ impl State {
         let start = out.text.len();
         let mut units = line.push_to(&mut out.text);
         // What is not UTF-8 is longer as text than it was.
-        if raw.as_ref().map_or(out.text.len() - start, Vec::len) > self.line_limit {
-            if self.long_line == LongLine::Refuse {
-                out.text.truncate(start);
-                return Err(StreamError::TooLong);
-            }
+        let length = raw.as_ref().map_or(out.text.len() - start, Vec::len);
+        if length > self.line_limit {
+            self.cut(self.line_limit, start, &mut raw, out)?;
             flags |= flag::CUT;
-            match &mut raw {
-                Some(raw) => {
-                    raw.truncate(self.line_limit);
-                    out.text.truncate(start);
-                    utf8::lossy_into(raw, &mut out.text);
-                }
-                None => {
-                    out.text.truncate(floor_char_boundary(&out.text, start + self.line_limit));
-                }
-            }
             units = out.text.get(start..).map_or(0, utf8::utf16_len);
         }
-        if let Some(raw) = raw {
-            flags |= flag::RAW;
-            out.raw.push((to_u32(out.flags.len()), raw));
+        let delivered = position.unfinished(stream);
+        if delivered > 0 {
+            if length < delivered {
+                out.text.truncate(start);
+                return Err(StreamError::ShortLine);
+            }
+            units = pieces::skip(delivered, start, &mut raw, out);
         }
         if !fields.unfinished {
             flags |= flag::TERMINATED;
             out.text.push('\n');
             units += 1;
         }
-        out.ends.push(out.ends.last().copied().unwrap_or(0) + to_u32(units));
-        out.byte_ends.push(to_u32(out.text.len()));
-        out.times.push(fields.timestamp);
-        out.flags.push(flags);
         position.deliver(stream, id);
-        out.last_ids.push(position.last_id());
+        add(out, flags, raw, units, fields.timestamp, position);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn stream(&self, fields: &Fields<'_>) -> Option<Stream> {
+        match self.mode {
+            Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
+            Mode::Follow => fields.stream,
+        }
+    }
+
+    /// Cuts the text from `start` on, and its exact bytes, to `keep` bytes.
+    pub(crate) fn cut(
+        &self,
+        keep: usize,
+        start: usize,
+        raw: &mut Option<Vec<u8>>,
+        out: &mut Batch,
+    ) -> Result<(), StreamError> {
+        if self.long_line == LongLine::Refuse {
+            out.text.truncate(start);
+            return Err(StreamError::TooLong);
+        }
+        match raw {
+            Some(raw) => {
+                raw.truncate(keep);
+                out.text.truncate(start);
+                utf8::lossy_into(raw, &mut out.text);
+            }
+            None => out.text.truncate(floor_char_boundary(&out.text, start + keep)),
+        }
         Ok(())
     }
 }
 
+/// Adds an event whose text has been appended.
+#[inline]
+pub(crate) fn add(
+    out: &mut Batch,
+    mut flags: u8,
+    raw: Option<Vec<u8>>,
+    units: usize,
+    time: f64,
+    position: &Position,
+) {
+    if let Some(raw) = raw {
+        flags |= flag::RAW;
+        out.raw.push((to_u32(out.flags.len()), raw));
+    }
+    out.ends.push(out.ends.last().copied().unwrap_or(0) + to_u32(units));
+    out.byte_ends.push(to_u32(out.text.len()));
+    out.times.push(time);
+    out.flags.push(flags);
+    out.last_ids.push(position.last_id());
+}
+
 /// What stands in `bytes`.
-fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
+pub(crate) fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
     let decoded = value.as_text().and_then(|text| text.with(base64::decode));
     decoded.ok_or(StreamError::Malformed("output"))
 }

@@ -134,7 +134,12 @@ impl Run {
             self.pid = Some(started.pid);
             self.handle = started.handle;
         }
-        result
+        result?;
+        // A server that sends unfinished lines finishes them before it reports the exit.
+        if self.exit().is_some() && self.position.is_within_a_line() {
+            return Err(StreamError::ShortLine);
+        }
+        Ok(())
     }
 
     /// The exit, as the run's own stream has it. Output may still follow.

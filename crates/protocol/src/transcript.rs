@@ -7,7 +7,7 @@ use crate::batch::{Batch, flag};
 use crate::fault::StreamError;
 use crate::limits;
 use crate::stream::Stream;
-use crate::utf8::{ceil_char_boundary, floor_char_boundary, utf16_len};
+use crate::utf8::{self, ceil_char_boundary, floor_char_boundary, utf16_len};
 
 /// Exact bytes for a part of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,8 @@ struct Log {
     tail: Vec<Line>,
     tail_bytes: usize,
     dropped: Truncated,
+    /// The beginning of a line that came in pieces: lines are kept as if they had come whole.
+    unfinished: Vec<u8>,
 }
 
 /// What is kept, in bytes.
@@ -119,11 +121,19 @@ impl Transcript {
     /// [`StreamError::TooLarge`] past [`limits::OUTPUT_BYTES`] where no limit was set.
     pub fn push(&mut self, batch: &Batch) -> Result<(), StreamError> {
         let first = batch.flags.first().map_or(0, |flags| flags & flag::STREAM);
-        let alike = batch.flags.iter().all(|flags| flags & flag::STREAM == first);
-        if alike && batch.raw.is_empty() {
+        let alike = batch.flags.iter().all(|flags| flags & (flag::STREAM | flag::PIECE) == first);
+        if alike && batch.raw.is_empty() && self.log(first).unfinished.is_empty() {
             return self.log(first).add(&batch.text, None);
         }
         for event in batch.events() {
+            let log = self.log(event.flags & flag::STREAM);
+            if event.is_piece() || !log.unfinished.is_empty() {
+                log.unfinished.extend_from_slice(event.bytes());
+                if !event.is_piece() {
+                    log.finish_line(event.is_terminated())?;
+                }
+                continue;
+            }
             let bytes = event.raw.map(|bytes| {
                 let mut bytes = bytes.to_vec();
                 if event.is_terminated() {
@@ -131,7 +141,7 @@ impl Transcript {
                 }
                 bytes
             });
-            self.log(event.flags & flag::STREAM).add(event.text, bytes)?;
+            log.add(event.text, bytes)?;
         }
         Ok(())
     }
@@ -165,6 +175,7 @@ impl Log {
             tail: Vec::new(),
             tail_bytes: 0,
             dropped: Truncated::default(),
+            unfinished: Vec::new(),
         }
     }
 
@@ -201,6 +212,21 @@ impl Log {
             self.shrink(room);
         }
         Ok(())
+    }
+
+    /// Adds the line whose pieces have come.
+    fn finish_line(&mut self, terminated: bool) -> Result<(), StreamError> {
+        let mut bytes = core::mem::take(&mut self.unfinished);
+        if terminated {
+            bytes.push(b'\n');
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => self.add(&text, None),
+            Err(error) => {
+                let bytes = error.into_bytes();
+                self.add(&utf8::lossy(&bytes), Some(bytes))
+            }
+        }
     }
 
     fn keep(&mut self, text: &str, raw: Option<Vec<u8>>) {
@@ -243,6 +269,10 @@ impl Log {
     }
 
     fn finish(&mut self) -> Tail {
+        // A failure has interrupted a line.
+        if !self.unfinished.is_empty() {
+            let _ = self.finish_line(false);
+        }
         let at = self.head_units;
         if let Keep::Ends(limit) = self.keep {
             self.shrink(limit.saturating_sub(self.head_bytes));

@@ -101,7 +101,7 @@ fn sse() {
     }
 }
 
-const LINES: Lines = Lines { limit: limits::LINE_BYTES, long: LongLine::Refuse };
+const LINES: Lines = Lines { limit: limits::LINE_BYTES, long: LongLine::Refuse, pieces: false };
 
 /// What came of a run's stream, and its output, joined as the vectors have it.
 fn run_stream(split: &[Vec<u8>], over: Over) -> (Run, Result<(), Code>, [String; 2]) {

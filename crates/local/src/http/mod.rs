@@ -22,6 +22,7 @@ mod routes;
 mod serve;
 mod stream;
 mod tunnel;
+mod unfinished;
 mod unread;
 
 pub(crate) use app::App;

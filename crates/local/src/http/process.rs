@@ -3,6 +3,7 @@
 use super::app::App;
 use super::request::{Json, NO_CONTENT, Segments, Target, json, process as named};
 use super::stream;
+use super::unfinished::WantsUnfinished;
 use crate::error::{ApiError, Result};
 use crate::wire::process::{OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode};
 use axum::body::Body;
@@ -46,6 +47,7 @@ pub(super) async fn start(
 
 pub(super) async fn run(
     Target(sandbox): Target,
+    unfinished: WantsUnfinished,
     Json(request): Json<StartRequest>,
 ) -> Result<Response> {
     let StartRequest { name, restart, health_check, .. } = &request;
@@ -60,7 +62,7 @@ pub(super) async fn run(
         stderr_mode: OutputMode::Capture,
         ..request
     };
-    Ok(stream::run(sandbox.processes.start(request).await?))
+    Ok(stream::run(sandbox.processes.start(request).await?, unfinished))
 }
 
 pub(super) async fn list(Target(sandbox): Target) -> Result<Response> {

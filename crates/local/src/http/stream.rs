@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::request::{Segments, Target, process as named};
+use super::unfinished::{Unfinished, WantsUnfinished};
 use crate::error::{ApiError, Result};
 use crate::log::{Chunk, Found, Log};
 use crate::process::Process;
@@ -23,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 /// Bytes of events that are written at once, roughly: what a slow follower holds.
-const PART: usize = 64 * 1024;
+pub(super) const PART: usize = 64 * 1024;
 
 /// How long a stream can be silent.
 const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
@@ -32,6 +33,8 @@ const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
 struct Follower {
     process: Arc<Process>,
     watch: watch::Receiver<()>,
+    /// Where unfinished lines are asked for.
+    unfinished: Option<Unfinished>,
     /// When a keep-alive is due: nothing was sent since 15 s before, whatever else happened.
     silent_until: Instant,
     /// The number of the next event.
@@ -45,11 +48,19 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(process: Arc<Process>, after: u64, only: Option<Stream>, is_run: bool) -> Self {
+    fn new(
+        process: Arc<Process>,
+        after: u64,
+        WantsUnfinished(unfinished): WantsUnfinished,
+        only: Option<Stream>,
+        is_run: bool,
+    ) -> Self {
         let watch = process.log.watch();
+        let unfinished = unfinished.then(|| Unfinished::new(&process.log, only));
         Self {
             process,
             watch,
+            unfinished,
             silent_until: Instant::now() + SILENCE,
             next: after + 1,
             chunks: VecDeque::new(),
@@ -78,14 +89,26 @@ impl Follower {
                 break;
             }
             self.watch.mark_unchanged();
+            if let Some(unfinished) = &mut self.unfinished {
+                unfinished.reads.mark_unchanged();
+            }
             match self.process.log.find(self.next).await? {
                 Found::Chunks(chunks) => self.chunks = chunks.into(),
                 Found::Gap(to) => {
                     event::gap(self.next, to, &mut out);
                     self.next = to + 1;
+                    if let Some(unfinished) = &mut self.unfinished {
+                        unfinished.start_over();
+                    }
                 }
                 Found::Nothing => {
-                    let _ = timeout_at(self.silent_until, self.watch.changed()).await;
+                    let style = self.style();
+                    if let Some(unfinished) = &mut self.unfinished {
+                        unfinished.encode(&self.process.log, self.next, style, &mut out);
+                    }
+                    if out.is_empty() {
+                        self.wait().await;
+                    }
                 }
                 Found::End(ended) => {
                     self.ended = true;
@@ -101,13 +124,32 @@ impl Follower {
         Ok(Some(out.into()))
     }
 
+    /// Waits for more: events, or where unfinished lines are asked for, any byte. While gained bytes
+    /// wait until they are due, other bytes need not wake the follower.
+    async fn wait(&mut self) {
+        let due = self.unfinished.as_ref().and_then(Unfinished::due);
+        let until = due.map_or(self.silent_until, |due| due.min(self.silent_until));
+        let watch = match &mut self.unfinished {
+            Some(unfinished) if due.is_none() => &mut unfinished.reads,
+            _ => &mut self.watch,
+        };
+        let _ = timeout_at(until, watch.changed()).await;
+    }
+
+    fn style(&self) -> Style {
+        Style { named: !self.is_run, with_stream: self.only.is_none() }
+    }
+
     /// Appends the events at hand, up to about a part; whether there were any.
     fn encode(&mut self, out: &mut Vec<u8>) -> bool {
-        let style = Style { named: !self.is_run, with_stream: self.only.is_none() };
+        let style = self.style();
         while out.len() < PART
             && let Some(chunk) = self.chunks.front()
         {
             if self.only.is_none_or(|only| only == chunk.stream()) {
+                if let Some(unfinished) = &mut self.unfinished {
+                    unfinished.finished(chunk.stream());
+                }
                 for line in chunk.lines(self.next) {
                     self.next = line.id + 1;
                     event::output(&line, style, out);
@@ -143,10 +185,10 @@ impl Follower {
 }
 
 /// The stream of a run. Closing it leaves the command running, so that it can be followed by pid.
-pub(super) fn run(process: Arc<Process>) -> Response {
+pub(super) fn run(process: Arc<Process>, unfinished: WantsUnfinished) -> Response {
     let mut first = Vec::new();
     event::started(process.handle, process.pid, process.started_at, &mut first);
-    Follower::new(process, 0, None, true).response(first)
+    Follower::new(process, 0, unfinished, None, true).response(first)
 }
 
 /// Which event a follower had last; 0 for none. An EventSource that is new can say it in the query only.
@@ -176,6 +218,7 @@ fn follow(
     sandbox: &crate::sandbox::Sandbox,
     segments: &Segments,
     LastEvent(after): LastEvent,
+    unfinished: WantsUnfinished,
     only: Option<Stream>,
 ) -> Result<Response> {
     let process = named(sandbox, segments)?;
@@ -185,31 +228,34 @@ fn follow(
         let text = format!("event {after} is none of this process's, whose last is {last}");
         return Err(ApiError::new(ServerCode::OutputExpired, text));
     }
-    Ok(Follower::new(process, after, only, false).response(Vec::new()))
+    Ok(Follower::new(process, after, unfinished, only, false).response(Vec::new()))
 }
 
 pub(super) async fn follow_stdout(
     Target(sandbox): Target,
     segments: Segments,
     last: LastEvent,
+    unfinished: WantsUnfinished,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, last, Some(Stream::Stdout))
+    follow(&sandbox, &segments, last, unfinished, Some(Stream::Stdout))
 }
 
 pub(super) async fn follow_stderr(
     Target(sandbox): Target,
     segments: Segments,
     last: LastEvent,
+    unfinished: WantsUnfinished,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, last, Some(Stream::Stderr))
+    follow(&sandbox, &segments, last, unfinished, Some(Stream::Stderr))
 }
 
 pub(super) async fn follow_output(
     Target(sandbox): Target,
     segments: Segments,
     last: LastEvent,
+    unfinished: WantsUnfinished,
 ) -> Result<Response> {
-    follow(&sandbox, &segments, last, None)
+    follow(&sandbox, &segments, last, unfinished, None)
 }
 
 pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {

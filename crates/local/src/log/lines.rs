@@ -1,26 +1,25 @@
-//! Reads, cut where lines end.
+//! Output cut into lines, and the unfinished line at its end.
 
 use shoreline_protocol::limits::LINE_BYTES;
 
-/// The start of a line whose end has not been read yet.
+/// Cuts one stream into lines and holds its unfinished line.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
-    carry: Vec<u8>,
+pub(super) struct Lines {
+    unfinished: Vec<u8>,
 }
 
 impl Lines {
-    /// Takes what was read and hands out what is ready to be logged: whole lines, or a piece of one
-    /// that has grown over the limit.
-    pub(crate) fn push(&mut self, mut read: &[u8], mut ready: impl FnMut(Vec<u8>)) {
+    /// Takes what was read and passes on what is ready to be logged: whole lines, or a piece of one that
+    /// has grown over the limit.
+    pub(super) fn push(&mut self, mut read: &[u8], mut ready: impl FnMut(Vec<u8>)) {
         if let Some(last) = memchr::memrchr(b'\n', read) {
             let (whole, rest) = read.split_at(last + 1);
-            // The first line may be long through what was carried; the others are part of one read.
-            let mut bytes = std::mem::take(&mut self.carry);
+            // The first line may be long through its beginning; the others are part of one read.
+            let mut bytes = std::mem::take(&mut self.unfinished);
             let first = memchr::memchr(b'\n', whole).unwrap_or(0);
             if bytes.len() + first > LINE_BYTES {
                 bytes.extend_from_slice(&whole[..first]);
-                let piece = floor_char_boundary(&bytes, LINE_BYTES);
-                let rest = bytes.split_off(piece);
+                let rest = bytes.split_off(whole_characters(&bytes[..LINE_BYTES]));
                 ready(bytes);
                 bytes = rest;
                 bytes.extend_from_slice(&whole[first..]);
@@ -30,27 +29,36 @@ impl Lines {
             ready(bytes);
             read = rest;
         }
-        self.carry.extend_from_slice(read);
-        while self.carry.len() > LINE_BYTES {
-            let piece = floor_char_boundary(&self.carry, LINE_BYTES);
-            let rest = self.carry.split_off(piece);
-            ready(std::mem::replace(&mut self.carry, rest));
+        self.unfinished.extend_from_slice(read);
+        while self.unfinished.len() > LINE_BYTES {
+            let piece = whole_characters(&self.unfinished[..LINE_BYTES]);
+            let rest = self.unfinished.split_off(piece);
+            ready(std::mem::replace(&mut self.unfinished, rest));
         }
     }
 
-    /// What was written after the last line end.
-    pub(crate) fn finish(&mut self) -> Option<Vec<u8>> {
-        let rest = std::mem::take(&mut self.carry);
+    /// The unfinished line. It only grows until it is passed on.
+    pub(super) fn unfinished(&self) -> &[u8] {
+        &self.unfinished
+    }
+
+    /// Ends the unfinished line.
+    pub(super) fn finish(&mut self) -> Option<Vec<u8>> {
+        let rest = std::mem::take(&mut self.unfinished);
         (!rest.is_empty()).then_some(rest)
     }
 }
 
-/// The last place at or before `at` that does not cut a UTF-8 character, if one is near.
-fn floor_char_boundary(bytes: &[u8], at: usize) -> usize {
-    (at.saturating_sub(3)..=at)
-        .rev()
-        .find(|at| bytes.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80))
-        .unwrap_or(at)
+/// How many of these bytes come before a UTF-8 character that is cut off at the end, if one is.
+/// Followers are sent unfinished lines up to there, and longer lines are cut there, so that no
+/// follower is ever ahead of a cut.
+pub(crate) fn whole_characters(bytes: &[u8]) -> usize {
+    let cut_off = |length: &usize| {
+        let end = bytes.len().checked_sub(*length).and_then(|start| bytes.get(start..));
+        let error = end.and_then(|end| std::str::from_utf8(end).err());
+        error.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    bytes.len() - (1..4).find(cut_off).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -88,5 +96,38 @@ mod tests {
         let seen = logged(&[&long]);
         assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [LINE_BYTES - 1, 3]);
         assert_eq!(seen[1], "é!".as_bytes());
+    }
+
+    #[test]
+    fn a_cut_is_never_before_what_was_whole_already() {
+        // Bytes that look like the rest of a character are none without its first byte.
+        let mut long = vec![b'x'; LINE_BYTES - 2];
+        long.extend_from_slice(b"\x80\x80");
+        let mut lines = Lines::default();
+        lines.push(&long, |_| panic!("it is not over the limit"));
+        let sent = whole_characters(lines.unfinished());
+        let mut cut = 0;
+        lines.push(b"\x80y", |piece| cut = piece.len());
+        assert_eq!((sent, cut), (LINE_BYTES, LINE_BYTES));
+    }
+
+    #[test]
+    fn only_a_character_that_is_cut_off_is_held_back() {
+        for (bytes, whole) in [
+            (&b""[..], 0),
+            (b"ab", 2),
+            (b"a\xc3", 1),
+            (b"\xe2\x82", 0),
+            (b"a\xf0\x9f\xa6", 1),
+            ("a\u{1f98a}".as_bytes(), 5),
+            // These can no longer become characters.
+            (b"a\xff", 2),
+            (b"\xe2\x28", 2),
+            (b"\x80\x80\x80", 3),
+            (b"\xed\xa0", 2),
+            (b"\xc3\xc3", 1),
+        ] {
+            assert_eq!(whole_characters(bytes), whole, "{bytes:x?}");
+        }
     }
 }

@@ -2,9 +2,13 @@
 //! and on disk beyond it. A follower is a cursor and a wake-up, so that nothing is lost between
 //! replay and live output, and a slow follower holds up nobody.
 //!
+//! Events are lines. The log also owns the unfinished line of each stream, which has no number yet:
+//! followers at the log's end can look at it with [`Log::unfinished`].
+//!
 //! All logs of a sandbox share a [`Budget`]. Records that it drops, and output that could not be
 //! written to disk, are a [`Found::Gap`] for followers.
 
+mod append;
 mod budget;
 mod chunk;
 mod lines;
@@ -14,12 +18,12 @@ mod tests;
 
 pub(crate) use budget::Budget;
 pub(crate) use chunk::Chunk;
-pub(crate) use lines::Lines;
+use lines::Lines;
+pub(crate) use lines::whole_characters;
 
 use parking_lot::{Mutex, MutexGuard};
 use record::Record;
 use shoreline_protocol::exit::Exit;
-use shoreline_protocol::stream::Stream;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
@@ -55,6 +59,8 @@ struct Inner {
     last: u64,
     /// Events of stdout and of stderr.
     counts: [u64; 2],
+    /// The lines of stdout and of stderr that are not finished.
+    unfinished: [Lines; 2],
     ended: Option<Ended>,
     /// The place of the end among those of the sandbox's logs.
     end_order: Option<u64>,
@@ -80,7 +86,10 @@ pub(crate) struct Log {
     inner: Mutex<Inner>,
     /// Held by the one thread that moves events to disk.
     spilling: Mutex<()>,
+    /// Notified of events and of the end.
     wake: watch::Sender<()>,
+    /// Notified of every read, too.
+    reads: watch::Sender<()>,
     /// The directory of the records. The first record creates it.
     directory: PathBuf,
     budget: Arc<Budget>,
@@ -90,24 +99,12 @@ impl Log {
     /// An empty log. `directory` is its own; the budget is shared by all logs of the sandbox.
     pub(crate) fn new(directory: PathBuf, budget: Arc<Budget>) -> Self {
         let (inner, spilling) = (Mutex::default(), Mutex::default());
-        Self { inner, spilling, wake: watch::Sender::default(), directory, budget }
+        let (wake, reads) = Default::default();
+        Self { inner, spilling, wake, reads, directory, budget }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
-    }
-
-    /// Appends the events in `bytes`: whole lines, or the piece of one.
-    pub(crate) fn append(&self, stream: Stream, bytes: Vec<u8>) {
-        let mut inner = self.lock();
-        let chunk = Chunk::new(inner.last + 1, now_ms(), stream, bytes);
-        inner.counts[stream as usize - 1] += chunk.next() - chunk.first;
-        inner.last = chunk.next() - 1;
-        let memory_bytes = inner.memory_bytes + chunk.cost();
-        inner.memory.push_back(Arc::new(chunk));
-        self.account(&mut inner, memory_bytes);
-        drop(inner);
-        self.wake.send_replace(());
     }
 
     /// Ends the log. The process counts as ended from here on: a client that sees the exit finds the
@@ -122,15 +119,21 @@ impl Log {
             }
         }
         self.wake.send_replace(());
+        self.reads.send_replace(());
     }
 
     pub(crate) fn ended(&self) -> Option<Ended> {
         self.lock().ended
     }
 
-    /// Notified when there may be more.
+    /// Notified when there may be more events, or the end.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.wake.subscribe()
+    }
+
+    /// Notified in addition when an unfinished line may have grown.
+    pub(crate) fn watch_reads(&self) -> watch::Receiver<()> {
+        self.reads.subscribe()
     }
 
     /// The number of the last event, and how many lines each stream has.

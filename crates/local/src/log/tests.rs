@@ -2,6 +2,7 @@
 
 use super::*;
 use shoreline_protocol::exit::ExitStatus;
+use shoreline_protocol::stream::Stream;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use tempfile::TempDir;
@@ -51,7 +52,7 @@ fn line(number: u64, bytes: usize) -> Vec<u8> {
 
 fn append(log: &Log, chunks: u64, bytes: usize) {
     let last = log.position().0;
-    (last + 1..=last + chunks).for_each(|number| log.append(Stream::Stdout, line(number, bytes)));
+    (last + 1..=last + chunks).for_each(|number| log.push(Stream::Stdout, &line(number, bytes)));
 }
 
 /// Reads everything: each event is either seen once, with its own text, or within a gap.

@@ -8,7 +8,7 @@ use super::Process;
 use crate::agent::{Exited, Leader, Spawned};
 use crate::clock::{Clock, Timer, passed};
 use crate::limits::Unit;
-use crate::log::{Lines, Log};
+use crate::log::Log;
 use rustix::process::Signal;
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
 use shoreline_protocol::stream::Stream;
@@ -56,9 +56,7 @@ impl Pump {
         timeout: Option<Duration>,
         clock: &Clock,
     ) -> Self {
-        let pipe = |stream, receiver: Option<_>| {
-            receiver.map(|receiver| Pipe { receiver, stream, lines: Lines::default() })
-        };
+        let pipe = |stream, receiver: Option<_>| receiver.map(|receiver| Pipe { receiver, stream });
         let output = Output {
             pipes: [pipe(Stream::Stdout, stdout), pipe(Stream::Stderr, stderr)],
             log: process.log.clone(),
@@ -161,7 +159,7 @@ impl Output {
                 if let Poll::Ready(more) = pipe.poll_read(context, &self.log) {
                     self.second_first = !second;
                     if !more {
-                        pipe.finish(&self.log);
+                        self.log.finish(pipe.stream);
                         *slot = None;
                     }
                     return Poll::Ready(true);
@@ -173,9 +171,9 @@ impl Output {
     }
 
     /// Logs what was written after the last line ends.
-    fn finish(&mut self) {
-        for pipe in self.pipes.iter_mut().flatten() {
-            pipe.finish(&self.log);
+    fn finish(&self) {
+        for pipe in self.pipes.iter().flatten() {
+            self.log.finish(pipe.stream);
         }
     }
 }
@@ -183,7 +181,6 @@ impl Output {
 struct Pipe {
     receiver: pipe::Receiver,
     stream: Stream,
-    lines: Lines,
 }
 
 impl Pipe {
@@ -195,14 +192,8 @@ impl Pipe {
             if read.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(false);
             }
-            self.lines.push(buffer.filled(), |bytes| log.append(self.stream, bytes));
+            log.push(self.stream, buffer.filled());
             Poll::Ready(true)
         })
-    }
-
-    fn finish(&mut self, log: &Log) {
-        if let Some(rest) = self.lines.finish() {
-            log.append(self.stream, rest);
-        }
     }
 }

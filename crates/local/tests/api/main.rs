@@ -21,3 +21,4 @@ mod processes;
 mod supervision;
 mod suspension;
 mod terminals;
+mod unfinished;

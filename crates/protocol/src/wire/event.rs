@@ -1,7 +1,7 @@
 //! Event streams as a server writes them, straight into a buffer.
 //!
-//! Beyond the public protocol: `id`, `eol`, `bytes` and `reason` (see `docs/api.md`); a client that
-//! does not know them loses nothing.
+//! Beyond the public protocol: `id`, `eol`, `bytes`, `reason` and `unfinished` (see `docs/api.md`); a
+//! client that does not know them loses nothing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,6 +41,20 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
 }
 
+/// What a line has gained that is not finished yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Gain<'a> {
+    /// Which stream.
+    pub stream: Stream,
+    /// How many bytes of the line come before the gained ones.
+    pub offset: usize,
+    /// The gained bytes.
+    pub bytes: &'a [u8],
+}
+
+/// The name of the events that [`unfinished`] writes.
+pub const UNFINISHED: &[u8] = b"unfinished";
+
 /// Appends an output event.
 pub fn output(line: &Line<'_>, style: Style, out: &mut Vec<u8>) {
     out.extend_from_slice(b"id: ");
@@ -50,28 +64,61 @@ pub fn output(line: &Line<'_>, style: Style, out: &mut Vec<u8>) {
     } else {
         b"\ndata: {\"line\":\"" as &[u8]
     });
-    let whole = core::str::from_utf8(line.bytes).is_ok();
-    if whole {
-        escape(line.bytes, out);
-    } else {
-        escape(String::from_utf8_lossy(line.bytes).as_bytes(), out);
-    }
+    let exact = text(line.bytes, out);
     out.extend_from_slice(b"\",\"timestamp\":");
     decimal(line.time, out);
     if style.with_stream {
-        out.extend_from_slice(b",\"stream\":\"");
-        out.extend_from_slice(line.stream.as_str().as_bytes());
-        out.push(b'"');
+        stream(line.stream, out);
     }
     if !line.terminated {
         out.extend_from_slice(b",\"eol\":false");
     }
-    if !whole {
-        out.extend_from_slice(b",\"bytes\":\"");
-        out.extend_from_slice(STANDARD.encode(line.bytes).as_bytes());
-        out.push(b'"');
+    if !exact {
+        bytes(line.bytes, out);
     }
     out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends what an unfinished line has gained. It is named in runs, too.
+pub fn unfinished(gain: &Gain<'_>, style: Style, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(UNFINISHED);
+    out.extend_from_slice(b"\ndata: {\"line\":\"");
+    let exact = text(gain.bytes, out);
+    out.push(b'"');
+    if style.with_stream {
+        stream(gain.stream, out);
+    }
+    out.extend_from_slice(b",\"offset\":");
+    decimal(gain.offset as u64, out);
+    if !exact {
+        bytes(gain.bytes, out);
+    }
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends bytes as the inside of a JSON string; `false` if they are not UTF-8, so that the text is not
+/// exact.
+fn text(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let exact = core::str::from_utf8(bytes).is_ok();
+    if exact {
+        escape(bytes, out);
+    } else {
+        escape(String::from_utf8_lossy(bytes).as_bytes(), out);
+    }
+    exact
+}
+
+fn stream(stream: Stream, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"stream\":\"");
+    out.extend_from_slice(stream.as_str().as_bytes());
+    out.push(b'"');
+}
+
+fn bytes(exact: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"bytes\":\"");
+    out.extend_from_slice(STANDARD.encode(exact).as_bytes());
+    out.push(b'"');
 }
 
 /// Appends a run's first event.

@@ -10,7 +10,7 @@ use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
 use shoreline_protocol::stream::Stream;
 
-pub(crate) const LINES: Lines = Lines { limit: 1000, long: LongLine::Refuse };
+pub(crate) const LINES: Lines = Lines { limit: 1000, long: LongLine::Refuse, pieces: false };
 
 /// A process's output, and how its server sends it.
 #[derive(Clone, Debug)]

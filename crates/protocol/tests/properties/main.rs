@@ -6,6 +6,7 @@ mod json;
 mod naive;
 mod oracle;
 mod output;
+mod pieces;
 mod run;
 mod sse;
 mod terminal;

@@ -20,6 +20,7 @@ pub(crate) struct Event {
     pub(crate) time_bits: u64,
     pub(crate) terminated: bool,
     pub(crate) cut: bool,
+    pub(crate) piece: bool,
     pub(crate) raw: Option<Vec<u8>>,
 }
 
@@ -33,8 +34,9 @@ pub(crate) struct Seen {
 }
 
 /// The same by way of the whole and serde_json.
-pub(crate) fn oracle(mode: Mode, limit: usize, long: LongLine, bytes: &[u8]) -> Seen {
+pub(crate) fn oracle(mode: Mode, limit: usize, long: LongLine, pieces: bool, bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
+    let mut delivered = [0; 2];
     for naive::Event { name, data, .. } in naive::decode(bytes).events {
         if seen.end == Some(End::Eof) || seen.error.is_some() {
             break;
@@ -43,11 +45,16 @@ pub(crate) fn oracle(mode: Mode, limit: usize, long: LongLine, bytes: &[u8]) -> 
             seen.end = Some(End::Eof);
             continue;
         }
+        if name == b"unfinished" && !pieces {
+            continue;
+        }
         match (serde_json::from_slice::<Map<String, Value>>(&readable(&data)), &name[..]) {
             (Ok(members), _) => {
-                seen.error = event(&mut seen, mode, limit, long, &name, &members).err();
+                seen.error =
+                    event(&mut seen, mode, (limit, long), &mut delivered, &name, &members).err();
             }
             (Err(_), b"output") => seen.error = Some(StreamError::Malformed("output")),
+            (Err(_), b"unfinished") => seen.error = Some(StreamError::Malformed("unfinished")),
             (Err(_), b"gap") => seen.error = Some(StreamError::Malformed("gap")),
             (Err(_), _) => seen.malformed += 1,
         }
@@ -68,8 +75,8 @@ fn readable(data: &[u8]) -> Vec<u8> {
 fn event(
     seen: &mut Seen,
     mode: Mode,
-    limit: usize,
-    long: LongLine,
+    (limit, long): (usize, LongLine),
+    delivered: &mut [usize; 2],
     name: &[u8],
     members: &Map<String, Value>,
 ) -> Result<(), StreamError> {
@@ -82,44 +89,61 @@ fn event(
             _ => StreamError::Malformed("gap"),
         });
     }
-    if members.contains_key("line") || name == b"output" {
-        let line = get("line").as_str().ok_or(StreamError::Malformed("output"))?;
-        let mut text = line.to_owned();
-        let mut raw = match members.get("bytes") {
+    let piece = name == b"unfinished";
+    if members.contains_key("line") || name == b"output" || piece {
+        let malformed = StreamError::Malformed(if piece { "unfinished" } else { "output" });
+        let line = get("line").as_str().ok_or(malformed)?;
+        let offset = usize::try_from(int("offset").unwrap_or(-1)).map_err(|_| malformed);
+        let offset = if piece { offset? } else { 0 };
+        let raw = match members.get("bytes") {
             None => None,
-            Some(bytes) => Some(
-                bytes
-                    .as_str()
-                    .and_then(|text| STANDARD.decode(text).ok())
-                    .ok_or(StreamError::Malformed("output"))?,
-            ),
+            Some(bytes) => {
+                Some(bytes.as_str().and_then(|text| STANDARD.decode(text).ok()).ok_or(malformed)?)
+            }
         };
-        let cut = raw.as_ref().map_or(text.len(), Vec::len) > limit;
-        if cut && long == LongLine::Refuse {
-            return Err(StreamError::TooLong);
-        }
-        match &mut raw {
-            Some(raw) if cut => {
-                raw.truncate(limit);
-                text = String::from_utf8_lossy(raw).into_owned();
-            }
-            None if cut => {
-                text.truncate((0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap());
-            }
-            _ => {}
-        }
-        let terminated = get("eol") != &Value::Bool(false);
-        if terminated {
-            text.push('\n');
-        }
         let stream = match get("stream").as_str() {
             Some("stdout") => Some(Stream::Stdout),
             Some("stderr") => Some(Stream::Stderr),
             _ if mode == Mode::Run => Some(Stream::Stdout),
             _ => None,
         };
+        let delivered = &mut delivered[usize::from(stream == Some(Stream::Stderr))];
+        if offset > *delivered {
+            return Ok(());
+        }
+        let is_raw = raw.is_some();
+        let mut bytes = raw.unwrap_or_else(|| line.as_bytes().to_vec());
+        let cut = offset + bytes.len() > limit;
+        if cut && long == LongLine::Refuse {
+            return Err(StreamError::TooLong);
+        }
+        if !piece && bytes.len() < *delivered {
+            return Err(StreamError::ShortLine);
+        }
+        if cut {
+            let whole = |at: &usize| is_raw || line.is_char_boundary(*at);
+            bytes.truncate((0..=limit - offset).rev().find(whole).unwrap());
+        }
+        let skip = (*delivered - offset).min(bytes.len());
+        let rest = bytes.split_off(skip);
+        if piece && rest.is_empty() {
+            return Ok(());
+        }
+        let as_is = !piece && *delivered == 0;
+        *delivered = if piece { *delivered + rest.len() } else { 0 };
+        let terminated = !piece && get("eol") != &Value::Bool(false);
+        // A server's text stands for its bytes; of a part only the bytes are known.
+        let mut text = match as_is && !cut {
+            true => line.to_owned(),
+            false => String::from_utf8_lossy(&rest).into_owned(),
+        };
+        if terminated {
+            text.push('\n');
+        }
+        let raw = if as_is { is_raw } else { String::from_utf8(rest.clone()).is_err() };
         let time_bits = get("timestamp").as_f64().map_or(f64::NAN, milliseconds).to_bits();
-        seen.events.push(Event { text, stream, time_bits, terminated, cut, raw });
+        let raw = raw.then_some(rest);
+        seen.events.push(Event { text, stream, time_bits, terminated, cut, piece, raw });
         return Ok(());
     }
     if mode == Mode::Follow {
@@ -138,8 +162,14 @@ fn event(
     Ok(())
 }
 
-pub(crate) fn decode(mode: Mode, limit: usize, long: LongLine, reads: &[&[u8]]) -> Seen {
-    let mut decoder = OutputDecoder::new(mode, limit, long);
+pub(crate) fn decode(
+    mode: Mode,
+    limit: usize,
+    long: LongLine,
+    pieces: bool,
+    reads: &[&[u8]],
+) -> Seen {
+    let mut decoder = OutputDecoder::new(mode, limit, long).with_pieces(pieces);
     let (mut batch, mut position) = (Batch::default(), Position::default());
     let results: Vec<_> =
         reads.iter().map(|read| decoder.push(read, &mut position, &mut batch)).collect();
@@ -156,6 +186,7 @@ pub(crate) fn decode(mode: Mode, limit: usize, long: LongLine, reads: &[&[u8]]) 
             time_bits: event.time.to_bits(),
             terminated: event.is_terminated(),
             cut: event.flags & flag::CUT != 0,
+            piece: event.is_piece(),
             raw: event.raw.map(<[u8]>::to_vec),
         }
     });

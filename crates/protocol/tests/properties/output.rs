@@ -37,6 +37,7 @@ fn member() -> impl Strategy<Value = String> {
         3 => key("stream", any(&["\"stdout\"", "\"stderr\"", "\"st\\u0064err\"", "\"tty\"", "1"]).boxed()),
         1 => key("eol", any(&["false", "true", "0"]).boxed()),
         1 => key("bytes", any(&["\"/w==\"", "\"\"", "\"AAECAwQFBgcICQ==\"", "\"=\"", "1"]).boxed()),
+        2 => key("offset", numbers.clone().boxed()),
         1 => key("pid", numbers.clone().boxed()),
         1 => key("started_at", numbers.clone().boxed()),
         1 => key("handle", numbers.clone().boxed()),
@@ -69,8 +70,17 @@ fn data() -> impl Strategy<Value = String> {
 }
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {
-    let names =
-        vec!["", "", "", "event: output\n", "event: done\n", "event: gap\n", "event: eof\n"];
+    let names = vec![
+        "",
+        "",
+        "",
+        "event: output\n",
+        "event: done\n",
+        "event: gap\n",
+        "event: eof\n",
+        "event: unfinished\n",
+        "event: unfinished\n",
+    ];
     let frame = (prop::sample::select(names), data(), 0..40_u8).prop_map(|(name, data, more)| {
         let more = match more {
             0 => ":\n",
@@ -93,21 +103,21 @@ proptest! {
         cuts in cuts(),
         follow in any::<bool>(),
         limit in 0_usize..12,
-        cut in any::<bool>(),
+        (cut, pieces) in any::<(bool, bool)>(),
     ) {
         let mode = if follow { Mode::Follow } else { Mode::Run };
         let long = if cut { LongLine::Cut } else { LongLine::Refuse };
-        let expected = oracle(mode, limit, long, &bytes);
+        let expected = oracle(mode, limit, long, pieces, &bytes);
         let singles: Vec<&[u8]> = bytes.chunks(1).collect();
         for reads in [reads(&bytes, &cuts), vec![&bytes[..]], singles] {
-            prop_assert_eq!(&decode(mode, limit, long, &reads), &expected);
+            prop_assert_eq!(&decode(mode, limit, long, pieces, &reads), &expected);
         }
     }
 
     /// Whatever the bytes, every split gives the same.
     #[test]
     fn no_split_matters(bytes in crate::sse::stream(), cuts in cuts()) {
-        let whole = decode(Mode::Run, 5, LongLine::Refuse, &[&bytes]);
-        prop_assert_eq!(decode(Mode::Run, 5, LongLine::Refuse, &reads(&bytes, &cuts)), whole);
+        let whole = decode(Mode::Run, 5, LongLine::Refuse, true, &[&bytes]);
+        prop_assert_eq!(decode(Mode::Run, 5, LongLine::Refuse, true, &reads(&bytes, &cuts)), whole);
     }
 }
