@@ -26,6 +26,9 @@ const POLL_MS: f64 = 500.0;
 /// How long a sandbox may take to come up, in seconds.
 const STARTUP_SECONDS: f64 = 300.0;
 
+const NO_ENV: &str =
+    "this server does not set variables for a whole sandbox: pass `env` to each command instead";
+
 /// Moves members into an object of their own, where there are any of them.
 fn group(options: &Object, group: &str, names: [&str; 3]) {
     let out = Object::new();
@@ -97,6 +100,8 @@ impl Client {
         let seconds = js::number(&options, "startup_timeout").unwrap_or(STARTUP_SECONDS);
         js::delete(&options, "startup_timeout");
         let name = js::text(&options, "name");
+        let env = js::get(&options, "env");
+        let has_env = env.is_object() && Object::keys(env.unchecked_ref::<Object>()).length() > 0;
         group(&options, "resources", ["cpus", "memory_mb", "disk_mb"]);
         group(&options, "network", ["allow_internet_access", "allow_out", "deny_out"]);
         let body = Payload::Json(to_json(&options)?);
@@ -118,12 +123,19 @@ impl Client {
                 return Err(aborted);
             }
         };
+        // `env` is an extension of the API. A server that knows it answers with the names.
+        let ignores_env =
+            has_env && answer.as_ref().is_ok_and(|answer| js::get(answer, "env").is_undefined());
         let mut id = None;
         let mut failed = loop {
             let mut info = match answer.and_then(|answer| SandboxState::read(&answer)) {
                 Ok(info) => info,
                 Err(error) => break error,
             };
+            if ignores_env {
+                id = Some(info.sandbox_id);
+                break Error::new(Code::Unsupported, NO_ENV);
+            }
             let running = info.status == "running";
             // A record that does not say where the sandbox is may only be young.
             if running && (id.is_some() || info.sandbox_url.is_some() || self.proxy_url.is_some()) {

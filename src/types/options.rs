@@ -65,8 +65,11 @@ options! {
     pub struct CreateOptions {
         /// A name (a-z, 0-9, `-`; at most 63). Named sandboxes can be suspended; others are ephemeral.
         name: SandboxName,
-        /// The image. Default: the server's.
+        /// The image. Default: the server's. Local servers have no other, and reject with `unsupported`.
         image: String,
+        /// Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
+        /// `unsupported` if the server does not know this option; local servers do.
+        env: BTreeMap<String, String>,
         /// Processors, for example 0.5. Default: the server's.
         cpus: f64,
         /// Memory, MB. Default: the server's.

@@ -121,6 +121,11 @@ const making: Making[] = [
     (to) => Sandbox.create({ ...to, exposedPorts: [9501] }),
   ],
   [
+    "create: an = in a variable's name",
+    "invalid_argument",
+    (to) => Sandbox.create({ ...to, env: { "A=B": "c" } }),
+  ],
+  [
     "create: a negative startupTimeout",
     "invalid_argument",
     (to) => Sandbox.create({ ...to, startupTimeout: -1 }),

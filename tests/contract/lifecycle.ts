@@ -28,6 +28,47 @@ test("create with a name makes a sandbox that has it", async ({ url, apiKey }) =
   }
 });
 
+test("create with variables sets them for every command, whose own take precedence", async ({
+  url,
+  apiKey,
+}) => {
+  const env = { MODE: "prod", TEXT: " x\ny" };
+  const sandbox = await Sandbox.create({ apiUrl: url, apiKey, env });
+  try {
+    const args = ["-c", 'echo "$MODE$TEXT"'];
+    equal((await sandbox.run("sh", { args })).stdout, "prod x\ny");
+    equal((await sandbox.run("sh", { args, env: { MODE: "dev" } })).stdout, "dev x\ny");
+    const attached = await Sandbox.connect(sandbox.sandboxId, { apiUrl: url, apiKey });
+    equal((await attached.run("sh", { args })).stdout, "prod x\ny");
+  } finally {
+    await sandbox.terminate();
+  }
+});
+
+test("create with variables on a server that ignores them ends the sandbox and rejects", async () => {
+  let told!: (url: string) => void;
+  const ended = new Promise<string>((resolve) => (told = resolve));
+  const made = { sandbox_id: "made", status: "running", sandbox_url: "http://peer.invalid/s/made" };
+  const create = (env: Record<string, string>) =>
+    Sandbox.create({
+      apiUrl: "http://peer.invalid",
+      apiKey: "key",
+      env,
+      fetch: (url, init) => {
+        if (init?.method === "DELETE") told(url);
+        return Promise.resolve(Response.json(made));
+      },
+    });
+  const error = await rejects(create({ MODE: "secret" }), "unsupported");
+  ok(error.message.includes("`env`") && !error.message.includes("secret"), error.message);
+  equal(await ended, "http://peer.invalid/v1/namespaces/default/sandboxes/made");
+  equal((await create({})).sandboxId, "made");
+});
+
+test("an image that the server does not have is refused", async ({ url, apiKey }) => {
+  await rejects(Sandbox.create({ apiUrl: url, apiKey, image: "no-such-image" }), "unsupported");
+});
+
 test("connect by id attaches to a sandbox", async ({ url, apiKey, sandbox }) => {
   const again = await Sandbox.connect(sandbox.sandboxId, { apiUrl: url, apiKey });
   const { pid } = await sandbox.startProcess("true");

@@ -16,7 +16,7 @@ function same<A>() {
 }
 
 export async function user(): Promise<void> {
-  await using created = await Sandbox.create();
+  await using created = await Sandbox.create({ env: { MODE: "prod" } });
   const sandbox = await Sandbox.connect({
     sandboxId: "my-env",
     proxyUrl: "http://localhost:1",

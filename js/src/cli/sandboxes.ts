@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { Sandbox, type SandboxInfo } from "shoreline";
 import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
-import { json, positive, whole } from "./options.js";
+import { json, positive, variable, whole } from "./options.js";
 import { ago, clean, note, print, printJson, printTable } from "./print.js";
 import { newSandbox, sandboxOptions } from "./run.js";
 
@@ -27,16 +27,18 @@ export function addSandboxes(program: Command): void {
   sandboxOptions(program.command("create [name]"))
     .summary("make a sandbox")
     .description("Makes a sandbox and waits until it runs. Only one with a name can be suspended.")
+    .option("-e, --env <NAME=VALUE>", "a variable of every command in it; may be repeated", variable)
     .option("--timeout-secs <seconds>", "its time limit", whole)
     .option("--startup-timeout <seconds>", "how long it may take to come up; default: 300", positive)
     .addOption(json())
     .action(async (name: string | undefined, options: CreateOptions) => {
-      const { timeoutSecs, startupTimeout } = options;
+      const { env, timeoutSecs, startupTimeout } = options;
       const client = await clientOptions(program.opts());
       const sandbox = await Sandbox.create({
         ...client,
         ...newSandbox(options),
         name,
+        env,
         timeoutSecs,
         startupTimeout,
       });
@@ -123,6 +125,7 @@ interface ListOptions {
 }
 
 interface CreateOptions {
+  env?: Record<string, string>;
   timeoutSecs?: number;
   startupTimeout?: number;
   json?: boolean;

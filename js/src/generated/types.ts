@@ -58,9 +58,14 @@ export type CreateOptions = {
  */
 name?: string | undefined,
 /**
- * The image. Default: the server's.
+ * The image. Default: the server's. Local servers have no other, and reject with `unsupported`.
  */
 image?: string | undefined,
+/**
+ * Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
+ * `unsupported` if the server does not know this option; local servers do.
+ */
+env?: { [key in string]: string } | undefined,
 /**
  * Processors, for example 0.5. Default: the server's.
  */

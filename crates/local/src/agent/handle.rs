@@ -8,6 +8,7 @@ use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
 use rustix::fd::OwnedFd;
 use shoreline_protocol::error::ServerCode;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
@@ -34,6 +35,9 @@ const ERROR_BYTES: u64 = 4096;
 pub(crate) struct Agent {
     link: Link,
     group: Option<Arc<Group>>,
+    /// Variables of every process, unless its own request sets them. They are not the agent's: its variables
+    /// act on bubblewrap, outside of the sandbox.
+    env: BTreeMap<String, String>,
 }
 
 /// A process that was started.
@@ -59,13 +63,14 @@ pub(crate) struct Host {
 }
 
 impl Agent {
-    /// Starts an agent with `command`, for processes in `group`. With `wrapped`, the command is a bubblewrap.
+    /// Starts an agent with `command`, for processes in `group` with the variables `env`. With `wrapped`, the command is a bubblewrap.
     /// Blocks. The receiver is done when the agent is lost.
     pub(crate) fn start(
         command: Command,
         group: Option<Group>,
         agents: Arc<Agents>,
         wrapped: bool,
+        env: BTreeMap<String, String>,
     ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
         let (link, theirs, lost) = Link::open()?;
         let mut command = tokio::process::Command::from(command);
@@ -78,7 +83,7 @@ impl Agent {
         }
         let group = group.map(Arc::new);
         let host = Host { child, wrapped, agents, group: group.clone() };
-        Ok((Self { link, group }, host, lost))
+        Ok((Self { link, group, env }, host, lost))
     }
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
@@ -89,6 +94,9 @@ impl Agent {
             unit
         });
         spawn.group = unit.is_some();
+        for (name, value) in &self.env {
+            spawn.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         let Answer { started, file } = self.link.ask(Request::Spawn(spawn), files).await?;
         let (leader, exited) = started.ok_or_else(|| unexpected("no process was started"))?;
         Ok(Spawned { leader, exited, terminal: file, unit })

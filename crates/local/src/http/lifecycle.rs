@@ -3,6 +3,7 @@
 use super::app::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
+use crate::process::check_env;
 use crate::sandbox::{Direction, Filter, Sandbox};
 use crate::wire::sandbox::{
     CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
@@ -29,12 +30,15 @@ pub(super) async fn create(
         check_opening(&app, &headers)?;
     }
     check_resources(&request.resources)?;
+    check_env(&request.env)?;
+    let env = request.env.keys().cloned().collect();
     let sandbox = app.registry.create(request).await?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
         status: Status::Running,
         name: sandbox.name(),
         sandbox_url: sandbox.url(&app.url),
+        env,
     };
     json(StatusCode::OK, &answer)
 }
@@ -78,6 +82,7 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
     let parts = [
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
         (request.template_id.is_some(), "templates (`template_id`)"),
+        (request.image.as_deref().is_some_and(|image| image != DEFAULT_IMAGE), IMAGES),
         (request.resources.gpus, "GPUs (`gpus`)"),
         (request.auto_resume == Some(false), NOT_WOKEN),
         (!request.secret_names.is_empty(), "secrets (`secret_names`): pass them in `env`"),
@@ -92,6 +97,9 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
     }
 }
 
+/// The cloud's name for the image of a sandbox that names none. A local sandbox has only the machine's programs.
+const DEFAULT_IMAGE: &str = "tensorlake/ubuntu-minimal";
+const IMAGES: &str = "images (`image`): every sandbox has this machine's programs; leave it out";
 const NOT_WOKEN: &str = "a sandbox that requests do not wake (`auto_resume`)";
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! A sandbox's namespaces, by bubblewrap (bwrap(1)).
 
+use super::environment::{HOME, PROGRAMS, PROGRAMS_INSIDE};
 use super::{Place, UID};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,13 +142,11 @@ pub(super) fn view(command: &mut Command, place: &Place, executable: &Path, disa
         let inside = Path::new("/etc").join(name);
         command.arg("--ro-bind").arg(place.host("etc").join(name)).arg(inside);
     }
-    for (name, inside) in [
-        ("workspace", "/workspace"),
-        ("tmp", "/tmp"),
-        ("tmp", "/var/tmp"),
-        ("home", "/home/tl-user"),
-    ] {
+    for (name, inside) in
+        [("workspace", "/workspace"), ("tmp", "/tmp"), ("tmp", "/var/tmp"), ("home", HOME)]
+    {
         command.arg("--bind").arg(place.host(name)).arg(inside);
     }
+    command.arg("--ro-bind").arg(place.host(PROGRAMS)).arg(PROGRAMS_INSIDE);
     command.arg("--ro-bind").arg(executable).arg(AGENT).args(READ_ONLY);
 }

@@ -1,10 +1,12 @@
 //! What keeps a sandbox apart from the machine and from other sandboxes.
 
 mod bubblewrap;
+mod environment;
 mod user;
 
 use bubblewrap::Bubblewrap;
 pub(crate) use bubblewrap::ETC;
+use environment::USER;
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -35,15 +37,7 @@ pub(crate) enum Isolation {
     None,
 }
 
-/// The user of an isolated sandbox, as the cloud has it.
-const USER: &str = "tl-user";
 pub(crate) const UID: &str = "1000";
-
-/// What a process sees of the server's own environment: nothing that may be a secret.
-const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
-/// Without isolation the user's tools are to be found too.
-const INHERITED_OPEN: [&str; 4] = ["PATH", "USER", "LOGNAME", "SHELL"];
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Isolation {
     /// What is wanted, where it works.
@@ -142,14 +136,15 @@ impl Isolation {
         let host_uid = if self.is_none() { None } else { user::dedicated()? };
         let place = Place { directory: directory.to_owned(), host_uid };
         fs::create_dir(place.host("workspace"))?;
+        environment::make(&place, self)?;
         if self.is_none() {
             return Ok(place);
         }
-        for name in ["home", "tmp"] {
-            fs::create_dir(place.host(name))?;
-        }
+        fs::create_dir(place.host("tmp"))?;
         for name in ["workspace", "home", "tmp"] {
             fs::set_permissions(place.host(name), Permissions::from_mode(0o755))?;
+        }
+        for name in ["workspace", "tmp"].iter().chain(&environment::HOME_FILES) {
             chown(place.host(name), host_uid, host_uid)?;
         }
         if self.is_wrapped() {
@@ -177,12 +172,8 @@ impl Isolation {
                 command
             }
         };
-        let (workspace, home) = match self {
-            Self::None => (place.host("workspace"), place.host("workspace")),
-            Self::Landlock => (place.host("workspace"), place.host("home")),
-            Self::Bubblewrap(_) => ("/workspace".into(), format!("/home/{USER}").into()),
-        };
-        command.arg("agent").arg("--workspace").arg(workspace);
+        command.arg("agent").arg("--workspace");
+        command.arg(if self.is_wrapped() { "/workspace".into() } else { place.host("workspace") });
         if !self.is_none() {
             command.args(["--level", self.name()]);
         }
@@ -190,27 +181,14 @@ impl Isolation {
             command.arg("--host-uid").arg(uid.to_string());
         }
         if *self == Self::Landlock {
-            for name in ["home", "tmp"] {
+            for name in ["home", "tmp", environment::PROGRAMS] {
                 command.arg("--writable").arg(place.host(name));
             }
             if !network {
                 command.arg("--no-network");
             }
         }
-        command.env_clear().env("PATH", PATH);
-        let open: &[&str] = if self.is_none() { &INHERITED_OPEN } else { &[] };
-        for name in INHERITED.iter().chain(open) {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
-        if !self.is_none() {
-            command.envs([("USER", USER), ("LOGNAME", USER), ("SHELL", "/bin/bash")]);
-        }
-        if *self == Self::Landlock {
-            command.env("TMPDIR", place.host("tmp"));
-        }
-        command.env("HOME", home);
+        environment::set(&mut command, place, self);
         Ok(command)
     }
 }

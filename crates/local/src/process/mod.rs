@@ -156,12 +156,17 @@ pub(crate) fn check_strings(
     if command.is_empty() {
         return wrong("`command` must not be empty");
     }
-    let strings = [command]
-        .into_iter()
-        .chain(args.iter().map(String::as_str))
-        .chain(working_dir)
-        .chain(env.iter().flat_map(|(name, value)| [name.as_str(), value]));
+    let strings = [command].into_iter().chain(args.iter().map(String::as_str)).chain(working_dir);
     if strings.into_iter().any(|text| text.contains('\0')) {
+        return wrong("a NUL character cannot be passed to a process");
+    }
+    check_env(env)
+}
+
+/// Refuses variables that no process could be started with.
+pub(crate) fn check_env(env: &BTreeMap<String, String>) -> Result<()> {
+    let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
+    if env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return wrong("a NUL character cannot be passed to a process");
     }
     if env.keys().any(|name| name.is_empty() || name.contains('=')) {

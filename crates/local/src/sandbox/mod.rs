@@ -102,7 +102,7 @@ impl Sandbox {
         let mut command = isolation.agent(&place, network)?;
         let group = enforcement.hold(&id, &limits, &mut command)?;
         let (agent, host, lost) =
-            Agent::start(command, group, agents.clone(), isolation.is_wrapped())?;
+            Agent::start(command, group, agents.clone(), isolation.is_wrapped(), request.env)?;
         let agent = Arc::new(agent);
         let (stop_clock, clock) = Clock::new();
         let logs = directory.join("log");

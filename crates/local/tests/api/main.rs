@@ -10,6 +10,7 @@ mod access;
 mod bounds;
 mod connections;
 mod ending;
+mod environment;
 mod files;
 mod isolation;
 mod lifecycle;

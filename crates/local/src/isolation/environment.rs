@@ -1,0 +1,141 @@
+//! What makes a sandbox a usable machine: the variables that its processes start with, and the files in its home.
+
+use super::{Isolation, Place};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The user of an isolated sandbox, as the cloud has it.
+pub(super) const USER: &str = "tl-user";
+/// That user's home.
+pub(super) const HOME: &str = "/home/tl-user";
+/// Where an isolated sandbox finds [`PROGRAMS`].
+pub(super) const PROGRAMS_INSIDE: &str = "/run/shoreline/bin";
+/// The directory of programs that the machine lacks, in the sandbox's directory on the host.
+pub(super) const PROGRAMS: &str = "bin";
+/// The home and what a new one contains, in the sandbox's directory on the host.
+pub(super) const HOME_FILES: [&str; 5] =
+    ["home", "home/.config", "home/.config/git", GIT_CONFIG_FILE, PROFILE_FILE];
+const GIT_CONFIG_FILE: &str = "home/.config/git/config";
+const PROFILE_FILE: &str = "home/.profile";
+
+/// The variables of the server that its sandboxes inherit: none that may be a secret.
+const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
+/// Without isolation, these lead to the user's own tools.
+const INHERITED_OPEN: [&str; 4] = ["PATH", "USER", "LOGNAME", "SHELL"];
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Any identity will do for a first commit, and `git config --global` replaces it. A mounted directory can belong to
+/// another user, which Git refuses (git-config(1), safe.directory).
+const GIT_CONFIG: &str =
+    "[user]\n\tname = tl-user\n\temail = tl-user@sandbox\n[safe]\n\tdirectory = *\n";
+const PYTHON: &str = "#!/bin/sh\nexec python3 \"$@\"\n";
+/// Without isolation, a plain `pip install` as root would change the machine's own packages. A virtual
+/// environment has its own pip.
+const PIP: &str = "#!/bin/sh
+case \" $* \" in *' install '*)
+  export PIP_USER=\"${PIP_USER-1}\" PIP_BREAK_SYSTEM_PACKAGES=\"${PIP_BREAK_SYSTEM_PACKAGES-1}\" ;;
+esac
+exec python3 -m pip \"$@\"
+";
+
+/// Makes the home of a sandbox and the programs that the machine lacks.
+pub(super) fn make(place: &Place, isolation: &Isolation) -> io::Result<()> {
+    let programs = place.host(PROGRAMS);
+    fs::create_dir_all(place.host("home/.config/git"))?;
+    fs::write(place.host(GIT_CONFIG_FILE), GIT_CONFIG)?;
+    fs::write(place.host(PROFILE_FILE), profile(&inside(place, isolation).programs))?;
+    fs::create_dir(&programs)?;
+    fs::set_permissions(&programs, fs::Permissions::from_mode(0o755))?;
+    let path = system_path(isolation);
+    let has = |name: &str| which::which_in(name, Some(&path), "/").is_ok();
+    let write = |name: &str, script: &str| {
+        let file = programs.join(name);
+        fs::write(&file, script)?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+    };
+    if has("python3") && !has("python") {
+        write("python", PYTHON)?;
+    }
+    for name in ["pip", "pip3"] {
+        if isolation.is_none() && has("python3") && has(name) {
+            write(name, PIP)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the agent's command the variables that processes inherit from the agent.
+pub(super) fn set(command: &mut Command, place: &Place, isolation: &Isolation) {
+    command.env_clear();
+    let open: &[&str] = if isolation.is_none() { &INHERITED_OPEN } else { &[] };
+    for name in INHERITED.iter().chain(open) {
+        if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
+            command.env(name, value);
+        }
+    }
+    if ["LANG", "LC_ALL"].iter().all(|name| std::env::var_os(name).is_none_or(|v| v.is_empty())) {
+        command.env("LANG", "C.UTF-8");
+    }
+    if !isolation.is_none() {
+        command.envs([
+            ("USER", USER),
+            ("LOGNAME", USER),
+            ("SHELL", "/bin/bash"),
+            // The system's packages are read-only, so that pip installs for the user.
+            ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
+        ]);
+    }
+    if *isolation == Isolation::Landlock {
+        command.env("TMPDIR", place.host("tmp"));
+    }
+    let Inside { home, programs } = inside(place, isolation);
+    let local = home.join(".local");
+    let mut path = OsString::new();
+    for part in [programs.as_os_str(), local.join("bin").as_os_str()] {
+        path.push(part);
+        path.push(":");
+    }
+    path.push(system_path(isolation));
+    command
+        .env("PATH", path)
+        .env("HOME", home)
+        .env("NPM_CONFIG_PREFIX", local)
+        // Python keeps back what it prints into a pipe.
+        .env("PYTHONUNBUFFERED", "1");
+}
+
+/// Directories as processes see them.
+struct Inside {
+    home: PathBuf,
+    programs: PathBuf,
+}
+
+fn inside(place: &Place, isolation: &Isolation) -> Inside {
+    if isolation.is_wrapped() {
+        Inside { home: HOME.into(), programs: PROGRAMS_INSIDE.into() }
+    } else {
+        Inside { home: place.host("home"), programs: place.host(PROGRAMS) }
+    }
+}
+
+/// Where the machine's programs are.
+fn system_path(isolation: &Isolation) -> OsString {
+    let own = std::env::var_os("PATH").filter(|path| isolation.is_none() && !path.is_empty());
+    own.unwrap_or_else(|| PATH.into())
+}
+
+/// Puts `PATH` right in login shells, for which `/etc/profile` replaces it.
+fn profile(programs: &Path) -> Vec<u8> {
+    let quoted = programs.as_os_str().as_bytes().split(|byte| *byte == b'\'');
+    let quoted = quoted.collect::<Vec<_>>().join(&b"'\\''"[..]);
+    let quoted = OsStr::from_bytes(&quoted);
+    let mut text = OsString::from("case \":$PATH:\" in *\":$HOME/.local/bin:\"*) ;; *)\n  PATH='");
+    text.push(quoted);
+    text.push("':\"$HOME/.local/bin:$PATH\" ;;\nesac\n");
+    text.as_bytes().to_vec()
+}
