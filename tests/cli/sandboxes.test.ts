@@ -1,7 +1,9 @@
 // What the command line makes sandboxes of, and what it says of them.
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "../helpers/processes.js";
-import { shoreline } from "./program.js";
+import { ended, home, shoreline, start } from "./program.js";
 
 test("create --env sets variables for every command, whose own take precedence", async () => {
   assert.equal((await shoreline("create", "-e", "MODE=prod", "--env", "TEXT=a=b c", "env")).code, 0);
@@ -23,4 +25,38 @@ test("an image that a local server does not have is refused, and nothing is left
   }
   assert.equal((await shoreline("ls", "-q", "--all")).stdout, before);
   assert.equal((await shoreline("run", "-i", "tensorlake/ubuntu-minimal", "true")).code, 0);
+});
+
+test("local --mount shows files of the machine in sandboxes", async () => {
+  mkdirSync(join(home, "data"));
+  writeFileSync(join(home, "data", "text"), "of the host");
+  const server = start(["local", "--json", "--mount", "data:/data"]);
+  const done = ended(server);
+  let text = "";
+  await new Promise<void>((resolve) => {
+    server.stdout?.on("data", (chunk: Buffer) => {
+      text += String(chunk);
+      if (text.includes("}")) resolve();
+    });
+    void done.then(() => {
+      resolve();
+    });
+  });
+  if (text === "") {
+    // Only isolated sandboxes can have mounts.
+    const { code, stderr } = await done;
+    assert.deepEqual([code, stderr.includes("--mount needs isolation")], [125, true], stderr);
+    return;
+  }
+  const { url, apiKey } = JSON.parse(text) as { url: string; apiKey: string };
+  const env = { TENSORLAKE_API_URL: url, TENSORLAKE_API_KEY: apiKey };
+  assert.equal((await ended(start(["run", "cat", "/data/text"], env))).stdout, "of the host");
+  server.kill("SIGINT");
+  await done;
+});
+
+test("a mount that cannot be had is told", async () => {
+  const { code, stderr } = await shoreline("local", "--mount", "data:data");
+  assert.equal(code, 125);
+  assert.match(stderr, /--mount (needs isolation|data:data: INSIDE must be an absolute path)/);
 });

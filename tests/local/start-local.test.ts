@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -87,6 +87,21 @@ test("an origin that is allowed may call the server, others may not", async () =
   } finally {
     await server.close();
   }
+});
+
+test("sandboxes see what is mounted, and a mount that cannot be had is told", async () => {
+  const data = join(directory, "-a: data");
+  mkdirSync(data);
+  writeFileSync(join(data, "text"), "of the host");
+  const error: unknown = await startLocal({ mounts: [`${data}/missing:/data`] }).catch((e: unknown) => e);
+  assert.ok(error instanceof LocalServerError && error.code === "unavailable", inspect(error));
+  // Without isolation, nothing can be mounted.
+  if (error.message.includes("--mount needs isolation")) return;
+  assert.match(error.message, /--mount .*missing:\/data: HOST: No such file or directory/);
+  await using server = await startLocal({ mounts: [`${data}:/data`] });
+  const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+  assert.equal((await sandbox.run("cat", { args: ["/data/text"] })).stdout, "of the host");
+  assert.notEqual((await sandbox.run("touch", { args: ["/data/new"] })).exitCode, 0);
 });
 
 /** Where the packed package can be imported. */
@@ -207,6 +222,10 @@ test("wrong options are told before anything is started", async () => {
     { allowOrigins: "http://a.example" },
     { allowOrigins: ["a.example"] },
     { allowOrigins: ["http://a.example/path"] },
+    { mounts: "/a:/b" },
+    { mounts: ["/a"] },
+    { mounts: ["/a\0:/b"] },
+    { mounts: [1] },
     { startupTimeout: 0 },
     { startupTimeout: NaN },
     { startupTimeout: "1" },

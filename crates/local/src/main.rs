@@ -19,8 +19,10 @@ use isolation::{Isolation, Wanted};
 use limits::Enforcement;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shoreline_protocol::limits::OPEN_FILES;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -52,6 +54,10 @@ struct Args {
     #[arg(long, value_enum, default_value_t = limits::Wanted::Auto)]
     limits: limits::Wanted,
 
+    /// A file or directory of this machine that every sandbox sees, read-only unless it ends in :rw; may be repeated
+    #[arg(long = "mount", value_name = "HOST:INSIDE[:ro|:rw]")]
+    mounts: Vec<OsString>,
+
     /// The key that every request must carry; made at the start unless given. Other users of this machine see the
     /// option, not the variable
     #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
@@ -82,7 +88,13 @@ struct Args {
     until_stdin_closes: bool,
 }
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
+    let Err(error) = start() else { return ExitCode::SUCCESS };
+    eprintln!("shoreline-local: {error}");
+    ExitCode::FAILURE
+}
+
+fn start() -> io::Result<()> {
     // Inside a sandbox the same executable has other work.
     let mut raw = std::env::args_os().skip(1);
     match raw.next() {
@@ -113,6 +125,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         let text = "without isolation the server listens on loopback only: leave out --host";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
+    let mounts = isolation.mounts(&args.mounts)?;
     let token = match args.api_key {
         Some(key) if key.is_empty() => {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the key must not be empty"));
@@ -122,7 +135,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     };
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let app = Arc::new(http::App::new(
-        sandbox::Registry::new(isolation.clone(), enforcement, args.max_log_bytes)?,
+        sandbox::Registry::new(isolation.clone(), mounts, enforcement, args.max_log_bytes)?,
         listener.local_addr()?,
         token.clone(),
         args.allow_origins,

@@ -14,10 +14,15 @@ export function addLocal(program: Command): void {
       "Without a command: runs a local sandbox server until Ctrl-C and prints its address and key. The commands are about the one that is shared, which is started when it is needed and stops when it is idle.",
     )
     .option("--allow-origin <origin>", "a web origin whose pages may use it; may be repeated", each(String))
+    .option(
+      "--mount <HOST:INSIDE[:ro|:rw]>",
+      "a file or directory of this machine that every sandbox sees, read-only unless :rw is given; may be repeated",
+      each(String),
+    )
     .addOption(json())
-    .action(async (options: { allowOrigin?: string[]; json?: boolean }) => {
+    .action(async (options: { allowOrigin?: string[]; mount?: string[]; json?: boolean }) => {
       using interrupts = new Interrupts();
-      const server = await startLocal({ allowOrigins: options.allowOrigin ?? [] });
+      const server = await startLocal({ allowOrigins: options.allowOrigin, mounts: options.mount });
       const { url, apiKey } = server;
       if (options.json) printJson({ url, apiKey });
       else {

@@ -22,6 +22,12 @@ export interface LocalServerOptions {
   binary?: string | undefined;
   /** Web origins whose pages may call the server, for example `http://localhost:5173`. Default: none. */
   allowOrigins?: string[] | undefined;
+  /**
+   * Files and directories of this machine that every sandbox sees, as `HOST:INSIDE`, `HOST:INSIDE:ro` (the same) or
+   * `HOST:INSIDE:rw`: for example `"./data:/data"`. `INSIDE` is an absolute path without a colon. They need
+   * isolation: without it the server does not start. Default: none.
+   */
+  mounts?: string[] | undefined;
   /** Seconds until the server must be ready. Default: 30. */
   startupTimeout?: number | undefined;
 }
@@ -84,19 +90,28 @@ const STOP_GRACE = 10_000;
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
   const given: LocalServerOptions = optionsOf(options);
   const { binary, startupTimeout = 30 } = given;
-  check(binary, given.allowOrigins ?? [], startupTimeout);
-  const origins = (given.allowOrigins ?? []).flatMap((origin) => ["--allow-origin", origin]);
-  const { child, ready } = await launched(origins, { binary, startupTimeout });
+  const { allowOrigins = [], mounts = [] } = given;
+  check(binary, allowOrigins, mounts, startupTimeout);
+  const args = [
+    ...allowOrigins.flatMap((origin) => ["--allow-origin", origin]),
+    // In one argument, since a path can begin with a hyphen.
+    ...mounts.map((mount) => `--mount=${mount}`),
+  ];
+  const { child, ready } = await launched(args, { binary, startupTimeout });
   return new LocalServer(child, ready);
 }
 
-function check(binary: unknown, origins: unknown, seconds: unknown): void {
+function check(binary: unknown, origins: unknown, mounts: unknown, seconds: unknown): void {
   if (binary !== undefined && (typeof binary !== "string" || binary === "" || binary.includes("\0"))) {
     throw invalid("`binary` must be the path of a program");
   }
   const plain = (origin: unknown) => typeof origin === "string" && /^https?:\/\/[^\s/]+$/.test(origin);
   if (!Array.isArray(origins) || !origins.every(plain)) {
     throw invalid('`allowOrigins` must be an array of web origins, for example ["http://localhost:5173"]');
+  }
+  const mount = (text: unknown) => typeof text === "string" && text.includes(":") && !text.includes("\0");
+  if (!Array.isArray(mounts) || !mounts.every(mount)) {
+    throw invalid('`mounts` must be an array of HOST:INSIDE, for example ["./data:/data"]');
   }
   if (typeof seconds !== "number" || !(seconds > 0 && seconds < 2 ** 31 / 1000)) {
     throw invalid("`startupTimeout` must be a number of seconds above 0");

@@ -1,8 +1,9 @@
 //! A sandbox's namespaces, by bubblewrap (bwrap(1)).
 
 use super::environment::{HOME, PROGRAMS, PROGRAMS_INSIDE};
-use super::{Place, UID};
+use super::{Mount, Place, UID};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,7 +77,16 @@ fn user(command: &mut Command, place: &Place, disable_userns: bool) {
 }
 
 /// A root of its own: the system's programs read-only, and nothing of anybody's data.
-pub(super) fn view(command: &mut Command, place: &Place, executable: &Path, disable_userns: bool) {
+///
+/// # Errors
+/// What a mount names has been removed since the server started.
+pub(super) fn view(
+    command: &mut Command,
+    place: &Place,
+    executable: &Path,
+    disable_userns: bool,
+    mounts: &[Mount],
+) -> io::Result<()> {
     command.args([
         "--unshare-ipc",
         "--unshare-pid",
@@ -147,6 +157,14 @@ pub(super) fn view(command: &mut Command, place: &Place, executable: &Path, disa
     {
         command.arg("--bind").arg(place.host(name)).arg(inside);
     }
+    for Mount { source, target, writable } in mounts {
+        if !source.exists() {
+            let text = format!("{} cannot be mounted: it is gone from the host", target.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        command.arg(if *writable { "--bind" } else { "--ro-bind" }).arg(source).arg(target);
+    }
     command.arg("--ro-bind").arg(place.host(PROGRAMS)).arg(PROGRAMS_INSIDE);
     command.arg("--ro-bind").arg(executable).arg(AGENT).args(READ_ONLY);
+    Ok(())
 }

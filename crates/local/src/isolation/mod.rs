@@ -2,12 +2,15 @@
 
 mod bubblewrap;
 mod environment;
+mod mount;
 mod user;
 
 use bubblewrap::Bubblewrap;
 pub(crate) use bubblewrap::ETC;
 use environment::USER;
+pub(crate) use mount::Mount;
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -74,7 +77,7 @@ impl Isolation {
         let found = [true, false].map(|disables_userns| {
             let program = program.clone();
             let isolation = Self::Bubblewrap(Bubblewrap { program, disables_userns });
-            move || isolation.probe().map(|()| isolation)
+            move || isolation.probe(&[]).map(|()| isolation)
         });
         let [best, plain] = found;
         best().or_else(|_| plain()).map_err(|error| {
@@ -85,7 +88,7 @@ impl Isolation {
     }
 
     fn landlock() -> io::Result<Self> {
-        let probed = Self::Landlock.probe();
+        let probed = Self::Landlock.probe(&[]);
         probed
             .map(|()| Self::Landlock)
             .map_err(|error| io::Error::other(format!("Landlock does not work here ({error})")))
@@ -117,10 +120,30 @@ impl Isolation {
         Ok(())
     }
 
-    fn probe(&self) -> io::Result<()> {
+    /// What `--mount` names, tried once.
+    pub(crate) fn mounts(&self, given: &[OsString]) -> io::Result<Vec<Mount>> {
+        if given.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.is_wrapped() {
+            let text = format!(
+                "--mount needs isolation by bubblewrap, and {} is in force: install bubblewrap, or \
+                 leave out --mount",
+                self.name()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let mounts = Mount::read(given, &std::env::temp_dir())?;
+        self.probe(&mounts).map_err(|error| {
+            io::Error::other(format!("bubblewrap cannot mount what --mount names: {error}"))
+        })?;
+        Ok(mounts)
+    }
+
+    fn probe(&self, mounts: &[Mount]) -> io::Result<()> {
         let directory = tempfile::tempdir()?;
         let place = self.prepare(directory.path())?;
-        let mut agent = self.agent(&place, false)?;
+        let mut agent = self.agent(&place, false, mounts)?;
         // Without a socket the agent ends at once, and without an error.
         let done =
             agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
@@ -158,13 +181,19 @@ impl Isolation {
     }
 
     /// The command that starts a sandbox's agent.
-    pub(crate) fn agent(&self, place: &Place, network: bool) -> io::Result<Command> {
+    pub(crate) fn agent(
+        &self,
+        place: &Place,
+        network: bool,
+        mounts: &[Mount],
+    ) -> io::Result<Command> {
         let executable = std::env::current_exe()?;
         let mut command = match self {
             Self::None | Self::Landlock => Command::new(executable),
             Self::Bubblewrap(bwrap) => {
                 let mut command = Command::new(&bwrap.program);
-                bubblewrap::view(&mut command, place, &executable, bwrap.disables_userns);
+                let disable_userns = bwrap.disables_userns;
+                bubblewrap::view(&mut command, place, &executable, disable_userns, mounts)?;
                 if network {
                     command.arg("--share-net");
                 }

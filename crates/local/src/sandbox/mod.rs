@@ -11,7 +11,7 @@ pub(crate) use registry::{Direction, Filter, Registry};
 use crate::agent::{Agent, Agents};
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
-use crate::isolation::Isolation;
+use crate::isolation::{Isolation, Mount};
 use crate::limits::{Enforcement, Limits};
 use crate::log::now_ms;
 use crate::process::Table;
@@ -68,6 +68,7 @@ struct Ground {
     /// The directory that theirs are in.
     directory: PathBuf,
     isolation: Isolation,
+    mounts: Arc<[Mount]>,
     enforcement: Arc<Enforcement>,
     agents: Arc<Agents>,
     log_bytes: u64,
@@ -88,7 +89,7 @@ impl Sandbox {
     fn start(
         id: String,
         request: CreateRequest,
-        Ground { isolation, enforcement, agents, log_bytes, .. }: &Ground,
+        Ground { isolation, mounts, enforcement, agents, log_bytes, .. }: &Ground,
         directory: PathBuf,
     ) -> io::Result<Arc<Self>> {
         let place = isolation.prepare(&directory)?;
@@ -99,7 +100,7 @@ impl Sandbox {
             cpus: request.resources.cpus,
         };
         let network = request.network.is_none_or(|network| network.allow_internet_access);
-        let mut command = isolation.agent(&place, network)?;
+        let mut command = isolation.agent(&place, network, mounts)?;
         let group = enforcement.hold(&id, &limits, &mut command)?;
         let (agent, host, lost) =
             Agent::start(command, group, agents.clone(), isolation.is_wrapped(), request.env)?;

@@ -4,7 +4,7 @@ use super::directory::Root;
 use super::{END, Ground, Sandbox, Settings};
 use crate::agent::Agents;
 use crate::error::{ApiError, Result};
-use crate::isolation::Isolation;
+use crate::isolation::{Isolation, Mount};
 use crate::limits::Enforcement;
 use crate::reservation::{Reservable, Reservation};
 use crate::wire::sandbox::{CreateRequest, Status};
@@ -82,6 +82,7 @@ impl Reservable for Inner {
 impl Registry {
     pub(crate) fn new(
         isolation: Isolation,
+        mounts: Vec<Mount>,
         enforcement: Enforcement,
         log_bytes: u64,
     ) -> io::Result<Self> {
@@ -90,7 +91,8 @@ impl Registry {
         let agents = Arc::new(Agents::new()?);
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();
-        let ground = Ground { directory, isolation, enforcement, agents, log_bytes };
+        let mounts = mounts.into();
+        let ground = Ground { directory, isolation, mounts, enforcement, agents, log_bytes };
         Ok(Self { inner: Mutex::default(), ground, _root: root })
     }
 

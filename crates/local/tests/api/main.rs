@@ -16,6 +16,7 @@ mod isolation;
 mod lifecycle;
 mod limits;
 mod managed;
+mod mounts;
 mod output;
 mod ports;
 mod processes;
