@@ -24,6 +24,7 @@ export type {
   Cursor,
   DirectoryEntry,
   DaemonInfo,
+  EnforcedLimits,
   HealthCheck,
   HealthCheckInfo,
   HealthResponse,

@@ -56,6 +56,7 @@ pub fn typescript() -> alloc::string::String {
         DaemonInfo,
         SendSignalResponse,
         Resources,
+        EnforcedLimits,
         NetworkPolicy,
         SandboxInfo,
         PtySessionInfo,

@@ -4,10 +4,10 @@ use super::Time;
 
 pub use process::*;
 
-/// Process records, from the protocol's table.
+/// Records, from the protocol's tables.
 mod process {
     use super::super::Count as Number;
-    use super::super::{HealthStatus, ManagedStatus, ProcessStatus, Reason, Time};
+    use super::super::{HealthStatus, LimitScope, ManagedStatus, ProcessStatus, Reason, Time};
     use super::settings::{HealthCheckInfo as HealthCheck, RestartPolicyInfo as RestartPolicy};
 
     type Always<T> = T;
@@ -27,6 +27,7 @@ mod process {
     }
 
     shoreline_protocol::process_records!(records);
+    shoreline_protocol::sandbox_records!(records);
 }
 
 pub use settings::*;
@@ -103,6 +104,8 @@ results! {
         isolation: Option<String>,
         /// What holds them to their resources; the local server says it.
         limits: Option<String>,
+        /// What this sandbox's limits hold for; the local server says it.
+        enforced: Option<EnforcedLimits>,
     }
 
     /// What a signal's sender is told.
@@ -201,6 +204,8 @@ results! {
         image: Option<String>,
         /// What it has.
         resources: Option<Resources>,
+        /// What the limits on `resources` hold for; the local server says it.
+        enforced: Option<EnforcedLimits>,
         /// When it was made.
         created_at: Option<Time>,
         /// When it ended.

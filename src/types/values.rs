@@ -120,6 +120,8 @@ words! {
     ManagedStatus;
     #[cfg(feature = "ts")]
     HealthStatus;
+    #[cfg(feature = "ts")]
+    LimitScope;
 }
 
 /// A union of literal types.

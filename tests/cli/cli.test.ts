@@ -150,7 +150,7 @@ test("ls, describe and --json", async () => {
   const { stdout } = await shoreline("ls");
   const [head, row, count] = stdout.split("\n");
   assert.equal(head, "ID\tName\tStatus\tImage\tCPUs\tMemory\tDisk\tCreated At");
-  assert.match(row ?? "", new RegExp(`^${box}\tbox\trunning\t-\t1\t1024 MB\t1024 MB\t\\d+ (sec|min)s? ago$`));
+  assert.match(row ?? "", new RegExp(`^${box}\tbox\trunning\t-\t-\t-\t-\t\\d+ (sec|min)s? ago$`));
   assert.match(count ?? "", /^1 sandbox(, \d+ terminated hidden \(use --all to show them all\))?$/);
   const json = JSON.parse((await shoreline("ls", "--json")).stdout) as { sandboxId: string }[];
   assert.deepEqual(

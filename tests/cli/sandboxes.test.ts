@@ -27,6 +27,29 @@ test("an image that a local server does not have is refused, and nothing is left
   assert.equal((await shoreline("run", "-i", "tensorlake/ubuntu-minimal", "true")).code, 0);
 });
 
+test("describe and ls say what limits hold for", async () => {
+  await shoreline("create", "--memory", "512", "limited");
+  await shoreline("create", "plain");
+  const { stdout } = await shoreline("describe", "limited");
+  assert.match(stdout, /^Memory: +512 MB for (each process|the sandbox)$/m);
+  assert.match(stdout, /^CPUs: +1 \(not enforced\)$/m);
+  assert.match(stdout, /^Disk: +1024 MB \(not enforced\)$/m);
+  assert.match(stdout, /^Processes: +(not limited|limited for the sandbox)$/m);
+  const list = (await shoreline("ls")).stdout.split("\n").map((line) => line.split("\t"));
+  const cells = (name: string) => list.find((row) => row[1] === name)?.slice(4, 7);
+  assert.deepEqual(cells("limited"), ["-", "512 MB", "-"]);
+  assert.deepEqual(cells("plain"), ["-", "-", "-"]);
+  const all = JSON.parse((await shoreline("ls", "--json")).stdout) as {
+    name: string;
+    enforced: Record<string, string>;
+  }[];
+  const enforced = all.find(({ name }) => name === "plain")?.enforced;
+  assert.deepEqual(
+    { ...enforced, processes: "" },
+    { memory: "none", processes: "", cpus: "none", disk: "none" },
+  );
+});
+
 test("local --mount shows files of the machine in sandboxes", async () => {
   mkdirSync(join(home, "data"));
   writeFileSync(join(home, "data", "text"), "of the host");

@@ -7,6 +7,7 @@ test("create makes a sandbox that runs, and info tells of it", async ({ url, api
     const info = await sandbox.info();
     equal(info.sandboxId, sandbox.sandboxId);
     equal(info.status, "running");
+    equal(info.enforced?.memory, "none");
     ok(info.createdAt instanceof Date, "createdAt is a Date");
     ok(Math.abs(Date.now() - info.createdAt.getTime()) < 600_000, "it was made now");
     equal((await sandbox.run("echo", { args: ["here"] })).stdout, "here");

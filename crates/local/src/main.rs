@@ -126,6 +126,7 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let mounts = isolation.mounts(&args.mounts)?;
+    let enforcement = enforcement.with(&isolation);
     let token = match args.api_key {
         Some(key) if key.is_empty() => {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the key must not be empty"));

@@ -152,14 +152,14 @@ async function list(globals: GlobalOptions, options: ListOptions): Promise<void>
   }
   printTable(
     ["ID", "Name", "Status", "Image", "CPUs", "Memory", "Disk", "Created At"],
-    shown.map(({ sandboxId, name, status, image, resources, createdAt }) => [
+    shown.map(({ sandboxId, name, status, image, resources, enforced, createdAt }) => [
       sandboxId,
       name ?? "-",
       status,
       image ?? "-",
-      String(resources?.cpus ?? "-"),
-      size(resources?.memoryMb),
-      size(resources?.diskMb),
+      enforced?.cpus === "none" ? "-" : String(resources?.cpus ?? "-"),
+      enforced?.memory === "none" ? "-" : size(resources?.memoryMb),
+      enforced?.disk === "none" ? "-" : size(resources?.diskMb),
       ago(createdAt),
     ]),
   );
@@ -168,18 +168,33 @@ async function list(globals: GlobalOptions, options: ListOptions): Promise<void>
 
 const size = (mb: number | undefined) => (mb === undefined ? "-" : `${mb} MB`);
 
+/** What a limit holds for, in words; nothing where the server does not say. */
+const HOLDS: Record<string, string> = {
+  sandbox: " for the sandbox",
+  process: " for each process",
+  file: " for each file",
+  none: " (not enforced)",
+};
+const holds = (scope: string | undefined) => (scope === undefined ? "" : (HOLDS[scope] ?? ` (${scope})`));
+
 function describe(info: SandboxInfo): void {
-  const { resources, network } = info;
+  const { resources, enforced, network } = info;
   const list = (values: readonly unknown[] | undefined) => values?.join(", ");
+  const limit = (value: string | number | undefined, scope: string | undefined) =>
+    value === undefined || value === "-" ? undefined : `${value}${holds(scope)}`;
   const lines: [string, string | number | undefined][] = [
     ["ID", info.sandboxId],
     ["Name", info.name],
     ["Namespace", info.namespace],
     ["Status", info.status],
     ["Image", info.image],
-    ["CPUs", resources?.cpus],
-    ["Memory", resources?.memoryMb === undefined ? undefined : `${resources.memoryMb} MB`],
-    ["Disk", resources?.diskMb === undefined ? undefined : `${resources.diskMb} MB`],
+    ["CPUs", limit(resources?.cpus, enforced?.cpus)],
+    ["Memory", limit(size(resources?.memoryMb), enforced?.memory)],
+    ["Disk", limit(size(resources?.diskMb), enforced?.disk)],
+    [
+      "Processes",
+      enforced && (enforced.processes === "none" ? "not limited" : `limited${holds(enforced.processes)}`),
+    ],
     ["Proxy auth", info.allowUnauthenticatedAccess ? "unauthenticated" : "required"],
     ["Internet", network?.allowInternetAccess === false ? "blocked" : "allowed"],
     ["Created", info.createdAt?.toISOString()],

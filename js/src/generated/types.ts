@@ -665,7 +665,11 @@ isolation?: string | undefined,
 /**
  * What holds them to their resources; the local server says it.
  */
-limits?: string | undefined, };
+limits?: string | undefined,
+/**
+ * What this sandbox's limits hold for; the local server says it.
+ */
+enforced?: EnforcedLimits | undefined, };
 
 /**
  * What a signal's sender is told.
@@ -692,6 +696,27 @@ memoryMb: number,
  * Disk, MB.
  */
 diskMb?: number | undefined, };
+
+/**
+ * What the limits of a sandbox hold for. Local servers report it.
+ */
+export type EnforcedLimits = {
+/**
+ * The limit on memory.
+ */
+memory: "sandbox" | "process" | "file" | "none",
+/**
+ * The limit on the number of processes and threads.
+ */
+processes: "sandbox" | "process" | "file" | "none",
+/**
+ * The limit on processors.
+ */
+cpus: "sandbox" | "process" | "file" | "none",
+/**
+ * The limit on disk space.
+ */
+disk: "sandbox" | "process" | "file" | "none", };
 
 /**
  * What a sandbox can reach.
@@ -739,6 +764,10 @@ image?: string | undefined,
  * What it has.
  */
 resources?: Resources | undefined,
+/**
+ * What the limits on `resources` hold for; the local server says it.
+ */
+enforced?: EnforcedLimits | undefined,
 /**
  * When it was made.
  */

@@ -2,6 +2,7 @@
 //! of it.
 
 use super::confine::{Level, confine};
+use super::limits;
 use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
 use super::threads::Threads;
 use super::tree::{self, own, raw};
@@ -14,11 +15,10 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpgid, kill_process,
-    kill_process_group, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, waitid,
+    DumpableBehavior, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group,
+    pidfd_send_signal, set_child_subreaper, set_dumpable_behavior, set_parent_process_death_signal,
+    waitid,
 };
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use shoreline_protocol::error::ServerCode;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read as _};
@@ -55,6 +55,12 @@ pub(crate) struct Args {
     /// Without namespaces: no sockets of the Internet.
     #[arg(long)]
     pub(crate) no_network: bool,
+    /// Processes and threads of the sandbox, the agent's included.
+    #[arg(long)]
+    pub(crate) tasks: Option<u64>,
+    /// Only tries whether `tasks` would hold for this sandbox.
+    #[arg(long)]
+    pub(crate) count_tasks: bool,
 }
 
 /// The interval for polling what no event reports, such as the end of a traced leader: the kernel notifies
@@ -116,6 +122,9 @@ struct Woken {
 /// Answers questions until the socket ends, then ends everything and exits.
 pub(crate) fn main(args: Args) -> io::Result<()> {
     let terminals = confine(&args)?;
+    if args.count_tasks {
+        return limits::count_tasks();
+    }
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // The kernel sends this when the parent ends (PR_SET_PDEATHSIG(2const)). In a namespace the parent is the
@@ -127,14 +136,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;
-    let limit = |value| Rlimit { current: value, maximum: value };
-    setrlimit(Resource::Core, limit(Some(0)))?;
-    if args.file_size.is_some() {
-        setrlimit(Resource::Fsize, limit(args.file_size))?;
-    }
-    if let Some(cpus) = args.cpus {
-        take_processors(cpus)?;
-    }
+    limits::set(&args)?;
     let (child_ended, signalled) = UnixStream::pair()?;
     child_ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
@@ -379,16 +381,4 @@ impl Inside {
     fn tell(&self, told: &Told, file: Option<OwnedFd>) -> io::Result<()> {
         Packet::new(told, file.into_iter().collect())?.send(&self.socket)
     }
-}
-
-/// Leaves only so many processors to itself and what it starts, from anywhere among those that it has.
-fn take_processors(count: usize) -> io::Result<()> {
-    let there = sched_getaffinity(None)?;
-    let there: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| there.is_set(*cpu)).collect();
-    let [first] = crate::random::bytes::<1>()?;
-    let mut taken = CpuSet::new();
-    for cpu in there.iter().cycle().skip(usize::from(first)).take(count.min(there.len())) {
-        taken.set(*cpu);
-    }
-    Ok(sched_setaffinity(None, &taken)?)
 }

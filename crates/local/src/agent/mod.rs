@@ -11,6 +11,7 @@ mod filter;
 mod handle;
 mod inside;
 mod landlock;
+mod limits;
 mod link;
 mod message;
 mod place;

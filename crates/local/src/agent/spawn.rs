@@ -165,6 +165,11 @@ pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()>
 }
 
 fn failed(command: &str, error: &io::Error) -> ApiError {
+    // EAGAIN, as fork(2) and execve(2) answer at a limit on processes.
+    if error.kind() == io::ErrorKind::WouldBlock {
+        let text = format!("{command:?} could not be started: too many processes run");
+        return ApiError::new(ServerCode::TooManyProcesses, text);
+    }
     let text = format!("{command:?} could not be started: {error}");
     ApiError::new(ServerCode::SpawnFailed, text)
 }

@@ -29,6 +29,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "total_processes": processes.len(),
         "isolation": app.registry.isolation().name(),
         "limits": app.registry.enforcement().name(),
+        "enforced": sandbox.enforced,
     });
     json(StatusCode::OK, &answer)
 }

@@ -140,10 +140,22 @@ impl Isolation {
         Ok(mounts)
     }
 
+    /// Whether RLIMIT_NPROC counts the tasks of each sandbox by itself, and holds.
+    pub(crate) fn counts_tasks(&self) -> bool {
+        // In the host's namespaces, sandboxes of one user share a count.
+        let counts_apart = self.is_wrapped() || matches!(user::dedicated(), Ok(Some(_)));
+        !self.is_none() && counts_apart && self.try_agent(&[], &["--count-tasks"]).is_ok()
+    }
+
     fn probe(&self, mounts: &[Mount]) -> io::Result<()> {
+        self.try_agent(mounts, &[])
+    }
+
+    fn try_agent(&self, mounts: &[Mount], args: &[&str]) -> io::Result<()> {
         let directory = tempfile::tempdir()?;
         let place = self.prepare(directory.path())?;
         let mut agent = self.agent(&place, false, mounts)?;
+        agent.args(args);
         // Without a socket the agent ends at once, and without an error.
         let done =
             agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;

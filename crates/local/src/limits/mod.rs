@@ -6,6 +6,9 @@ mod cgroup;
 use cgroup::Cgroups;
 pub(crate) use cgroup::{Group, Unit};
 
+use crate::isolation::Isolation;
+use shoreline_protocol::limits::SANDBOX_TASKS;
+use shoreline_protocol::record::{EnforcedLimits, LimitScope};
 use std::io;
 use std::process::Command;
 
@@ -35,18 +38,21 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) enum Enforcement {
     Cgroups(Cgroups),
-    Rlimits,
+    Rlimits {
+        /// Whether a limit on tasks counts those of one sandbox.
+        tasks: bool,
+    },
 }
 
 impl Enforcement {
     /// What is wanted, where it works.
     pub(crate) fn choose(wanted: Wanted) -> io::Result<Self> {
         if wanted == Wanted::Rlimits {
-            return Ok(Self::Rlimits);
+            return Ok(Self::Rlimits { tasks: false });
         }
         match Cgroups::find() {
             Ok(cgroups) => Ok(Self::Cgroups(cgroups)),
-            Err(_) if wanted == Wanted::Auto => Ok(Self::Rlimits),
+            Err(_) if wanted == Wanted::Auto => Ok(Self::Rlimits { tasks: false }),
             Err(error) => Err(io::Error::other(format!(
                 "control groups do not work here: mount cgroup v2 writable and start the server in a group \
                  without other processes ({error})"
@@ -54,10 +60,37 @@ impl Enforcement {
         }
     }
 
+    /// Without control groups, the kernel counts tasks by user (RLIMIT_NPROC in getrlimit(2)). That is a limit on one
+    /// sandbox if the sandbox has users of its own.
+    pub(crate) fn with(self, isolation: &Isolation) -> Self {
+        match self {
+            Self::Rlimits { .. } => Self::Rlimits { tasks: isolation.counts_tasks() },
+            cgroups => cgroups,
+        }
+    }
+
+    /// What the limits of a sandbox hold for.
+    pub(crate) fn scopes(&self, limits: &Limits) -> EnforcedLimits {
+        let given = |asked: bool, scope| if asked { scope } else { LimitScope::Nothing };
+        let by_cgroups = matches!(self, Self::Cgroups(_));
+        let [memory, cpus] = match self {
+            Self::Cgroups(_) => [LimitScope::Sandbox; 2],
+            // A process can give itself more processors (sched_setaffinity(2)).
+            Self::Rlimits { .. } => [LimitScope::Process, LimitScope::Nothing],
+        };
+        let counts_tasks = by_cgroups || matches!(self, Self::Rlimits { tasks: true });
+        EnforcedLimits {
+            memory: given(limits.memory.is_some(), memory),
+            processes: given(counts_tasks, LimitScope::Sandbox),
+            cpus: given(limits.cpus.is_some(), cpus),
+            disk: given(limits.file_size.is_some(), LimitScope::File),
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Cgroups(_) => "cgroups",
-            Self::Rlimits => "rlimits",
+            Self::Rlimits { .. } => "rlimits",
         }
     }
 
@@ -71,7 +104,8 @@ impl Enforcement {
         let mut own = vec![("--file-size", limits.file_size)];
         let group = match self {
             Self::Cgroups(cgroups) => Some(cgroups.make(id, limits)?),
-            Self::Rlimits => {
+            Self::Rlimits { tasks } => {
+                own.push(("--tasks", tasks.then_some(SANDBOX_TASKS as u64)));
                 // As many processors as are asked for in part.
                 let cpus = limits.cpus.map(|cpus| cpus.ceil() as u64);
                 own.extend([("--memory", limits.memory), ("--cpus", cpus)]);

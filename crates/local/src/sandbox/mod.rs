@@ -20,6 +20,7 @@ use crate::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
 use lifecycle::{Command, Ended, Lifecycle, Phase};
 use parking_lot::Mutex;
 use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::record::EnforcedLimits;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(crate) struct Sandbox {
     agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
+    pub(crate) enforced: EnforcedLimits,
     /// The most bytes that a file can have.
     pub(crate) file_bytes: Option<u64>,
     /// Whether it has the machine's network.
@@ -101,6 +103,7 @@ impl Sandbox {
         };
         let network = request.network.is_none_or(|network| network.allow_internet_access);
         let mut command = isolation.agent(&place, network, mounts)?;
+        let enforced = enforcement.scopes(&limits);
         let group = enforcement.hold(&id, &limits, &mut command)?;
         let (agent, host, lost) =
             Agent::start(command, group, agents.clone(), isolation.is_wrapped(), request.env)?;
@@ -144,6 +147,7 @@ impl Sandbox {
             agent,
             image: request.image,
             resources: request.resources,
+            enforced,
             file_bytes: limits.file_size,
             network,
             timeout_secs: request.timeout_secs,
@@ -226,6 +230,7 @@ impl Sandbox {
             name,
             image: self.image.clone(),
             resources: self.resources,
+            enforced: self.enforced,
             timeout_secs: self.timeout_secs,
             created_at: self.created_at,
             terminated_at: ended.map(|ended| ended.at),

@@ -1,6 +1,7 @@
 //! Sandboxes (protocol, section 10).
 
 use serde::{Deserialize, Serialize};
+use shoreline_protocol::record::EnforcedLimits;
 use std::collections::BTreeMap;
 
 /// What a sandbox gets.
@@ -148,6 +149,7 @@ pub(crate) struct SandboxInfo {
     pub(crate) name: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) resources: Resources,
+    pub(crate) enforced: EnforcedLimits,
     pub(crate) timeout_secs: Option<u64>,
     /// Milliseconds since the epoch.
     pub(crate) created_at: u64,

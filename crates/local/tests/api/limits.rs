@@ -66,6 +66,70 @@ async fn memory_is_held_and_who_wants_more_ends_alone() {
 }
 
 #[tokio::test]
+async fn what_limits_hold_for_is_said() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let all = json!({ "memory_mb": 64, "cpus": 0.5, "disk_mb": 10 });
+        let (limited, plain) = (sandbox_with(&server, all).await, server.sandbox().await);
+        let cgroups = by_cgroups(&limited).await;
+        let own = if cgroups { ["sandbox", "sandbox"] } else { ["process", "none"] };
+        for (sandbox, [memory, cpus], disk) in
+            [(&limited, own, "file"), (&plain, ["none", "none"], "none")]
+        {
+            let said = sandbox.get("/info").await["enforced"].clone();
+            let processes = said["processes"].as_str().unwrap();
+            let expected =
+                json!({ "memory": memory, "processes": processes, "cpus": cpus, "disk": disk });
+            assert_eq!(said, expected, "{isolation}");
+            assert!(!cgroups || processes == "sandbox");
+            assert!(cgroups || isolation != "none" || processes == "none");
+            let path = format!("/sandboxes/{}", sandbox.id);
+            let info = server.request(Method::GET, &path).send().await.unwrap();
+            assert_eq!(info.json::<Value>().await.unwrap()["enforced"], said);
+        }
+    }
+}
+
+/// Whether a limit of 40 tasks counts those of one sandbox: it lets 4 processes start and not 60, whatever runs
+/// elsewhere. The agent has 17 threads at the most.
+async fn counts_tasks(server: &Server) -> bool {
+    let start = |count: u32| format!("for i in $(seq {count}); do sleep 1000 >&- 2>&- & done");
+    let limited = |count| {
+        let script = format!("{}; echo started", start(count));
+        json!({ "command": "prlimit", "args": ["--nproc=40", "sh", "-c", script] })
+    };
+    let (sandbox, other) = (server.sandbox().await, server.sandbox().await);
+    other.run_script(&start(60)).await;
+    let few = sandbox.run(limited(4)).await;
+    let many = sandbox.run(limited(60)).await;
+    few.stdout() == "started\n" && many.stdout() != "started\n"
+}
+
+#[tokio::test]
+async fn processes_are_held_where_the_server_says_so() {
+    if !isolations().contains(&"bubblewrap") {
+        return;
+    }
+    let args = ["--isolation", "bubblewrap"];
+    for server in [Server::start(&args), Server::start_unprivileged(&args)] {
+        let sandbox = server.sandbox().await;
+        if by_cgroups(&sandbox).await {
+            continue;
+        }
+        let said = sandbox.get("/info").await["enforced"]["processes"] == "sandbox";
+        assert_eq!(said, counts_tasks(&server).await);
+        if said {
+            let shown = sandbox.run_script("grep 'Max processes' /proc/self/limits").await;
+            let shown: Vec<_> = shown.stdout().split_whitespace().skip(2).take(2).collect();
+            assert!(shown.iter().all(|limit| limit.parse::<u64>().unwrap() <= 8192), "{shown:?}");
+            // A process cannot raise the limit again.
+            let raise = json!({ "command": "prlimit", "args": ["--nproc=9000", "true"] });
+            assert_eq!(sandbox.run(raise).await.exit_code(), Some(1));
+        }
+    }
+}
+
+#[tokio::test]
 async fn processors_are_held_in_part_or_by_number() {
     for isolation in isolations() {
         let server = Server::start(&["--isolation", isolation]);

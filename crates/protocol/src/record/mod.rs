@@ -1,7 +1,9 @@
-//! The one declaration of a process record: the JSON object in which a server describes a process.
+//! The one declaration of a process record: the JSON object in which a server describes a process. Also of what
+//! it says about the limits of a sandbox.
 //!
 //! The server serialises the structs of this module. The core makes the rest from the same tables,
-//! [`process_records!`](crate::process_records) and [`process_settings!`](crate::process_settings):
+//! [`process_records!`](crate::process_records), [`sandbox_records!`](crate::sandbox_records) and
+//! [`process_settings!`](crate::process_settings):
 //! the TypeScript types, the names of the members that it reads, and the options that it checks.
 //!
 //! The type of a field says when the field is there:
@@ -73,8 +75,10 @@ macro_rules! records {
 }
 
 crate::process_records!(records);
+crate::sandbox_records!(records);
 
 impl Copy for ManagedProcessExit {}
+impl Copy for EnforcedLimits {}
 
 macro_rules! settings {
     ($($(#[$attr:meta])* $name:ident as $info:ident {

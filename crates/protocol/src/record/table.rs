@@ -76,6 +76,26 @@ macro_rules! process_records {
     };
 }
 
+/// Calls `$expand!` with the records of a sandbox.
+#[macro_export]
+macro_rules! sandbox_records {
+    ($expand:ident) => {
+        $expand! {
+            /// What the limits of a sandbox hold for. Local servers report it.
+            EnforcedLimits {
+                /// The limit on memory.
+                memory: Always<LimitScope>,
+                /// The limit on the number of processes and threads.
+                processes: Always<LimitScope>,
+                /// The limit on processors.
+                cpus: Always<LimitScope>,
+                /// The limit on disk space.
+                disk: Always<LimitScope>,
+            }
+        }
+    };
+}
+
 /// Calls `$expand!` with the settings of a managed process. Callers give them as options, and a record
 /// shows them under the second name. The fields in the first braces are required.
 #[macro_export]

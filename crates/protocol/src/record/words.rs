@@ -103,6 +103,18 @@ words! {
         tcp: Tcp,
     }
 
+    /// What a limit on a resource holds for.
+    LimitScope {
+        /// All processes of the sandbox together.
+        sandbox: Sandbox,
+        /// Each process by itself.
+        process: Process,
+        /// Each file by itself.
+        file: File,
+        /// Nothing: no limit was asked for, or the server cannot enforce it.
+        none: Nothing,
+    }
+
     /// The standard input of a process.
     #[derive(Default)]
     StdinMode {

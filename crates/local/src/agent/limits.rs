@@ -1,0 +1,49 @@
+//! Limits that an agent sets for itself and for what it starts.
+
+use super::inside::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::io;
+use std::thread;
+
+/// Sets the limits of the arguments, except for memory: the agent must outlive a sandbox that has used up its own.
+pub(super) fn set(args: &Args) -> io::Result<()> {
+    limit(Resource::Core, 0)?;
+    if let Some(bytes) = args.file_size {
+        limit(Resource::Fsize, bytes)?;
+    }
+    if let Some(tasks) = args.tasks {
+        limit(Resource::Nproc, tasks)?;
+    }
+    args.cpus.map_or(Ok(()), take_processors)
+}
+
+/// Sets a limit for this process and what it starts, unless there is a lower one.
+fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    let value = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
+    Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
+}
+
+/// Fails unless RLIMIT_NPROC counts the tasks of this sandbox alone and holds. The kernel counts by user, in each user
+/// namespace apart since Linux 5.14, and never for root of the machine.
+pub(super) fn count_tasks() -> io::Result<()> {
+    limit(Resource::Nproc, 3)?;
+    let start = || thread::Builder::new().spawn(thread::park);
+    let _with_this_three = (start()?, start()?);
+    match start() {
+        Err(_) => Ok(()),
+        Ok(_) => Err(io::Error::other("a limit on tasks does not hold here")),
+    }
+}
+
+/// Leaves only so many processors to itself and what it starts, from anywhere among those that it has.
+fn take_processors(count: usize) -> io::Result<()> {
+    let there = sched_getaffinity(None)?;
+    let there: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| there.is_set(*cpu)).collect();
+    let [first] = crate::random::bytes::<1>()?;
+    let mut taken = CpuSet::new();
+    for cpu in there.iter().cycle().skip(usize::from(first)).take(count.min(there.len())) {
+        taken.set(*cpu);
+    }
+    Ok(sched_setaffinity(None, &taken)?)
+}
