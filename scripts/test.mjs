@@ -47,7 +47,9 @@ const steps = {
   escape: async () => {
     const args = ["test", "--locked", "-p", "shoreline-local", "--test", "escape", "--", "--nocapture"];
     const { ok, output } = await watch("cargo", args);
-    const attempts = [...output.matchAll(/^escape: .*: (\d+) held, \d+ not held as documented, (\d+) wrong$/gm)];
+    const attempts = [
+      ...output.matchAll(/^escape: .*: (\d+) held, \d+ not held as documented, (\d+) wrong$/gm),
+    ];
     const sum = (group) => attempts.reduce((total, found) => total + Number(found[group]), 0);
     // A level that does not work here has no line.
     if (ok && attempts.length === 0) return new Skip("neither bubblewrap nor Landlock works here");
