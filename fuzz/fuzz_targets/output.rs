@@ -12,9 +12,13 @@ use shoreline_protocol::output::{LongLine, Mode};
 
 fuzz_target!(|input: &[u8]| {
     let (bytes, reads) = common::cut(input);
-    for (mode, long, pieces) in
-        [(Mode::Run, LongLine::Refuse, true), (Mode::Follow, LongLine::Cut, true), (Mode::Follow, LongLine::Cut, false)]
-    {
+    let cases = [
+        (Mode::Run, LongLine::Refuse, true),
+        (Mode::Follow, LongLine::Cut, true),
+        (Mode::Follow, LongLine::Cut, false),
+        (Mode::FollowToExit, LongLine::Refuse, true),
+    ];
+    for (mode, long, pieces) in cases {
         let seen = oracle::decode(mode, 10, long, pieces, &reads);
         assert_eq!(seen, oracle::decode(mode, 10, long, pieces, &[bytes]));
         if common::is_readable(bytes) {

@@ -84,6 +84,7 @@ export class CommandError extends ShorelineError implements CommandResult {
   readonly stderrBytes: Uint8Array;
   readonly timedOut: boolean | undefined;
   readonly oomKilled: boolean;
+  readonly outputOpen: boolean;
   readonly pid: number | undefined;
   readonly handle: number | undefined;
   readonly durationMs: number;
@@ -105,6 +106,7 @@ export class CommandError extends ShorelineError implements CommandResult {
     this.stderrBytes = result.stderrBytes;
     this.timedOut = result.timedOut;
     this.oomKilled = result.oomKilled;
+    this.outputOpen = result.outputOpen;
     this.pid = result.pid;
     this.handle = result.handle;
     this.durationMs = result.durationMs;

@@ -39,6 +39,7 @@ export class Process implements ProcessInfo {
   declare readonly args: string[];
   declare readonly startedAt: Date;
   declare readonly endedAt?: Date;
+  declare readonly outputOpen?: boolean;
   declare readonly managed?: ManagedProcessInfo;
   readonly #sandbox: Sandbox;
   readonly #info: ProcessInfo | ProcessJSON;
@@ -67,10 +68,14 @@ export class Process implements ProcessInfo {
     return this.managed?.name ?? this.pid;
   }
 
-  /** Both streams as events, from the start, or from where `toJSON` was in another isolate. */
+  /**
+   * Both streams as events, from the start, or from where `toJSON` was in another isolate. They last for as long as
+   * something that the process started holds its output open; `until: "exit"` ends them with the process.
+   */
   output(options?: FollowOptions): FollowIterator {
-    const after = options?.after ?? this.#after;
-    this.#output = this.#sandbox.followOutput(this.#address, { ...options, ...(after && { after }) });
+    const cursor = options?.after ?? this.#after;
+    const from = cursor && { after: cursor };
+    this.#output = this.#sandbox.followOutput(this.#address, { ...options, ...from });
     return this.#output;
   }
 

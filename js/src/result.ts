@@ -16,6 +16,11 @@ export interface CommandResult {
   readonly timedOut: boolean | undefined;
   /** Whether the memory limit ended it. */
   readonly oomKilled: boolean;
+  /**
+   * Whether something that the command started still held its output open when it ended. What that writes later is
+   * not in the result: follow the output by `pid`.
+   */
+  readonly outputOpen: boolean;
   /** The process id inside the sandbox; undefined where the server does not say. */
   readonly pid: number | undefined;
   /** The server's stable number for the process, which is no address; undefined where it has none. */
@@ -53,6 +58,7 @@ export interface RawResult {
   signal: number | null;
   timedOut?: boolean;
   oomKilled: boolean;
+  outputOpen: boolean;
   pid?: number;
   handle?: number;
   durationMs: number;

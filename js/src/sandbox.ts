@@ -251,7 +251,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Follows both streams from the start to the server's end of output. Every line comes once, in
+   * Follows both streams from the start to the server's end of output, which comes when nothing that the process
+   * started holds its output open any more (`until: "exit"` ends with the process). Every line comes once, in
    * order, through broken connections, or the iteration throws.
    */
   followOutput(process: ProcessAddress, options?: FollowOptions): FollowIterator {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
 use shoreline_protocol::error::{Code, Kind};
-use shoreline_protocol::follow::{Follow as Machine, Lines, Step};
+use shoreline_protocol::follow::{Exited, Follow as Machine, Lines, Step};
 use shoreline_protocol::limits;
 use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
@@ -99,10 +99,12 @@ impl Follow {
         plan.bare = bare;
         let position = cursor_from(&js::get(&options, "after"))?.into();
         let machine = Machine::new(position, plan.lines, plan.policy);
+        let until_exit = js::text(&options, "until").as_deref() == Some("exit");
+        let machine = if until_exit { machine.until_exit() } else { machine };
         Ok(Self::with(sandbox, route, process, plan, leash, machine))
     }
 
-    /// Goes on with a run's output from where its own stream is.
+    /// Goes on with a run's output from where its own stream is, until the exit.
     pub(super) fn of_run(
         sandbox: Rc<Sandbox>,
         pid: u32,
@@ -110,7 +112,7 @@ impl Follow {
         position: Position,
         leash: Leash,
     ) -> Self {
-        let machine = Machine::of_known_process(position, plan.lines, plan.policy);
+        let machine = Machine::of_known_process(position, plan.lines, plan.policy).until_exit();
         Self::with(sandbox, route::FOLLOW_OUTPUT, digits(pid.into()), plan, leash, machine)
     }
 
@@ -133,6 +135,11 @@ impl Follow {
             broken: None,
             failed: None,
         }
+    }
+
+    /// How the process ended, where the server's mark of it ended the follow.
+    pub(super) fn exited(&self) -> Option<Exited> {
+        self.machine.exited()
     }
 
     pub(crate) fn cursor(&self) -> Cursor {
@@ -216,7 +223,8 @@ impl Follow {
     }
 
     fn finish_body(&mut self) {
-        if let Some(body) = self.body.take() {
+        let goes_on = self.exited().is_some_and(|exited| exited.output_open);
+        if let Some(body) = self.body.take().filter(|_| !goes_on) {
             body.finish_later();
         }
     }

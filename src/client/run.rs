@@ -151,7 +151,7 @@ impl Run {
             Step::Follow { pid } => {
                 if let Io::Follow(follow) = &mut self.io {
                     if !follow.next(batch).await? {
-                        self.machine.followed();
+                        self.machine.followed(follow.exited());
                     }
                 } else {
                     self.io = Io::Follow(Box::new(Follow::of_run(
@@ -282,6 +282,7 @@ impl Run {
             js::set(&out, "exitCode", &or_null(exit.exit_code()));
             js::set(&out, "signal", &or_null(exit.signal()));
             js::set(&out, "oomKilled", &exit.oom_killed().into());
+            js::set(&out, "outputOpen", &self.machine.output_open().into());
             let timed_out = if self.limit.was_enforced() { Some(true) } else { exit.timed_out() };
             js::set(&out, "timedOut", &timed_out.into());
         }

@@ -2,8 +2,8 @@
 
 use super::shape::{Field, Kind, Shape};
 use super::values::{
-    Count, FollowTransport, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName, RestartWhen,
-    SandboxName, Seconds, StdinMode,
+    Count, FollowTransport, FollowUntil, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName,
+    RestartWhen, SandboxName, Seconds, StdinMode,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -148,6 +148,9 @@ options! {
         /// headers, so the address must need no key. `auto` takes it where `fetch` cannot stream.
         /// Default: `fetch`.
         transport: FollowTransport,
+        /// Where it ends: with the output (`eof`), which lasts for as long as something that the process started
+        /// holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
+        until: FollowUntil,
         /// Continue after what another follower of the same stream had; see `cursor()`.
         after: Cursor,
     }

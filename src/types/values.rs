@@ -76,6 +76,8 @@ named! {
     FollowTransport =
         Kind::OneOf(&["fetch", "eventsource", "auto"]),
         "\"fetch\" | \"eventsource\" | \"auto\"";
+    /// Where a follow ends.
+    FollowUntil = Kind::OneOf(&["eof", "exit"]), "\"eof\" | \"exit\"";
     /// What an abort does.
     OnAbort = Kind::OneOf(&["kill", "detach"]), "\"kill\" | \"detach\"";
     /// What happens to a line over the limit.

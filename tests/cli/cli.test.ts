@@ -118,6 +118,20 @@ test("what is piped in is the command's input, byte for byte, and its end the en
   assert.equal((await shoreline("exec", "box", "cat")).code, 0);
 });
 
+test("exec returns with its command; ps shows that something writes on, and logs -f follows it", async () => {
+  const script = "mkfifo gate; (read line < gate; echo $line) & echo first; exit 3";
+  const { stdout, code } = await shoreline("exec", "box", "sh", "-c", script);
+  assert.deepEqual([stdout, code], ["first\n", 3]);
+  const { stdout: listed } = await shoreline("ps", "box");
+  const [, pid = ""] = /^(\d+)\texited \(3\), output open\t/m.exec(listed) ?? [];
+  const follow = start(["logs", "-f", "box", pid]);
+  const followed = ended(follow);
+  await saying(follow.stdout, "first\n");
+  await shoreline("exec", "box", "sh", "-c", "echo late > gate");
+  assert.deepEqual((await followed).stdout, "first\nlate\n");
+  assert.match((await shoreline("ps", "box", pid)).stdout, /\texited \(3\)\t/);
+});
+
 test("wrong use is told before anything is made, with exit code 2", async () => {
   const uses: [string[], RegExp][] = [
     [["exec", "box"], /missing required argument/],

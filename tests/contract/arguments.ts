@@ -32,6 +32,7 @@ const bad: Bad[] = [
   ["run: a timeout without an end", (s) => s.run("ls", { timeout: Infinity })],
   ["run: a limit of output below 0", (s) => s.run("ls", { maxOutputBytes: -1 })],
   ["run: an onAbort that there is not", (s) => s.run("ls", { onAbort: any("wait") })],
+  ["followOutput: an end that there is not", (s) => outcome(s.followOutput(1, { until: any("later") }))],
   ["run: a longLine that there is not", (s) => s.run("ls", { longLine: any("wrap") })],
   ["run: a handler that is no function", (s) => s.run("ls", { onStdout: any("print") })],
   ["run: an onReconnect that is no function", (s) => s.run("ls", { onReconnect: any({}) })],

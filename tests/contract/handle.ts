@@ -73,6 +73,29 @@ test("a line is waited for, by text or by pattern", async ({ sandbox }) => {
   await rejects(process.wait({ timeout: -1 }), "invalid_argument");
 });
 
+test("output ends with the process where that is wanted, else with the last that holds it", async ({
+  sandbox,
+}) => {
+  const process = await sandbox.startProcess(
+    ...shell("mkfifo left-behind; (read line < left-behind; echo $line; exec sleep 1000) & echo first"),
+  );
+  const lines = async (until?: "exit" | "eof") => {
+    const seen: string[] = [];
+    for await (const event of process.output(until && { until })) seen.push(event.line);
+    return seen;
+  };
+  equal(await lines("exit"), ["first"]);
+  equal([(await process.wait()).exitCode, (await process.wait()).outputOpen], [0, true]);
+  equal(await lines("exit"), ["first"]);
+  const [all, line] = [lines(), process.waitForLine("late")];
+  await sandbox.run(...shell("echo late > left-behind"));
+  equal((await line).line, "late");
+  await process.kill();
+  equal(await all, ["first", "late"]);
+  equal(await lines("exit"), ["first"]);
+  equal(await lines("eof"), ["first", "late"]);
+});
+
 test("a port is waited for, as long as the process runs", async ({ sandbox }) => {
   // Both ports are the process's own from the start. One is listened to once its input ends, the other never.
   const server = `import socket,sys,time

@@ -304,6 +304,18 @@ test("a list is read to its last page", async () => {
   equal(asked, ["", "x y"]);
 });
 
+test("a run that broke goes on by pid to the mark of its exit", async () => {
+  const mark = 'event: exit\ndata: {"exit_code":5,"output_open":true,"line_count":2}\n\n';
+  const { sandbox, sent } = await sandboxOf((_, init) => {
+    if (init?.method === "POST") return Promise.resolve(events([STARTED, line("a")], { cut: true }));
+    const later = [line("a"), line("b"), mark + line("late"), line("later")];
+    return Promise.resolve(events(later.map((text) => `event: output\n${text}`)));
+  });
+  const { stdout, exitCode, outputOpen } = await sandbox.run("ls");
+  equal([stdout, exitCode, outputOpen], ["a\nb", 5, true]);
+  equal(sent.length, 2, "neither the record nor the count is asked for");
+});
+
 test("the key is sent as a bearer token, and in nothing else", async () => {
   const requests: [string, Headers][] = [];
   const { sandbox } = await sandboxOf((url, init) => {

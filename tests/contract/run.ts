@@ -1,4 +1,4 @@
-import { type AbortError, CommandError, type OutputEvent, Sandbox } from "shoreline";
+import { type AbortError, CommandError, type OutputEvent, ProcessStatus, Sandbox } from "shoreline";
 import { ended, equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
 test("hello: stdout and exit code", async ({ sandbox }) => {
@@ -9,6 +9,7 @@ test("hello: stdout and exit code", async ({ sandbox }) => {
   equal(result.signal, null);
   equal(result.timedOut, false);
   equal(result.oomKilled, false);
+  equal(result.outputOpen, false);
   equal(result.truncated, undefined);
   ok(Number.isInteger(result.pid), "there is a pid");
   ok(result.durationMs > 0 && result.durationMs < 60_000, "the duration is the run's");
@@ -302,6 +303,30 @@ test("a run is a promise", async ({ sandbox }) => {
   equal(await sandbox.run("").catch(() => "caught"), "caught");
 });
 
+test("a run returns with its command; what that left behind writes on", async ({ sandbox }) => {
+  const script = "mkfifo left-by-run; (read line < left-by-run; echo $line) & echo first; exit 3";
+  const result = await sandbox.run("sh", { args: ["-c", script] });
+  equal([result.stdout, result.exitCode, result.outputOpen], ["first", 3, true]);
+  const pid = result.pid ?? NaN;
+  const { status, exitCode, outputOpen } = await sandbox.getProcess(pid);
+  equal([status, exitCode, outputOpen], [ProcessStatus.EXITED, 3, true]);
+  const followed = linesOf(sandbox.followOutput(pid));
+  await sandbox.run("sh", { args: ["-c", "echo late > left-by-run"], check: true });
+  equal(await followed, ["first", "late"]);
+  equal((await sandbox.getOutput(pid)).lines, ["first", "late"]);
+  equal((await sandbox.getProcess(pid)).outputOpen, undefined);
+});
+
+test("a program in the background outlives its run and is killed by that one's pid", async ({ sandbox }) => {
+  const script = "nohup sleep 1000 > /dev/null 2>&1 & echo $!";
+  const { stdout, pid = NaN, outputOpen } = await sandbox.run("sh", { args: ["-c", script], timeout: 60 });
+  equal(outputOpen, false);
+  const isAlive = async () => (await sandbox.run("kill", { args: ["-0", stdout] })).exitCode === 0;
+  ok(await isAlive(), "it lives on");
+  await sandbox.killProcess(pid);
+  while (await isAlive());
+});
+
 test("200,000 lines through run have the SHA-256 of what was written", async ({ sandbox }) => {
   const written = await sandbox.run("sh", { args: ["-c", `${MANY_LINES} | sha256sum`], check: true });
   const result = await sandbox.run("sh", { args: ["-c", MANY_LINES], check: true });
@@ -318,6 +343,12 @@ export const MANY_LINES = `awk 'BEGIN {
   for (i = 0; i < 10; i++) text = text "é123456789";
   for (i = 1; i <= 200000; i++) printf "%06d %s\\n", i, (i % 7 ? substr("${"x".repeat(100)}", 1, i * 37 % 100) : text)
 }'`;
+
+async function linesOf(output: AsyncIterable<OutputEvent>): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const event of output) lines.push(event.line);
+  return lines;
+}
 
 /** Waits for the end of a process, which must be by SIGKILL. */
 async function killed(sandbox: Sandbox, pid: number): Promise<void> {

@@ -59,7 +59,9 @@ export async function drive(seed: number, server: Server): Promise<Verdict> {
     const isRun = plan.reader.startsWith("run");
     const read = isRun ? runs(sandbox, plan) : await follows(direct, sandbox, plan);
     if (plan.refusedMs > 0) void proxy.refuse(plan.refusedMs);
-    const given = await within(DEADLINE, read(), "it hangs");
+    const reading = read();
+    if (plan.workload.late) void openGate(direct, reading);
+    const given = await within(DEADLINE, reading, "it hangs");
     const outcomes = Promise.all(proxy.exchanges.map((seen) => seen.outcome));
     await within(RELEASE, outcomes, "a connection is still held");
     const starts = await Promise.all(proxy.starts.map((seen) => seen.outcome));
@@ -120,6 +122,20 @@ function waits({ faults, forever }: Schedule) {
 
 function reconnect({ forever }: Schedule) {
   return { reconnect: { maxAttempts: forever ? 3 : 40, maxDelayMs: 10 } };
+}
+
+/** Lets what a command leaves behind write, once the command has ended. */
+async function openGate(sandbox: Sandbox, reading: Promise<Given>): Promise<void> {
+  const state = { over: false };
+  const end = () => (state.over = true);
+  reading.then(end, end);
+  const isOpen = async () => (await sandbox.listProcesses()).some((process) => process.outputOpen);
+  try {
+    while (!state.over && !(await isOpen())) await pause(5);
+    await sandbox.writeFile("gate", "");
+  } catch {
+    // The sandbox has been terminated.
+  }
 }
 
 /** What was read, by stream. */

@@ -59,11 +59,18 @@ export function sha256(bytes: Buffer): string {
 }
 
 /** What a stream is to be, seen through a server that may not tell bytes from text. */
-function expectedBytes({ workload }: Schedule, { traits }: Peer, stream: StreamName): Buffer {
-  const written = workload.written[stream];
-  if (traits.extends || written.length === 0) return written;
-  const text = decode(written);
-  return Buffer.from(text.endsWith("\n") ? text : `${text}\n`);
+function expectedBytes({ workload, reader }: Schedule, { traits }: Peer, stream: StreamName): Buffer {
+  const { written, late } = workload;
+  // A run ends with its command.
+  const parts = late && !reader.startsWith("run") ? [written, late] : [written];
+  const seen = parts
+    .map((part) => part[stream])
+    .map((bytes) => {
+      if (traits.extends || bytes.length === 0) return bytes;
+      const text = decode(bytes);
+      return Buffer.from(text.endsWith("\n") ? text : `${text}\n`);
+    });
+  return Buffer.concat(seen);
 }
 
 function decode(bytes: Buffer): string {
@@ -85,6 +92,7 @@ function judgeResult(result: CommandResult, { schedule, peer }: Happened): void 
     exitCode: ending.how === "code" ? ending.code : null,
     timedOut: unsaid ? undefined : byLimit,
     oomKilled: false,
+    outputOpen: schedule.workload.late !== undefined,
     truncated: undefined,
   };
   for (const [field, value] of Object.entries(expected)) {

@@ -55,7 +55,7 @@ export const PEERS = {
 export type PeerName = keyof typeof PEERS;
 
 /** What the local server adds to the API, left out. */
-const UNSAID = { bytes: undefined, eol: undefined, reason: undefined };
+const UNSAID = { bytes: undefined, eol: undefined, reason: undefined, output_open: undefined };
 const TEXT_ID = "event-";
 
 /** A request for a stream, as this server would understand it. */
@@ -127,7 +127,13 @@ export class Peer {
       let out = "";
       for (const frame of group) {
         if (!isOutput(frame)) {
+          if (frame.name === "exit" && !this.traits.extends) continue;
           missing = 0;
+          // What precedes it in the log precedes it in a replay.
+          out += this.#ordered(replay)
+            .map((one) => this.#text(one, true))
+            .join("");
+          replay = [];
           out += this.#gap(hole) + this.#text(frame, false);
           if (first) {
             yield Buffer.from(out);

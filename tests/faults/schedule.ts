@@ -3,7 +3,7 @@ import type { Fault, Instead } from "./exchange.js";
 import { type PeerName, PEERS } from "./peer.js";
 import { Random } from "./random.js";
 import type { Break } from "./wire.js";
-import { type Workload, workload } from "./workload.js";
+import { type Workload, withLateOutput, workload } from "./workload.js";
 
 /** How the output is read. */
 export const READERS = {
@@ -61,7 +61,7 @@ export function schedule(seed: number): Schedule {
   // The first answer is spared mostly: spoilt, it may end in an error, and the rest is not seen.
   const mayEnd = reader.startsWith("run") || faults[0]?.instead === "page";
   if (mayEnd && random.chance(0.7)) faults[0] = lateBreak(random);
-  return {
+  const plan: Schedule = {
     seed,
     reader,
     peer,
@@ -72,6 +72,10 @@ export function schedule(seed: number): Schedule {
     closes: random.chance(0.1),
     refusedMs: random.chance(0.05) ? random.int(5, 60) : 0,
   };
+  // A run that is gone on with on a server that marks no exit has what is written later, too.
+  const knowsExit = !reader.startsWith("run") || PEERS[peer].extends;
+  if (!knowsExit || plan.workload.ending.how === "timeout" || !random.chance(0.2)) return plan;
+  return { ...plan, workload: withLateOutput(plan.workload, random) };
 }
 
 const BREAKS: Record<"none" | Break["how"] | "early" | "instead", number> = {

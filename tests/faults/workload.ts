@@ -15,6 +15,8 @@ export interface Workload {
   args: string[];
   /** What it writes. */
   written: Record<StreamName, Buffer>;
+  /** What something that it leaves behind writes after its end, once the file `gate` is there. */
+  late?: Record<StreamName, Buffer>;
   ending: Ending;
 }
 
@@ -56,6 +58,27 @@ export function workload(random: Random, wanted: Wanted): Workload {
     args: ["-c", script.join("\n"), "sh", ...given],
     written: { stdout: Buffer.concat(written.stdout), stderr: Buffer.concat(written.stderr) },
     ending,
+  };
+}
+
+/** The same command, which leaves something behind that writes later. */
+export function withLateOutput(early: Workload, random: Random): Workload {
+  const [option, script = "", ...given] = early.args as [string, ...string[]];
+  const late: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] };
+  const commands = ["until [ -e gate ]; do sleep 0.01; done"];
+  for (const stream of ["stdout", "stderr", "stdout"] as const) {
+    const { command, argument, bytes } = part(random, true);
+    if (argument !== undefined) given.push(argument);
+    const called = command.replace("ARGUMENT", `"\${${given.length - 1}}"`);
+    commands.push(stream === "stderr" ? `{ ${called}; } >&2` : called);
+    late[stream].push(bytes);
+  }
+  const lines = script.split("\n");
+  lines.splice(-1, 0, `{ ${commands.join("; ")}; } &`);
+  return {
+    ...early,
+    args: [option, lines.join("\n"), ...given],
+    late: { stdout: Buffer.concat(late.stdout), stderr: Buffer.concat(late.stderr) },
   };
 }
 

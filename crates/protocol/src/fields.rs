@@ -20,6 +20,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) signal: Option<i32>,
     pub(crate) oom_killed: bool,
     pub(crate) reason: Option<Reason>,
+    pub(crate) output_open: bool,
+    pub(crate) line_count: Option<u64>,
     pub(crate) gap: Option<&'a [u8]>,
 }
 
@@ -37,6 +39,8 @@ impl<'a> Fields<'a> {
         signal: None,
         oom_killed: false,
         reason: None,
+        output_open: false,
+        line_count: None,
         gap: None,
     };
 
@@ -99,6 +103,8 @@ impl<'a> Fields<'a> {
                 b"reason" => {
                     fields.reason = value.as_text().and_then(|name| name.with(Reason::from_name));
                 }
+                b"output_open" => fields.output_open = matches!(value, Value::Bool(true)),
+                b"line_count" => fields.line_count = integer(&value),
                 b"gap" => {
                     fields.gap = if let Value::Object(gap) = value { Some(gap) } else { None };
                 }

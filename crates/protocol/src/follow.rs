@@ -6,12 +6,16 @@
 //!    ^        |            \-> Count (after a replay) -> Done
 //!    \- wait -/ broken
 //! ```
+//!
+//! A follow that is to end with the process ends at the mark of its exit instead, where the server sends one. The
+//! mark has the server's count of the lines that precede it.
 
 use alloc::boxed::Box;
 
 use crate::batch::Batch;
 use crate::cursor::Position;
 use crate::error::{Code, Kind};
+use crate::exit::Exit;
 use crate::fault::StreamError;
 use crate::output::{End, LongLine, Mode, OutputDecoder};
 use crate::retry::{self, Failure, Policy};
@@ -62,9 +66,10 @@ impl Lines {
 }
 
 /// The machine. Every event that the server has is delivered, once, in the order of its stream; or
-/// an error comes. Only the server's `eof` ends it.
+/// an error comes. Only the server's `eof` ends it, or with [`Follow::until_exit`] its mark of the exit.
 #[derive(Debug)]
 pub struct Follow {
+    mode: Mode,
     lines: Lines,
     policy: Policy,
     position: Position,
@@ -75,6 +80,16 @@ pub struct Follow {
     failures: u32,
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
+    exit: Option<Exited>,
+}
+
+/// The exit of a process, as a stream of its output tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exited {
+    /// How the process ended.
+    pub exit: Exit,
+    /// Whether something that the process started held its output open then.
+    pub output_open: bool,
 }
 
 #[derive(Debug)]
@@ -90,6 +105,7 @@ impl Follow {
     #[must_use]
     pub fn new(position: Position, lines: Lines, policy: Policy) -> Self {
         Self {
+            mode: Mode::Follow,
             lines,
             policy,
             begun: position.total() > 0,
@@ -97,7 +113,14 @@ impl Follow {
             stage: Stage::Apart,
             failures: 0,
             retry_ms: 0,
+            exit: None,
         }
+    }
+
+    /// Ends at the exit of the process, where the server marks it, and not at the end of the output.
+    #[must_use]
+    pub fn until_exit(self) -> Self {
+        Self { mode: Mode::FollowToExit, ..self }
     }
 
     /// As [`Self::new`], for a process that the server is known to have had.
@@ -121,7 +144,7 @@ impl Follow {
     pub fn connected(&mut self) {
         self.begun = true;
         self.position.connected();
-        self.stage = Stage::Reading(Box::new(self.lines.decoder(Mode::Follow)));
+        self.stage = Stage::Reading(Box::new(self.lines.decoder(self.mode)));
     }
 
     /// Takes what was read, and appends the new events in it to `out`.
@@ -136,9 +159,12 @@ impl Follow {
             self.failures = 0;
         }
         self.retry_ms = decoder.retry_ms().unwrap_or(self.retry_ms);
-        if decoder.end() != Some(End::Eof) {
-            return Ok(());
-        }
+        let line_count = decoder.line_count();
+        self.exit = match decoder.end() {
+            None => return Ok(()),
+            Some(End::Eof) => None,
+            Some(End::Exit(exit)) => Some(Exited { exit, output_open: decoder.output_open() }),
+        };
         let position = &self.position;
         if position.nothing_came_again() {
             return Err(StreamError::Forgotten);
@@ -154,7 +180,16 @@ impl Follow {
             return Err(StreamError::Contradicted);
         }
         self.stage = if position.needs_count() { Stage::Counting } else { Stage::Done };
-        Ok(())
+        match line_count {
+            Some(server) if self.step() == Step::Count => self.counted(server),
+            _ => Ok(()),
+        }
+    }
+
+    /// How the process ended, where the server's mark of it ended the follow.
+    #[must_use]
+    pub const fn exited(&self) -> Option<Exited> {
+        self.exit
     }
 
     /// The connection came to a clean end.

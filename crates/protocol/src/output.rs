@@ -22,6 +22,9 @@ pub enum Mode {
     Run,
     /// A follow stream: output until `eof` (protocol, 6.6).
     Follow,
+    /// A follow stream, read no further than the mark of the process's exit. A server that sends no mark ends
+    /// the stream with `eof`.
+    FollowToExit,
 }
 
 /// What happens to a line over the limit.
@@ -47,7 +50,7 @@ pub struct Started {
 /// How a stream ended, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A run's exit.
+    /// The process's exit.
     Exit(Exit),
     /// A follow's end of output.
     Eof,
@@ -79,6 +82,8 @@ pub(crate) struct State {
     pub(crate) long_line: LongLine,
     started: Option<Started>,
     end: Option<End>,
+    output_open: bool,
+    line_count: Option<u64>,
     retry_ms: Option<u64>,
     comments: usize,
     malformed: usize,
@@ -103,6 +108,8 @@ impl OutputDecoder {
                 long_line,
                 started: None,
                 end: None,
+                output_open: false,
+                line_count: None,
                 retry_ms: None,
                 comments: 0,
                 malformed: 0,
@@ -156,6 +163,18 @@ impl OutputDecoder {
         self.state.end
     }
 
+    /// Whether, at the exit, something that the process started held its output open.
+    #[must_use]
+    pub const fn output_open(&self) -> bool {
+        self.state.output_open
+    }
+
+    /// The number of lines that precede the mark of the exit, by the server's count.
+    #[must_use]
+    pub const fn line_count(&self) -> Option<u64> {
+        self.state.line_count
+    }
+
     /// How long the server wants to be left alone before a reconnect.
     #[must_use]
     pub const fn retry_ms(&self) -> Option<u64> {
@@ -185,8 +204,8 @@ impl State {
         match *item {
             Item::Comment(_) => self.comments += 1,
             Item::Retry(ms) => self.retry_ms = Some(ms),
-            Item::Event { .. } if self.end == Some(End::Eof) => {}
-            Item::Event { name: b"eof", .. } if self.mode == Mode::Follow => {
+            Item::Event { .. } if self.end.is_some_and(|end| self.ends_with(end)) => {}
+            Item::Event { name: b"eof", .. } if self.mode != Mode::Run => {
                 self.end = Some(End::Eof);
             }
             Item::Event { name: UNFINISHED, data, .. } => self.unfinished(data, position, out)?,
@@ -205,6 +224,11 @@ impl State {
         Ok(())
     }
 
+    /// Whether nothing that follows is read. Of a run, output may follow the exit.
+    fn ends_with(&self, end: End) -> bool {
+        end == End::Eof || self.mode == Mode::FollowToExit
+    }
+
     fn event(
         &mut self,
         name: &[u8],
@@ -219,12 +243,19 @@ impl State {
         if fields.line.is_some() || name == b"output" {
             return self.output(fields, id, position, out);
         }
-        if self.mode == Mode::Follow {
+        let tells_exit = match self.mode {
+            Mode::Run => true,
+            Mode::Follow => false,
+            Mode::FollowToExit => name == b"exit",
+        };
+        if !tells_exit {
             return Ok(());
         }
         let Fields { exit_code, signal, oom_killed, reason, .. } = *fields;
         if let Some(exit) = Exit::from_parts(exit_code, signal, oom_killed, reason) {
             self.end = Some(End::Exit(exit));
+            self.output_open = fields.output_open;
+            self.line_count = fields.line_count;
         } else if let (Some(pid), Some(started_at)) = (fields.pid, fields.started_at) {
             self.started.get_or_insert(Started { pid, handle: fields.handle, started_at });
         }
@@ -279,7 +310,7 @@ impl State {
     pub(crate) fn stream(&self, fields: &Fields<'_>) -> Option<Stream> {
         match self.mode {
             Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
-            Mode::Follow => fields.stream,
+            Mode::Follow | Mode::FollowToExit => fields.stream,
         }
     }
 

@@ -5,6 +5,7 @@
 //! Post -> Read -> … -> exit ---------------------------------------> Done
 //!   |       \-> broken, or ended without exit, pid known \
 //!   \-> no such endpoint -> Start ------------------------> Follow -> Look -> Done
+//!                                                             \-> exit marked -> Done
 //! ```
 
 use crate::batch::Batch;
@@ -12,7 +13,7 @@ use crate::cursor::Position;
 use crate::error::Code;
 use crate::exit::Exit;
 use crate::fault::StreamError;
-use crate::follow::Lines;
+use crate::follow::{Exited, Lines};
 use crate::output::{End, Mode, OutputDecoder};
 use crate::standing::Standing;
 
@@ -25,7 +26,7 @@ pub enum Step {
     Read,
     /// Start the command as a process; then [`Run::started`].
     Start,
-    /// Follow the output of this process from [`Run::position`]; then [`Run::followed`].
+    /// Follow the output of this process from [`Run::position`] until its exit; then [`Run::followed`].
     Follow {
         /// The process.
         pid: u32,
@@ -57,6 +58,7 @@ pub struct Run {
     position: Position,
     pid: Option<u32>,
     handle: Option<u64>,
+    output_open: bool,
     stage: Stage,
 }
 
@@ -83,6 +85,7 @@ impl Run {
             position: Position::default(),
             pid: None,
             handle: None,
+            output_open: false,
             stage: Stage::Posting,
         }
     }
@@ -130,6 +133,7 @@ impl Run {
     /// When it is certain that not every line can be had.
     pub fn push(&mut self, chunk: &[u8], out: &mut Batch) -> Result<(), StreamError> {
         let result = self.decoder.push(chunk, &mut self.position, out);
+        self.output_open = self.decoder.output_open();
         if let Some(started) = self.decoder.started() {
             self.pid = Some(started.pid);
             self.handle = started.handle;
@@ -172,11 +176,22 @@ impl Run {
         self.stage = Stage::Following { pid };
     }
 
-    /// The process's output has been followed to its end.
-    pub fn followed(&mut self) {
+    /// The process's output has been followed to its end, or to the mark of the exit.
+    pub fn followed(&mut self, exited: Option<Exited>) {
         if let Stage::Following { pid } = self.stage {
-            self.stage = Stage::Looking { pid, looks: 0 };
+            self.stage = match exited {
+                Some(Exited { exit, .. }) => Stage::Done(exit),
+                None => Stage::Looking { pid, looks: 0 },
+            };
+            self.output_open = exited.is_some_and(|exited| exited.output_open);
         }
+    }
+
+    /// Whether, at the exit, something that the command started held its output open: what it writes later
+    /// can be followed by pid.
+    #[must_use]
+    pub const fn output_open(&self) -> bool {
+        self.output_open
     }
 
     /// What the process's record says.

@@ -78,7 +78,7 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
       cut.late = true;
       void end(remote, sandbox);
     }, timeout * 1000);
-  const events = remote.output();
+  const events = remote.output({ until: "exit" });
   interrupts.onFirst((signal) => {
     cut.by = signal;
     if (process.stderr.isTTY) note("Ending the command; Ctrl-C again leaves at once.");
@@ -89,8 +89,12 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
   const stop = piped ? forward(remote) : undefined;
   try {
     await writeAll(events, process.stdout);
-    const { exitCode, signal } = await remote.wait();
+    const { exitCode, signal, outputOpen } = await remote.wait();
     if (cut.by !== undefined) throw new Interrupted(cut.by);
+    if (outputOpen && process.stderr.isTTY)
+      note(
+        `The command has ended; something it started still writes: shoreline logs -f ${sandbox.sandboxId} ${remote.pid}`,
+      );
     if (cut.late) throw new Failure(EXIT.timeout, `the command took longer than ${timeout} s and was ended`);
     if (exitCode !== undefined) return exitCode;
     if (signal !== undefined) return 128 + signal;

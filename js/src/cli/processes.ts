@@ -37,9 +37,9 @@ export function addProcesses(program: Command): void {
     .command("logs <sandbox> <process>")
     .summary("print a process's output")
     .description(
-      "Prints what a process has written so far, each stream to its own, byte for byte where the server offers it. With -f it goes on to the end, through broken connections.",
+      "Prints what a process has written so far, each stream to its own, byte for byte where the server offers it. With -f it goes on to the end of the output, through broken connections: also after the process has ended, for as long as something that it started holds its output open.",
     )
-    .option("-f, --follow", "go on until the process ends")
+    .option("-f, --follow", "go on until the output ends")
     .option("--stdout", "only standard output")
     .option("--stderr", "only standard error")
     .action(async (idOrName: string, process: string, options: LogOptions) => {
@@ -71,8 +71,9 @@ export function addProcesses(program: Command): void {
     });
 }
 
-function row({ pid, status, managed, command, args, exitCode, signal }: ProcessInfo): string[] {
-  const how = exitCode === undefined ? (signal === undefined ? "" : ` (${signal})`) : ` (${exitCode})`;
+function row({ pid, status, managed, command, args, exitCode, signal, outputOpen }: ProcessInfo): string[] {
+  const code = exitCode === undefined ? (signal === undefined ? "" : ` (${signal})`) : ` (${exitCode})`;
+  const how = outputOpen ? `${code}, output open` : code;
   return [
     String(pid),
     status === "running" ? status : `${status}${how}`,

@@ -23,7 +23,11 @@ function commandOf({ command, args, managed }: ProcessInfo): string {
   return managed?.name ? `${managed.name}: ${line}` : line;
 }
 
-function statusOf({ status, exitCode, signal, managed }: ProcessInfo): string {
+function statusOf(process: ProcessInfo): string {
+  return process.outputOpen ? `${endOf(process)}, output open` : endOf(process);
+}
+
+function endOf({ status, exitCode, signal, managed }: ProcessInfo): string {
   if (managed?.status === "backing_off") return "starts again soon";
   if (status === "exited") return `exit code ${exitCode ?? "unknown"}`;
   if (status === "signaled") return `ended by ${SIGNALS.find(([, number]) => number === signal)?.[0] ?? `signal ${signal ?? ""}`}`;
@@ -143,7 +147,7 @@ function Detail({ model, inside, process, chosen }: DetailProps) {
         <span class={`status ${stateOf(process)}`} role="status">
           {statusOf(process)}
         </span>
-        {running && (
+        {(running || process.outputOpen) && (
           <form
             class="signal"
             onSubmit={(event) => {

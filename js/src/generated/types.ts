@@ -316,6 +316,11 @@ longLine?: "error" | "cut" | undefined,
  */
 transport?: "fetch" | "eventsource" | "auto" | undefined,
 /**
+ * Where it ends: with the output (`eof`), which lasts for as long as something that the process started
+ * holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
+ */
+until?: "eof" | "exit" | undefined,
+/**
  * Continue after what another follower of the same stream had; see `cursor()`.
  */
 after?: Cursor | undefined, };
@@ -482,6 +487,10 @@ startedAt: Date,
  * When the process ended.
  */
 endedAt?: Date | undefined,
+/**
+ * `true` if the process has ended and something that it started still holds its output open.
+ */
+outputOpen?: boolean | undefined,
 /**
  * The supervision of a managed process.
  */

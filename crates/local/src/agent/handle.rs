@@ -1,7 +1,7 @@
 //! An agent as the server has it: a handle that asks it, and the host's side of its process, which needs no
 //! answer to end everything.
 
-use super::link::{Answer, Leader, Link};
+use super::link::{Answer, Leader, Link, Started};
 use super::message::{Exited, FileRequest, How, Request, Spawn};
 use super::{Agents, tree};
 use crate::error::{ApiError, Result};
@@ -46,6 +46,8 @@ pub(crate) struct Spawned {
     pub(crate) leader: Leader,
     /// Resolves with the exit of the leader; an error if the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
+    /// Resolves when nothing lives any more in the group of an exited leader that left something in it.
+    pub(crate) emptied: oneshot::Receiver<()>,
     /// The other side of its terminal.
     pub(crate) terminal: Option<OwnedFd>,
     /// Its control group.
@@ -98,8 +100,9 @@ impl Agent {
             spawn.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let Answer { started, file } = self.link.ask(Request::Spawn(spawn), files).await?;
-        let (leader, exited) = started.ok_or_else(|| unexpected("no process was started"))?;
-        Ok(Spawned { leader, exited, terminal: file, unit })
+        let Started { leader, exited, emptied } =
+            started.ok_or_else(|| unexpected("no process was started"))?;
+        Ok(Spawned { leader, exited, emptied, terminal: file, unit })
     }
 
     /// Does something with a path; what was opened comes back.
@@ -148,6 +151,11 @@ impl Agent {
             ServerCode::ConnectionRefused,
             format!("nothing listens on port {port} of the sandbox"),
         ))
+    }
+
+    /// Returns once the agent is lost.
+    pub(crate) async fn lost(&self) {
+        self.link.lost().await;
     }
 
     /// Signals a process that is not reaped, or its group.

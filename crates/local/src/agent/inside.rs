@@ -86,7 +86,11 @@ enum State {
     Running,
     /// It ended then, and its status cannot be had yet.
     Ended(Instant),
-    Told,
+    /// Its exit was reported. It stays unreaped, so that its pid and process group id cannot be given to another
+    /// process before the server is done with them. `left` while something else lives in its group.
+    Told {
+        left: bool,
+    },
 }
 
 pub(super) struct Inside {
@@ -193,6 +197,7 @@ impl Inside {
             }
             if woken.child_ended {
                 empty(&mut self.child_ended);
+                self.see_empty_groups()?;
                 self.orphans.get_or_insert_with(Instant::now);
             }
             // What is being started is no leader yet, and must not be taken for an orphan.
@@ -248,8 +253,7 @@ impl Inside {
         Ok(Woken { asked, child_ended, worked, ended })
     }
 
-    /// Reports how a leader ended. It stays unreaped, so that its pid and process group cannot be given to
-    /// another process before the server is done with them.
+    /// Reports how a leader ended.
     fn see_end(&mut self, pid: u32) -> io::Result<()> {
         let Some(leader) = self.leaders.get_mut(&pid) else { return Ok(()) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
@@ -264,12 +268,27 @@ impl Inside {
                 }
             }
         }
-        leader.state = State::Told;
+        let left = tree::has_members(pid);
+        leader.state = State::Told { left };
         let exited = Exited {
             code: status.as_ref().and_then(|status| status.exit_status()),
             signal: status.as_ref().and_then(|status| status.terminating_signal()),
+            left,
         };
         self.tell(&Told::Exited { pid, exited }, None)
+    }
+
+    /// Reports the groups of exited leaders in which nothing lives any more.
+    fn see_empty_groups(&mut self) -> io::Result<()> {
+        let emptied = self.leaders.iter_mut().filter_map(|(pid, leader)| {
+            let left = leader.state == State::Told { left: true };
+            (left && !tree::has_members(*pid)).then(|| {
+                leader.state = State::Told { left: false };
+                *pid
+            })
+        });
+        let emptied: Vec<u32> = emptied.collect();
+        emptied.into_iter().try_for_each(|pid| self.tell(&Told::Emptied { pid }, None))
     }
 
     fn answer(&mut self, Asked { id, request }: Asked, files: Vec<OwnedFd>) -> io::Result<()> {
@@ -301,10 +320,12 @@ impl Inside {
                     .map_err(|errno| ApiError::internal(&errno.into()))
             }
             Request::Signal { pid, signal, group } => {
+                // A process can leave a group without ending.
+                self.see_empty_groups()?;
                 self.signal(pid, signal, group).map(|()| None)
             }
-            Request::Reap { pid } => {
-                self.reap(pid);
+            Request::Reap { pid, kill } => {
+                self.reap(pid, kill);
                 Ok(None)
             }
         };
@@ -342,8 +363,12 @@ impl Inside {
             let text = format!("Process {pid} is not running");
             ApiError::new(ServerCode::ProcessNotRunning, text)
         };
-        let leader = self.leaders.contains_key(&pid).then(|| raw(pid)).flatten();
-        let leader = leader.ok_or_else(gone)?;
+        let takes = |state| match state {
+            State::Told { left } => group && left,
+            _ => true,
+        };
+        let leader = self.leaders.get(&pid).filter(|leader| takes(leader.state));
+        let leader = leader.and_then(|_| raw(pid)).ok_or_else(gone)?;
         let signal = Signal::from_named_raw(signal).ok_or_else(|| {
             ApiError::new(ServerCode::InvalidSignal, "Invalid signal number: it is from 1 to 31")
         })?;
@@ -367,11 +392,13 @@ impl Inside {
         })
     }
 
-    fn reap(&mut self, pid: u32) {
+    fn reap(&mut self, pid: u32, kill: bool) {
         if let (Some(leader), Some(group)) = (self.leaders.remove(&pid), raw(pid)) {
-            let _ = kill_process_group(group, Signal::KILL);
-            // It can have joined another group.
-            let _ = pidfd_send_signal(&leader.pidfd, Signal::KILL);
+            if kill {
+                let _ = kill_process_group(group, Signal::KILL);
+                // It can have joined another group.
+                let _ = pidfd_send_signal(&leader.pidfd, Signal::KILL);
+            }
             // One that lives a moment longer is reaped with the orphans.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options);

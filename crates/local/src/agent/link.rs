@@ -31,10 +31,17 @@ struct Question {
 /// What an agent's answer brings.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// The started process.
-    pub(super) started: Option<(Leader, oneshot::Receiver<Exited>)>,
+    pub(super) started: Option<Started>,
     /// The opened file.
     pub(super) file: Option<OwnedFd>,
+}
+
+/// A started process.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) leader: Leader,
+    pub(super) exited: oneshot::Receiver<Exited>,
+    pub(super) emptied: oneshot::Receiver<()>,
 }
 
 /// Asks an agent.
@@ -55,6 +62,7 @@ impl Link {
             pending: BTreeMap::new(),
             unsent: VecDeque::new(),
             exits: HashMap::new(),
+            groups: HashMap::new(),
             next: 0,
         };
         tokio::spawn(async move {
@@ -75,6 +83,13 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Returns once the agent is lost.
+    pub(super) async fn lost(&self) {
+        self.0.closed().await;
+    }
+}
+
 /// A started process that is not reaped. Dropping it kills its group and reaps it, so that a process whose
 /// starter is gone is not left behind.
 #[derive(Debug)]
@@ -88,10 +103,11 @@ impl Leader {
         self.pid
     }
 
-    /// Kills the rest of the group and reaps the leader; returns when that is done or the agent is lost.
-    pub(crate) async fn reap(mut self) {
+    /// Reaps the leader, which has exited; returns when that is done or the agent is lost. With `kill`, kills
+    /// what is left of its group before; otherwise that can no longer be signalled as a group.
+    pub(crate) async fn reap(mut self, kill: bool) {
         if let Some(link) = self.link.take() {
-            let _ = link.ask(Request::Reap { pid: self.pid }, Vec::new()).await;
+            let _ = link.ask(Request::Reap { pid: self.pid, kill }, Vec::new()).await;
         }
     }
 }
@@ -99,7 +115,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if let Some(Link(queue)) = self.link.take() {
-            let request = Request::Reap { pid: self.pid };
+            let request = Request::Reap { pid: self.pid, kill: true };
             let _ = queue.send(Question { request, files: Vec::new(), reply: None });
         }
     }
@@ -120,7 +136,9 @@ struct Owner {
     /// By id. Ids grow with time, so that the first has the earliest deadline.
     pending: BTreeMap<u64, Pending>,
     unsent: VecDeque<u64>,
+    /// Who waits for the exits and for the ends of process groups.
     exits: HashMap<u32, oneshot::Sender<Exited>>,
+    groups: HashMap<u32, oneshot::Sender<()>>,
     next: u64,
 }
 
@@ -229,6 +247,11 @@ impl Owner {
                     let _ = sender.send(exited);
                 }
             }
+            Told::Emptied { pid } => {
+                if let Some(sender) = self.groups.remove(&pid) {
+                    let _ = sender.send(());
+                }
+            }
             Told::Answer { id, result } => {
                 let answer = result.map_err(refused).map(|pid| self.answer(pid, files));
                 // Where nobody waits any more, dropping the answer reaps what was started.
@@ -248,8 +271,11 @@ impl Owner {
         let (exit, exited) = oneshot::channel();
         self.exits.retain(|_, exit| !exit.is_closed());
         self.exits.insert(pid, exit);
+        let (empty, emptied) = oneshot::channel();
+        self.groups.retain(|_, empty| !empty.is_closed());
+        self.groups.insert(pid, empty);
         let leader = Leader { pid, link: self.queue.upgrade().map(Link) };
-        Answer { started: Some((leader, exited)), file }
+        Answer { started: Some(Started { leader, exited, emptied }), file }
     }
 
     /// Answers questions whose deadline has passed. An unsent one is never sent.

@@ -89,9 +89,10 @@ pub(super) enum Request {
         signal: i32,
         group: bool,
     },
-    /// Kills the rest of the process group and reaps its leader.
+    /// Reaps a leader. With `kill`, kills it and its process group before.
     Reap {
         pid: u32,
+        kill: bool,
     },
 }
 
@@ -119,13 +120,19 @@ pub(super) enum Told {
         pid: u32,
         exited: Exited,
     },
+    /// Nothing lives in the process group of an exited leader any more.
+    Emptied {
+        pid: u32,
+    },
 }
 
 /// How the leader of a group ended.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Exited {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
+    /// Something else lives in its group. [`Told::Emptied`] follows.
+    pub(crate) left: bool,
 }
 
 /// Bytes of a packet. The kernel's default socket buffer (net.core.wmem_default, 212,992 bytes) takes it.

@@ -1,5 +1,6 @@
 //! The process tree below a process, as the kernel lists it (proc_pid_task(5), `children`).
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
 };
@@ -50,6 +51,15 @@ fn reap(pid: u32) {
     if let Some(pid) = raw(pid) {
         let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
     }
+}
+
+/// Whether a child lives in a process group. What its leader leaves behind becomes this process's child. Without
+/// `EXITED`, the wait sees no zombies: the kernel answers ECHILD where there is nothing else.
+pub(super) fn has_members(group: u32) -> bool {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    raw(group).is_some_and(|group| {
+        !matches!(waitid(WaitId::Pgid(Some(group)), options), Err(Errno::CHILD))
+    })
 }
 
 /// How long a process may take to stop before the next one is: one that waits for a device stops later.

@@ -4,7 +4,7 @@ use super::app::App;
 use super::request::{Segments, Target, process as named};
 use super::unfinished::{Unfinished, WantsUnfinished};
 use crate::error::{ApiError, Result};
-use crate::log::{Chunk, Found, Log};
+use crate::log::{Chunk, Ended, Found, Log};
 use crate::process::Process;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query};
@@ -42,8 +42,10 @@ struct Follower {
     /// Events from there on, as they were found in the log.
     chunks: VecDeque<Arc<Chunk>>,
     only: Option<Stream>,
-    /// A run's stream has a start and an exit, a follow's an end.
+    /// A run's stream begins with the start and ends with the exit. A follow's goes on to the end of the output.
     is_run: bool,
+    /// The exit was sent.
+    exit_sent: bool,
     ended: bool,
 }
 
@@ -66,6 +68,7 @@ impl Follower {
             chunks: VecDeque::new(),
             only,
             is_run,
+            exit_sent: false,
             ended: false,
         }
     }
@@ -80,21 +83,30 @@ impl Follower {
             if self.ended {
                 return Ok(None);
             }
-            if self.encode(&mut out) {
+            self.watch.mark_unchanged();
+            if let Some(unfinished) = &mut self.unfinished {
+                unfinished.reads.mark_unchanged();
+            }
+            // Before the log is looked at: what it has up to the exit is there then.
+            let exit = self.process.log.ended().filter(|_| !self.exit_sent);
+            if self.encode(exit.map(|exit| exit.last), &mut out) {
                 break;
+            }
+            if let Some(exit) = exit.filter(|exit| self.next > exit.last) {
+                self.exit_sent = true;
+                self.ended = self.is_run;
+                self.encode_exit(&exit, &mut out);
+                continue;
             }
             // Also while a process writes to the other stream only.
             if self.silent_until <= Instant::now() {
                 out.extend_from_slice(event::KEEP_ALIVE);
                 break;
             }
-            self.watch.mark_unchanged();
-            if let Some(unfinished) = &mut self.unfinished {
-                unfinished.reads.mark_unchanged();
-            }
             match self.process.log.find(self.next).await? {
                 Found::Chunks(chunks) => self.chunks = chunks.into(),
                 Found::Gap(to) => {
+                    let to = exit.map_or(to, |exit| to.min(exit.last));
                     event::gap(self.next, to, &mut out);
                     self.next = to + 1;
                     if let Some(unfinished) = &mut self.unfinished {
@@ -110,13 +122,11 @@ impl Follower {
                         self.wait().await;
                     }
                 }
-                Found::End(ended) => {
+                // The exit precedes it, and may have come just now.
+                Found::End if !self.exit_sent => {}
+                Found::End => {
                     self.ended = true;
-                    if self.is_run {
-                        event::exited(&ended.exit, &mut out);
-                    } else {
-                        out.extend_from_slice(event::EOF);
-                    }
+                    out.extend_from_slice(event::EOF);
                 }
             }
         }
@@ -140,11 +150,22 @@ impl Follower {
         Style { named: !self.is_run, with_stream: self.only.is_none() }
     }
 
-    /// Appends the events at hand, up to about a part; whether there were any.
-    fn encode(&mut self, out: &mut Vec<u8>) -> bool {
+    fn encode_exit(&self, Ended { exit, counts, output_open, .. }: &Ended, out: &mut Vec<u8>) {
+        if self.is_run {
+            return event::exited(exit, *output_open, out);
+        }
+        let counts = [Stream::Stdout, Stream::Stderr].into_iter().zip(counts);
+        let lines = counts.filter(|(stream, _)| self.only.is_none_or(|only| only == *stream));
+        event::exit_mark(exit, *output_open, lines.map(|(_, count)| count).sum(), out);
+    }
+
+    /// Appends the events at hand up to number `last`, up to about a part; whether there were any.
+    fn encode(&mut self, last: Option<u64>, out: &mut Vec<u8>) -> bool {
         let style = self.style();
         while out.len() < PART
             && let Some(chunk) = self.chunks.front()
+            // The exit is never in the middle of a chunk.
+            && last.is_none_or(|last| chunk.first <= last)
         {
             if self.only.is_none_or(|only| only == chunk.stream()) {
                 if let Some(unfinished) = &mut self.unfinished {
@@ -327,7 +348,7 @@ impl Capture {
             }
             // There is no honest answer any more: break off instead of leaving out.
             Found::Gap(_) => return Err(io::Error::other("the output is no longer kept")),
-            Found::Nothing | Found::End(_) => {
+            Found::Nothing | Found::End => {
                 out.extend_from_slice(b"]}");
                 self.next = self.last + 2;
             }

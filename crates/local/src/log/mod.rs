@@ -7,6 +7,9 @@
 //!
 //! All logs of a sandbox share a [`Budget`]. Records that it drops, and output that could not be
 //! written to disk, are a [`Found::Gap`] for followers.
+//!
+//! The exit of the process has a place in its log: after the event [`Ended::last`]. Events follow it where something
+//! else holds the output open.
 
 mod append;
 mod budget;
@@ -40,12 +43,18 @@ const MEMORY_ENDED: usize = 64 * 1024;
 /// follower reads one record at a time.
 const RECORD: usize = 64 * 1024;
 
-/// How a process ended, and when its last output had been read.
+/// How and when a process ended, and the place of that in its log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Exit,
     /// Milliseconds since the epoch.
     pub(crate) at: u64,
+    /// The number of the last event before the exit.
+    pub(crate) last: u64,
+    /// Events of stdout and of stderr before the exit.
+    pub(crate) counts: [u64; 2],
+    /// Whether something else held the output open.
+    pub(crate) output_open: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +71,8 @@ struct Inner {
     /// The lines of stdout and of stderr that are not finished.
     unfinished: [Lines; 2],
     ended: Option<Ended>,
+    /// Nothing is appended any more.
+    closed: bool,
     /// The place of the end among those of the sandbox's logs.
     end_order: Option<u64>,
     /// Whether the last write failed, which is reported once.
@@ -77,7 +88,7 @@ pub(crate) enum Found {
     /// Nothing yet.
     Nothing,
     /// Nothing any more.
-    End(Ended),
+    End,
 }
 
 /// The log of one process.
@@ -107,19 +118,38 @@ impl Log {
         self.inner.lock()
     }
 
-    /// Ends the log. The process counts as ended from here on: a client that sees the exit finds the
-    /// output complete.
-    pub(crate) fn end(self: &Arc<Self>, exit: Exit) {
-        {
-            let mut inner = self.lock();
-            inner.ended = Some(Ended { exit, at: now_ms() });
-            let order = *inner.end_order.get_or_insert_with(|| self.budget.next_end());
-            if !inner.disk.is_empty() {
-                self.budget.add_droppable(order, self);
-            }
-        }
+    /// Notes the exit of the process, which counts as ended from here on. More output can follow.
+    pub(crate) fn exit(&self, exit: Exit) {
+        self.lock().note_exit(exit, true);
         self.wake.send_replace(());
         self.reads.send_replace(());
+    }
+
+    /// Notes the exit of the process and closes the log: a client that sees the exit finds the output complete.
+    pub(crate) fn end(self: &Arc<Self>, exit: Exit) {
+        let mut inner = self.lock();
+        inner.note_exit(exit, false);
+        self.close_locked(inner);
+    }
+
+    /// Closes the log of a process that has ended.
+    pub(crate) fn close(self: &Arc<Self>) {
+        self.close_locked(self.lock());
+    }
+
+    fn close_locked(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        inner.closed = true;
+        let order = *inner.end_order.get_or_insert_with(|| self.budget.next_end());
+        if !inner.disk.is_empty() {
+            self.budget.add_droppable(order, self);
+        }
+        drop(inner);
+        self.wake.send_replace(());
+        self.reads.send_replace(());
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     pub(crate) fn ended(&self) -> Option<Ended> {
@@ -351,6 +381,11 @@ impl Drop for Log {
 }
 
 impl Inner {
+    fn note_exit(&mut self, exit: Exit, output_open: bool) {
+        let (last, counts) = (self.last, self.counts);
+        self.ended = Some(Ended { exit, at: now_ms(), last, counts, output_open });
+    }
+
     /// The oldest chunks, about `most` bytes, while more than `keep` bytes are in memory.
     fn oldest_chunks(&self, keep: usize, most: usize) -> Vec<Arc<Chunk>> {
         let (mut left, mut size) = (self.memory_bytes, 0);
@@ -376,12 +411,12 @@ impl Inner {
             })
             .cloned()
             .collect();
-        match (chunks.first(), self.ended) {
+        match (chunks.first(), self.closed) {
             (Some(first), _) if first.first > from => Found::Gap(first.first - 1),
             (Some(_), _) => Found::Chunks(chunks),
             (None, _) if from <= self.last => Found::Gap(self.last),
-            (None, Some(ended)) => Found::End(ended),
-            (None, None) => Found::Nothing,
+            (None, true) => Found::End,
+            (None, false) => Found::Nothing,
         }
     }
 }

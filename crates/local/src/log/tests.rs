@@ -74,7 +74,7 @@ async fn events(log: &Arc<Log>) -> (u64, u64) {
                 missing += to + 1 - next;
                 next = to + 1;
             }
-            Found::Nothing | Found::End(_) => break,
+            Found::Nothing | Found::End => break,
         }
     }
     assert_eq!(next, log.position().0 + 1);
@@ -293,7 +293,7 @@ async fn read_what_is_there(log: &Arc<Log>) {
                 chunks[chunks.len() - 1].next()
             }
             Found::Gap(to) => to + 1,
-            Found::Nothing | Found::End(_) => panic!("event {next} of {last} vanished"),
+            Found::Nothing | Found::End => panic!("event {next} of {last} vanished"),
         }
     }
 }

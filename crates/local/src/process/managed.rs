@@ -1,5 +1,6 @@
 //! Managed processes. One supervisor each, a task that owns the state: it starts the process again as its
-//! policy says, watches its health, and does what callers ask of it, one after the other.
+//! policy says, watches its health, and does what callers ask of it, one after the other. The exit of the process
+//! counts; what it leaves in its group is ended before the next start, which may need the same port, and by a stop.
 
 use super::health::answers;
 use super::{Process, Table};
@@ -145,26 +146,26 @@ impl Supervisor {
 
     /// Supervises from the first process on, of which [`Supervisor::runs`] was told.
     pub(super) async fn run(mut self, first: Arc<Process>) {
-        let mut process = Some(first);
+        let (mut process, mut runs) = (first, true);
         loop {
-            let failed = match process.take() {
-                None => true,
-                Some(process) => {
-                    let started = Instant::now();
-                    let ended = self.until_end(&process).await;
-                    // One that ran for long starts over.
-                    if started.elapsed() > Duration::from_millis(self.policy.max_backoff_ms) {
-                        self.doublings = 0;
-                    }
-                    let exit = ended.exit;
-                    self.change(|state| state.info.last_exit = Some(last_exit(&ended)));
-                    exit.exit_code() != Some(0)
+            let mut failed = true;
+            if runs {
+                let started = Instant::now();
+                let ended = self.until_end(&process).await;
+                // One that ran for long starts over.
+                if started.elapsed() > Duration::from_millis(self.policy.max_backoff_ms) {
+                    self.doublings = 0;
                 }
-            };
-            if !self.until_start(failed).await {
+                self.change(|state| state.info.last_exit = Some(last_exit(&ended)));
+                failed = ended.exit.exit_code() != Some(0);
+            }
+            if !self.until_start(failed, &process).await {
                 return;
             }
-            process = self.start().await;
+            process.end_group().await;
+            let started = self.start().await;
+            runs = started.is_some();
+            process = started.unwrap_or(process);
         }
     }
 
@@ -218,8 +219,8 @@ impl Supervisor {
         }
     }
 
-    /// Waits until the next process is to be started; `false` where there is to be none.
-    async fn until_start(&mut self, failed: bool) -> bool {
+    /// Waits until the next process is to be started; `false` where there is to be none. `last` has ended.
+    async fn until_start(&mut self, failed: bool, last: &Process) -> bool {
         if self.stopped {
             self.restarts.drain(..).for_each(refuse);
         } else if !self.restarts.is_empty() {
@@ -257,6 +258,7 @@ impl Supervisor {
                             state.info.status = ManagedStatus::Stopped;
                             state.info.next_restart_at = None;
                         });
+                        last.end_group().await;
                         let _ = reply.send(());
                     }
                     None => return false,

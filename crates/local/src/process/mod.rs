@@ -27,6 +27,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stdin::Stdin;
 use tokio::net::unix::pipe;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// The time limit for a killed group to end: a process that waits for a device ends when that answers.
+const GROUP_END: Duration = Duration::from_secs(2);
 
 /// A process, running or ended.
 #[derive(Debug)]
@@ -40,8 +45,10 @@ pub(crate) struct Process {
     args: Vec<String>,
     agent: Arc<Agent>,
     pub(crate) managed: Option<Arc<Managed>>,
-    /// It was sent SIGKILL: what it leaves behind need not be waited for.
+    /// It was sent SIGKILL, as was its group: what is left is dying.
     killed: AtomicBool,
+    /// Whether something lives in its group after its exit.
+    group_lives: watch::Sender<bool>,
 }
 
 impl Process {
@@ -54,7 +61,7 @@ impl Process {
         log: Arc<Log>,
         managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Self>> {
-        let timeout = check(&request)?;
+        let limit = check(&request)?;
         let files = Files::open(&request).map_err(|e| ApiError::internal(&e))?;
         let StartRequest { command, args, env, working_dir, user, .. } = request;
         let spawn = Spawn {
@@ -79,8 +86,9 @@ impl Process {
             agent: agent.clone(),
             managed,
             killed: AtomicBool::new(false),
+            group_lives: watch::Sender::default(),
         });
-        tokio::spawn(Pump::new(process.clone(), files.output, spawned, timeout, clock).run());
+        tokio::spawn(Pump::new(process.clone(), files.output, spawned, limit, clock).run());
         Ok(process)
     }
 
@@ -88,8 +96,13 @@ impl Process {
         self.log.ended().is_none()
     }
 
-    /// Sends a signal. What asks to end, stop or go on reaches the whole group, as from a terminal;
-    /// anything else the process itself.
+    /// Whether it has ended, and with it everything in its group and everything that held its output open.
+    fn is_over(&self) -> bool {
+        self.log.is_closed() && !*self.group_lives.borrow()
+    }
+
+    /// Sends a signal. What asks to end, stop or go on reaches the whole group, as from a terminal, also after
+    /// the exit of the process; anything else the process itself.
     pub(crate) async fn signal(&self, signal: Signal) -> Result<()> {
         const GROUP: [Signal; 7] = [
             Signal::INT,
@@ -100,14 +113,36 @@ impl Process {
             Signal::TSTP,
             Signal::CONT,
         ];
+        if !self.is_running() && !*self.group_lives.borrow() {
+            return Err(self.not_running());
+        }
         if signal == Signal::KILL {
             self.killed.store(true, Ordering::Relaxed);
         }
         self.agent.signal(self.pid, signal.as_raw(), GROUP.contains(&signal)).await
     }
 
+    fn not_running(&self) -> ApiError {
+        let what = match self.log.is_closed() {
+            true => "is not running",
+            false => {
+                "has ended: what holds its output open has left its group, and ends with the sandbox"
+            }
+        };
+        ApiError::new(ServerCode::ProcessNotRunning, format!("Process {} {what}", self.pid))
+    }
+
+    /// Kills what lives in its group after its exit, and waits for that to end.
+    async fn end_group(&self) {
+        let mut lives = self.group_lives.subscribe();
+        if *lives.borrow() && self.signal(Signal::KILL).await.is_ok() {
+            let _ = timeout(GROUP_END, lives.wait_for(|lives| !lives)).await;
+        }
+    }
+
     pub(crate) fn info(&self) -> ProcessInfo {
         let ended = self.log.ended();
+        let output_open = (ended.is_some() && !self.log.is_closed()).then_some(true);
         let exit = ended.map(|ended| ended.exit);
         ProcessInfo {
             handle: self.handle,
@@ -127,17 +162,27 @@ impl Process {
             args: self.args.clone(),
             started_at: self.started_at,
             ended_at: ended.map(|ended| ended.at),
+            output_open,
             managed: self.managed.as_ref().map(|managed| managed.info()),
         }
     }
 
-    /// Waits until it has ended and its output is complete.
+    /// Waits until it has ended.
     pub(crate) async fn wait(&self) -> Ended {
+        self.found(|log| log.ended()).await
+    }
+
+    /// Waits until its output is complete.
+    pub(crate) async fn closed(&self) {
+        self.found(|log| log.is_closed().then_some(())).await;
+    }
+
+    async fn found<T>(&self, look: impl Fn(&Log) -> Option<T>) -> T {
         let mut watch = self.log.watch();
         loop {
             watch.mark_unchanged();
-            if let Some(ended) = self.log.ended() {
-                return ended;
+            if let Some(found) = look(&self.log) {
+                return found;
             }
             // The sender is the log's, which is held here.
             let _ = watch.changed().await;

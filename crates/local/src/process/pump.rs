@@ -1,14 +1,16 @@
 //! What a process's one owner does: read its output into the log, keep its time limit, reap it.
 //!
-//! The end of a process: its leader has exited; what it left behind in its group may go on writing
-//! for a short while and is then killed; the log ends when both pipes do, or a little later where
-//! something outside the group holds them open.
+//! A process ends when its leader exits. What the leader had written is read first, and what comes within a short
+//! grace while something else holds the pipes open. What the leader left behind lives on: its output goes into the
+//! same log until the pipes close, and the leader stays unreaped for as long as something lives in its group.
 
 use super::Process;
 use crate::agent::{Exited, Leader, Spawned};
 use crate::clock::{Clock, Timer, passed};
 use crate::limits::Unit;
 use crate::log::Log;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 use rustix::process::Signal;
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
 use shoreline_protocol::stream::Stream;
@@ -21,14 +23,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long what a leader left behind may be silent before it is killed, and how long it may write.
-const LEFT_SILENT: Duration = Duration::from_secs(2);
-const LEFT_WRITING: Duration = Duration::from_secs(10);
-/// How long after that the pipes may stay open.
+/// How long after the exit the pipes are read while something else holds them open.
+const GRACE: Duration = Duration::from_millis(150);
+/// The time limit for a killed group to end before the exit of its leader is shown.
+const KILLED: Duration = Duration::from_secs(1);
+/// How long something outside of a sandbox that has ended may hold the pipes open.
 const PIPES_HELD: Duration = Duration::from_secs(1);
+/// The pause between two looks at a pipe that has something to read.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Bytes of one read.
 pub(super) const READ: usize = 256 * 1024;
@@ -40,9 +45,11 @@ thread_local! {
 
 pub(super) struct Pump {
     process: Arc<Process>,
-    leader: Leader,
+    /// Until it is reaped.
+    leader: Option<Leader>,
     output: Output,
     exited: oneshot::Receiver<Exited>,
+    emptied: oneshot::Receiver<()>,
     unit: Option<Unit>,
     /// The time limit.
     limit: Option<Timer>,
@@ -52,34 +59,56 @@ impl Pump {
     pub(super) fn new(
         process: Arc<Process>,
         [stdout, stderr]: [Option<pipe::Receiver>; 2],
-        Spawned { leader, exited, unit, .. }: Spawned,
+        Spawned { leader, exited, emptied, unit, .. }: Spawned,
         timeout: Option<Duration>,
         clock: &Clock,
     ) -> Self {
-        let pipe = |stream, receiver: Option<_>| receiver.map(|receiver| Pipe { receiver, stream });
+        let pipe = |stream, receiver: Option<_>| {
+            receiver.map(|receiver| Pipe { receiver, stream, owed: 0 })
+        };
         let output = Output {
             pipes: [pipe(Stream::Stdout, stdout), pipe(Stream::Stderr, stderr)],
             log: process.log.clone(),
             second_first: false,
         };
         let limit = timeout.map(|timeout| clock.timer(timeout));
-        Self { process, leader, output, exited, unit, limit }
+        Self { process, leader: Some(leader), output, exited, emptied, unit, limit }
     }
 
     pub(super) async fn run(mut self) {
         let (exited, timed_out) = self.until_exit().await;
-        if !self.process.killed.load(Ordering::Relaxed) {
-            self.read_what_is_left().await;
+        let exited = exited.unwrap_or_default();
+        let mut group_lives = exited.left;
+        if group_lives && self.process.killed.load(Ordering::Relaxed) {
+            group_lives = timeout(KILLED, &mut self.emptied).await.is_err();
         }
-        // A lost agent has taken everything with it.
-        self.leader.reap().await;
-        let _ = timeout(PIPES_HELD, async { while self.output.read().await {} }).await;
+        self.read_what_was_written().await;
+        if !group_lives || self.emptied.try_recv() != Err(TryRecvError::Empty) {
+            group_lives = false;
+            self.reap().await;
+        }
+        let oom_killed = self.unit.as_ref().is_some_and(|unit| unit.oom_killed());
+        let exit = exit(exited, timed_out, oom_killed);
+        self.process.group_lives.send_replace(group_lives);
         self.output.finish();
-        self.process.log.settle().await;
-        let oom_killed = self.unit.take().is_some_and(|unit| unit.oom_killed());
-        self.process.log.end(exit(exited, timed_out, oom_killed));
+        let open = self.output.is_open();
+        if open {
+            self.process.log.exit(exit);
+        } else {
+            self.process.log.settle().await;
+            self.process.log.end(exit);
+        }
         // The record is kept for long, and must not hold its pipe open.
         self.process.stdin.end().await;
+        if open || group_lives {
+            self.follow_what_stays(group_lives).await;
+        }
+    }
+
+    async fn reap(&mut self) {
+        if let Some(leader) = self.leader.take() {
+            leader.reap(false).await;
+        }
     }
 
     /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
@@ -100,27 +129,64 @@ impl Pump {
         }
     }
 
-    async fn read_what_is_left(&mut self) {
-        let end = Instant::now() + LEFT_WRITING;
-        let mut limit = self.limit.as_mut();
+    /// Reads what is in the pipes at the exit, however long that takes, and what comes within the grace.
+    async fn read_what_was_written(&mut self) {
+        let end = Instant::now() + GRACE;
+        self.output.note_owed();
         loop {
-            let silent = Instant::now() + LEFT_SILENT;
+            let now = Instant::now();
+            if now >= end && !self.output.owes() {
+                return;
+            }
             tokio::select! {
                 biased;
-                more = self.output.read() => if more {
-                    self.process.log.spill().await;
-                    if Instant::now() < end { continue }
+                more = self.output.read() => match more {
+                    true => self.process.log.spill().await,
+                    false => return,
                 },
-                () = passed(limit.as_deref_mut()) => {}
-                () = sleep_until(silent.min(end)) => {}
+                () = sleep_until(end.max(now + LOOK)) => {}
             }
-            return;
         }
+    }
+
+    /// Reads until the pipes close, and reaps the leader once its group is empty. Nothing outlives the agent.
+    async fn follow_what_stays(mut self, mut group_lives: bool) {
+        let agent = self.process.agent.clone();
+        let lost = agent.lost();
+        tokio::pin!(lost);
+        while group_lives || self.output.is_open() {
+            tokio::select! {
+                biased;
+                () = &mut lost => {
+                    let rest = async { while self.output.read().await {} };
+                    let _ = timeout(PIPES_HELD, rest).await;
+                    break;
+                }
+                _ = &mut self.emptied, if group_lives => {
+                    self.reap().await;
+                    group_lives = false;
+                    self.process.group_lives.send_replace(false);
+                }
+                _ = self.output.read(), if self.output.is_open() => {
+                    self.process.log.spill().await;
+                    if !self.output.is_open() {
+                        self.close_log().await;
+                    }
+                }
+            }
+        }
+        self.process.group_lives.send_replace(false);
+        self.close_log().await;
+    }
+
+    async fn close_log(&mut self) {
+        self.output.finish();
+        self.process.log.settle().await;
+        self.process.log.close();
     }
 }
 
-fn exit(exited: Option<Exited>, timed_out: bool, oom_killed: bool) -> Exit {
-    let Exited { code, signal } = exited.unwrap_or(Exited { code: None, signal: None });
+fn exit(Exited { code, signal, .. }: Exited, timed_out: bool, oom_killed: bool) -> Exit {
     match (code, signal) {
         (Some(code), _) => Exit { status: ExitStatus::Code(code), reason: Some(Reason::Exited) },
         (None, Some(signal)) => {
@@ -170,6 +236,23 @@ impl Output {
         .await
     }
 
+    /// Whether something can still be written.
+    fn is_open(&self) -> bool {
+        self.pipes.iter().any(Option::is_some)
+    }
+
+    /// Notes what is in the pipes now.
+    fn note_owed(&mut self) {
+        for pipe in self.pipes.iter_mut().flatten() {
+            pipe.owed = ioctl_fionread(&pipe.receiver).unwrap_or(0);
+        }
+    }
+
+    /// Whether a pipe has bytes that were noted, or its end, to read.
+    fn owes(&self) -> bool {
+        self.pipes.iter().flatten().any(Pipe::owes)
+    }
+
     /// Logs what was written after the last line ends.
     fn finish(&self) {
         for pipe in self.pipes.iter().flatten() {
@@ -181,9 +264,20 @@ impl Output {
 struct Pipe {
     receiver: pipe::Receiver,
     stream: Stream,
+    /// Bytes that were in the pipe when its process exited, and are not read.
+    owed: u64,
 }
 
 impl Pipe {
+    fn owes(&self) -> bool {
+        let mut polled = [PollFd::new(&self.receiver, PollFlags::IN)];
+        let there = poll(&mut polled, Some(&Timespec::default())).is_ok_and(|count| count > 0);
+        let [polled] = polled;
+        let ready = polled.revents();
+        // Nobody can write to a pipe that is hung up (poll(2)): its end comes.
+        there && (ready.contains(PollFlags::HUP) || self.owed > 0 && ready.contains(PollFlags::IN))
+    }
+
     /// Reads once and logs it; `false` at the end.
     fn poll_read(&mut self, context: &mut Context<'_>, log: &Log) -> Poll<bool> {
         BUFFER.with_borrow_mut(|buffer| {
@@ -192,6 +286,7 @@ impl Pipe {
             if read.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(false);
             }
+            self.owed = self.owed.saturating_sub(buffer.filled().len() as u64);
             log.push(self.stream, buffer.filled());
             Poll::Ready(true)
         })

@@ -100,7 +100,7 @@ impl Table {
         if inner.closed {
             return Err(ApiError::not_running());
         }
-        let running = inner.processes.values().filter(|process| process.is_running()).count();
+        let running = inner.processes.values().filter(|process| !process.is_over()).count();
         if running + inner.starting >= limits::PROCESSES {
             return Err(ApiError::new(
                 ServerCode::TooManyProcesses,
@@ -162,10 +162,10 @@ impl Table {
         inner.managed.drain(..).for_each(|managed| managed.give_up());
     }
 
-    /// Returns when every process has ended.
+    /// Returns when every process has ended and its output is complete.
     pub(crate) async fn ended(&self) {
         for process in self.all() {
-            process.wait().await;
+            process.closed().await;
         }
     }
 
@@ -205,7 +205,7 @@ impl Inner {
         let ended: Vec<u64> = self
             .processes
             .iter()
-            .filter(|(handle, process)| !process.is_running() && !current.contains(handle))
+            .filter(|(handle, process)| process.is_over() && !current.contains(handle))
             .map(|(handle, _)| *handle)
             .collect();
         let excess = ended.len().saturating_sub(limits::ENDED_PROCESSES - 1);

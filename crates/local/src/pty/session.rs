@@ -93,7 +93,7 @@ impl Session {
             group: false,
             terminal: Some(size),
         };
-        let Spawned { leader, exited, terminal, unit } = agent.spawn(spawn, Vec::new()).await?;
+        let Spawned { leader, exited, terminal, unit, .. } = agent.spawn(spawn, Vec::new()).await?;
         let open = || -> io::Result<_> {
             let terminal = terminal.ok_or_else(|| io::Error::other("no terminal was opened"))?;
             rustix::io::ioctl_fionbio(&terminal, true)?;
@@ -143,8 +143,9 @@ impl Session {
         clock: Clock,
     ) {
         let exited = self.until_exit(&mut output, exited, &clock).await;
-        // Whatever else holds the terminal open ends with the leader's group.
-        leader.reap().await;
+        // The kernel hangs the terminal up when the leader of its session exits (setsid(2)). What ignores that, as
+        // nohup does, lives on, unless the session was to end.
+        leader.reap(self.was_killed()).await;
         let mut buffer = [0; 4096];
         let _ = timeout(LATE_OUTPUT, async {
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
@@ -179,7 +180,7 @@ impl Session {
             }
             tokio::select! {
                 exited = &mut exited => {
-                    return exited.unwrap_or(Exited { code: None, signal: None });
+                    return exited.unwrap_or_default();
                 }
                 read = output.read(&mut buffer), if reading => match read {
                     Ok(count @ 1..) => self.push(&buffer[..count]),

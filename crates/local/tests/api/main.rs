@@ -20,6 +20,7 @@ mod mounts;
 mod output;
 mod ports;
 mod processes;
+mod staying;
 mod supervision;
 mod suspension;
 mod terminals;

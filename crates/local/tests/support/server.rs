@@ -266,6 +266,8 @@ pub async fn refused(request: RequestBuilder) -> (u16, String) {
 pub struct Seen {
     pub end: Option<End>,
     pub pid: Option<u32>,
+    /// What the exit says of it.
+    pub output_open: bool,
     pub batch: Batch,
     /// The exact bytes of stdout and of stderr.
     pub bytes: [Vec<u8>; 2],
@@ -290,7 +292,8 @@ impl Seen {
             progress(batch.len());
         }
         let pid = decoder.started().map(|started| started.pid);
-        let mut seen = Self { end: decoder.end(), pid, batch, ..Self::default() };
+        let (end, output_open) = (decoder.end(), decoder.output_open());
+        let mut seen = Self { end, pid, output_open, batch, ..Self::default() };
         let mut start = 0;
         for index in 0..seen.batch.len() {
             let (end, flags) = (seen.batch.byte_ends[index] as usize, seen.batch.flags[index]);

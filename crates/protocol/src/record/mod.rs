@@ -199,6 +199,7 @@ mod tests {
             args: Vec::new(),
             started_at: 3,
             ended_at: None,
+            output_open: None,
             managed: None,
         };
         let shown = json!({

@@ -31,6 +31,8 @@ macro_rules! process_records {
                 started_at: Always<Time>,
                 /// When the process ended.
                 ended_at: OrNull<Time>,
+                /// `true` if the process has ended and something that it started still holds its output open.
+                output_open: OrAbsent<bool>,
                 /// The supervision of a managed process.
                 managed: OrAbsent<ManagedProcessInfo>,
             }

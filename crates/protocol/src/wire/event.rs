@@ -1,7 +1,7 @@
 //! Event streams as a server writes them, straight into a buffer.
 //!
-//! Beyond the public protocol: `id`, `eol`, `bytes`, `reason` and `unfinished` (see `docs/api.md`); a
-//! client that does not know them loses nothing.
+//! Beyond the public protocol: `id`, `eol`, `bytes`, `reason`, `unfinished`, `output_open` and a follow's `exit` event
+//! (see `docs/api.md`); a client that does not know them loses nothing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -132,9 +132,23 @@ pub fn started(handle: u64, pid: u32, started_at: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n\n");
 }
 
-/// Appends a run's last event.
-pub fn exited(exit: &Exit, out: &mut Vec<u8>) {
+/// Appends a run's last event. With `output_open`, more output can follow in the log.
+pub fn exited(exit: &Exit, output_open: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: {");
+    exit_members(exit, output_open, out);
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Appends the event that marks the exit in a follow stream. `line_count` lines of the stream precede it.
+pub fn exit_mark(exit: &Exit, output_open: bool, line_count: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: exit\ndata: {");
+    exit_members(exit, output_open, out);
+    out.extend_from_slice(b",\"line_count\":");
+    decimal(line_count, out);
+    out.extend_from_slice(b"}\n\n");
+}
+
+fn exit_members(exit: &Exit, output_open: bool, out: &mut Vec<u8>) {
     match exit.status {
         ExitStatus::Code(code) => {
             out.extend_from_slice(b"\"exit_code\":");
@@ -157,7 +171,9 @@ pub fn exited(exit: &Exit, out: &mut Vec<u8>) {
         out.extend_from_slice(reason.as_str().as_bytes());
         out.push(b'"');
     }
-    out.extend_from_slice(b"}\n\n");
+    if output_open {
+        out.extend_from_slice(b",\"output_open\":true");
+    }
 }
 
 /// Appends the admission that events `from` to `to` are no longer kept.

@@ -72,11 +72,12 @@ proptest! {
     fn a_run_begins_and_ends_as_it_was_written(
         (handle, pid, time) in (0..1_u64 << 53, any::<u32>(), 1_000_000_000_001_u64..1 << 47),
         exit in exit(),
+        output_open in any::<bool>(),
         cuts in cuts(),
     ) {
         let mut bytes = Vec::new();
         event::started(handle, pid, time, &mut bytes);
-        event::exited(&exit, &mut bytes);
+        event::exited(&exit, output_open, &mut bytes);
         let mut decoder = OutputDecoder::new(Mode::Run, 100, LongLine::Refuse);
         for read in reads(&bytes, &cuts) {
             decoder.push(read, &mut Position::default(), &mut Batch::default()).unwrap();
@@ -84,6 +85,32 @@ proptest! {
         let started = decoder.started().unwrap();
         prop_assert_eq!((started.pid, started.handle, started.started_at), (pid, Some(handle), time as f64));
         prop_assert_eq!(decoder.end(), Some(End::Exit(exit)));
+        prop_assert_eq!(decoder.output_open(), output_open);
+    }
+
+    #[test]
+    fn only_a_follow_that_ends_with_the_process_stops_at_the_mark_of_the_exit(
+        exit in exit(),
+        (output_open, line_count) in (any::<bool>(), 0..1_u64 << 53),
+        cuts in cuts(),
+    ) {
+        let mut bytes = Vec::new();
+        event::exit_mark(&exit, output_open, line_count, &mut bytes);
+        let line = Line { id: 1, stream: Stream::Stdout, time: 0, terminated: true, bytes: b"late" };
+        event::output(&line, Style { named: true, with_stream: true }, &mut bytes);
+        bytes.extend_from_slice(event::EOF);
+        for mode in [Mode::Follow, Mode::FollowToExit] {
+            let mut decoder = OutputDecoder::new(mode, 100, LongLine::Refuse);
+            let mut batch = Batch::default();
+            for read in reads(&bytes, &cuts) {
+                decoder.push(read, &mut Position::default(), &mut batch).unwrap();
+            }
+            let told = (decoder.end(), decoder.output_open(), decoder.line_count(), batch.len());
+            prop_assert_eq!(told, match mode {
+                Mode::FollowToExit => (Some(End::Exit(exit)), output_open, Some(line_count), 0),
+                _ => (Some(End::Eof), false, None, 1),
+            });
+        }
     }
 
     #[test]

@@ -4,11 +4,13 @@ use proptest::sample::Index;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
 use shoreline_protocol::error::Code;
+use shoreline_protocol::exit::Exit;
 use shoreline_protocol::fault::StreamError;
 use shoreline_protocol::follow::{Follow, Lines, Step};
 use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
 use shoreline_protocol::stream::Stream;
+use shoreline_protocol::wire::event;
 
 pub(crate) const LINES: Lines = Lines { limit: 1000, long: LongLine::Refuse, pieces: false };
 
@@ -19,6 +21,8 @@ pub(crate) struct Server {
     pub ids: Ids,
     /// Every connection after the first: how it differs. The last is repeated.
     pub connections: Vec<Connection>,
+    /// How the process exited, and after how many events of the log the server marks it.
+    pub exit: Option<(Exit, usize)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,17 +73,27 @@ impl Server {
             let at = doubled.index(events.len());
             events.insert(at, events[at]);
         }
-        let mut bytes = String::from(":\n\n");
+        let mut bytes = b":\n\n".to_vec();
+        let mut mark = self.exit;
+        let mut mark_before = |index: usize, bytes: &mut Vec<u8>| {
+            if let Some((exit, lines)) = mark.take_if(|(_, lines)| index >= *lines) {
+                event::exit_mark(&exit, lines < self.log.len(), lines as u64, bytes);
+            }
+        };
         for index in events {
+            mark_before(index, &mut bytes);
             let (stream, line) = &self.log[index];
             let id = self.id(index).map(|id| format!("id: {id}\n")).unwrap_or_default();
-            bytes.push_str(&format!(
-                "{id}event: output\ndata: {{\"line\":\"{line}\",\"stream\":\"{}\"}}\n\n",
-                stream.as_str()
-            ));
+            let stream = stream.as_str();
+            bytes.extend_from_slice(
+                format!(
+                    "{id}event: output\ndata: {{\"line\":\"{line}\",\"stream\":\"{stream}\"}}\n\n"
+                )
+                .as_bytes(),
+            );
         }
-        bytes.push_str("event: eof\ndata: {}\n\n");
-        let mut bytes = bytes.into_bytes();
+        mark_before(self.log.len(), &mut bytes);
+        bytes.extend_from_slice(event::EOF);
         let at = (connection.breaks_at * bytes.len() as f64) as usize;
         let breaks = at < bytes.len();
         bytes.truncate(at);
@@ -229,7 +243,7 @@ proptest! {
         let connections = connections.into_iter().map(|(connection, order)| {
             Connection { order: order.filter(|_| !matches!(ids, Ids::Numbers(_))), ..connection }
         });
-        let server = Server { log, ids, connections: connections.collect() };
+        let server = Server { log, ids, connections: connections.collect(), exit: None };
         let (result, seen) = run(&server);
         prop_assert_eq!(result, Ok(()));
         prop_assert_eq!(seen, by_stream(server.log.into_iter()));
@@ -249,7 +263,7 @@ proptest! {
             let twice = twice.filter(|_| doubled && matches!(ids, Ids::Numbers(_)));
             Connection { order, doubled: twice, ..connection }
         });
-        let server = Server { log, ids, connections: connections.collect() };
+        let server = Server { log, ids, connections: connections.collect(), exit: None };
         let (result, seen) = run(&server);
         if result.is_ok() {
             prop_assert_eq!(seen, by_stream(server.log.into_iter()));
@@ -268,7 +282,7 @@ proptest! {
             Connection { order, lost: Some(lost), ..connection }
         });
         let connections = std::iter::once(first).chain(shorter).collect();
-        let server = Server { log, ids: Ids::None, connections };
+        let server = Server { log, ids: Ids::None, connections, exit: None };
         let (result, seen) = run(&server);
         if result.is_ok() {
             prop_assert_eq!(seen, by_stream(server.log.into_iter()));
@@ -283,8 +297,8 @@ proptest! {
         connections in prop::collection::vec(connection(), 1..4),
     ) {
         let first = Connection { order: first_order, ..first };
-        let (earlier, batch) = one_connection(&Server { log: log.clone(), ids: Ids::None, connections: vec![] }, &first);
-        let server = Server { log, ids: Ids::Numbers(1), connections };
+        let (earlier, batch) = one_connection(&Server { log: log.clone(), ids: Ids::None, connections: vec![], exit: None }, &first);
+        let server = Server { log, ids: Ids::Numbers(1), connections, exit: None };
         prop_assert_eq!(taken_up(&server, earlier.position().cursor(), batch), Ok(by_stream(server.log.into_iter())));
     }
 
@@ -296,7 +310,7 @@ proptest! {
         first in connection(),
         connections in prop::collection::vec(connection(), 1..4),
     ) {
-        let server = Server { log, ids, connections };
+        let server = Server { log, ids, connections, exit: None };
         let (earlier, batch) = one_connection(&server, &first);
         prop_assert_eq!(taken_up(&server, earlier.position().cursor(), batch), Ok(by_stream(server.log.into_iter())));
     }

@@ -38,10 +38,11 @@ pub(crate) fn oracle(mode: Mode, limit: usize, long: LongLine, pieces: bool, byt
     let mut seen = Seen::default();
     let mut delivered = [0; 2];
     for naive::Event { name, data, .. } in naive::decode(bytes).events {
-        if seen.end == Some(End::Eof) || seen.error.is_some() {
+        let ended = seen.end == Some(End::Eof) || mode == Mode::FollowToExit && seen.end.is_some();
+        if ended || seen.error.is_some() {
             break;
         }
-        if name == b"eof" && mode == Mode::Follow {
+        if name == b"eof" && mode != Mode::Run {
             seen.end = Some(End::Eof);
             continue;
         }
@@ -146,7 +147,7 @@ fn event(
         seen.events.push(Event { text, stream, time_bits, terminated, cut, piece, raw });
         return Ok(());
     }
-    if mode == Mode::Follow {
+    if mode == Mode::Follow || mode == Mode::FollowToExit && name != b"exit" {
         return Ok(());
     }
     let small = |key| int(key).and_then(|n| i32::try_from(n).ok());

@@ -80,6 +80,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         "event: eof\n",
         "event: unfinished\n",
         "event: unfinished\n",
+        "event: exit\n",
     ];
     let frame = (prop::sample::select(names), data(), 0..40_u8).prop_map(|(name, data, more)| {
         let more = match more {
@@ -101,11 +102,10 @@ proptest! {
     fn decodes_as_serde_json_would(
         bytes in stream(),
         cuts in cuts(),
-        follow in any::<bool>(),
+        mode in prop::sample::select(vec![Mode::Run, Mode::Follow, Mode::FollowToExit]),
         limit in 0_usize..12,
         (cut, pieces) in any::<(bool, bool)>(),
     ) {
-        let mode = if follow { Mode::Follow } else { Mode::Run };
         let long = if cut { LongLine::Cut } else { LongLine::Refuse };
         let expected = oracle(mode, limit, long, pieces, &bytes);
         let singles: Vec<&[u8]> = bytes.chunks(1).collect();

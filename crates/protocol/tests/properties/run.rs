@@ -23,7 +23,7 @@ fn stream(log: &[(Stream, String)], ids: bool, exit: Exit) -> Vec<u8> {
         bytes.push_str(&format!("data: {{\"line\":\"{line}\",\"stream\":\"{stream}\"}}\n\n"));
     }
     let mut bytes = bytes.into_bytes();
-    shoreline_protocol::wire::event::exited(&exit, &mut bytes);
+    shoreline_protocol::wire::event::exited(&exit, false, &mut bytes);
     bytes
 }
 
@@ -56,9 +56,10 @@ fn drive(
             Step::Start => run.started(PID, None),
             Step::Follow { pid } => {
                 assert_eq!(pid, PID);
-                let mut machine = Follow::of_known_process(run.position(), LINES, follow::policy());
+                let machine = Follow::of_known_process(run.position(), LINES, follow::policy());
+                let mut machine = machine.until_exit();
                 follow::follow(server, &mut machine, &mut batch).unwrap();
-                run.followed();
+                run.followed(machine.exited());
             }
             Step::Look { pid, wait_ms } => {
                 assert_eq!((pid, wait_ms > 0), (PID, asked > 0));
@@ -87,10 +88,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
     /// Wherever the stream is cut, in order or not, the result is the same to the byte: it comes from
-    /// the stream, or by pid, or, before the start was seen, not at all.
+    /// the stream, or by pid, or, before the start was seen, not at all. What is written after the exit does
+    /// not change it.
     #[test]
     fn a_cut_changes_nothing(
         log in follow::log(),
+        late in prop::option::of(follow::log()),
         ids in prop::sample::select(vec![follow::Ids::None, follow::Ids::Numbers(1)]),
         connections in prop::collection::vec(follow::connection(), 1..4),
         exit in exit(),
@@ -105,13 +108,15 @@ proptest! {
         let over = if broke { Over::Broke } else { Over::Ended };
         let records = std::iter::repeat_n(Standing::Running, still_running)
             .chain(std::iter::once(Standing::Ended(exit)));
-        let server = Server { log, ids, connections };
+        let marked = late.is_some().then_some((exit, log.len()));
+        let all = log.iter().cloned().chain(late.into_iter().flatten()).collect();
+        let server = Server { log: all, ids, connections, exit: marked };
         let mut run = Run::new(LINES);
         let (result, seen) = drive(&mut run, &reads(&bytes, &cuts), over, &server, records);
         let started = !naive::decode(&bytes).events.is_empty();
         if started {
             prop_assert_eq!(result, Ok(exit));
-            prop_assert_eq!(seen, follow::by_stream(server.log.into_iter()));
+            prop_assert_eq!(seen, follow::by_stream(log.into_iter()));
         } else {
             let code = if broke { Code::RunOutcomeUnknown } else { Code::StreamEndedWithoutExit };
             prop_assert_eq!(result, Err(code));
@@ -174,7 +179,7 @@ fn a_server_without_runs_gives_the_same_result() {
         doubled: None,
         cuts: Vec::new(),
     };
-    let server = Server { log, ids: follow::Ids::None, connections: vec![healthy] };
+    let server = Server { log, ids: follow::Ids::None, connections: vec![healthy], exit: None };
     let exit = Exit { status: ExitStatus::Code(7), reason: None };
     for (status, code, taken) in [
         (405, None, true),
@@ -202,7 +207,7 @@ fn a_server_without_runs_gives_the_same_result() {
 fn a_status_that_the_server_lost_is_an_error() {
     let mut run = Run::new(LINES);
     run.started(PID, Some(1));
-    run.followed();
+    run.followed(None);
     assert_eq!(run.looked(Standing::Lost), Err(StreamError::ExitLost));
     assert_eq!(StreamError::ExitLost.code(), Code::StreamEndedWithoutExit);
 }
