@@ -80,6 +80,11 @@ test("exec: signals, time limits and commands that are not there have codes of t
   const late = await shoreline("exec", "-t", "0.2", "box", "sleep", "1000");
   assert.deepEqual([late.code, late.stderr.includes("longer than 0.2 s")], [124, true]);
   assert.equal((await shoreline("exec", "box", "no-such-command")).code, 127);
+  const scripts = "echo text > plain; printf '#!/no/such/shell\\n' > lost; chmod +x lost";
+  await shoreline("exec", "box", "sh", "-c", scripts);
+  assert.equal((await shoreline("exec", "box", "./plain")).code, 126);
+  const lost = await shoreline("exec", "box", "./lost");
+  assert.deepEqual([lost.code, lost.stderr.includes('interpreter "/no/such/shell"')], [126, true]);
   assert.equal((await shoreline("exec", "no-such-sandbox", "true")).code, 122);
   const wrong = await ended(start(["ls"], { TENSORLAKE_API_KEY: "wrong", TENSORLAKE_API_URL: url() }));
   assert.equal(wrong.code, 121);

@@ -10,6 +10,7 @@ export const EXIT = {
   connection: 123,
   timeout: 124,
   failure: 125,
+  notExecutable: 126,
   commandNotFound: 127,
 } as const;
 
@@ -42,6 +43,7 @@ export function codeOf(error: unknown): number {
   if (interrupted) return 128 + interrupted.signal;
   if (!ShorelineError.is(error)) return EXIT.failure;
   if (error.serverCode === "EXECUTABLE_NOT_FOUND") return EXIT.commandNotFound;
+  if (error.serverCode === "SPAWN_FAILED") return EXIT.notExecutable;
   if (error.status === 401 || error.status === 403) return EXIT.authentication;
   if (error.status === 404 || error.status === 410) return EXIT.notFound;
   switch (error.name) {

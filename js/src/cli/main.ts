@@ -37,7 +37,8 @@ const program = new Command("shoreline")
     "after",
     `
 Exit codes: the command's own; 128 + its signal; ${EXIT.usage} wrong use; ${EXIT.authentication} not allowed; ${EXIT.notFound} not found;
-${EXIT.connection} no connection, or one that was lost; ${EXIT.timeout} a time limit; ${EXIT.failure} another failure; ${EXIT.commandNotFound} no such command in the sandbox.
+${EXIT.connection} no connection, or one that was lost; ${EXIT.timeout} a time limit; ${EXIT.failure} another failure; ${EXIT.notExecutable} the command
+cannot be executed; ${EXIT.commandNotFound} no such command in the sandbox.
 
 Names, options and lines are those of \`tl sbx\`. What differs: output is passed on byte for byte, without an
 added newline; what is piped in is the command's input; Ctrl-C ends the command; run never leaves a sandbox

@@ -10,6 +10,7 @@ mod files;
 mod filter;
 mod handle;
 mod inside;
+mod interpreter;
 mod landlock;
 mod limits;
 mod link;

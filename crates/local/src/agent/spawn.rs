@@ -1,5 +1,6 @@
 //! Starting a process, with the cause when that fails.
 
+use super::interpreter;
 use super::message::Spawn;
 use super::place::{WORKSPACE, inside};
 use super::terminal::Terminals;
@@ -29,17 +30,22 @@ pub(super) fn spawn(
     let directory = directory(spawn, workspace)?;
     let path = spawn.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
     let executable = find(&spawn.command, path.as_deref(), &directory)?;
+    let failed = |error: io::Error| failed(&spawn.command, &executable, &directory, &error);
     let mut command = match (spawn.terminal, memory) {
         (None, None) => {
-            let mut command = Command::new(executable);
+            let mut command = Command::new(&executable);
             command.arg0(&spawn.command);
             command
         }
         (terminal, memory) => {
+            // Nobody would be told of it later.
+            if interpreter::missing(&executable, &directory).is_some() {
+                return Err(failed(io::ErrorKind::NotFound.into()));
+            }
             let mut command = Command::new("/proc/self/exe");
             command.arg(LAUNCH).arg(if terminal.is_some() { TERMINAL } else { PIPES });
             command.arg(memory.map_or_else(|| UNLIMITED.to_owned(), |bytes| bytes.to_string()));
-            command.arg(executable).arg(&spawn.command);
+            command.arg(&executable).arg(&spawn.command);
             command
         }
     };
@@ -74,7 +80,7 @@ pub(super) fn spawn(
         .stderr(stdio(stderr))
         .spawn()
         .map(|child| (child, terminal))
-        .map_err(|error| failed(&spawn.command, &error))
+        .map_err(failed)
 }
 
 /// The directory that a request names.
@@ -92,8 +98,9 @@ fn directory(spawn: &Spawn, workspace: &Path) -> Result<PathBuf> {
 /// missing interpreter.
 fn find(command: &str, path: Option<&OsStr>, directory: &Path) -> Result<PathBuf> {
     which::which_in(command, path, directory).map_err(|_| {
-        if command.contains('/') && directory.join(command).exists() {
-            return failed(command, &io::ErrorKind::PermissionDenied.into());
+        let named = directory.join(command);
+        if command.contains('/') && named.exists() {
+            return failed(command, &named, directory, &io::ErrorKind::PermissionDenied.into());
         }
         let text = format!("no such executable: {command:?}");
         ApiError::new(ServerCode::ExecutableNotFound, text)
@@ -145,6 +152,9 @@ const TERMINAL: &str = "terminal";
 const PIPES: &str = "pipes";
 const UNLIMITED: &str = "-";
 
+/// The exit code that shells have for what cannot be executed.
+const NOT_EXECUTABLE: i32 = 126;
+
 /// Becomes a process: with a terminal on stdin, leads a session that the terminal controls; with a number,
 /// can have so many bytes of memory. `args` are both of these, the executable, its name, and its arguments.
 pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
@@ -161,15 +171,23 @@ pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()>
     if let Some(bytes) = memory.to_str().and_then(|bytes| bytes.parse().ok()) {
         setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
     }
-    Err(command.exec())
+    let name = command.get_program().to_owned();
+    let error = command.exec();
+    eprintln!("{}: {error}", Path::new(&name).display());
+    std::process::exit(NOT_EXECUTABLE);
 }
 
-fn failed(command: &str, error: &io::Error) -> ApiError {
+fn failed(command: &str, executable: &Path, directory: &Path, error: &io::Error) -> ApiError {
     // EAGAIN, as fork(2) and execve(2) answer at a limit on processes.
     if error.kind() == io::ErrorKind::WouldBlock {
         let text = format!("{command:?} could not be started: too many processes run");
         return ApiError::new(ServerCode::TooManyProcesses, text);
     }
-    let text = format!("{command:?} could not be started: {error}");
+    let not_found = error.kind() == io::ErrorKind::NotFound;
+    let why = match not_found.then(|| interpreter::missing(executable, directory)).flatten() {
+        Some(interpreter) => format!("its interpreter {interpreter:?} is not there"),
+        None => error.to_string(),
+    };
+    let text = format!("{command:?} could not be started: {why}");
     ApiError::new(ServerCode::SpawnFailed, text)
 }

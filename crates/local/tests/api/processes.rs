@@ -104,6 +104,22 @@ async fn a_start_that_fails_says_why() {
             assert_eq!(sandbox.refused(request).await, (status, code.to_owned()), "{path} {body}");
         }
     }
+    // On pipes and on a terminal, also where a limit on memory makes another program start it.
+    let limited = server.sandbox_with(json!({ "resources": { "memory_mb": 256 } })).await;
+    for sandbox in [&sandbox, &limited] {
+        let script = "printf '#! /no/such/interpreter -x\\n' > script; chmod +x script";
+        sandbox.run_script(script).await;
+        for path in ["/processes/run", "/pty"] {
+            let request = sandbox.request(Method::POST, path);
+            let answer = request.json(&json!({ "command": "./script" })).send().await.unwrap();
+            let error = answer.json::<Value>().await.unwrap()["error"].take();
+            let text = error.as_str().unwrap();
+            assert!(
+                text.contains("its interpreter \"/no/such/interpreter\" is not there"),
+                "{text}"
+            );
+        }
+    }
     for timeout in [json!(0), json!(-1), json!(1e300)] {
         let body = json!({ "command": "ls", "timeout": timeout });
         let request = sandbox.request(Method::POST, "/processes/run").json(&body);
