@@ -43,11 +43,12 @@ pub(crate) fn now() -> f64 {
 pub(crate) struct Timer(JsValue);
 
 impl Timer {
+    /// The longest delay that browsers and Node take, in ms: a longer one fires at once.
+    pub(crate) const LONGEST_MS: f64 = 2_147_483_647.0;
+
     /// Calls `callback` once after `ms` milliseconds.
     pub(crate) fn start(ms: f64, callback: &Closure<dyn FnMut()>) -> Self {
-        /// What browsers and Node take: more would fire at once.
-        const LONGEST: f64 = 2_147_483_647.0;
-        Self(set_timeout(callback, ms.min(LONGEST)))
+        Self(set_timeout(callback, ms))
     }
 }
 

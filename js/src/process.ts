@@ -4,6 +4,7 @@ import type { Cursor, ManagedProcessInfo, ProcessInfo } from "./generated/types.
 import type { CallOptions } from "./options.js";
 import type { FollowIterator, OutputEvent } from "./output.js";
 import type { FollowOptions, ProcessAddress, Sandbox } from "./sandbox.js";
+import { after } from "./timer.js";
 
 /** What a process is known by, and how far its output was read: plain data, for another isolate. */
 export interface ProcessJSON extends Partial<ProcessInfo> {
@@ -206,17 +207,17 @@ async function limited<T>(
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   const over = new TimeoutError({ code: "wait_timeout", message: `${late} in time`, retryable: true });
-  const timer =
+  const cancel =
     timeout &&
-    setTimeout(() => {
+    after(timeout * 1000, () => {
       both.abort(over);
-    }, timeout * 1000);
+    });
   try {
     return await work(both.signal);
   } catch (error) {
     throw both.signal.reason === over ? over : error;
   } finally {
-    clearTimeout(timer);
+    if (cancel) cancel();
     signal?.removeEventListener("abort", abort);
   }
 }

@@ -185,6 +185,7 @@ pub(crate) enum Waited {
 pub(crate) struct Waiting<'a> {
     leash: &'a Leash,
     promise: Option<JsFuture>,
+    /// What no timer waits for yet; 0 for ever where there is no timer.
     ms: f64,
     timer: Option<Timer>,
 }
@@ -201,10 +202,16 @@ impl Future for Waiting<'_> {
         {
             return Poll::Ready(Ok(result.map_or_else(Waited::Broken, Waited::Kept)));
         }
+        if self.timer.is_some() && self.leash.0.late.get() {
+            if self.ms <= 0.0 {
+                return Poll::Ready(Ok(Waited::Late));
+            }
+            self.timer = None;
+        }
         if self.timer.is_none() && self.ms > 0.0 {
-            self.timer = Some(self.leash.timer(self.ms));
-        } else if self.timer.is_some() && self.leash.0.late.get() {
-            return Poll::Ready(Ok(Waited::Late));
+            let part = self.ms.min(Timer::LONGEST_MS);
+            self.ms -= part;
+            self.timer = Some(self.leash.timer(part));
         }
         self.leash.0.waker.set(Some(context.waker().clone()));
         Poll::Pending

@@ -137,6 +137,11 @@ test("exec returns with its command; ps shows that something writes on, and logs
   assert.match((await shoreline("ps", "box", pid)).stdout, /\texited \(3\)\t/);
 });
 
+test("exec: a time limit that no timer takes is not over at once", async () => {
+  const args = ["exec", "-t", "3000000", "box", "sh", "-c", "sleep 0.3; exit 5"];
+  assert.equal((await shoreline(...args)).code, 5);
+});
+
 test("wrong use is told before anything is made, with exit code 2", async () => {
   const uses: [string[], RegExp][] = [
     [["exec", "box"], /missing required argument/],

@@ -96,6 +96,20 @@ test("output ends with the process where that is wanted, else with the last that
   equal(await lines("eof"), ["first", "late"]);
 });
 
+test("a time limit that no timer takes is not over at once", async ({ sandbox }) => {
+  const timeout = 2 ** 31 / 1000 + 1;
+  const process = await sandbox.startProcess(...shell("sleep 0.3; echo up; exit 3"));
+  equal((await process.waitForLine("up", { timeout })).line, "up");
+  equal((await process.wait({ timeout })).exitCode, 3);
+  const result = await sandbox.run(...shell("sleep 0.3; exit 4"));
+  const limited = await sandbox.run("sh", {
+    args: ["-c", "sleep 0.3; exit 4"],
+    timeout,
+    idleTimeout: timeout,
+  });
+  equal([result.exitCode, limited.exitCode, limited.timedOut], [4, 4, false]);
+});
+
 test("a port is waited for, as long as the process runs", async ({ sandbox }) => {
   // Both ports are the process's own from the start. One is listened to once its input ends, the other never.
   const server = `import socket,sys,time

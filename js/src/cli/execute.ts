@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import { fstatSync } from "node:fs";
 import type { Process, Sandbox, StartProcessOptions } from "shoreline";
+import { after } from "../timer.js";
 import { EXIT, Failure, Interrupted } from "./exit.js";
 import { note, writeAll } from "./print.js";
 
@@ -72,12 +73,12 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
   const piped = hasInput();
   const remote = await sandbox.startProcess(command, { ...options, stdinMode: piped ? "pipe" : "closed" });
   const cut: { late?: boolean; by?: number } = {};
-  const timer =
+  const cancel =
     timeout &&
-    setTimeout(() => {
+    after(timeout * 1000, () => {
       cut.late = true;
       void end(remote, sandbox);
-    }, timeout * 1000);
+    });
   const events = remote.output({ until: "exit" });
   interrupts.onFirst((signal) => {
     cut.by = signal;
@@ -100,7 +101,7 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
     if (signal !== undefined) return 128 + signal;
     throw new Failure(EXIT.failure, "the server does not know how the command ended");
   } finally {
-    clearTimeout(timer);
+    if (cancel) cancel();
     stop?.();
   }
 }

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
 import { LocalServerError } from "./error.js";
+import { after } from "../timer.js";
 
 export interface Ready {
   url: string;
@@ -71,14 +72,14 @@ function untilReady(child: ChildProcess, binary: string, ms: number): Promise<Re
     let said = "";
     let line = "";
     const fail = (error: LocalServerError) => {
-      clearTimeout(timer);
+      cancel();
       reject(error);
     };
-    const timer = setTimeout(() => {
+    const cancel = after(ms, () => {
       fail(
         new LocalServerError("start_timeout", `the local server was not ready after ${ms / 1000} s`, said),
       );
-    }, ms);
+    });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(-TAIL);
     });
@@ -91,7 +92,7 @@ function untilReady(child: ChildProcess, binary: string, ms: number): Promise<Re
         fail(new LocalServerError("unavailable", `${binary} does not speak as a local server does`, said));
         return;
       }
-      clearTimeout(timer);
+      cancel();
       resolve(ready);
     });
     // A write to a server that has gone is no news: `close` tells of its end.
