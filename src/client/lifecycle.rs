@@ -88,7 +88,7 @@ impl Client {
         if matches!(route, route::DELETE_SANDBOX | route::SUSPEND_SANDBOX | route::RESUME_SANDBOX) {
             return Ok(JsValue::UNDEFINED);
         }
-        let answer = json_of(&answer)?;
+        let answer = json_of(answer)?;
         types::sandbox_names(&answer);
         Ok(answer)
     }

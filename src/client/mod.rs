@@ -27,7 +27,7 @@ use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
 use shoreline_protocol::retry::Policy;
 use shoreline_protocol::route::Route;
-use shoreline_protocol::text::joined;
+use shoreline_protocol::text::{joined, replace_lone_surrogates};
 use shoreline_protocol::{limits, utf8};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -164,8 +164,8 @@ impl Sandbox {
         let answer = self.client.transport.send(&request, &leash).await?;
         match call.shape {
             Shape::Nothing => Ok(JsValue::UNDEFINED),
-            Shape::Object => json_of(&answer),
-            Shape::Array(name) => types::array_in(&json_of(&answer)?, name).map(JsValue::from),
+            Shape::Object => json_of(answer),
+            Shape::Array(name) => types::array_in(&json_of(answer)?, name).map(JsValue::from),
         }
     }
 
@@ -191,13 +191,16 @@ impl Sandbox {
 }
 
 fn to_json(body: &JsValue) -> Result<String> {
-    JSON::stringify(body)
-        .map(String::from)
-        .map_err(|e| Error::argument("the request cannot be written as JSON").with_cause(e))
+    let wrong = || Error::argument("the request cannot be written as JSON");
+    let json = JSON::stringify(body).map_err(|cause| wrong().with_cause(cause))?;
+    let mut json = String::from(json).into_bytes();
+    replace_lone_surrogates(&mut json);
+    String::from_utf8(json).map_err(|_| wrong())
 }
 
 /// An answer that must be a JSON object.
-fn json_of(answer: &Answer) -> Result<JsValue> {
+fn json_of(mut answer: Answer) -> Result<JsValue> {
+    replace_lone_surrogates(&mut answer.bytes);
     let parsed = JSON::parse(&utf8::lossy(&answer.bytes));
     let parsed = parsed
         .map_err(|cause| answer.unexpected(Code::InvalidResponse, "not JSON").with_cause(cause))?;

@@ -218,7 +218,7 @@ impl Run {
             return Ok(());
         };
         let answer = self.leash.race(start).await?.map_err(unknown_outcome)?;
-        let started = ProcessState::read(&json_of(&answer)?)?;
+        let started = ProcessState::read(&json_of(answer)?)?;
         self.machine.started(started.pid, started.handle);
         self.enforce(false);
         Ok(())
@@ -336,7 +336,7 @@ async fn pid_of(machine: &mut Machine, io: Io) -> Option<u32> {
     let mut body = match io {
         Io::Post(post) => post.await.ok()?.body,
         Io::Start(start) => {
-            return Some(ProcessState::read(&json_of(&start.await.ok()?).ok()?).ok()?.pid);
+            return Some(ProcessState::read(&json_of(start.await.ok()?).ok()?).ok()?.pid);
         }
         Io::Stream(body) => body,
         Io::Nothing | Io::Follow(_) => return None,

@@ -327,6 +327,21 @@ test("a program in the background outlives its run and is killed by that one's p
   while (await isAlive());
 });
 
+test("text that is no Unicode is sent as U+FFFD, wherever it stands", async ({ sandbox }) => {
+  const lone = "a\ud800b\udfff";
+  const sent = "a\ufffdb\ufffd";
+  const env = { A: lone, B: "\ud83d\ude00" };
+  const args = ["-c", 'printf %s "$A $B $1 $2"', "sh", lone, "\\ud800"];
+  const { stdout } = await sandbox.run("sh", { args, env });
+  equal(stdout, `${sent} \u{1f600} ${sent} \\ud800`);
+  const { pid } = await sandbox.startProcess("cat", { stdinMode: "pipe", name: `cat ${lone}` });
+  await sandbox.writeStdin(`cat ${lone}`, lone);
+  await sandbox.closeStdin(pid);
+  equal(await linesOf(sandbox.followOutput(`cat ${sent}`)), [sent]);
+  await sandbox.writeFile(`lone ${lone}`, lone);
+  equal(await new Response((await sandbox.readFile(`lone ${sent}`)).slice()).text(), sent);
+});
+
 test("200,000 lines through run have the SHA-256 of what was written", async ({ sandbox }) => {
   const written = await sandbox.run("sh", { args: ["-c", `${MANY_LINES} | sha256sum`], check: true });
   const result = await sandbox.run("sh", { args: ["-c", MANY_LINES], check: true });

@@ -56,3 +56,40 @@ pub fn split<'a>(text: &'a str, marks: &[u8]) -> Option<(&'a str, &'a str)> {
     let at = text.bytes().position(|byte| marks.contains(&byte))?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
+
+/// In JSON, makes U+FFFD of every escaped lone surrogate: no UTF-8 text can have one, and RFC 8259 (section 8.2)
+/// leaves open what becomes of it.
+///
+/// ```
+/// let mut json = br#"["\ud83d\ude00", "\ud83d", "\\ud83d"]"#.to_vec();
+/// shoreline_protocol::text::replace_lone_surrogates(&mut json);
+/// assert_eq!(json, br#"["\ud83d\ude00", "\ufffd", "\\ud83d"]"#);
+/// ```
+pub fn replace_lone_surrogates(json: &mut [u8]) {
+    let mut at = 0;
+    while let Some(before) =
+        json.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\'))
+    {
+        at += before;
+        at += match escaped_unit(json, at) {
+            None => 2,
+            Some(0xd800..0xdc00) if matches!(escaped_unit(json, at + 6), Some(0xdc00..0xe000)) => {
+                12
+            }
+            Some(unit) => {
+                if (0xd800..0xe000).contains(&unit)
+                    && let Some(digits) = json.get_mut(at + 2..at + 6)
+                {
+                    digits.copy_from_slice(b"fffd");
+                }
+                6
+            }
+        };
+    }
+}
+
+/// The UTF-16 code unit whose escape is at `at`.
+fn escaped_unit(json: &[u8], at: usize) -> Option<u32> {
+    let digits = json.get(at..)?.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
+use shoreline_protocol::text::replace_lone_surrogates;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -103,7 +104,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
                 "the body must be JSON, with `Content-Type: application/json`",
             ));
         }
-        let body = read(request.into_body()).await?;
+        let mut body = read(request.into_body()).await?;
+        replace_lone_surrogates(&mut body);
         // An array would do for a structure, field by field.
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(ApiError::new(ServerCode::InvalidShape, "the body must be a JSON object"));
