@@ -11,6 +11,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use futures::future::select;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
@@ -18,6 +19,7 @@ use shoreline_protocol::stream::Stream;
 use shoreline_protocol::wire::event::{self, Style};
 use std::collections::VecDeque;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -139,11 +141,16 @@ impl Follower {
     async fn wait(&mut self) {
         let due = self.unfinished.as_ref().and_then(Unfinished::due);
         let until = due.map_or(self.silent_until, |due| due.min(self.silent_until));
-        let watch = match &mut self.unfinished {
-            Some(unfinished) if due.is_none() => &mut unfinished.reads,
-            _ => &mut self.watch,
+        let reads = self.unfinished.as_mut().map(|unfinished| &mut unfinished.reads);
+        let events = self.watch.changed();
+        let more = async {
+            if let Some(reads) = reads.filter(|_| due.is_none()) {
+                let _ = select(pin!(events), pin!(reads.changed())).await;
+            } else {
+                let _ = events.await;
+            }
         };
-        let _ = timeout_at(until, watch.changed()).await;
+        let _ = timeout_at(until, more).await;
     }
 
     fn style(&self) -> Style {

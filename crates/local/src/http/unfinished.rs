@@ -46,7 +46,7 @@ impl FromRequestParts<Arc<App>> for WantsUnfinished {
 
 /// What one follower has been sent of the unfinished lines.
 pub(super) struct Unfinished {
-    /// Notified of every read.
+    /// Notified of reads that bring no events.
     pub(super) reads: watch::Receiver<()>,
     only: Option<Stream>,
     /// Of stdout and of stderr.

@@ -26,10 +26,8 @@ impl Log {
         inner.unfinished[stream as usize - 1] = lines;
         let appended = inner.last > last;
         drop(inner);
-        if appended {
-            self.wake.send_replace(());
-        }
-        self.reads.send_replace(());
+        let notified = if appended { &self.wake } else { &self.reads };
+        notified.send_replace(());
     }
 
     /// Appends the events in `bytes`: whole lines, or the piece of one.

@@ -99,7 +99,7 @@ pub(crate) struct Log {
     spilling: Mutex<()>,
     /// Notified of events and of the end.
     wake: watch::Sender<()>,
-    /// Notified of every read, too.
+    /// Notified of reads that bring no events.
     reads: watch::Sender<()>,
     /// The directory of the records. The first record creates it.
     directory: PathBuf,
@@ -122,7 +122,6 @@ impl Log {
     pub(crate) fn exit(&self, exit: Exit) {
         self.lock().note_exit(exit, true);
         self.wake.send_replace(());
-        self.reads.send_replace(());
     }
 
     /// Notes the exit of the process and closes the log: a client that sees the exit finds the output complete.
@@ -161,7 +160,7 @@ impl Log {
         self.wake.subscribe()
     }
 
-    /// Notified in addition when an unfinished line may have grown.
+    /// Notified of reads that bring no events: an unfinished line may have grown.
     pub(crate) fn watch_reads(&self) -> watch::Receiver<()> {
         self.reads.subscribe()
     }
