@@ -1,8 +1,12 @@
 import type { ErrorCode, ErrorKind } from "./generated/errors.js";
 import type { Cursor } from "./generated/types.js";
+import { printable } from "./printable.js";
 import { type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
 
-/** What every error of Shoreline has. `code` is stable; `message` is for people and may change. */
+/**
+ * What every error of Shoreline has. `code` is stable; `message` is for people and may change. What a message quotes of
+ * a server or a command has no control characters: they are written as escapes.
+ */
 export class ShorelineError extends Error {
   /** The name of its class. */
   override readonly name: string = "ShorelineError";
@@ -18,7 +22,10 @@ export class ShorelineError extends Error {
   readonly partial: PartialResult | undefined;
 
   constructor(fields: ErrorFields) {
-    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    super(
+      printable(fields.message, "\n\t"),
+      fields.cause === undefined ? undefined : { cause: fields.cause },
+    );
     this.code = fields.code;
     this.status = fields.status;
     this.serverCode = fields.serverCode;

@@ -135,6 +135,39 @@ export function inside(session: Session): void {
     await tab.page.keyboard.press("Enter");
     await tab.shows("[role=alert]", "no/such/place could not be listed: ");
   });
+
+  session.test("shows names that would hide or turn what is beside them as escapes", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "names");
+    const name = "cod\u202etxt.\u001b[31m\u200bexe";
+    const shown = "cod\\u202etxt.\\u001b[31m\\u200bexe";
+    const clean = async () => {
+      assert.doesNotMatch(await tab.page.evaluate(everyText, undefined), /[\u001b\u202e\u200b]/);
+    };
+    await sandbox.writeFile(`odd/${name}`, "text");
+    await sandbox.startProcess("sh", { args: ["-c", "exec sleep 1000", name] });
+    await tab.click("button", `sh -c exec sleep 1000 ${shown}…`);
+    await tab.shows(".detail header code", shown);
+    await clean();
+    await tab.click("tab", "Files");
+    await tab.click("button", "odd/");
+    await tab.click("button", shown);
+    await tab.shows(".detail header code", shown);
+    await clean();
+    await tab.click("button", "Delete");
+    await sandbox.deleteFile(`odd/${name}`);
+    await tab.click("button", "Delete it for good?");
+    await tab.shows("[role=alert]", `${shown} was not deleted`);
+    await clean();
+  });
+}
+
+/** In the page: every text, title and label of the console. */
+function everyText(): string {
+  const root = document.querySelector("#console")?.shadowRoot;
+  const labels = [...(root?.querySelectorAll("[title], [aria-label]") ?? [])].flatMap((element) =>
+    ["title", "aria-label"].map((name) => element.getAttribute(name)),
+  );
+  return `${root?.querySelector(".app")?.textContent ?? ""}${labels.join("")}`;
 }
 
 /** In the page: holds back timers without a delay, by which xterm.js shows what waits; or lets them go. */

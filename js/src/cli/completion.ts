@@ -3,7 +3,7 @@ import { type Command, Argument } from "commander";
 import { Sandbox } from "shoreline";
 import { findShared } from "shoreline/local";
 import { type GlobalOptions, isRemote } from "./client.js";
-import { clean, print } from "./print.js";
+import { print } from "./print.js";
 
 const SCRIPTS = {
   bash: `_shoreline() {
@@ -30,10 +30,10 @@ export function addCompletion(program: Command): void {
     )
     .addArgument(new Argument("<shell>", "which one").choices(Object.keys(SCRIPTS)))
     .action((shell: keyof typeof SCRIPTS) => {
-      print(SCRIPTS[shell]);
+      for (const line of SCRIPTS[shell].split("\n")) print(line);
     });
   program.command("complete [words...]", { hidden: true }).action(async (words: string[]) => {
-    for (const word of await candidates(program, words)) print(clean(word));
+    for (const word of await candidates(program, words)) print(word);
   });
 }
 

@@ -41,7 +41,7 @@ export function addCopying(program: Command): void {
       const sandbox = await sandboxOf(program.opts(), from.sandbox ?? to.sandbox ?? "");
       const copy = new Copy(sandbox, options.recursive ?? false, interrupts.abort);
       await (from.sandbox === undefined ? copy.in(from.path, to.path) : copy.out(from.path, to.path));
-      print(`${clean(source)} -> ${clean(destination)} (${copy.bytes} bytes${copy.count})`);
+      print(`${source} -> ${destination} (${copy.bytes} bytes${copy.count})`);
     });
 }
 

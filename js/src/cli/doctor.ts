@@ -5,7 +5,7 @@ import { sharedLocal } from "shoreline/local";
 import { type GlobalOptions, isRemote } from "./client.js";
 import { codeOf } from "./exit.js";
 import { json } from "./options.js";
-import { clean, coloured, print, printJson } from "./print.js";
+import { printJson, printMarked } from "./print.js";
 
 interface Check {
   name: string;
@@ -35,7 +35,9 @@ export function addDoctor(program: Command, version: string): void {
       };
       await examine(program.opts(), version, check);
       if (options.json) printJson(checks);
-      else for (const one of checks) print(line(one));
+      else
+        for (const { name, ok, detail } of checks)
+          printMarked(name.padEnd(9), ok ? "ok" : "FAILED", ok ? 32 : 31, `  ${detail}`);
       if (failed !== undefined) process.exitCode = codeOf(failed);
     });
 }
@@ -53,7 +55,8 @@ async function examine(
   );
   await check("server", async () => {
     if (isRemote(globals)) {
-      const url = apiUrl ?? process.env.TENSORLAKE_API_URL;
+      // Credentials in it are refused by the next check.
+      const url = (apiUrl ?? process.env.TENSORLAKE_API_URL)?.replace(/\/\/[^/]*@/, "//");
       return `${url ?? "the Tensorlake cloud"}, ${apiKey || process.env.TENSORLAKE_API_KEY ? "with a key" : "without a key"}`;
     }
     const local = await sharedLocal();
@@ -72,10 +75,4 @@ async function examine(
     if (stdout !== "works") throw new Error(`echo works gave ${JSON.stringify(stdout)}`);
     return `a sandbox in ${Math.round(made)} ms, a command in ${Math.round(durationMs)} ms`;
   });
-}
-
-function line({ name, ok, detail }: Check): string {
-  const mark = ok ? "ok" : "FAILED";
-  const shown = coloured(process.stdout) ? `\u001b[${ok ? 32 : 31}m${mark}\u001b[0m` : mark;
-  return `${name.padEnd(9)}${shown}  ${clean(detail)}`;
 }

@@ -63,13 +63,16 @@ export function codeOf(error: unknown): number {
 export function sayError(error: unknown, debug: boolean): void {
   if (interruption(error)) return;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`Error: ${clean(message, "\n")}\n`);
+  process.stderr.write(`Error: ${indented(message)}\n`);
   for (let cause = causeOf(error); cause instanceof Error; cause = causeOf(cause)) {
     if (cause.message && !message.includes(cause.message))
       process.stderr.write(`  Caused by: ${clean(cause.message)}\n`);
   }
-  if (debug && error instanceof Error) process.stderr.write(`${clean(error.stack ?? "", "\n")}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${indented(error.stack ?? "")}\n`);
 }
+
+/** A text whose further lines cannot be taken for lines of this program. */
+const indented = (text: string) => clean(text, "\n").trimEnd().replaceAll("\n", "\n  ");
 
 /** The signal that made calls fail, where that is why. */
 function interruption(error: unknown): Interrupted | undefined {

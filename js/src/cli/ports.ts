@@ -9,7 +9,7 @@ import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { json, port } from "./options.js";
-import { clean, note, print, printJson } from "./print.js";
+import { note, print, printJson } from "./print.js";
 
 export function addPorts(program: Command): void {
   const ports = program
@@ -29,7 +29,7 @@ export function addPorts(program: Command): void {
       }
       print(`Sandbox: ${idOrName}`);
       print(`Unauthenticated access: ${allowUnauthenticatedAccess ? "enabled" : "disabled"}`);
-      if (sandboxUrl) print(`Management URL: ${clean(sandboxUrl)}`);
+      if (sandboxUrl) print(`Management URL: ${sandboxUrl}`);
       print(exposedPorts.length === 0 ? "No user-exposed ports." : `Ports: ${exposedPorts.join(", ")}`);
     });
   ports
@@ -98,7 +98,7 @@ async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local:
     carry(sandbox, remote, socket).catch((error: unknown) => {
       socket.destroy();
       const message = error instanceof Error ? error.message : String(error);
-      note(`Tunnel connection from ${from} failed: ${clean(message)}`);
+      note(`Tunnel connection from ${from} failed: ${message}`);
     });
   });
   server.listen(local, "127.0.0.1");

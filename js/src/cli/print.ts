@@ -1,13 +1,10 @@
-// What is printed. What comes from a server may try to write to the terminal beyond its place.
+// What is printed. What comes from a server may try to write to the terminal beyond its place: everything but the
+// output of commands passes `printable` here.
 import type { EventIterator } from "shoreline";
 import stringWidth from "string-width";
+import { printable } from "../printable.js";
 
-/** Text whose control characters are shown, not obeyed; those in `except` are left. */
-export function clean(text: string, except = ""): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) =>
-    except.includes(char) ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
+export { printable as clean };
 
 /** Writes bytes, and waits while the stream is full; one whose reader has gone takes nothing. */
 function write(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
@@ -40,32 +37,39 @@ export async function writeAll(
   }
 }
 
-/** Writes a line of the result. */
+/** Writes one line of the result, whatever is in it. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
 }
 
-/** Says something that is not the result. */
+/** Says in one line something that is not the result. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${printable(line)}\n`);
 }
 
+/** Writes a value. Between strings JSON has no control characters but line ends; within, escapes are as good. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, undefined, 2));
+  process.stdout.write(`${printable(JSON.stringify(value, undefined, 2), "\n")}\n`);
+}
+
+/** Writes a line with a word before it that has a colour, by its number, where colours are wanted. */
+export function printMarked(before: string, mark: string, colour: number, after: string): void {
+  const shown = coloured(process.stdout) ? `\u001b[${colour}m${printable(mark)}\u001b[0m` : printable(mark);
+  process.stdout.write(`${printable(before)}${shown}${printable(after)}\n`);
 }
 
 /** Rows under a head: in columns on a terminal, by tabs elsewhere, as scripts have them from the official program. */
 export function printTable(head: string[], rows: string[][]): void {
-  const lines = [head, ...rows.map((row) => row.map((cell) => clean(cell)))];
+  const lines = [head, ...rows.map((row) => row.map((cell) => printable(cell)))];
   if (!process.stdout.isTTY) {
-    for (const line of lines) print(line.join("\t"));
+    for (const line of lines) process.stdout.write(`${line.join("\t")}\n`);
     return;
   }
   const widths = head.map((_, i) => Math.max(...lines.map((line) => stringWidth(line[i] ?? ""))));
   for (const [row, line] of lines.entries()) {
     const cells = line.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - stringWidth(cell)));
     const text = cells.join("  ").trimEnd();
-    print(row === 0 && coloured(process.stdout) ? `\u001b[1m${text}\u001b[0m` : text);
+    process.stdout.write(row === 0 && coloured(process.stdout) ? `\u001b[1m${text}\u001b[0m\n` : `${text}\n`);
   }
 }
 

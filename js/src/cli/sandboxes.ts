@@ -47,7 +47,8 @@ export function addSandboxes(program: Command): void {
       else {
         print(name ? `Sandbox ${name} is ready.` : `Sandbox ${sandbox.sandboxId} is ready.`);
         if (name) print(`ID: ${sandbox.sandboxId}`);
-        print(`\nRun something in it:  shoreline exec ${name ?? sandbox.sandboxId} COMMAND`);
+        print("");
+        print(`Run something in it:  shoreline exec ${name ?? sandbox.sandboxId} COMMAND`);
         print(`Open a terminal:      shoreline ssh ${name ?? sandbox.sandboxId}`);
       }
     });

@@ -134,7 +134,8 @@ function size(): { cols: number; rows: number } {
 const reattaching = {
   reattach: true,
   onReattach: ({ lostBytes }: { lostBytes: number | undefined }) => {
-    if (lostBytes) note(`\r\n[the connection broke: ${lostBytes} bytes of output are missing]\r`);
+    if (!lostBytes) return;
+    process.stderr.write(`\r\n[the connection broke: ${lostBytes} bytes of output are missing]\r\n`);
   },
 } as const;
 

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { ProcessAddress, SandboxInfo } from "shoreline";
 import { Files } from "./files.js";
 import { Help, shortcut } from "./help.js";
+import { printable } from "../printable.js";
 import type { Link, Model } from "./model.js";
 import { Check, Confirm, Field, Panel, Tabs, time } from "./parts.js";
 import { Processes } from "./processes.js";
@@ -156,6 +157,7 @@ function Notice({ model }: { model: Model }) {
   );
 }
 
+const nameOf = ({ name, sandboxId }: SandboxInfo) => printable(name ?? sandboxId);
 const isOver = ({ status }: SandboxInfo) => status === "terminated" || status === "timeout";
 
 function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) {
@@ -200,9 +202,9 @@ function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) 
               }}
             >
               <span class={`dot ${info.status}`} aria-hidden="true" />
-              <strong>{info.name ?? info.sandboxId}</strong>
+              <strong>{nameOf(info)}</strong>
               <small>
-                {info.status}
+                {printable(info.status)}
                 {info.createdAt && ` · ${time(info.createdAt)}`}
               </small>
             </button>
@@ -240,11 +242,11 @@ function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
     );
   }
   return (
-    <section class="chosen" aria-label={`Sandbox ${info.name ?? info.sandboxId}`}>
+    <section class="chosen" aria-label={`Sandbox ${nameOf(info)}`}>
       <header class="about">
-        <h2>{info.name ?? info.sandboxId}</h2>
+        <h2>{nameOf(info)}</h2>
         <span class={`status ${info.status}`} role="status">
-          {info.status}
+          {printable(info.status)}
         </span>
         {inside && info.name && (
           <button type="button" onClick={() => void model.suspend(inside.sandbox)}>
@@ -265,7 +267,7 @@ function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
           />
         )}
       </header>
-      {info.status !== "running" && <p class="empty">{whyNot(info)}</p>}
+      {info.status !== "running" && <p class="empty">{printable(whyNot(info))}</p>}
       {info.status === "running" && !inside && <p class="empty">Connecting…</p>}
       {info.status === "running" && inside && (
         <>

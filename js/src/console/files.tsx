@@ -2,6 +2,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { DirectoryEntry, Sandbox } from "shoreline";
+import { printable } from "../printable.js";
 import type { Inside, Model } from "./model.js";
 import { Confirm, download, Field, size, time } from "./parts.js";
 
@@ -150,7 +151,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
         )}
         {asked.value.length > 0 && (
           <p class="ask" role="alertdialog" aria-label="Replace files">
-            {asked.value.map(({ file }) => file.name).join(", ")} {asked.value.length === 1 ? "is" : "are"} there already.{" "}
+            {printable(asked.value.map(({ file }) => file.name).join(", "))} {asked.value.length === 1 ? "is" : "are"} there already.{" "}
             <button
               type="button"
               class="danger"
@@ -173,7 +174,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
           </p>
         )}
         <table>
-          <caption class="hidden">Files in {shown.value?.path}</caption>
+          <caption class="hidden">Files in {printable(shown.value?.path ?? "")}</caption>
           <thead>
             <tr>
               <th scope="col">Name</th>
@@ -190,7 +191,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
                     class="link"
                     onClick={() => void (isDir ? list(join(shown.value?.path ?? "/", name)) : open(name))}
                   >
-                    {name}
+                    {printable(name)}
                     {isDir && "/"}
                   </button>
                 </td>
@@ -206,7 +207,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
         {shown.value?.entries.length === 0 && <p class="empty">The directory is empty. Drop files here to upload them.</p>}
       </div>
       {opened.value && (
-        <section class="detail" aria-label={opened.value.path}>
+        <section class="detail" aria-label={printable(opened.value.path)}>
           <header>
             <button
               type="button"
@@ -217,7 +218,7 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
             >
               ← Close
             </button>
-            <code title={opened.value.path}>{opened.value.path}</code>
+            <code title={printable(opened.value.path)}>{printable(opened.value.path)}</code>
             <button type="button" onClick={() => void save(opened.value?.path ?? "")}>
               Download
             </button>

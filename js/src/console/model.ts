@@ -9,6 +9,7 @@ import {
   type SandboxInfo,
   ShorelineError,
 } from "shoreline";
+import { printable } from "../printable.js";
 
 /** The connection to the server, as the last question to it went. */
 export type Link = { state: "connecting" | "online" } | { state: "lost" | "refused"; message: string };
@@ -78,7 +79,7 @@ export class Model {
   }
 
   say(text: string): void {
-    this.notice.value = { text, failed: false };
+    this.notice.value = { text: printable(text), failed: false };
   }
 
   /** Does something that somebody asked for, and says what went wrong. Whether it went well. */
@@ -98,7 +99,7 @@ export class Model {
   }
 
   warn(text: string): void {
-    this.notice.value = { text, failed: true };
+    this.notice.value = { text: printable(text), failed: true };
   }
 
   select(id: string): void {
@@ -204,7 +205,8 @@ export const addressOf = ({ managed, pid }: ProcessInfo): ProcessAddress => mana
 
 /** What went wrong, with why. */
 export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return printable(String(error));
+  const message = printable(error.message);
   const why = error.cause instanceof Error ? messageOf(error.cause) : "";
-  return why === "" || error.message.includes(why) ? error.message : `${error.message}: ${why}`;
+  return why === "" || message.includes(why) ? message : `${message}: ${why}`;
 }

@@ -2,6 +2,7 @@
 import { effect, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { ProcessInfo } from "shoreline";
+import { printable } from "../printable.js";
 import type { Span } from "./ansi.js";
 import { Follower } from "./follower.js";
 import { addressOf, type Inside, type Model } from "./model.js";
@@ -122,7 +123,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
         </button>
         <Told model={model} follower={follower} />
       </div>
-      <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} label={`Output of ${process.command}`} />
+      <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} label={`Output of ${printable(process.command)}`} />
     </div>
   );
 }

@@ -1,4 +1,5 @@
 // The page that `shoreline console` serves.
+import { printable } from "../printable.js";
 import { mountConsole, type MountedConsole } from "./index.js";
 
 interface Granted {
@@ -69,5 +70,5 @@ show(element)
   })
   .catch((error: unknown) => {
     element.setAttribute("role", "alert");
-    element.textContent = error instanceof Error ? error.message : String(error);
+    element.textContent = printable(error instanceof Error ? error.message : String(error));
   });

@@ -1,6 +1,7 @@
 // Parts that several views have.
 import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { printable } from "../printable.js";
 
 /** A button that asks before it does something that cannot be undone. */
 export function Confirm({ label, sure, onConfirm }: { label: string; sure: string; onConfirm: () => void }) {
@@ -147,7 +148,7 @@ export function download(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = name;
+  link.download = printable(name);
   link.click();
   // The browser has begun to read it by then.
   setTimeout(() => {

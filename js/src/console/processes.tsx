@@ -1,6 +1,7 @@
 // The processes of a sandbox: running commands, their output, input and signals.
 import { type Signal, useSignal } from "@preact/signals";
 import type { ProcessAddress, ProcessInfo } from "shoreline";
+import { printable } from "../printable.js";
 import { addressOf, type Inside, type Model } from "./model.js";
 import { Output } from "./output.js";
 import { Check, Field, time } from "./parts.js";
@@ -20,7 +21,7 @@ const SIGNALS = [
 /** What is shown of a process in one line: a shell's script is what somebody typed. */
 function commandOf({ command, args, managed }: ProcessInfo): string {
   const line = command === "sh" && args[0] === "-c" && args.length === 2 ? (args[1] ?? "") : [command, ...args].join(" ");
-  return managed?.name ? `${managed.name}: ${line}` : line;
+  return printable(managed?.name ? `${managed.name}: ${line}` : line);
 }
 
 function statusOf(process: ProcessInfo): string {
@@ -31,7 +32,7 @@ function endOf({ status, exitCode, signal, managed }: ProcessInfo): string {
   if (managed?.status === "backing_off") return "starts again soon";
   if (status === "exited") return `exit code ${exitCode ?? "unknown"}`;
   if (status === "signaled") return `ended by ${SIGNALS.find(([, number]) => number === signal)?.[0] ?? `signal ${signal ?? ""}`}`;
-  return status === "oom_killed" ? "out of memory" : status;
+  return status === "oom_killed" ? "out of memory" : printable(status);
 }
 
 const stateOf = ({ status, exitCode }: ProcessInfo) =>
