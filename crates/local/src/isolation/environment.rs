@@ -2,10 +2,10 @@
 
 use super::{Isolation, Place};
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,11 +17,6 @@ pub(super) const HOME: &str = "/home/tl-user";
 pub(super) const PROGRAMS_INSIDE: &str = "/run/shoreline/bin";
 /// The directory of programs that the machine lacks, in the sandbox's directory on the host.
 pub(super) const PROGRAMS: &str = "bin";
-/// The home and what a new one contains, in the sandbox's directory on the host.
-pub(super) const HOME_FILES: [&str; 5] =
-    ["home", "home/.config", "home/.config/git", GIT_CONFIG_FILE, PROFILE_FILE];
-const GIT_CONFIG_FILE: &str = "home/.config/git/config";
-const PROFILE_FILE: &str = "home/.profile";
 
 /// The variables of the server that its sandboxes inherit: none that may be a secret.
 const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
@@ -44,25 +39,33 @@ exec python3 -m pip \"$@\"
 ";
 
 /// Makes the home of a sandbox and the programs that the machine lacks.
-pub(super) fn make(place: &Place, isolation: &Isolation) -> io::Result<()> {
+pub(super) fn make(isolation: &Isolation, place: &Place) -> io::Result<()> {
+    let is_open = isolation.is_none();
+    let home = place.host("home");
     let programs = place.host(PROGRAMS);
-    fs::create_dir_all(place.host("home/.config/git"))?;
-    fs::write(place.host(GIT_CONFIG_FILE), GIT_CONFIG)?;
-    fs::write(place.host(PROFILE_FILE), profile(&inside(place, isolation).programs))?;
+    fs::create_dir_all(home.join(".config/git"))?;
+    fs::write(home.join(".config/git/config"), GIT_CONFIG)?;
+    fs::write(home.join(".profile"), profile(&inside(isolation, place).programs))?;
+    for path in ["", ".profile", ".config", ".config/git", ".config/git/config"] {
+        let path = home.join(path);
+        let mode = if path.is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        chown(path, place.host_uid, place.host_uid)?;
+    }
     fs::create_dir(&programs)?;
-    fs::set_permissions(&programs, fs::Permissions::from_mode(0o755))?;
-    let path = system_path(isolation);
+    fs::set_permissions(&programs, Permissions::from_mode(0o755))?;
+    let path = system_path(is_open);
     let has = |name: &str| which::which_in(name, Some(&path), "/").is_ok();
     let write = |name: &str, script: &str| {
         let file = programs.join(name);
         fs::write(&file, script)?;
-        fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+        fs::set_permissions(file, Permissions::from_mode(0o755))
     };
     if has("python3") && !has("python") {
         write("python", PYTHON)?;
     }
     for name in ["pip", "pip3"] {
-        if isolation.is_none() && has("python3") && has(name) {
+        if is_open && has("python3") && has(name) {
             write(name, PIP)?;
         }
     }
@@ -70,9 +73,10 @@ pub(super) fn make(place: &Place, isolation: &Isolation) -> io::Result<()> {
 }
 
 /// Gives the agent's command the variables that processes inherit from the agent.
-pub(super) fn set(command: &mut Command, place: &Place, isolation: &Isolation) {
+pub(super) fn set(command: &mut Command, isolation: &Isolation, place: &Place) {
+    let is_open = isolation.is_none();
     command.env_clear();
-    let open: &[&str] = if isolation.is_none() { &INHERITED_OPEN } else { &[] };
+    let open: &[&str] = if is_open { &INHERITED_OPEN } else { &[] };
     for name in INHERITED.iter().chain(open) {
         if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
             command.env(name, value);
@@ -81,7 +85,7 @@ pub(super) fn set(command: &mut Command, place: &Place, isolation: &Isolation) {
     if ["LANG", "LC_ALL"].iter().all(|name| std::env::var_os(name).is_none_or(|v| v.is_empty())) {
         command.env("LANG", "C.UTF-8");
     }
-    if !isolation.is_none() {
+    if !is_open {
         command.envs([
             ("USER", USER),
             ("LOGNAME", USER),
@@ -90,17 +94,14 @@ pub(super) fn set(command: &mut Command, place: &Place, isolation: &Isolation) {
             ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
         ]);
     }
-    if *isolation == Isolation::Landlock {
-        command.env("TMPDIR", place.host("tmp"));
-    }
-    let Inside { home, programs } = inside(place, isolation);
+    let Inside { home, programs } = inside(isolation, place);
     let local = home.join(".local");
     let mut path = OsString::new();
     for part in [programs.as_os_str(), local.join("bin").as_os_str()] {
         path.push(part);
         path.push(":");
     }
-    path.push(system_path(isolation));
+    path.push(system_path(is_open));
     command
         .env("PATH", path)
         .env("HOME", home)
@@ -115,7 +116,7 @@ struct Inside {
     programs: PathBuf,
 }
 
-fn inside(place: &Place, isolation: &Isolation) -> Inside {
+fn inside(isolation: &Isolation, place: &Place) -> Inside {
     if isolation.is_wrapped() {
         Inside { home: HOME.into(), programs: PROGRAMS_INSIDE.into() }
     } else {
@@ -124,8 +125,8 @@ fn inside(place: &Place, isolation: &Isolation) -> Inside {
 }
 
 /// Where the machine's programs are.
-fn system_path(isolation: &Isolation) -> OsString {
-    let own = std::env::var_os("PATH").filter(|path| isolation.is_none() && !path.is_empty());
+fn system_path(is_open: bool) -> OsString {
+    let own = std::env::var_os("PATH").filter(|path| is_open && !path.is_empty());
     own.unwrap_or_else(|| PATH.into())
 }
 

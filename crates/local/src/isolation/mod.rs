@@ -126,11 +126,8 @@ impl Isolation {
             return Ok(Vec::new());
         }
         if !self.is_wrapped() {
-            let text = format!(
-                "--mount needs isolation by bubblewrap, and {} is in force: install bubblewrap, or \
-                 leave out --mount",
-                self.name()
-            );
+            let text = "--mount needs isolation by bubblewrap, without which sandboxes see this machine's files \
+                        where they are: install bubblewrap, or leave out --mount";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mounts = Mount::read(given, &std::env::temp_dir())?;
@@ -171,15 +168,13 @@ impl Isolation {
         let host_uid = if self.is_none() { None } else { user::dedicated()? };
         let place = Place { directory: directory.to_owned(), host_uid };
         fs::create_dir(place.host("workspace"))?;
-        environment::make(&place, self)?;
+        environment::make(self, &place)?;
         if self.is_none() {
             return Ok(place);
         }
         fs::create_dir(place.host("tmp"))?;
-        for name in ["workspace", "home", "tmp"] {
+        for name in ["workspace", "tmp"] {
             fs::set_permissions(place.host(name), Permissions::from_mode(0o755))?;
-        }
-        for name in ["workspace", "tmp"].iter().chain(&environment::HOME_FILES) {
             chown(place.host(name), host_uid, host_uid)?;
         }
         if self.is_wrapped() {
@@ -204,8 +199,8 @@ impl Isolation {
             Self::None | Self::Landlock => Command::new(executable),
             Self::Bubblewrap(bwrap) => {
                 let mut command = Command::new(&bwrap.program);
-                let disable_userns = bwrap.disables_userns;
-                bubblewrap::view(&mut command, place, &executable, disable_userns, mounts)?;
+                let disables_userns = bwrap.disables_userns;
+                bubblewrap::view(&mut command, place, &executable, disables_userns, mounts)?;
                 if network {
                     command.arg("--share-net");
                 }
@@ -229,7 +224,10 @@ impl Isolation {
                 command.arg("--no-network");
             }
         }
-        environment::set(&mut command, place, self);
+        environment::set(&mut command, self, place);
+        if *self == Self::Landlock {
+            command.env("TMPDIR", place.host("tmp"));
+        }
         Ok(command)
     }
 }

@@ -3,8 +3,8 @@
 use crate::server::{Sandbox, Server, isolations, refused};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ fn files() -> TempDir {
     for name in ["data", "own"] {
         fs::create_dir(files.path().join(name)).unwrap();
     }
+    // A sandbox of a server that root has started is another user.
+    fs::set_permissions(files.path().join("own"), Permissions::from_mode(0o777)).unwrap();
     fs::write(files.path().join("data/text"), "of the host\n").unwrap();
     fs::write(files.path().join("data/secret"), "").unwrap();
     fs::write(files.path().join("a file: b"), "odd\n").unwrap();
