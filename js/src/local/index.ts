@@ -25,7 +25,7 @@ export interface LocalServerOptions {
   /**
    * Files and directories of this machine that every sandbox sees, as `HOST:INSIDE`, `HOST:INSIDE:ro` (the same) or
    * `HOST:INSIDE:rw`: for example `"./data:/data"`. `INSIDE` is an absolute path without a colon. They need
-   * isolation: without it the server does not start. Default: none.
+   * bubblewrap: without it the server does not start. Default: none.
    */
   mounts?: string[] | undefined;
   /** Seconds until the server must be ready. Default: 30. */
