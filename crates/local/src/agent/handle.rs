@@ -38,6 +38,8 @@ pub(crate) struct Agent {
     /// Variables of every process, unless its own request sets them. They are not the agent's: its variables
     /// act on bubblewrap, outside of the sandbox.
     env: BTreeMap<String, String>,
+    /// The user that the sandbox runs as, where it is not the server's.
+    uid: Option<u32>,
 }
 
 /// A process that was started.
@@ -72,6 +74,7 @@ impl Agent {
         group: Option<Group>,
         agents: Arc<Agents>,
         wrapped: bool,
+        uid: Option<u32>,
         env: BTreeMap<String, String>,
     ) -> io::Result<(Self, Host, oneshot::Receiver<()>)> {
         let (link, theirs, lost) = Link::open()?;
@@ -85,11 +88,16 @@ impl Agent {
         }
         let group = group.map(Arc::new);
         let host = Host { child, wrapped, agents, group: group.clone() };
-        Ok((Self { link, group, env }, host, lost))
+        Ok((Self { link, group, env, uid }, host, lost))
     }
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
     pub(crate) async fn spawn(&self, mut spawn: Spawn, mut files: Vec<OwnedFd>) -> Result<Spawned> {
+        // /dev/stdout opens a pipe anew, which only its owner can.
+        for file in self.uid.map(|_| &files).into_iter().flatten() {
+            std::os::unix::fs::fchown(file, self.uid, self.uid)
+                .map_err(|e| ApiError::internal(&e))?;
+        }
         let unit = self.group.as_ref().map(|group| group.unit()).transpose();
         let unit = unit.map_err(|e| ApiError::internal(&e))?.map(|(unit, ways)| {
             files.extend(ways);

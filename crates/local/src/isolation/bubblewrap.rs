@@ -162,6 +162,10 @@ pub(super) fn view(
             let text = format!("{} cannot be mounted: it is gone from the host", target.display());
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
         }
+        let parents: Vec<_> = target.ancestors().skip(1).collect();
+        for parent in parents.iter().rev().skip(1) {
+            command.arg("--dir").arg(parent);
+        }
         command.arg(if *writable { "--bind" } else { "--ro-bind" }).arg(source).arg(target);
     }
     command.arg("--ro-bind").arg(place.host(PROGRAMS)).arg(PROGRAMS_INSIDE);

@@ -241,6 +241,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn host_uid(&self) -> Option<u32> {
+        self.host_uid
+    }
+
     /// What a sandbox sees in `/etc` as its own.
     fn write_etc(&self) -> io::Result<()> {
         fs::create_dir(self.host("etc"))?;

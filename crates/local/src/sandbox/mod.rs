@@ -105,8 +105,9 @@ impl Sandbox {
         let mut command = isolation.agent(&place, network, mounts)?;
         let enforced = enforcement.scopes(&limits);
         let group = enforcement.hold(&id, &limits, &mut command)?;
+        let (wrapped, uid) = (isolation.is_wrapped(), place.host_uid());
         let (agent, host, lost) =
-            Agent::start(command, group, agents.clone(), isolation.is_wrapped(), request.env)?;
+            Agent::start(command, group, agents.clone(), wrapped, uid, request.env)?;
         let agent = Arc::new(agent);
         let (stop_clock, clock) = Clock::new();
         let logs = directory.join("log");
