@@ -11,9 +11,10 @@ const STREAM = 3;
 const TERMINATED = 4;
 const RAW = 8;
 const TRUNCATED = 16;
+const PIECE = 32;
 const encoder = new TextEncoder();
 
-/** One line of output. Its properties are made when they are read. */
+/** One line of output, or with `pieces`, a part of one. Its properties are made when they are read. */
 export class OutputEvent {
   readonly #batch: RawBatch;
   readonly #index: number;
@@ -22,6 +23,23 @@ export class OutputEvent {
   constructor(batch: RawBatch, index: number) {
     this.#batch = batch;
     this.#index = index;
+  }
+
+  /** @internal The beginning of a line and more of it as one event. */
+  static joined(before: OutputEvent, part: OutputEvent): OutputEvent {
+    const text = before.text + part.text;
+    const raw: [number, Uint8Array][] = [];
+    let flags = part.#flags;
+    if ((before.#flags | flags) & RAW) {
+      const bytes = joined([before.bytes, part.bytes]);
+      raw.push([0, flags & TERMINATED ? bytes.subarray(0, -1) : bytes]);
+      flags |= RAW;
+    }
+    const time = part.#batch[2][part.#index] as number;
+    return new OutputEvent(
+      [text, Uint32Array.of(text.length), Float64Array.of(time), Uint8Array.of(flags), raw],
+      0,
+    );
   }
 
   get #flags(): number {
@@ -67,10 +85,25 @@ export class OutputEvent {
     return (this.#flags & TRUNCATED) !== 0;
   }
 
+  /**
+   * Whether this is a part of a line that is not finished (`pieces`). More of the line follows in other events of the
+   * same stream. The last of these events is not partial; it may be empty.
+   */
+  get partial(): boolean {
+    return (this.#flags & PIECE) !== 0;
+  }
+
   /** The same as a plain object. */
-  toJSON(): Pick<OutputEvent, "line" | "text"> & Partial<Pick<OutputEvent, "stream" | "timestamp">> {
-    const { line, text, stream, timestamp } = this;
-    return { line, text, ...(stream && { stream }), ...(timestamp && { timestamp }) };
+  toJSON(): Pick<OutputEvent, "line" | "text"> &
+    Partial<Pick<OutputEvent, "stream" | "timestamp" | "partial">> {
+    const { line, text, stream, timestamp, partial } = this;
+    return {
+      line,
+      text,
+      ...(stream && { stream }),
+      ...(timestamp && { timestamp }),
+      ...(partial && { partial }),
+    };
   }
 
   /** What `console.log` shows on Node, Bun and Deno. */
@@ -80,6 +113,20 @@ export class OutputEvent {
 }
 
 const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"];
+
+/** Joins the parts of lines that come in pieces. */
+export class LineJoiner {
+  readonly #begun = new Map<Stream | undefined, OutputEvent>();
+
+  /** The line up to and including this part; the event itself where it is a whole line. */
+  join(part: OutputEvent): OutputEvent {
+    const before = this.#begun.get(part.stream);
+    const line = before ? OutputEvent.joined(before, part) : part;
+    if (part.partial) this.#begun.set(part.stream, line);
+    else if (before) this.#begun.delete(part.stream);
+    return line;
+  }
+}
 
 /** A source of batches in the core, with its errors as classes. */
 export interface BatchSource {
@@ -221,6 +268,17 @@ export class FollowIterator extends EventIterator {
   cursor(): Cursor {
     return this.held ?? this.opened?.cursor?.(this.taken) ?? this.#after;
   }
+}
+
+/** All bytes in one array. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function noop(): void {}

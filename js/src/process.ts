@@ -2,7 +2,7 @@ import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
 import type { Cursor, ManagedProcessInfo, ProcessInfo } from "./generated/types.js";
 import type { CallOptions } from "./options.js";
-import type { FollowIterator, OutputEvent } from "./output.js";
+import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
 import type { FollowOptions, ProcessAddress, Sandbox } from "./sandbox.js";
 import { after } from "./timer.js";
 
@@ -80,15 +80,18 @@ export class Process implements ProcessInfo {
     return this.#output;
   }
 
-  /** Standard output as bytes from its start, read as it is taken; always the same stream. */
+  /**
+   * Standard output as bytes from its start, unfinished lines included where the server sends them. It is read as it
+   * is taken, and always the same stream.
+   */
   get stdout(): ReadableStream<Uint8Array> {
-    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address));
+    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address, { pieces: true }));
     return this.#stdout;
   }
 
-  /** Standard error as bytes from its start, read as it is taken; always the same stream. */
+  /** Standard error, as `stdout`. */
   get stderr(): ReadableStream<Uint8Array> {
-    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address));
+    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address, { pieces: true }));
     return this.#stderr;
   }
 
@@ -114,13 +117,16 @@ export class Process implements ProcessInfo {
   }
 
   /**
-   * The first line, of either stream and from the start, that has `pattern` in it. Rejects with
-   * `output_ended` if there is none, with `wait_timeout` if it does not come in time.
+   * The first line, of either stream and from the start, that has `pattern` in it. A line that is not finished, such
+   * as a prompt, is looked at as it grows where the server sends it; the event is then `partial`, and has the line so
+   * far. Rejects with `output_ended` if there is none, with `wait_timeout` if it does not come in time.
    */
   async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
     const matches = matcher(pattern);
     return limited(options, "the line did not come", async (signal) => {
-      for await (const event of this.#sandbox.followOutput(this.#address, { signal })) {
+      const lines = new LineJoiner();
+      for await (const part of this.#sandbox.followOutput(this.#address, { signal, pieces: true })) {
+        const event = lines.join(part);
         if (matches(event.line)) return event;
       }
       throw ended(`the output of process ${this.pid} ended without the line`);
@@ -240,17 +246,15 @@ function bytesOf(follow: () => FollowIterator): ReadableStream<Uint8Array> {
   return new ReadableStream(
     {
       async pull(controller) {
-        const { value, done } = await batches.next();
-        if (done) {
-          controller.close();
-          return;
-        }
-        const parts = value.map((event) => event.bytes);
-        const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-        let at = 0;
-        for (const part of parts) {
-          whole.set(part, at);
-          at += part.length;
+        let whole = new Uint8Array();
+        // Of a line that came in pieces there may be nothing left: streams of bytes take no empty chunks.
+        while (whole.length === 0) {
+          const { value, done } = await batches.next();
+          if (done) {
+            controller.close();
+            return;
+          }
+          whole = joined(value.map((event) => event.bytes));
         }
         controller.enqueue(whole);
       },

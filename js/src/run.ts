@@ -13,9 +13,9 @@ export interface RunOptions extends CoreRunOptions {
    * command is a result.
    */
   check?: boolean | undefined;
-  /** Called with each event of standard output as it arrives. */
+  /** Called with each event of standard output as it arrives, and with parts of unfinished lines (`pieces`). */
   onStdout?: ((event: OutputEvent) => void) | undefined;
-  /** Called with each event of standard error as it arrives. */
+  /** Called with each event of standard error as it arrives, and with parts of unfinished lines (`pieces`). */
   onStderr?: ((event: OutputEvent) => void) | undefined;
   /** Called before a broken connection is taken up again. */
   onReconnect?: ((info: ReconnectInfo) => void) | undefined;
@@ -143,6 +143,8 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
     for (let batch = await nextBatch(stream); batch !== undefined; batch = await nextBatch(stream)) {
       try {
         for (let i = 0; i < batch[1].length; i++) {
+          // Nothing is left of a line that came in pieces and ends without a line end.
+          if (batch[1][i] === (batch[1][i - 1] ?? 0)) continue;
           const event = new OutputEvent(batch, i);
           (event.stream === "stderr" ? onStderr : onStdout)?.(event);
         }
@@ -172,8 +174,10 @@ async function begin(sandbox: Glue.Sandbox, command: string, given?: RunOptions)
   const options: RunOptions = optionsOf(given);
   for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
   const onReconnect = reconnectHandler(options);
+  const pieces = options.pieces === undefined && (options.onStdout ?? options.onStderr) !== undefined;
   // None are read quicker than empty ones.
-  return callSync(() => sandbox.run(command, given, onReconnect, options.signal));
+  const read = pieces ? { ...options, pieces } : given;
+  return callSync(() => sandbox.run(command, read, onReconnect, options.signal));
 }
 
 function noop(): void {}

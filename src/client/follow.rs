@@ -59,11 +59,21 @@ impl Plan {
             lines: Lines {
                 limit,
                 long: if cut { LongLine::Cut } else { LongLine::Refuse },
-                pieces: false,
+                pieces: js::get(options, "pieces").is_truthy(),
             },
             on_reconnect,
             bare: None,
         })
+    }
+}
+
+impl Plan {
+    /// Adds to the address of a stream that unfinished lines are wanted. Servers that do not know this
+    /// ignore it.
+    pub(super) fn ask_for_pieces(&self, url: &mut String) {
+        if self.lines.pieces {
+            url.push_str("?unfinished=true");
+        }
     }
 }
 
@@ -183,9 +193,11 @@ impl Follow {
                     bare: self.plan.bare.clone(),
                     ..self.sandbox.request(self.route, &self.process, Reading::Events)
                 };
+                self.plan.ask_for_pieces(&mut request.url);
                 match last_event_id.map(digits) {
                     Some(id) if request.bare.is_some() => {
-                        request.url = joined(&[&request.url, "?last_event_id=", &id]);
+                        let mark = if self.plan.lines.pieces { "&" } else { "?" };
+                        request.url = joined(&[&request.url, mark, "last_event_id=", &id]);
                     }
                     Some(id) => request.headers.push(("Last-Event-ID", id)),
                     None => {}
@@ -293,6 +305,10 @@ fn cursor_from(value: &JsValue) -> Result<Cursor> {
     for (index, count) in cursor.counts.iter_mut().enumerate() {
         *count = counts.get(index as u32).as_f64().unwrap_or_default() as u64;
     }
+    let unfinished = js::get(value, "unfinished").dyn_into::<Array>().unwrap_or_default();
+    for (index, bytes) in cursor.unfinished.iter_mut().enumerate() {
+        *bytes = unfinished.get(index as u32).as_f64().unwrap_or_default() as u64;
+    }
     if let Some(id) = js::text(value, "last_id") {
         cursor.last_id = text::decimal(id.as_bytes());
         if cursor.last_id.is_none() {
@@ -309,12 +325,15 @@ struct CursorObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_id: Option<String>,
     counts: [f64; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfinished: Option<[f64; 2]>,
 }
 
 pub(crate) fn cursor_to_js(cursor: &Cursor) -> JsValue {
     let object = CursorObject {
         last_id: cursor.last_id.map(digits),
         counts: cursor.counts.map(|n| n as f64),
+        unfinished: (cursor.unfinished != [0, 0]).then(|| cursor.unfinished.map(|n| n as f64)),
     };
     serde_wasm_bindgen::to_value(&object).unwrap_or(JsValue::UNDEFINED)
 }

@@ -75,7 +75,7 @@ impl Run {
         let payload = Payload::Json(to_json(&request)?);
         leash.check()?;
         let mut run = Self {
-            io: Io::Post(sent(&sandbox, route::RUN, payload, plan.idle_ms)),
+            io: Io::Post(sent(&sandbox, route::RUN, payload, &plan)),
             machine: Machine::new(plan.lines),
             kill_on_abort: js::text(&options, "on_abort").as_deref() != Some("detach"),
             limit: Limit::default(),
@@ -213,8 +213,7 @@ impl Run {
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
             let payload = Payload::Json(to_json(&request)?);
-            self.io =
-                Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, self.plan.idle_ms));
+            self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, &self.plan));
             return Ok(());
         };
         let answer = self.leash.race(start).await?.map_err(unknown_outcome)?;
@@ -296,13 +295,15 @@ impl Run {
 }
 
 /// Sends what starts a command.
-fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, idle_ms: f64) -> Pending {
+fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, plan: &Plan) -> Pending {
     let sandbox = sandbox.clone();
-    Box::pin(async move {
-        let reading = if route == route::RUN { Reading::Events } else { Reading::Whole };
-        let request = Request { payload, idle_ms, ..sandbox.request(route, "", reading) };
-        sandbox.client.transport.send(&request, &Leash::own()).await
-    })
+    let reading = if route == route::RUN { Reading::Events } else { Reading::Whole };
+    let idle_ms = plan.idle_ms;
+    let mut request = Request { payload, idle_ms, ..sandbox.request(route, "", reading) };
+    if route == route::RUN {
+        plan.ask_for_pieces(&mut request.url);
+    }
+    Box::pin(async move { sandbox.client.transport.send(&request, &Leash::own()).await })
 }
 
 /// What is told of a command that may have been started.

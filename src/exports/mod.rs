@@ -46,7 +46,7 @@ fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut 
 #[wasm_bindgen(js_name = eventNames)]
 #[must_use]
 pub fn event_names() -> Vec<String> {
-    ["message", "output", "gap", "exit", "eof"].map(ToOwned::to_owned).to_vec()
+    ["message", "output", "unfinished", "gap", "exit", "eof"].map(ToOwned::to_owned).to_vec()
 }
 
 /// A promise of what `future` gives. Boxed, so that the wasm holds what drives a promise once.

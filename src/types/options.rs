@@ -151,6 +151,10 @@ options! {
         /// Where it ends: with the output (`eof`), which lasts for as long as something that the process started
         /// holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
         until: FollowUntil,
+        /// Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
+        /// it: as events with `partial`, of which only the last is without. Default: `false`, each event
+        /// is a whole line.
+        pieces: bool,
         /// Continue after what another follower of the same stream had; see `cursor()`.
         after: Cursor,
     }
@@ -161,6 +165,9 @@ options! {
         last_id: String,
         /// Events delivered of stdout (or of no stream) and of stderr.
         counts: Vec<Count>,
+        /// Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
+        /// where there are none.
+        unfinished: Vec<Count>,
     }
 
     /// Who a process runs as, by parts.
@@ -240,6 +247,11 @@ options! {
         max_line_bytes: u32,
         /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
         long_line: OnLongLine,
+        /// Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
+        /// it: as events with `partial`, of which only the last is without. Default: `true` for `onStdout`
+        /// and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
+        /// is the same.
+        pieces: bool,
     }
 }
 

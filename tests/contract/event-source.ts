@@ -79,6 +79,21 @@ test("an EventSource gives every line of both streams, and their bytes", async (
   await closed(open);
 });
 
+test("an EventSource gives unfinished lines too", async (context) => {
+  const { sandbox, open } = await keyless(context);
+  const { pid } = await sandbox.startProcess("sh", {
+    args: ["-c", "echo whole; printf 'go on? '; read answer; echo $answer"],
+    stdinMode: "pipe",
+  });
+  const texts: string[] = [];
+  for await (const { text, partial } of sandbox.followStdout(pid, { transport, pieces: true })) {
+    texts.push(text);
+    if (partial) await sandbox.writeStdin(pid, "yes\n");
+  }
+  equal(texts, ["whole\n", "go on? ", "yes\n"]);
+  await closed(open);
+});
+
 test("200,000 lines through an EventSource and a reader that is slow have the SHA-256 of what was written", async (context) => {
   const { sandbox, sent, open } = await keyless(context);
   const { pid } = await sandbox.startProcess("sh", { args: ["-c", MANY_LINES] });

@@ -6,6 +6,7 @@ import "./follow.js";
 import "./handle.js";
 import "./lifecycle.js";
 import "./peer.js";
+import "./pieces.js";
 import "./process.js";
 import "./pty.js";
 import "./run.js";

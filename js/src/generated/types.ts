@@ -256,7 +256,14 @@ maxLineBytes?: number | undefined,
 /**
  * What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
  */
-longLine?: "error" | "cut" | undefined, };
+longLine?: "error" | "cut" | undefined,
+/**
+ * Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
+ * it: as events with `partial`, of which only the last is without. Default: `true` for `onStdout`
+ * and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
+ * is the same.
+ */
+pieces?: boolean | undefined, };
 
 /**
  * A terminal to open.
@@ -321,6 +328,12 @@ transport?: "fetch" | "eventsource" | "auto" | undefined,
  */
 until?: "eof" | "exit" | undefined,
 /**
+ * Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
+ * it: as events with `partial`, of which only the last is without. Default: `false`, each event
+ * is a whole line.
+ */
+pieces?: boolean | undefined,
+/**
  * Continue after what another follower of the same stream had; see `cursor()`.
  */
 after?: Cursor | undefined, };
@@ -349,7 +362,12 @@ lastId?: string | undefined,
 /**
  * Events delivered of stdout (or of no stream) and of stderr.
  */
-counts?: Array<number> | undefined, };
+counts?: Array<number> | undefined,
+/**
+ * Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
+ * where there are none.
+ */
+unfinished?: Array<number> | undefined, };
 
 /**
  * When a managed process is restarted. Times in ms.
