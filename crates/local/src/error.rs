@@ -22,6 +22,10 @@ impl ApiError {
         (self.code, self.text)
     }
 
+    pub(crate) fn code(&self) -> ServerCode {
+        self.code
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -119,7 +119,13 @@ impl Process {
         if signal == Signal::KILL {
             self.killed.store(true, Ordering::Relaxed);
         }
-        self.agent.signal(self.pid, signal.as_raw(), GROUP.contains(&signal)).await
+        let group = GROUP.contains(&signal);
+        let sent = self.agent.signal(self.pid, signal.as_raw(), group).await;
+        // A process that leaves its group is noticed by the next signal to that.
+        sent.map_err(|error| match error.code() {
+            ServerCode::ProcessNotRunning if group && !self.is_running() => self.not_running(),
+            _ => error,
+        })
     }
 
     fn not_running(&self) -> ApiError {
