@@ -71,7 +71,8 @@ test("a run is a stream of bare events", async () => {
 test("a follow goes on after any event", async () => {
   const { pid } = await start({ command: "seq", args: ["100"] });
   const whole = events((await curl("-N", `${api}/processes/${pid}/stdout/follow`)).body);
-  assert.equal(whole.length, 101);
+  assert.equal(whole.length, 102);
+  assert.deepEqual(JSON.parse(whole.at(-2).data), { exit_code: 0, reason: "exited", line_count: 100 });
   assert.deepEqual(whole.at(-1), { event: "eof", data: "{}" });
   for (const last of [0, 1, 57, 99, 100]) {
     const from = `Last-Event-ID: ${last}`;

@@ -282,7 +282,7 @@ proptest! {
 
         let (pieces, marks) = sent(&writes, 0, 0, true, false);
         let mut stream = pieces;
-        event::exited(&exit, &mut stream);
+        event::exited(&exit, false, &mut stream);
         stream.truncate((breaks_at * stream.len() as f64) as usize);
         let passed = marks.iter().filter(|mark| **mark < stream.len()).count();
         let (mut run, mut batch) = (Run::new(LINES), Batch::default());
