@@ -7,6 +7,8 @@ mod http;
 mod isolation;
 mod limits;
 mod log;
+mod netlink;
+mod network;
 mod process;
 mod pty;
 mod random;
@@ -15,7 +17,7 @@ mod sandbox;
 mod wire;
 
 use clap::Parser;
-use isolation::{Isolation, Wanted};
+use isolation::{Isolation, Network, Wanted, WantedNetwork};
 use limits::Enforcement;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shoreline_protocol::limits::OPEN_FILES;
@@ -50,6 +52,10 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     isolation: Wanted,
 
+    /// Which network sandboxes have
+    #[arg(long, value_enum, default_value_t = WantedNetwork::Auto)]
+    network: WantedNetwork,
+
     /// What holds sandboxes to their resources
     #[arg(long, value_enum, default_value_t = limits::Wanted::Auto)]
     limits: limits::Wanted,
@@ -75,7 +81,7 @@ struct Args {
     #[arg(long, default_value_t = shoreline_protocol::limits::FILE_BYTES)]
     max_file_bytes: u64,
 
-    /// Print one line of JSON with `url`, `apiKey` and `isolation` when ready
+    /// Print one line of JSON with `url`, `apiKey`, `isolation` and `network` when ready
     #[arg(long)]
     json: bool,
 
@@ -121,6 +127,7 @@ fn start() -> io::Result<()> {
 
 async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     let isolation = Isolation::choose(args.isolation)?;
+    let network = Network::choose(args.network, &isolation)?;
     if isolation.is_none() && !args.host.is_loopback() {
         let text = "without isolation the server listens on loopback only: leave out --host";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -136,7 +143,13 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     };
     let listener = TcpListener::bind(SocketAddr::new(args.host, args.port)).await?;
     let app = Arc::new(http::App::new(
-        sandbox::Registry::new(isolation.clone(), mounts, enforcement, args.max_log_bytes)?,
+        sandbox::Registry::new(
+            isolation.clone(),
+            network,
+            mounts,
+            enforcement,
+            args.max_log_bytes,
+        )?,
         listener.local_addr()?,
         token.clone(),
         args.allow_origins,
@@ -145,7 +158,11 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
     let url = &app.url;
     let stop = Arc::new(Notify::new());
     let mut stopped = Stop::new(args.until_stdin_closes)?;
-    let note = if isolation.is_none() { ": commands run as this user on this machine" } else { "" };
+    let note = match (isolation.is_none(), network) {
+        (true, _) => ": commands run as this user on this machine",
+        (false, Network::Host) => "; network of this machine, its loopback ports included",
+        (false, _) => "",
+    };
     let limits = app.registry.enforcement().name();
     eprintln!(
         "shoreline-local: listening on {url}; limits by {limits}; isolation {}{note}",
@@ -156,7 +173,12 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
         writeln!(
             out,
             "{}",
-            serde_json::json!({ "url": url, "apiKey": token, "isolation": isolation.name() })
+            serde_json::json!({
+                "url": url,
+                "apiKey": token,
+                "isolation": isolation.name(),
+                "network": network.name(),
+            })
         )?;
     } else {
         writeln!(out, "URL:     {url}\nAPI key: {token}")?;

@@ -86,6 +86,22 @@ pub const OPEN_FILES: u64 = 65_536;
 /// port of a sandbox takes a second one; the last third is for processes, agents and logs.
 pub const CONNECTIONS_PART: u64 = 3;
 
+/// The part of its descriptors that a local server spends on what its sandboxes are connected to, as a divisor.
+pub const NETWORK_PART: u64 = 6;
+
+/// TCP connections out of one sandbox at the same time, where the server has descriptors for as many.
+pub const SANDBOX_CONNECTIONS: usize = 512;
+
+/// UDP flows out of one sandbox at the same time, where the server has descriptors for as many. One more ends
+/// the one that sent nothing for the longest time.
+pub const SANDBOX_FLOWS: usize = 256;
+
+/// Entries of each list of a sandbox's network rules.
+pub const NETWORK_RULES: usize = 1000;
+
+/// Addresses that a local server keeps for the host names in a sandbox's network rules.
+pub const NETWORK_NAMES: usize = 4096;
+
 /// Seconds that a client of a local server has to send the head of a request, and that a connection
 /// without an authorized request can be idle. A client sends a head in one packet or a few.
 pub const REQUEST_HEAD_SECONDS: u64 = 10;

@@ -31,8 +31,10 @@ pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
     // The caller's keyring may hold keys of file systems and of Kerberos (session-keyring(7)). Kernels can
     // be built without keys.
     let _ = keyutils::Keyring::join_anonymous_session();
-    if let Some(uid) = args.host_uid {
-        change_user(uid, level)?;
+    match args.host_uid {
+        Some(uid) => change_user(uid, level)?,
+        // What a bubblewrap has left, which is nothing but for `--network`.
+        None => have(CapabilitySet::empty())?,
     }
     let own_uid = args.host_uid.is_some();
     match level {

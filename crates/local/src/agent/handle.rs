@@ -2,7 +2,10 @@
 //! answer to end everything.
 
 use super::link::{Answer, Leader, Link, Started};
-use super::message::{Exited, FileRequest, How, Request, Spawn};
+use super::message::{
+    Asked, Exited, FileRequest, From, How, Packet, Request, Spawn, Told, pair, receive,
+};
+use super::network::clone_device;
 use super::{Agents, tree};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
@@ -89,6 +92,17 @@ impl Agent {
         let group = group.map(Arc::new);
         let host = Host { child, wrapped, agents, group: group.clone() };
         Ok((Self { link, group, env, uid }, host, lost))
+    }
+
+    /// Asks for the TUN device of the sandbox's network, before anything else is asked.
+    pub(crate) fn network(
+        &self,
+    ) -> io::Result<impl Future<Output = io::Result<OwnedFd>> + Send + use<>> {
+        let answer = self.link.queue(Request::Network, vec![clone_device()?]);
+        Ok(async {
+            let answer = answer.await.map_err(|error| io::Error::other(error.text().to_owned()))?;
+            answer.file.ok_or_else(|| io::Error::other("the agent passed on no TUN device"))
+        })
     }
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
@@ -180,6 +194,31 @@ async fn report_errors(mut errors: ChildStderr) {
     }
     // A full pipe would stop the agent, and a closed one would kill it.
     let _ = tokio::io::copy(&mut errors, &mut tokio::io::sink()).await;
+}
+
+/// Starts an agent and ends it, to see whether that works here. Blocks.
+pub(crate) fn try_out(mut command: Command, network: bool) -> io::Result<()> {
+    let (ours, theirs) = pair()?;
+    if network {
+        let asked = Asked { id: 0, request: Request::Network };
+        Packet::new(&asked, vec![clone_device()?])?.send(&ours)?;
+    }
+    command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn()?;
+    // With it, this process's copy of the agent's end.
+    drop(command);
+    let refusal = match network.then(|| receive::<Told>(&ours, From::Agent)) {
+        Some(Ok(Some((Told::Answer { result: Err(refusal), .. }, _)))) => Some(refusal.text),
+        _ => None,
+    };
+    // The agent ends with its socket, and without an error.
+    drop(ours);
+    let done = child.wait_with_output()?;
+    match refusal {
+        None if done.status.success() => Ok(()),
+        None => Err(io::Error::other(String::from_utf8_lossy(&done.stderr).trim().to_owned())),
+        Some(text) => Err(io::Error::other(text)),
+    }
 }
 
 fn unexpected(what: &str) -> ApiError {

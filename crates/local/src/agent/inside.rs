@@ -4,6 +4,7 @@
 use super::confine::{Level, confine};
 use super::limits;
 use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
+use super::network;
 use super::threads::Threads;
 use super::tree::{self, own, raw};
 use super::work::{Done, Job, Started, Work};
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// The directory in which processes start.
     #[arg(long)]
     pub(crate) workspace: PathBuf,
+    /// Makes a network of its own first.
+    #[arg(long)]
+    pub(crate) network: bool,
     /// Bytes of memory that each process can use.
     #[arg(long)]
     pub(crate) memory: Option<u64>,
@@ -125,6 +129,9 @@ struct Woken {
 
 /// Answers questions until the socket ends, then ends everything and exits.
 pub(crate) fn main(args: Args) -> io::Result<()> {
+    if args.network {
+        network::enter(io::stdin())?;
+    }
     let terminals = confine(&args)?;
     if args.count_tasks {
         return limits::count_tasks();
@@ -319,6 +326,7 @@ impl Inside {
                     .map(Some)
                     .map_err(|errno| ApiError::internal(&errno.into()))
             }
+            Request::Network => Err(ApiError::internal(&io::ErrorKind::InvalidInput.into())),
             Request::Signal { pid, signal, group } => {
                 // A process can leave a group without ending.
                 self.see_empty_groups()?;

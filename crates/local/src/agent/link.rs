@@ -76,10 +76,22 @@ impl Link {
     }
 
     pub(super) async fn ask(&self, request: Request, files: Vec<OwnedFd>) -> Result<Answer> {
+        self.queue(request, files).await
+    }
+
+    /// Asks a question before this returns, and waits for its answer after that.
+    pub(super) fn queue(
+        &self,
+        request: Request,
+        files: Vec<OwnedFd>,
+    ) -> impl Future<Output = Result<Answer>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let question = Question { request, files, reply: Some(reply) };
-        self.0.send(question).map_err(|_| lost())?;
-        answer.await.unwrap_or_else(|_| Err(lost()))
+        let sent = self.0.send(question);
+        async move {
+            sent.map_err(|_| lost())?;
+            answer.await.unwrap_or_else(|_| Err(lost()))
+        }
     }
 }
 

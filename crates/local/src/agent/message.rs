@@ -73,6 +73,9 @@ pub(crate) enum How {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
+    /// The first one to an agent with a network of its own: the device of TUN devices comes along, and the sandbox's
+    /// own comes back.
+    Network,
     Spawn(Spawn),
     File(FileRequest),
     /// Stops every process of the sandbox with SIGSTOP.

@@ -3,10 +3,12 @@
 use super::app::App;
 use super::request::{Json, Segments, json};
 use crate::error::{ApiError, Result};
+use crate::isolation::Network;
+use crate::network::Policy;
 use crate::process::check_env;
 use crate::sandbox::{Direction, Filter, Sandbox};
 use crate::wire::sandbox::{
-    CreateRequest, CreateResponse, Resources, SandboxList, Status, UpdateRequest,
+    CreateRequest, CreateResponse, NetworkPolicy, Resources, SandboxList, Status, UpdateRequest,
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -22,9 +24,9 @@ pub(super) async fn create(
     headers: HeaderMap,
     Json(request): Json<CreateRequest>,
 ) -> Result<Response> {
-    refuse_what_is_not_done(&request, app.registry.isolation().is_none())?;
-    let network = request.network.as_ref();
-    let shares_network = network.is_none_or(|network| network.allow_internet_access);
+    refuse_what_is_not_done(&request)?;
+    let policy = policy(&app, request.network.as_ref())?;
+    let shares_network = app.registry.network_for(&policy) == Network::Host;
     check_ports(&app, &request.exposed_ports, shares_network)?;
     if request.allow_unauthenticated_access || !request.exposed_ports.is_empty() {
         check_opening(&app, &headers)?;
@@ -32,7 +34,7 @@ pub(super) async fn create(
     check_resources(&request.resources)?;
     check_env(&request.env)?;
     let env = request.env.keys().cloned().collect();
-    let sandbox = app.registry.create(request).await?;
+    let sandbox = app.registry.create(request, policy).await?;
     let answer = CreateResponse {
         sandbox_id: sandbox.id.clone(),
         status: Status::Running,
@@ -76,9 +78,7 @@ fn check_resources(resources: &Resources) -> Result<()> {
 }
 
 /// What a sandbox would seem to have and has not is refused.
-fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
-    let network = request.network.clone().unwrap_or_default();
-    let lists = !network.allow_out.is_empty() || !network.deny_out.is_empty();
+fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
     let parts = [
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
         (request.template_id.is_some(), "templates (`template_id`)"),
@@ -88,8 +88,6 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
         (!request.secret_names.is_empty(), "secrets (`secret_names`): pass them in `env`"),
         (!request.entrypoint.is_empty(), "an `entrypoint`: start it as a process"),
         (!request.file_systems.is_empty(), "file systems"),
-        (lists, "a `network` restricted to some hosts"),
-        (open && !network.allow_internet_access, "a sandbox without network: install bubblewrap"),
     ];
     match parts.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(ApiError::unsupported(what)),
@@ -100,6 +98,20 @@ fn refuse_what_is_not_done(request: &CreateRequest, open: bool) -> Result<()> {
 /// The cloud's name for the image of a sandbox that names none. A local sandbox has only the machine's programs.
 const DEFAULT_IMAGE: &str = "tensorlake/ubuntu-minimal";
 const IMAGES: &str = "images (`image`): every sandbox has this machine's programs; leave it out";
+/// The rules of a sandbox's network. Where it is the machine's, it can be had or not.
+fn policy(app: &App, asked: Option<&NetworkPolicy>) -> Result<Policy> {
+    let policy = Policy::parse(asked)?;
+    let all_or_nothing =
+        policy == Policy::OPEN || policy == Policy::CLOSED && !app.registry.isolation().is_none();
+    if app.registry.network() == Network::Own || all_or_nothing {
+        return Ok(policy);
+    }
+    Err(ApiError::unsupported(
+        "`network` rules where sandboxes share this machine's network: install bubblewrap, and start the \
+         server without `--network host`",
+    ))
+}
+
 const NOT_WOKEN: &str = "a sandbox that requests do not wake (`auto_resume`)";
 
 #[derive(Deserialize)]
@@ -157,10 +169,12 @@ pub(super) async fn update(
     Json(request): Json<UpdateRequest>,
 ) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    // To take restrictions away where there are none is no change.
-    let network = request.network.is_some_and(|network| network.is_some() || !sandbox.network);
-    if network || request.resources.is_some() {
-        return Err(ApiError::unsupported("changing the network or resources of a sandbox"));
+    if request.resources.is_some() {
+        return Err(ApiError::unsupported("changing the resources of a sandbox"));
+    }
+    let rules = request.network.as_ref().map(|asked| policy(&app, asked.as_ref())).transpose()?;
+    if let Some(rules) = &rules {
+        sandbox.check_rules(rules)?;
     }
     if request.auto_resume == Some(false) {
         return Err(ApiError::unsupported(NOT_WOKEN));
@@ -178,6 +192,10 @@ pub(super) async fn update(
         }
         if let Some(allow) = request.allow_unauthenticated_access {
             settings.allow_unauthenticated_access = allow;
+        }
+        if let (Some(asked), Some(rules)) = (request.network, rules) {
+            settings.network_policy = asked;
+            sandbox.set_rules(rules);
         }
     })?;
     json(StatusCode::OK, &sandbox.info(&app.url))

@@ -28,6 +28,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "running_processes": running,
         "total_processes": processes.len(),
         "isolation": app.registry.isolation().name(),
+        "network": app.registry.network().name(),
         "limits": app.registry.enforcement().name(),
         "enforced": sandbox.enforced,
     });

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// What an isolated sandbox sees of `/etc`: what programs need to start and to reach the network. Of OpenSSL's
 /// directories that is certificates and settings: private keys lie beside them.
-pub(crate) const ETC: [&str; 29] = [
+pub(crate) const ETC: [&str; 28] = [
     "alternatives",
     "bash.bashrc",
     "ca-certificates",
@@ -33,7 +33,6 @@ pub(crate) const ETC: [&str; 29] = [
     "pki/tls/openssl.cnf",
     "profile",
     "protocols",
-    "resolv.conf",
     "services",
     "ssl/cert.pem",
     "ssl/certs",
@@ -148,7 +147,7 @@ pub(super) fn view(
             .arg(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()))
             .arg(&path);
     }
-    for name in ["passwd", "group", "hosts"] {
+    for name in ["passwd", "group", "hosts", "resolv.conf"] {
         let inside = Path::new("/etc").join(name);
         command.arg("--ro-bind").arg(place.host("etc").join(name)).arg(inside);
     }

@@ -3,19 +3,22 @@
 mod bubblewrap;
 mod environment;
 mod mount;
+mod network;
 mod user;
 
 use bubblewrap::Bubblewrap;
 pub(crate) use bubblewrap::ETC;
 use environment::USER;
 pub(crate) use mount::Mount;
+pub(crate) use network::{Network, WantedNetwork};
 
+use crate::agent;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -77,7 +80,7 @@ impl Isolation {
         let found = [true, false].map(|disables_userns| {
             let program = program.clone();
             let isolation = Self::Bubblewrap(Bubblewrap { program, disables_userns });
-            move || isolation.probe(&[]).map(|()| isolation)
+            move || isolation.probe(Network::None, &[]).map(|()| isolation)
         });
         let [best, plain] = found;
         best().or_else(|_| plain()).map_err(|error| {
@@ -88,7 +91,7 @@ impl Isolation {
     }
 
     fn landlock() -> io::Result<Self> {
-        let probed = Self::Landlock.probe(&[]);
+        let probed = Self::Landlock.probe(Network::None, &[]);
         probed
             .map(|()| Self::Landlock)
             .map_err(|error| io::Error::other(format!("Landlock does not work here ({error})")))
@@ -131,7 +134,7 @@ impl Isolation {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mounts = Mount::read(given, &std::env::temp_dir())?;
-        self.probe(&mounts).map_err(|error| {
+        self.probe(Network::None, &mounts).map_err(|error| {
             io::Error::other(format!("bubblewrap cannot mount what --mount names: {error}"))
         })?;
         Ok(mounts)
@@ -141,32 +144,27 @@ impl Isolation {
     pub(crate) fn counts_tasks(&self) -> bool {
         // In the host's namespaces, sandboxes of one user share a count.
         let counts_apart = self.is_wrapped() || matches!(user::dedicated(), Ok(Some(_)));
-        !self.is_none() && counts_apart && self.try_agent(&[], &["--count-tasks"]).is_ok()
+        !self.is_none()
+            && counts_apart
+            && self.try_agent(Network::None, &[], &["--count-tasks"]).is_ok()
     }
 
-    fn probe(&self, mounts: &[Mount]) -> io::Result<()> {
-        self.try_agent(mounts, &[])
+    fn probe(&self, network: Network, mounts: &[Mount]) -> io::Result<()> {
+        self.try_agent(network, mounts, &[])
     }
 
-    fn try_agent(&self, mounts: &[Mount], args: &[&str]) -> io::Result<()> {
+    fn try_agent(&self, network: Network, mounts: &[Mount], args: &[&str]) -> io::Result<()> {
         let directory = tempfile::tempdir()?;
-        let place = self.prepare(directory.path())?;
-        let mut agent = self.agent(&place, false, mounts)?;
-        agent.args(args);
-        // Without a socket the agent ends at once, and without an error.
-        let done =
-            agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
-        if !done.status.success() {
-            let text = String::from_utf8_lossy(&done.stderr);
-            return Err(io::Error::other(text.trim().to_owned()));
-        }
-        Ok(())
+        let place = self.prepare(directory.path(), network)?;
+        let mut command = self.agent(&place, mounts)?;
+        command.args(args);
+        agent::try_out(command, network == Network::Own)
     }
 
     /// Makes a sandbox's files in its directory.
-    pub(crate) fn prepare(&self, directory: &Path) -> io::Result<Place> {
+    pub(crate) fn prepare(&self, directory: &Path, network: Network) -> io::Result<Place> {
         let host_uid = if self.is_none() { None } else { user::dedicated()? };
-        let place = Place { directory: directory.to_owned(), host_uid };
+        let place = Place { directory: directory.to_owned(), host_uid, network };
         fs::create_dir(place.host("workspace"))?;
         environment::make(self, &place)?;
         if self.is_none() {
@@ -188,12 +186,7 @@ impl Isolation {
     }
 
     /// The command that starts a sandbox's agent.
-    pub(crate) fn agent(
-        &self,
-        place: &Place,
-        network: bool,
-        mounts: &[Mount],
-    ) -> io::Result<Command> {
+    pub(crate) fn agent(&self, place: &Place, mounts: &[Mount]) -> io::Result<Command> {
         let executable = std::env::current_exe()?;
         let mut command = match self {
             Self::None | Self::Landlock => Command::new(executable),
@@ -201,15 +194,16 @@ impl Isolation {
                 let mut command = Command::new(&bwrap.program);
                 let disables_userns = bwrap.disables_userns;
                 bubblewrap::view(&mut command, place, &executable, disables_userns, mounts)?;
-                if network {
-                    command.arg("--share-net");
-                }
+                place.network.share(&mut command);
                 command.args(["--", bubblewrap::AGENT]);
                 command
             }
         };
         command.arg("agent").arg("--workspace");
         command.arg(if self.is_wrapped() { "/workspace".into() } else { place.host("workspace") });
+        if place.network == Network::Own {
+            command.arg("--network");
+        }
         if !self.is_none() {
             command.args(["--level", self.name()]);
         }
@@ -220,7 +214,7 @@ impl Isolation {
             for name in ["home", "tmp", environment::PROGRAMS] {
                 command.arg("--writable").arg(place.host(name));
             }
-            if !network {
+            if place.network == Network::None {
                 command.arg("--no-network");
             }
         }
@@ -238,6 +232,7 @@ pub(crate) struct Place {
     directory: PathBuf,
     /// The uid and gid of the host that the sandbox runs as, where it is not the server's own.
     host_uid: Option<u32>,
+    network: Network,
 }
 
 impl Place {
@@ -254,7 +249,13 @@ impl Place {
         );
         let groups = format!("root:x:0:\n{USER}:x:{UID}:\nnogroup:x:65534:\n");
         let hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n";
-        for (name, text) in [("passwd", users.as_str()), ("group", &groups), ("hosts", hosts)] {
+        let resolver = self.network.resolver();
+        for (name, text) in [
+            ("passwd", users.as_str()),
+            ("group", &groups),
+            ("hosts", hosts),
+            ("resolv.conf", &resolver),
+        ] {
             let path = self.host("etc").join(name);
             fs::write(&path, text)?;
             fs::set_permissions(path, Permissions::from_mode(0o644))?;

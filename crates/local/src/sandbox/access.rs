@@ -3,6 +3,7 @@
 use super::Sandbox;
 use crate::agent::{Agent, How};
 use crate::error::{ApiError, Result};
+use crate::network::Policy;
 use std::fs::{File, FileType};
 use std::io;
 use std::sync::Arc;
@@ -46,9 +47,27 @@ impl Sandbox {
         self.agent.connect(port).await
     }
 
+    /// Refuses a change of the rules that would have no effect.
+    pub(crate) fn check_rules(&self, rules: &Policy) -> Result<()> {
+        if self.network.is_some()
+            || Policy::parse(self.settings().network_policy.as_ref())? == *rules
+        {
+            return Ok(());
+        }
+        let text = "changing the network of a sandbox where sandboxes share this machine's";
+        Err(ApiError::unsupported(text))
+    }
+
+    /// Changes what new connections may reach.
+    pub(crate) fn set_rules(&self, rules: Policy) {
+        if let Some(network) = &self.network {
+            network.set_policy(rules);
+        }
+    }
+
     /// Whether the ports of the machine are the sandbox's too.
     pub(crate) fn shares_network(&self) -> bool {
-        self.network
+        self.shares_network
     }
 }
 

@@ -5,6 +5,7 @@ use crate::agent::{Agent, Host};
 use crate::clock::{Clock, Timer, passed};
 use crate::error::{ApiError, Result};
 use crate::log::now_ms;
+use crate::network::Network;
 use crate::process::Table;
 use crate::pty::Sessions;
 use parking_lot::Mutex;
@@ -78,6 +79,7 @@ pub(super) struct Lifecycle {
     pub(super) lost: oneshot::Receiver<()>,
     pub(super) processes: Arc<Table>,
     pub(super) terminals: Arc<Sessions>,
+    pub(super) network: Option<Arc<Network>>,
     /// Its files.
     pub(super) directory: PathBuf,
     pub(super) commands: UnboundedReceiver<Command>,
@@ -180,6 +182,9 @@ impl Lifecycle {
         let _ = timeout(EXITS, exits).await;
         while let Err(error) = self.host.end().await {
             eprintln!("shoreline-local: sandbox {} has not ended yet: {error}", self.id);
+        }
+        if let Some(network) = &self.network {
+            network.close().await;
         }
         let ends = async { tokio::join!(self.processes.ended(), self.terminals.ended()) };
         let _ = timeout(LOGS, ends).await;

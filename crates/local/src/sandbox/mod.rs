@@ -11,12 +11,13 @@ pub(crate) use registry::{Direction, Filter, Registry};
 use crate::agent::{Agent, Agents};
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
-use crate::isolation::{Isolation, Mount};
+use crate::isolation::{self, Isolation, Mount};
 use crate::limits::{Enforcement, Limits};
 use crate::log::now_ms;
+use crate::network::{Budget, Network, Policy};
 use crate::process::Table;
 use crate::pty::Sessions;
-use crate::wire::sandbox::{CreateRequest, Resources, SandboxInfo, Status};
+use crate::wire::sandbox::{CreateRequest, NetworkPolicy, Resources, SandboxInfo, Status};
 use lifecycle::{Command, Ended, Lifecycle, Phase};
 use parking_lot::Mutex;
 use shoreline_protocol::error::ServerCode;
@@ -45,8 +46,10 @@ pub(crate) struct Sandbox {
     pub(crate) enforced: EnforcedLimits,
     /// The most bytes that a file can have.
     pub(crate) file_bytes: Option<u64>,
-    /// Whether it has the machine's network.
-    pub(crate) network: bool,
+    /// Its own network, where it has access to one.
+    network: Option<Arc<Network>>,
+    /// Whether the machine's ports are its own.
+    shares_network: bool,
     timeout_secs: Option<u64>,
     created_at: u64,
     settings: Arc<Mutex<Settings>>,
@@ -62,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) exposed_ports: Vec<u16>,
     /// Exposed ports want no key.
     pub(crate) allow_unauthenticated_access: bool,
+    /// What it can reach, where that is restricted.
+    pub(crate) network_policy: Option<NetworkPolicy>,
 }
 
 /// What sandboxes are made of, the same for all of a server.
@@ -71,17 +76,34 @@ struct Ground {
     directory: PathBuf,
     isolation: Isolation,
     mounts: Arc<[Mount]>,
+    network: isolation::Network,
+    /// What their connections have together.
+    sockets: Budget,
     enforcement: Arc<Enforcement>,
     agents: Arc<Agents>,
     log_bytes: u64,
 }
 
+impl Ground {
+    fn network_for(&self, policy: &Policy) -> isolation::Network {
+        match (self.network, policy == &Policy::CLOSED) {
+            (isolation::Network::Host, true) => isolation::Network::None,
+            (network, _) => network,
+        }
+    }
+}
+
 impl Sandbox {
     /// Makes a sandbox and starts its agent. Blocks.
-    fn new(id: String, request: CreateRequest, ground: &Ground) -> io::Result<Arc<Self>> {
+    fn new(
+        id: String,
+        request: CreateRequest,
+        policy: Policy,
+        ground: &Ground,
+    ) -> io::Result<Arc<Self>> {
         let directory = ground.directory.join(&id);
         directory::make(&directory)?;
-        let started = Self::start(id, request, ground, directory.clone());
+        let started = Self::start(id, request, policy, ground, directory.clone());
         if started.is_err() {
             let _ = directory::remove(&directory);
         }
@@ -91,18 +113,20 @@ impl Sandbox {
     fn start(
         id: String,
         request: CreateRequest,
-        Ground { isolation, mounts, enforcement, agents, log_bytes, .. }: &Ground,
+        policy: Policy,
+        ground: &Ground,
         directory: PathBuf,
     ) -> io::Result<Arc<Self>> {
-        let place = isolation.prepare(&directory)?;
+        let Ground { isolation, mounts, sockets, enforcement, agents, log_bytes, .. } = ground;
+        let network = ground.network_for(&policy);
+        let place = isolation.prepare(&directory, network)?;
         let megabytes = |number: Option<u64>| number.map(|number| number.saturating_mul(1 << 20));
         let limits = Limits {
             memory: megabytes(request.resources.memory_mb),
             file_size: megabytes(request.resources.disk_mb),
             cpus: request.resources.cpus,
         };
-        let network = request.network.is_none_or(|network| network.allow_internet_access);
-        let mut command = isolation.agent(&place, network, mounts)?;
+        let mut command = isolation.agent(&place, mounts)?;
         let enforced = enforcement.scopes(&limits);
         let group = enforcement.hold(&id, &limits, &mut command)?;
         let (wrapped, uid) = (isolation.is_wrapped(), place.host_uid());
@@ -110,6 +134,13 @@ impl Sandbox {
             Agent::start(command, group, agents.clone(), wrapped, uid, request.env)?;
         let agent = Arc::new(agent);
         let (stop_clock, clock) = Clock::new();
+        let shares_network = network == isolation::Network::Host;
+        let network = (network == isolation::Network::Own).then(|| {
+            let network = Network::new(policy, clock.clone(), sockets.clone());
+            network.carry(agent.network()?, id.clone());
+            io::Result::Ok(Arc::new(network))
+        });
+        let network = network.transpose()?;
         let logs = directory.join("log");
         let processes = Arc::new(Table::new(agent.clone(), clock.clone(), logs, *log_bytes));
         let terminals = Arc::new(Sessions::new(agent.clone(), clock.clone()));
@@ -117,6 +148,7 @@ impl Sandbox {
             name: request.name,
             exposed_ports: request.exposed_ports,
             allow_unauthenticated_access: request.allow_unauthenticated_access,
+            network_policy: request.network,
         }));
         let (sender, commands) = unbounded_channel();
         let (phase, shown) = watch::channel(Phase::Running);
@@ -130,6 +162,7 @@ impl Sandbox {
             lost,
             processes: processes.clone(),
             terminals: terminals.clone(),
+            network: network.clone(),
             directory,
             commands,
             phase,
@@ -151,6 +184,7 @@ impl Sandbox {
             enforced,
             file_bytes: limits.file_size,
             network,
+            shares_network,
             timeout_secs: request.timeout_secs,
             created_at: now_ms(),
             settings,
@@ -223,7 +257,8 @@ impl Sandbox {
     /// `base_url` is where this server is reached.
     pub(crate) fn info(&self, base_url: &str) -> SandboxInfo {
         let ended = self.ended();
-        let Settings { name, exposed_ports, allow_unauthenticated_access } = self.settings();
+        let Settings { name, exposed_ports, allow_unauthenticated_access, network_policy } =
+            self.settings();
         SandboxInfo {
             id: self.id.clone(),
             namespace: "default".to_owned(),
@@ -238,6 +273,7 @@ impl Sandbox {
             termination_reason: ended.map(|ended| ended.reason.as_str().to_owned()),
             exposed_ports,
             allow_unauthenticated_access,
+            network_policy,
             sandbox_url: ended.is_none().then(|| self.url(base_url)),
         }
     }

@@ -4,8 +4,9 @@ use super::directory::Root;
 use super::{END, Ground, Sandbox, Settings};
 use crate::agent::Agents;
 use crate::error::{ApiError, Result};
-use crate::isolation::{Isolation, Mount};
+use crate::isolation::{Isolation, Mount, Network};
 use crate::limits::Enforcement;
+use crate::network::{Budget, Policy};
 use crate::reservation::{Reservable, Reservation};
 use crate::wire::sandbox::{CreateRequest, Status};
 use parking_lot::Mutex;
@@ -82,6 +83,7 @@ impl Reservable for Inner {
 impl Registry {
     pub(crate) fn new(
         isolation: Isolation,
+        network: Network,
         mounts: Vec<Mount>,
         enforcement: Enforcement,
         log_bytes: u64,
@@ -91,13 +93,31 @@ impl Registry {
         let agents = Arc::new(Agents::new()?);
         let enforcement = Arc::new(enforcement);
         let directory = root.path().to_owned();
-        let mounts = mounts.into();
-        let ground = Ground { directory, isolation, mounts, enforcement, agents, log_bytes };
+        let (mounts, sockets) = (mounts.into(), Budget::new());
+        let ground = Ground {
+            directory,
+            isolation,
+            mounts,
+            network,
+            sockets,
+            enforcement,
+            agents,
+            log_bytes,
+        };
         Ok(Self { inner: Mutex::default(), ground, _root: root })
     }
 
     pub(crate) fn isolation(&self) -> &Isolation {
         &self.ground.isolation
+    }
+
+    pub(crate) fn network(&self) -> Network {
+        self.ground.network
+    }
+
+    /// The network of a sandbox with these rules.
+    pub(crate) fn network_for(&self, policy: &Policy) -> Network {
+        self.ground.network_for(policy)
     }
 
     pub(crate) fn enforcement(&self) -> &Enforcement {
@@ -110,11 +130,16 @@ impl Registry {
         inner.creating == 0 && inner.sandboxes.iter().all(|sandbox| !sandbox.is_alive())
     }
 
-    pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Sandbox>> {
+    pub(crate) async fn create(
+        &self,
+        request: CreateRequest,
+        policy: Policy,
+    ) -> Result<Arc<Sandbox>> {
         let room = self.reserve(request.name.clone())?;
         let id = crate::random::id(ID_ALPHABET).map_err(|e| ApiError::internal(&e))?;
         let ground = self.ground.clone();
-        let made = tokio::task::spawn_blocking(move || Sandbox::new(id, request, &ground)).await;
+        let made =
+            tokio::task::spawn_blocking(move || Sandbox::new(id, request, policy, &ground)).await;
         let sandbox = made
             .map_err(io::Error::other)
             .and_then(|made| made)

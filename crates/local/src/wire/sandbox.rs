@@ -102,7 +102,7 @@ where
 }
 
 /// What a sandbox can reach.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub(crate) struct NetworkPolicy {
     /// Whether the internet can be reached.
@@ -158,6 +158,7 @@ pub(crate) struct SandboxInfo {
     pub(crate) termination_reason: Option<String>,
     pub(crate) exposed_ports: Vec<u16>,
     pub(crate) allow_unauthenticated_access: bool,
+    pub(crate) network_policy: Option<NetworkPolicy>,
     pub(crate) sandbox_url: Option<String>,
 }
 

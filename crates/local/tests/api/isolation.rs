@@ -17,12 +17,6 @@ async fn prints(sandbox: &Sandbox, script: &str) -> String {
     format!("{}{}", seen.stdout(), seen.stderr())
 }
 
-async fn sandbox_with(server: &Server, body: Value) -> Sandbox {
-    let answer = server.request(Method::POST, "/sandboxes").json(&body).send().await.unwrap();
-    let answer: Value = answer.json().await.unwrap();
-    server.attach(answer["sandbox_id"].as_str().unwrap())
-}
-
 #[tokio::test]
 async fn what_is_in_force_is_said() {
     for isolation in isolations() {
@@ -148,21 +142,6 @@ async fn an_isolated_agent_can_be_neither_killed_nor_stopped_nor_looked_into() {
         let seen = sandbox.run_script(&format!("{hidden} 2>/dev/null")).await;
         assert_eq!((seen.stdout(), seen.exit_code() == Some(0)), ("", false), "{hidden}");
     }
-}
-
-#[tokio::test]
-async fn a_sandbox_without_network_has_none() {
-    let Some(server) = isolated() else { return };
-    let closed =
-        sandbox_with(&server, json!({ "network": { "allow_internet_access": false } })).await;
-    let open = server.sandbox().await;
-    let interfaces = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort";
-    assert_eq!(prints(&closed, interfaces).await, "lo\n");
-    assert_ne!(prints(&open, interfaces).await, "lo\n");
-    // Nor does it get one later, whoever asks.
-    let patch = server.request(Method::PATCH, &format!("/sandboxes/{}", closed.id));
-    let patch = closed.refused(patch.json(&json!({ "network": null })));
-    assert_eq!(patch.await, (501, "UNSUPPORTED".to_owned()));
 }
 
 /// What a process of the server has open as standard error.

@@ -1,9 +1,7 @@
 //! What is held at which level, as SECURITY.md says it.
 
 use std::collections::BTreeMap;
-
-/// Whether sandboxes have a network of their own at the level `bubblewrap`.
-const OWN_NETWORK: bool = false;
+use std::os::unix::fs::PermissionsExt as _;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -12,7 +10,15 @@ pub enum Held {
 }
 use Held::{No, Yes};
 
-const NETWORK: Held = if OWN_NETWORK { Yes } else { No };
+/// Held at the level `bubblewrap` where sandboxes have a network of their own.
+const NETWORK: [&str; 3] = ["abstract", "loopback", "host-addresses"];
+
+/// Distributions let everyone use the device. Where it is root's only, the server warns that sandboxes share the
+/// machine's network.
+fn has_own_network(user: &str) -> bool {
+    let mode = std::fs::metadata("/dev/net/tun").map_or(0, |device| device.permissions().mode());
+    user == "root" || mode & 0o6 == 0o6
+}
 
 /// One line of the table.
 pub struct Claim {
@@ -26,6 +32,7 @@ pub struct Claim {
 impl Claim {
     pub fn held(&self, level: &str, user: &str) -> Held {
         match (level, user) {
+            ("bubblewrap", user) if NETWORK.contains(&self.id) && !has_own_network(user) => No,
             ("bubblewrap", _) => self.bubblewrap,
             (_, "root") => self.landlock[0],
             _ => self.landlock[1],
@@ -75,16 +82,16 @@ pub const CLAIMS: [Claim; 27] = [
         "Terminals of other programs cannot be opened, and nothing can be typed into one's own",
     ),
     held("unix", "UNIX sockets of the user's programs cannot be connected to"),
-    partly("abstract", "Nor can abstract UNIX sockets", [NETWORK, Yes, Yes]),
+    held("abstract", "Nor can abstract UNIX sockets"),
     partly(
         "loopback",
         "Ports of the host and of other sandboxes cannot be reached on loopback",
-        [NETWORK, No, No],
+        [Yes, No, No],
     ),
     partly(
         "host-addresses",
         "Nor can they by the host's other addresses and its name",
-        [NETWORK, No, No],
+        [Yes, No, No],
     ),
     held("socket-kinds", "Sockets of other kinds than UNIX, TCP and UDP cannot be made"),
 ];
