@@ -51,6 +51,20 @@ test("disposing closes", async () => {
   await assert.rejects(fetch(server.url));
 });
 
+test("the network of sandboxes is chosen", async () => {
+  for (const network of ["", "none", 1, null]) {
+    const error: unknown = await startLocal({ network: network as "own" }).catch((thrown: unknown) => thrown);
+    assert.equal((error as ShorelineError).code, "invalid_argument", inspect(error));
+  }
+  const server = await startLocal({ network: "host" });
+  try {
+    const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+    assert.equal((await sandbox.info()).network?.allowInternetAccess ?? true, true);
+  } finally {
+    await server.close();
+  }
+});
+
 test("two servers have different addresses and keys", async () => {
   const [one, two] = await Promise.all([startLocal(), startLocal()]);
   try {

@@ -1,10 +1,17 @@
 // local: the server of this machine.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { findShared, sharedLocal, startLocal } from "shoreline/local";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure } from "./exit.js";
 import { each, json } from "./options.js";
 import { note, print, printJson } from "./print.js";
+
+interface LocalOptions {
+  allowOrigin?: string[];
+  mount?: string[];
+  network?: "own" | "host";
+  json?: boolean;
+}
 
 export function addLocal(program: Command): void {
   const local = program
@@ -19,10 +26,17 @@ export function addLocal(program: Command): void {
       "a file or directory of this machine that every sandbox sees, read-only unless :rw is given; may be repeated",
       each(String),
     )
+    .addOption(
+      new Option("--network <network>", "own: each sandbox has its own; host: this machine's").choices([
+        "own",
+        "host",
+      ]),
+    )
     .addOption(json())
-    .action(async (options: { allowOrigin?: string[]; mount?: string[]; json?: boolean }) => {
+    .action(async (options: LocalOptions) => {
       using interrupts = new Interrupts();
-      const server = await startLocal({ allowOrigins: options.allowOrigin, mounts: options.mount });
+      const { allowOrigin: allowOrigins, mount: mounts, network } = options;
+      const server = await startLocal({ allowOrigins, mounts, network });
       const { url, apiKey } = server;
       if (options.json) printJson({ url, apiKey });
       else {

@@ -28,6 +28,11 @@ export interface LocalServerOptions {
    * bubblewrap: without it the server does not start. Default: none.
    */
   mounts?: string[] | undefined;
+  /**
+   * The network of its sandboxes: `own` insists on one for each, `host` shares this machine's, its loopback ports
+   * included. Default: `own` where that works here, else `host`.
+   */
+  network?: "own" | "host" | undefined;
   /** Seconds until the server must be ready. Default: 30. */
   startupTimeout?: number | undefined;
 }
@@ -90,12 +95,16 @@ const STOP_GRACE = 10_000;
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
   const given: LocalServerOptions = optionsOf(options);
   const { binary, startupTimeout = 30 } = given;
-  const { allowOrigins = [], mounts = [] } = given;
+  const { allowOrigins = [], mounts = [], network } = given;
   check(binary, allowOrigins, mounts, startupTimeout);
+  if (network !== undefined && network !== "own" && network !== "host") {
+    throw invalid('`network` must be "own" or "host"');
+  }
   const args = [
     ...allowOrigins.flatMap((origin) => ["--allow-origin", origin]),
     // In one argument, since a path can begin with a hyphen.
     ...mounts.map((mount) => `--mount=${mount}`),
+    ...(network ? ["--network", network] : []),
   ];
   const { child, ready } = await launched(args, { binary, startupTimeout });
   return new LocalServer(child, ready);
