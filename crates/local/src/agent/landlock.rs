@@ -24,6 +24,16 @@ const TERMINALS: [&str; 2] = ["/dev/ptmx", "/dev/pts"];
 
 /// Restricts this thread and all that it starts.
 pub(super) fn restrict(writable: &[PathBuf], own_uid: bool) -> io::Result<()> {
+    // A path that cannot be opened would only get no rule.
+    for path in writable {
+        std::fs::read_dir(path).map_err(|error| {
+            let path = path.display();
+            let text = format!(
+                "the sandbox's user cannot enter {path} ({error}): set TMPDIR to a directory that everybody can enter"
+            );
+            io::Error::new(error.kind(), text)
+        })?;
+    }
     let restricted = || -> Result<(), RulesetError> {
         let (all, read) = (AccessFs::from_all(NEEDED), AccessFs::from_read(NEEDED));
         let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;

@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::ExitStatus;
 use shoreline_protocol::output::End;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 /// A server with bubblewrap, where that is installed.
 fn isolated() -> Option<Server> {
@@ -144,6 +146,33 @@ async fn an_isolated_agent_can_be_neither_killed_nor_stopped_nor_looked_into() {
     }
 }
 
+#[tokio::test]
+async fn without_namespaces_a_sandbox_without_network_has_no_sockets_for_it() {
+    if !isolations().contains(&"landlock") {
+        return;
+    }
+    let server = Server::start(&["--isolation", "landlock"]);
+    let closed =
+        sandbox_with(&server, json!({ "network": { "allow_internet_access": false } })).await;
+    let port = server.url.rsplit(':').next().unwrap();
+    let connect = format!("bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' && echo connected");
+    let refused = prints(&closed, &connect).await;
+    assert!(refused.contains("Operation not permitted"), "{refused}");
+    assert_eq!(prints(&server.sandbox().await, &connect).await, "connected\n");
+}
+
+#[tokio::test]
+async fn without_namespaces_there_is_a_directory_for_temporary_files() {
+    if !isolations().contains(&"landlock") {
+        return;
+    }
+    let server = Server::start(&["--isolation", "landlock"]);
+    let sandbox = server.sandbox().await;
+    assert_eq!(prints(&sandbox, "f=$(mktemp) && echo kept > $f && cat $f").await, "kept\n");
+    let closed = prints(&sandbox, "touch /tmp/made || echo closed").await;
+    assert!(closed.starts_with("closed\n"), "{closed}");
+}
+
 /// What a process of the server has open as standard error.
 fn standard_error(pid: u32) -> String {
     std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap().to_str().unwrap().to_owned()
@@ -191,6 +220,20 @@ async fn a_server_that_root_starts_runs_sandboxes_as_a_user_who_owns_nothing_els
             _ => assert!(owners[0] > 1 << 20 && owners[1] > 1 << 20 && owners[0] != owners[1]),
         }
     }
+}
+
+#[test]
+fn a_server_does_not_start_where_its_sandboxes_could_not_enter_their_directories() {
+    if !rustix::process::getuid().is_root() || !isolations().contains(&"landlock") {
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_shoreline-local"));
+    server.args(["--port", "0", "--isolation", "landlock", "--until-stdin-closes"]);
+    let ended = server.env("TMPDIR", closed.path()).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("set TMPDIR"), "{said}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -331,11 +331,16 @@ impl Seen {
     }
 }
 
-/// The isolations that can be tested on this machine. With CI set, bubblewrap must be installed.
+/// The isolations that can be tested on this machine. With CI set, bubblewrap must be installed; a kernel can be too
+/// old for Landlock.
 pub fn isolations() -> Vec<&'static str> {
-    let there = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "bubblewrap is not installed");
-    if there { vec!["none", "bubblewrap"] } else { vec!["none"] }
+    static LEVELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let there = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
+        assert!(there || std::env::var_os("CI").is_none(), "bubblewrap is not installed");
+        let levels = [("none", true), ("bubblewrap", there), ("landlock", works("landlock"))];
+        levels.into_iter().filter(|(_, there)| *there).map(|(level, _)| level).collect()
+    });
+    LEVELS.clone()
 }
 
 /// Whether the server can isolate at this level here.
