@@ -65,6 +65,40 @@ test("the network of sandboxes is chosen", async () => {
   }
 });
 
+test("the isolation that is asked for is in force, or the server does not start", async () => {
+  for (const isolation of ["auto", "required", "none"] as const) {
+    const server = await startLocal({ isolation });
+    try {
+      const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+      const { isolation: said } = await sandbox.daemonInfo();
+      assert.equal(server.isolation, said);
+      assert.equal(isolation === "none", server.isolation === "none");
+    } finally {
+      await server.close();
+    }
+  }
+  // @ts-expect-error: no such level
+  await assert.rejects(startLocal({ isolation: "strict" }), UsageError);
+});
+
+test("without isolation, `required` does not start, and `auto` warns", async () => {
+  // No bubblewrap, and a program that has no Landlock either: it says so as the server does.
+  const binary = program(
+    "unisolated",
+    'for a; do [ "$a" != required ] || { echo "Landlock does not work here" >&2; exit 1; }; done; echo \'{"url":"http://127.0.0.1:1","apiKey":"key","isolation":"none"}\'; cat >/dev/null',
+  );
+  const error = await fails({ binary, isolation: "required" }, "unavailable");
+  assert.match(error.stderr, /Landlock does not work here/);
+  const script = `
+    import { startLocal } from "shoreline/local";
+    for (const isolation of ["auto", "none"]) await (await startLocal({ binary: ${JSON.stringify(binary)}, isolation })).close();`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { cwd: packed });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  assert.deepEqual(await once(child, "close"), [0, null]);
+  assert.match(said, /^shoreline: sandboxes are not isolated, .*\n$/);
+});
+
 test("two servers have different addresses and keys", async () => {
   const [one, two] = await Promise.all([startLocal(), startLocal()]);
   try {

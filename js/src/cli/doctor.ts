@@ -4,6 +4,7 @@ import { Sandbox } from "shoreline";
 import { sharedLocal } from "shoreline/local";
 import { type GlobalOptions, isRemote } from "./client.js";
 import { codeOf } from "./exit.js";
+import { isolationAdvice } from "./isolation.js";
 import { json } from "./options.js";
 import { printJson, printMarked } from "./print.js";
 
@@ -37,7 +38,7 @@ export function addDoctor(program: Command, version: string): void {
       if (options.json) printJson(checks);
       else
         for (const { name, ok, detail } of checks)
-          printMarked(name.padEnd(9), ok ? "ok" : "FAILED", ok ? 32 : 31, `  ${detail}`);
+          printMarked(name.padEnd(10), ok ? "ok" : "FAILED", ok ? 32 : 31, `  ${detail}`);
       if (failed !== undefined) process.exitCode = codeOf(failed);
     });
 }
@@ -48,6 +49,7 @@ async function examine(
   check: (name: string, work: () => Promise<string>) => Promise<void>,
 ): Promise<void> {
   const { apiUrl, apiKey, namespace, organization: organizationId, project: projectId } = globals;
+  const isolation: string[] = [];
   let client = { apiUrl, apiKey, namespace, organizationId, projectId };
   await check(
     "program",
@@ -61,8 +63,10 @@ async function examine(
     }
     const local = await sharedLocal();
     client = { ...client, apiUrl: local.url, apiKey: local.apiKey };
-    return `local, ${local.url}, isolation ${local.isolation}`;
+    isolation.push(local.isolation, ...isolationAdvice(local.isolation));
+    return `local, ${local.url}`;
   });
+  if (isolation.length > 0) await check("isolation", async () => isolation.join("; "));
   await check("key", async () => {
     const sandboxes = await Sandbox.list(client);
     return `accepted; ${sandboxes.length} sandboxes`;

@@ -1,6 +1,6 @@
 // local: the server of this machine.
 import { type Command, Option } from "commander";
-import { findShared, sharedLocal, startLocal } from "shoreline/local";
+import { findShared, type LocalServerOptions, sharedLocal, startLocal } from "shoreline/local";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure } from "./exit.js";
 import { each, json } from "./options.js";
@@ -10,6 +10,7 @@ interface LocalOptions {
   allowOrigin?: string[];
   mount?: string[];
   network?: "own" | "host";
+  isolation: LocalServerOptions["isolation"];
   json?: boolean;
 }
 
@@ -32,17 +33,22 @@ export function addLocal(program: Command): void {
         "host",
       ]),
     )
+    .addOption(
+      new Option("--isolation <level>", "how sandboxes are isolated")
+        .choices(["auto", "required", "bubblewrap", "landlock", "none"])
+        .default("auto"),
+    )
     .addOption(json())
     .action(async (options: LocalOptions) => {
       using interrupts = new Interrupts();
-      const { allowOrigin: allowOrigins, mount: mounts, network } = options;
-      const server = await startLocal({ allowOrigins, mounts, network });
-      const { url, apiKey } = server;
-      if (options.json) printJson({ url, apiKey });
+      const { allowOrigin: allowOrigins, mount: mounts, network, isolation: wanted } = options;
+      const server = await startLocal({ allowOrigins, mounts, network, isolation: wanted });
+      const { url, apiKey, isolation } = server;
+      if (options.json) printJson({ url, apiKey, isolation });
       else {
         print(`TENSORLAKE_API_URL=${url}`);
         print(`TENSORLAKE_API_KEY=${apiKey}`);
-        note("The local sandbox server runs. Press Ctrl-C to stop it.");
+        note(`The local sandbox server runs, isolation ${isolation}. Press Ctrl-C to stop it.`);
       }
       // It does not keep this program running by itself.
       const running = setInterval(() => undefined, 2 ** 30);

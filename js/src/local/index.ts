@@ -6,10 +6,12 @@
  */
 
 import type { ChildProcess } from "node:child_process";
+import process from "node:process";
 import { invalid, optionsOf } from "../arguments.js";
-import { launched, type Ready } from "./launch.js";
+import { type IsolationLevel, launched, type Ready } from "./launch.js";
 
 export { LocalServerError } from "./error.js";
+export type { IsolationLevel } from "./launch.js";
 export { pageToken, type PageToken, type PageTokenOptions } from "./page-token.js";
 export { findShared, type SharedOptions, type SharedServer, sharedLocal, stateFile } from "./shared.js";
 
@@ -35,21 +37,31 @@ export interface LocalServerOptions {
   network?: "own" | "host" | undefined;
   /** Seconds until the server must be ready. Default: 30. */
   startupTimeout?: number | undefined;
+  /**
+   * The isolation level of sandboxes. `"auto"` takes the best that works here and warns on standard error if that is
+   * `none`. `"required"` takes the best too, but rejects instead of running without isolation. A level takes that
+   * one or rejects. Default: `"auto"`. {@link LocalServer.isolation} says which level is in force.
+   */
+  isolation?: "auto" | "required" | IsolationLevel | undefined;
 }
+
+const ISOLATIONS: readonly string[] = ["auto", "required", "bubblewrap", "landlock", "none"];
 
 /** A local server that runs. It ends with {@link close}, and in any case with this process. */
 class LocalServer implements AsyncDisposable {
   // Not plain properties, so that printing the server does not print its key.
   readonly #url: string;
   readonly #apiKey: string;
+  readonly #isolation: IsolationLevel;
   readonly #child: ChildProcess;
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(child: ChildProcess, { url, apiKey }: Ready) {
+  constructor(child: ChildProcess, { url, apiKey, isolation }: Ready) {
     this.#child = child;
     this.#url = url;
     this.#apiKey = apiKey;
+    this.#isolation = isolation;
   }
 
   /** What `apiUrl` is for the calls to it. */
@@ -60,6 +72,11 @@ class LocalServer implements AsyncDisposable {
   /** The key that the server asks for. */
   get apiKey(): string {
     return this.#apiKey;
+  }
+
+  /** The isolation level of its sandboxes. */
+  get isolation(): IsolationLevel {
+    return this.#isolation;
   }
 
   /** Ends the server and every process that it started. Further calls change nothing. */
@@ -76,6 +93,10 @@ class LocalServer implements AsyncDisposable {
 
 export type { LocalServer };
 
+/** The warning where nobody has asked for this. */
+const UNISOLATED =
+  "shoreline: sandboxes are not isolated, commands run with your rights: install bubblewrap, or see `shoreline doctor`\n";
+
 /** How long the server may take to end its processes, ms. */
 const STOP_GRACE = 10_000;
 
@@ -90,23 +111,27 @@ const STOP_GRACE = 10_000;
  * It does not keep this process running, and ends with it however that ends. It is not in this process's
  * group, so Ctrl-C in a terminal reaches this process alone, which decides.
  *
- * @throws {LocalServerError} It did not start; its `stderr` says more.
+ * @throws {LocalServerError} The server did not start, for example because of `isolation`; its `stderr` says why.
  */
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
   const given: LocalServerOptions = optionsOf(options);
   const { binary, startupTimeout = 30 } = given;
-  const { allowOrigins = [], mounts = [], network } = given;
+  const { allowOrigins = [], mounts = [], network, isolation = "auto" } = given;
   check(binary, allowOrigins, mounts, startupTimeout);
+  if (!ISOLATIONS.includes(isolation)) throw invalid(`\`isolation\` must be one of ${ISOLATIONS.join(", ")}`);
   if (network !== undefined && network !== "own" && network !== "host") {
     throw invalid('`network` must be "own" or "host"');
   }
   const args = [
+    "--isolation",
+    isolation,
     ...allowOrigins.flatMap((origin) => ["--allow-origin", origin]),
     // In one argument, since a path can begin with a hyphen.
     ...mounts.map((mount) => `--mount=${mount}`),
     ...(network ? ["--network", network] : []),
   ];
   const { child, ready } = await launched(args, { binary, startupTimeout });
+  if (isolation === "auto" && ready.isolation === "none") process.stderr.write(UNISOLATED);
   return new LocalServer(child, ready);
 }
 

@@ -6,11 +6,17 @@ import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
 import { LocalServerError } from "./error.js";
 import { after } from "../timer.js";
 
+/**
+ * What keeps sandboxes apart from this machine and from each other: `bubblewrap` (namespaces), `landlock` (Landlock and
+ * seccomp, in the machine's namespaces) or `none` (commands run with the rights of whoever started the server).
+ */
+export type IsolationLevel = "bubblewrap" | "landlock" | "none";
+
 export interface Ready {
   url: string;
   apiKey: string;
-  /** What keeps its sandboxes apart: `bubblewrap` or `none`. */
-  isolation: string;
+  /** The isolation level in force. */
+  isolation: IsolationLevel;
 }
 
 /** What is kept of standard error, in characters. */
@@ -109,7 +115,7 @@ function untilReady(child: ChildProcess, binary: string, ms: number): Promise<Re
 
 function readyLine(line: string): Ready | undefined {
   try {
-    const { url, apiKey, isolation = "" } = JSON.parse(line) as Partial<Ready>;
+    const { url, apiKey, isolation = "none" } = JSON.parse(line) as Partial<Ready>;
     return typeof url === "string" && typeof apiKey === "string" ? { url, apiKey, isolation } : undefined;
   } catch {
     return undefined;

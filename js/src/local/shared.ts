@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LocalServerError } from "./error.js";
-import { launched } from "./launch.js";
+import { type IsolationLevel, launched } from "./launch.js";
 import { makeOwnDirectory, openOwnFile, readOwnFile, writeOwnFile } from "./own-file.js";
 import { isRunning, processId, type ProcessId } from "./pid.js";
 import { prove } from "./proof.js";
@@ -17,8 +17,8 @@ export interface SharedServer {
   url: string;
   /** The key that the server asks for. */
   apiKey: string;
-  /** What keeps its sandboxes apart: `bubblewrap` or `none`. */
-  isolation: string;
+  /** The isolation level in force. */
+  isolation: IsolationLevel;
   /** Its process. */
   pid: number;
 }
@@ -103,7 +103,7 @@ function read(path: string): Known | undefined {
   const text = readOwnFile(path);
   if (text === undefined) return undefined;
   try {
-    const { url, apiKey, isolation = "", pid, started } = JSON.parse(text) as Partial<Known>;
+    const { url, apiKey, isolation = "none", pid, started } = JSON.parse(text) as Partial<Known>;
     const local = typeof url === "string" && /^http:\/\/127\.0\.0\.1:\d+$/.test(url);
     return local && typeof apiKey === "string" && typeof pid === "number"
       ? { url, apiKey, isolation, pid, started }
