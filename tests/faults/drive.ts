@@ -31,6 +31,8 @@ export interface Verdict {
   faults: string[];
   peer: PeerName;
   reader: Reader;
+  /** How often an unfinished line was sent. */
+  unfinished: number;
   /** What was to happen and what did, for people. */
   story: string[];
 }
@@ -82,6 +84,7 @@ export async function drive(seed: number, server: Server): Promise<Verdict> {
       faults: proxy.happened,
       peer: plan.peer,
       reader: plan.reader,
+      unfinished: peer.unfinished,
       story: story(plan, proxy),
     };
   } catch (error) {
@@ -165,6 +168,7 @@ function runs(sandbox: Sandbox, plan: Schedule): Act {
   const { args, ending } = plan.workload;
   const options = {
     args,
+    pieces: plan.pieces,
     ...reconnect(plan),
     ...(ending.how === "timeout" && { timeout: ending.seconds }),
   };
@@ -225,7 +229,7 @@ async function follows(direct: Sandbox, sandbox: Sandbox, plan: Schedule): Promi
   const stream = reader in single ? single[reader as keyof typeof single] : undefined;
   const read = stream ? new Read(stream) : new Read("stdout", "stderr");
   const follow = (after: Cursor | undefined) => {
-    const options = { ...reconnect(plan), ...(after && { after }) };
+    const options = { pieces: plan.pieces, ...reconnect(plan), ...(after && { after }) };
     if (reader === "followStdout") return sandbox.followStdout(pid, options);
     if (reader === "followStderr") return sandbox.followStderr(pid, options);
     return sandbox.followOutput(pid, options);

@@ -11,7 +11,12 @@ export interface Frame {
 
 /** Whether it is a line of output. */
 export function isOutput(frame: Frame): boolean {
-  return "line" in frame.data;
+  return "line" in frame.data && !isUnfinished(frame);
+}
+
+/** Whether it is what an unfinished line has gained. */
+export function isUnfinished(frame: Frame): boolean {
+  return frame.name === "unfinished";
 }
 
 /** The events of a body, in groups as they arrived. Comments are left out. */

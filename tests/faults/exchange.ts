@@ -119,13 +119,13 @@ function ownAnswer(request: Request, peer: Peer): Buffer | undefined {
 /** The server's answer; undefined when the client, who wanted to know something, goes before. */
 function forwarded(request: Request, parties: Parties): Promise<IncomingMessage | undefined> {
   const { socket, peer, upstream, agent } = parties;
-  const { method, path, body } = request;
+  const { method, path, query, body } = request;
   const headers: Record<string, string> = Object.fromEntries(request.headers);
   for (const name of ["host", "connection", "last-event-id"]) Reflect.deleteProperty(headers, name);
   const last = peer.lastEventId(request.headers.get("last-event-id"));
   if (last !== undefined) headers["last-event-id"] = last;
   return new Promise((resolve, reject) => {
-    const sent = send(new URL(path, upstream), { method, headers, agent });
+    const sent = send(new URL(path + query, upstream), { method, headers, agent });
     const leave = () => sent.destroy();
     // What does something is done, whoever leaves.
     if (method === "GET") socket.once("close", leave);

@@ -3,6 +3,8 @@
 export interface Request {
   method: string;
   path: string;
+  /** With its question mark. */
+  query: string;
   headers: Map<string, string>;
   body: Buffer;
 }
@@ -12,7 +14,8 @@ export function parse(bytes: Buffer): { request: Request; rest: Buffer } | undef
   const end = bytes.indexOf("\r\n\r\n");
   if (end < 0) return undefined;
   const [first = "", ...lines] = bytes.toString("latin1", 0, end).split("\r\n");
-  const [method = "", path = ""] = first.split(" ");
+  const [method = "", target = ""] = first.split(" ");
+  const [path = ""] = target.split("?");
   const headers = new Map(
     lines.map((line) => {
       const at = line.indexOf(":");
@@ -24,7 +27,10 @@ export function parse(bytes: Buffer): { request: Request; rest: Buffer } | undef
   const length = Number(headers.get("content-length") ?? 0);
   if (bytes.length < start + length) return undefined;
   const body = bytes.subarray(start, start + length);
-  return { request: { method, path, headers, body }, rest: bytes.subarray(start + length) };
+  return {
+    request: { method, path, query: target.slice(path.length), headers, body },
+    rest: bytes.subarray(start + length),
+  };
 }
 
 /** An answer's head. */

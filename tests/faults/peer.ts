@@ -1,5 +1,5 @@
 // Servers of other kinds, made of the local one by rewriting what it says.
-import { type Frame, framesOf, isOutput, written } from "./events.js";
+import { type Frame, framesOf, isOutput, isUnfinished, written } from "./events.js";
 import type { Random } from "./random.js";
 
 /** What a kind of server does. */
@@ -10,7 +10,7 @@ export interface Traits {
   resumes: boolean;
   /** In which order it sends the streams again; each keeps its own. */
   replay: "same" | "grouped" | "mixed";
-  /** Whether it keeps `bytes`, `eol` and `reason`. */
+  /** Whether it keeps `bytes`, `eol` and `reason`, and sends unfinished lines. */
   extends: boolean;
   /** The times of its events. */
   times: "kept" | "zero" | "none";
@@ -70,6 +70,8 @@ interface Ask {
 export class Peer {
   /** Whether what it forgot was asked for. */
   lost = false;
+  /** How often an unfinished line was sent. */
+  unfinished = 0;
   readonly traits: Traits;
   readonly #random: Random;
   /** How much of the output was sent before, in lines of all streams. */
@@ -126,6 +128,12 @@ export class Peer {
     for await (const group of framesOf(body)) {
       let out = "";
       for (const frame of group) {
+        if (isUnfinished(frame)) {
+          if (!this.traits.extends) continue;
+          this.unfinished++;
+          out += `${frame.text}\n\n`;
+          continue;
+        }
         if (!isOutput(frame)) {
           if (frame.name === "exit" && !this.traits.extends) continue;
           missing = 0;

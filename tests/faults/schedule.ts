@@ -32,6 +32,8 @@ export interface Schedule {
   closes: boolean;
   /** For how long the first connection is refused, ms. */
   refusedMs: number;
+  /** Whether lines are written in pieces, and read so. */
+  pieces: boolean;
 }
 
 /** Most schedules are of servers that lose nothing: there, faults that end leave no excuse. */
@@ -61,16 +63,18 @@ export function schedule(seed: number): Schedule {
   // The first answer is spared mostly: spoilt, it may end in an error, and the rest is not seen.
   const mayEnd = reader.startsWith("run") || faults[0]?.instead === "page";
   if (mayEnd && random.chance(0.7)) faults[0] = lateBreak(random);
+  const pieces = random.chance(0.4);
   const plan: Schedule = {
     seed,
     reader,
     peer,
     run: run === "stream" && random.chance(0.15) ? random.pick([404, 405]) : run,
-    workload: workload(random, { mayTimeOut: reader.startsWith("run"), brief: forever }),
+    workload: workload(random, { mayTimeOut: reader.startsWith("run"), brief: forever, pieces }),
     faults,
     forever,
     closes: random.chance(0.1),
     refusedMs: random.chance(0.05) ? random.int(5, 60) : 0,
+    pieces,
   };
   // A run that is gone on with on a server that marks no exit has what is written later, too.
   const knowsExit = !reader.startsWith("run") || PEERS[peer].extends;

@@ -37,6 +37,17 @@ const KINDS = [
   ...Object.keys(INSTEAD),
 ];
 
+test(
+  "unfinished lines were sent through faults to every kind of reader",
+  { skip: count < 100 && "too few" },
+  () => {
+    const sent = verdicts.filter(
+      ({ unfinished, exact, faults }) => unfinished > 0 && exact && faults.length > 0,
+    );
+    assert.deepEqual(new Set(sent.map(({ reader }) => reader)), new Set(Object.keys(READERS)));
+  },
+);
+
 test("every kind of fault, of server and of reader occurred", { skip: count < 100 && "too few" }, () => {
   const seen = (of: (verdict: Omit<Verdict, "story">) => string[]) =>
     Array.from(new Set(verdicts.flatMap(of))).sort();
@@ -70,6 +81,7 @@ function report(): void {
     [
       `${count} schedules, seeds ${first} to ${first + count - 1}: ${exact} exact, ` +
         `${verdicts.length - exact} ended in an error that was due, ${failed} FAILED`,
+      `  unfinished lines: ${verdicts.filter(({ unfinished }) => unfinished > 0).length} schedules`,
       ...lines,
       `  errors: ${errors || "none"}`,
     ].join("\n"),

@@ -20,10 +20,9 @@ export interface Workload {
   ending: Ending;
 }
 
-/** A part of the output: how a shell writes it, and what that is. */
+/** A part of the output, and how a shell writes it where that is not as its bytes. */
 interface Part {
-  command: string;
-  argument?: string;
+  command?: string;
   bytes: Buffer;
 }
 
@@ -33,6 +32,8 @@ interface Wanted {
   mayTimeOut: boolean;
   /** Whether it writes little. */
   brief: boolean;
+  /** Whether it writes lines in pieces, with pauses in which they are sent. */
+  pieces: boolean;
 }
 
 export function workload(random: Random, wanted: Wanted): Workload {
@@ -46,10 +47,15 @@ export function workload(random: Random, wanted: Wanted): Workload {
   const given: string[] = [];
   for (let i = 0; i < count; i++) {
     const stream = random.chance(0.3) ? "stderr" : "stdout";
-    const { command, argument, bytes } = part(random, brief);
-    if (argument !== undefined) given.push(argument);
-    const called = argument === undefined ? command : command.replace("ARGUMENT", `"\${${given.length}}"`);
-    script.push(stream === "stderr" ? `{ ${called}; } >&2` : called);
+    const { command, bytes } = part(random, brief);
+    const call = (command: string) => script.push(stream === "stderr" ? `{ ${command}; } >&2` : command);
+    if (command !== undefined) call(command);
+    else
+      for (const [index, piece] of (wanted.pieces ? cut(random, bytes) : [bytes]).entries()) {
+        if (index > 0 && !brief) script.push(`sleep 0.0${random.int(1, 5)}`);
+        given.push(escaped(piece));
+        call(`printf %b "\${${given.length}}"`);
+      }
     written[stream].push(bytes);
     if (!brief && random.chance(0.25)) script.push(`sleep 0.0${random.int(1, 4)}`);
   }
@@ -108,8 +114,14 @@ function part(random: Random, brief: boolean): Part {
     const bytes = Array.from({ length: count }, (_, i) => `line ${i + 1} é\n`).join("");
     return { command: `seq -f 'line %.0f é' ${count}`, bytes: Buffer.from(bytes) };
   }
-  const bytes = Buffer.concat(Array.from({ length: random.int(1, 12) }, () => line(random)));
-  return { command: "printf %b ARGUMENT", argument: escaped(bytes), bytes };
+  return { bytes: Buffer.concat(Array.from({ length: random.int(1, 12) }, () => line(random))) };
+}
+
+/** Bytes cut anywhere. */
+function cut(random: Random, bytes: Buffer): Buffer[] {
+  const places = Array.from({ length: random.int(1, 3) }, () => random.int(0, bytes.length));
+  const ends = [...places.sort((a, b) => a - b), bytes.length];
+  return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
 }
 
 /** A line, mostly with its end. */
