@@ -142,6 +142,27 @@ test("exec: a time limit that no timer takes is not over at once", async () => {
   assert.equal((await shoreline(...args)).code, 5);
 });
 
+test("a line is printed before it ends: by exec, run and logs -f", async () => {
+  const script = "printf 'Name: '; read name; printf '50%%\\r' >&2; read on; echo hello $name";
+  for (const args of [["exec", "box"], ["run"]]) {
+    const child = start([...args, "sh", "-c", script], {}, true);
+    const all = ended(child);
+    await saying(child.stdout, "Name: ");
+    child.stdin?.write("you\n");
+    await saying(child.stderr, "50%\r");
+    child.stdin?.end("\n");
+    const { stdout, stderr, code } = await all;
+    assert.deepEqual([stdout, stderr.endsWith("50%\r"), code], ["Name: hello you\n", true, 0]);
+  }
+  const waiting = "printf prompt; until [ -e go ]; do sleep 0.05; done; echo ' end'";
+  const { stdout: pid } = await shoreline("exec", "--detach", "box", "sh", "-c", waiting);
+  const logs = start(["logs", "-f", "box", pid.trim()]);
+  const all = ended(logs);
+  await saying(logs.stdout, "prompt");
+  await shoreline("exec", "box", "touch", "go");
+  assert.deepEqual([(await all).stdout, (await all).code], ["prompt end\n", 0]);
+});
+
 test("wrong use is told before anything is made, with exit code 2", async () => {
   const uses: [string[], RegExp][] = [
     [["exec", "box"], /missing required argument/],

@@ -79,7 +79,7 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
       cut.late = true;
       void end(remote, sandbox);
     });
-  const events = remote.output({ until: "exit" });
+  const events = remote.output({ until: "exit", pieces: true });
   interrupts.onFirst((signal) => {
     cut.by = signal;
     if (process.stderr.isTTY) note("Ending the command; Ctrl-C again leaves at once.");

@@ -106,6 +106,8 @@ async function logs(
   const left = options.follow ? Infinity : (await sandbox[`get${which}`](process_)).lineCount;
   if (left === 0) return;
   const events = sandbox[`follow${which}`](process_, {
+    // How many lines there are is known where it does not follow.
+    pieces: options.follow === true,
     onReconnect: ({ error }) => {
       note(`The connection broke (${error.message}); going on where it was.`);
     },
