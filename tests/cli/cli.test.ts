@@ -119,6 +119,8 @@ test("what is piped in is the command's input, byte for byte, and its end the en
   assert.deepEqual((await piped(bytes, "run", "cat")).bytes, bytes);
   // One that does not read it, and ends.
   assert.equal((await piped(bytes, "exec", "box", "true")).code, 0);
+  // A loop's input is not the command's.
+  assert.equal((await piped("a\nb\n", "exec", "-n", "box", "cat")).stdout, "");
   // Without a pipe there is nothing to wait for.
   assert.equal((await shoreline("exec", "box", "cat")).code, 0);
 });
@@ -171,6 +173,11 @@ test("wrong use is told before anything is made, with exit code 2", async () => 
     [["exec", "-t", "soon", "box", "true"], /number above 0/],
     [["exec", "-t", "1", "--detach", "box", "true"], /cannot be used with --detach/],
     [["exec", "--name", "a", "box", "true"], /need --detach/],
+    [["exec", "-it", "box", "sh"], /--tty needs a terminal here too/],
+    [["run", "-it", "sh"], /--tty needs a terminal here too/],
+    [["exec", "-it", "-t", "1", "box", "sh"], /--tty excludes --timeout/],
+    [["exec", "-n", "--interactive", "box", "sh"], /--no-stdin excludes/],
+    [["exec", "--detach", "--interactive", "box", "sh"], /--detach excludes/],
     [["exec", "--detach", "--max-restarts", "1", "box", "true"], /need --restart/],
     [["exec", "--detach", "--health-tcp", "1", "--health-http", "1", "box", "true"], /excludes/],
     [["exec", "-e", "A", "box", "true"], /NAME=VALUE/],

@@ -156,6 +156,38 @@ test("Ctrl-C: the first ends the remote command, the second leaves at once", asy
   assert.equal(left.length, 1, listed);
 });
 
+test("-it opens a terminal for a command: exec and run, with its exit code", async () => {
+  const exec = new Terminal(["exec", "-it", "-e", "PS1=ready>", "term", "/bin/sh"]);
+  await exec.shows(/ready>/);
+  exec.type("stty size; exit 7\r");
+  await exec.shows(/30 100/);
+  assert.equal(await exec.ended, 7);
+  assert.match(exec.screen, /clean/);
+
+  const run = new Terminal(["run", "-ti", "-e", "PS1=ready>", "/bin/sh"]);
+  await run.shows(/ready>/);
+  const during = (await shoreline("ls", "-q")).stdout.split("\n").length;
+  // Leaving it ends it, since nobody could come back.
+  run.type("\r~.");
+  assert.equal(await run.ended, 0);
+  assert.match(run.screen, /clean/);
+  assert.equal((await shoreline("ls", "-q")).stdout.split("\n").length, during - 1);
+  assert.equal(await new Terminal(["exec", "--tty", "term", "no-such-command"]).ended, 127);
+});
+
+test("exec from a terminal: a command that got no input says how to get it; -i passes it, -n is silent", async () => {
+  const silent = new Terminal(["exec", "term", "cat"]);
+  await silent.shows(/got no input\. In a terminal: shoreline exec -it term cat\./);
+  assert.equal(await silent.ended, 0);
+  const none = new Terminal(["exec", "-n", "term", "cat"]);
+  assert.equal(await none.ended, 0);
+  assert.ok(!none.screen.includes("input"), none.screen);
+  const typed = new Terminal(["exec", "--interactive", "term", "sed", "s/^/read /"]);
+  typed.type("a line\r\u0004");
+  await typed.shows(/read a line/);
+  assert.equal(await typed.ended, 0);
+});
+
 test("a table on a terminal has columns, colours only where they are wanted", async () => {
   const plain = new Terminal(["ls"], { NO_COLOR: "1" });
   assert.equal(await plain.ended, 0);

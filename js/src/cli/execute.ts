@@ -15,6 +15,10 @@ export interface Execution extends StartProcessOptions {
   args: string[];
   /** Seconds after which it is ended. */
   timeout?: number | undefined;
+  /** Whether this program's input is passed on: always, never, or where something is piped in. */
+  input: boolean | "piped";
+  /** How the command gets a terminal, for people who expected one. */
+  inTerminal: string;
 }
 
 /** The signals that end this program: the first ends the command, the second leaves at once. */
@@ -69,8 +73,8 @@ export class Interrupts {
 
 /** Runs a command to its end; gives the exit code for this program. */
 export async function execute(sandbox: Sandbox, run: Execution, interrupts: Interrupts): Promise<number> {
-  const { command, timeout, ...options } = run;
-  const piped = hasInput();
+  const { command, timeout, input, inTerminal, ...options } = run;
+  const piped = input === "piped" ? hasInput() : input;
   const remote = await sandbox.startProcess(command, { ...options, stdinMode: piped ? "pipe" : "closed" });
   const cut: { late?: boolean; by?: number } = {};
   const cancel =
@@ -89,7 +93,12 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
   });
   const stop = piped ? forward(remote) : undefined;
   try {
-    await writeAll(events, process.stdout);
+    const written = await writeAll(events, process.stdout);
+    // A shell or an interpreter that reads its input has read its end, and says nothing.
+    if (!written && input === "piped" && process.stdin.isTTY)
+      note(
+        `The command wrote nothing, and got no input. In a terminal: ${inTerminal}. Without this note: -n.`,
+      );
     const { exitCode, signal, outputOpen } = await remote.wait();
     if (cut.by !== undefined) throw new Interrupted(cut.by);
     if (outputOpen && process.stderr.isTTY)

@@ -1,5 +1,6 @@
 // Options that several commands have, and how their values are read.
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { misused } from "./exit.js";
 
 /** A number above 0, in the unit that the option's text names. */
 export function positive(text: string): number {
@@ -36,20 +37,60 @@ export function variable(text: string, before: Record<string, string> = {}): Rec
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-/** What is common to the commands that run something. */
-export function runningOptions(command: Command): Command {
+/** What is common to the commands that run something. `run` has another use for `-i`. */
+export function runningOptions(command: Command, interactive = "--interactive"): Command {
   return command
     .option("-t, --timeout <seconds>", "end the command after so many seconds (exit code 124)", positive)
     .option("-w, --workdir <directory>", "the directory to start in")
     .option("-e, --env <NAME=VALUE>", "a variable for the command; may be repeated", variable)
-    .option("--user <user>", "a name, a uid or UID:GID to run as");
+    .option("--user <user>", "a name, a uid or UID:GID to run as")
+    .option(interactive, "pass this program's input on, a terminal's too")
+    .option("--tty", "open a terminal for the command; -it is --interactive --tty")
+    .option("-n, --no-stdin", "give the command no input, whatever is piped in");
+}
+
+/**
+ * Spells `-it` out before the command of `run` and `exec`. Their `-i` and `-t` take values, so that it would be the
+ * image `t`.
+ */
+export function spellOut(program: Command, words: string[]): string[] {
+  let command = program;
+  const takesValue = (word: string) =>
+    [...command.options, ...program.options].some(
+      ({ required, short, long }) => required && (short === word || long === word),
+    );
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (!word.startsWith("-")) {
+      const found = program.commands.find((each) => each.name() === word);
+      if (command !== program || !found || !["run", "exec"].includes(word)) break;
+      command = found;
+    } else if (command !== program && (word === "-it" || word === "-ti")) {
+      return [...words.slice(0, i), "--interactive", "--tty", ...words.slice(i + 1)];
+    } else if (word === "--") break;
+    else if (takesValue(word)) i++;
+  }
+  return words;
 }
 
 export interface RunningOptions {
+  interactive?: boolean;
+  tty?: boolean;
+  stdin: boolean;
   timeout?: number;
   workdir?: string;
   env?: Record<string, string>;
   user?: string;
+}
+
+/** Whether a terminal is asked for, if that is possible. */
+export function wantsTerminal({ interactive, tty, stdin, timeout, user }: RunningOptions): boolean {
+  if (!stdin && (interactive || tty)) throw misused("--no-stdin excludes --interactive and --tty");
+  if (!tty) return false;
+  if (timeout !== undefined || user !== undefined) throw misused("--tty excludes --timeout and --user");
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw misused("--tty needs a terminal here too: leave it out in scripts and pipes");
+  return true;
 }
 
 /** These as the API takes them. */

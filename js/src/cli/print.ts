@@ -16,12 +16,16 @@ function write(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/** Writes events, at most so many, each to its stream; those of no stream to `otherwise`. */
+/**
+ * Writes events, at most so many, each to its stream; those of no stream to `otherwise`. Returns whether anything was
+ * written.
+ */
 export async function writeAll(
   events: EventIterator,
   otherwise: NodeJS.WriteStream,
   count = Infinity,
-): Promise<void> {
+): Promise<boolean> {
+  let written = false;
   const streams = { stdout: process.stdout, stderr: process.stderr };
   for await (const all of events.batches()) {
     const batch = all.slice(0, count);
@@ -32,9 +36,11 @@ export async function writeAll(
       while (to < batch.length && batch[to]?.stream === stream) to++;
       const bytes = Buffer.concat(batch.slice(from, to).map((event) => event.bytes));
       await write(stream ? streams[stream] : otherwise, bytes);
+      written = true;
     }
-    if (count === 0) return;
+    if (count === 0) break;
   }
+  return written;
 }
 
 /** Writes one line of the result, whatever is in it. */

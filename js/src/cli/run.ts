@@ -4,8 +4,18 @@ import { type HealthCheck, type RestartPolicy, Sandbox } from "shoreline";
 import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
 import { execute, Interrupts } from "./execute.js";
 import { EXIT, Failure, misused } from "./exit.js";
-import { each, port, positive, running, type RunningOptions, runningOptions, whole } from "./options.js";
+import {
+  each,
+  port,
+  positive,
+  running,
+  type RunningOptions,
+  runningOptions,
+  wantsTerminal,
+  whole,
+} from "./options.js";
 import { note, print } from "./print.js";
+import { openTerminal } from "./terminal.js";
 
 interface RunOptions extends RunningOptions {
   image?: string;
@@ -76,7 +86,7 @@ export function addRunning(program: Command): void {
     });
 
   const exec = program.command("exec <sandbox> <command> [args...]");
-  runningOptions(exec)
+  runningOptions(exec, "-i, --interactive")
     .option("--detach", "start it, print its pid and leave it running")
     .option("--name <name>", "with --detach: its name, which stays while pids change")
     .addOption(
@@ -120,7 +130,8 @@ async function run(
   options: RunOptions,
 ): Promise<number> {
   // Before anything is made.
-  const execution = { command, args, ...running(options) };
+  const { timeout, ...start } = running(options);
+  const terminal = wantsTerminal(options);
   const wanted = newSandbox(options);
   using interrupts = new Interrupts();
   const client = await clientOptions(globals);
@@ -130,12 +141,22 @@ async function run(
       : "Creating sandbox with default image...",
   );
   const sandbox = await Sandbox.create({ ...client, ...wanted, signal: interrupts.abort });
-  try {
-    return await execute(sandbox, execution, interrupts);
-  } finally {
+  const finish = async () => {
     if (options.keep) note(`Sandbox ${sandbox.sandboxId} kept alive.`);
     else await terminated(sandbox);
+  };
+  try {
+    if (terminal) return await openTerminal(sandbox, { command, args, ...start }, () => finish());
+    const execution = { command, args, timeout, ...start, ...input(options, `shoreline run -it ${command}`) };
+    return await execute(sandbox, execution, interrupts);
+  } finally {
+    await finish();
   }
+}
+
+/** Where the command's input comes from. */
+function input({ interactive, stdin }: RunningOptions, inTerminal: string) {
+  return { input: interactive ?? (stdin && ("piped" as const)), inTerminal };
 }
 
 /** Ends a sandbox; one that cannot be is named, since it may cost money. */
@@ -162,9 +183,20 @@ async function runIn(
     throw misused("--name, --restart and --health options need --detach");
   }
   if (options.detach && timeout !== undefined) throw misused("--timeout cannot be used with --detach");
+  const terminal = wantsTerminal(options);
+  if (options.detach && (options.interactive || options.tty))
+    throw misused("--detach excludes --interactive and --tty");
   using interrupts = new Interrupts();
   const sandbox = await sandboxOf(globals, idOrName);
-  if (!options.detach) return await execute(sandbox, { command, args, timeout, ...start }, interrupts);
+  if (terminal) return await openTerminal(sandbox, { command, args, ...start });
+  if (!options.detach) {
+    const inTerminal = `shoreline exec -it ${idOrName} ${command}`;
+    return await execute(
+      sandbox,
+      { command, args, timeout, ...start, ...input(options, inTerminal) },
+      interrupts,
+    );
+  }
   const { pid } = await sandbox.startProcess(command, { args, ...start, ...managed });
   print(String(pid));
   return 0;

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import type { Pty, Sandbox } from "shoreline";
+import type { CreatePtyOptions, Pty, Sandbox } from "shoreline";
 import { stateFile } from "shoreline/local";
 import { makeOwnDirectory, readOwnFile, writeOwnFile } from "../local/own-file.js";
 import { sandboxOf } from "./client.js";
@@ -36,17 +36,12 @@ export function addTerminals(program: Command): void {
         note(`Resuming sandbox ${idOrName}...`);
         await sandbox.resume();
       }
-      const { TERM = "xterm-256color" } = process.env;
-      const pty = await sandbox.createPty({
+      process.exitCode = await openTerminal(sandbox, {
         command: options.shell,
         args: options.shellArg,
         workingDir: options.workdir,
-        env: { TERM, COLORTERM: "truecolor", ...options.env },
-        ...size(),
-        ...reattaching,
+        env: options.env,
       });
-      keepToken(pty);
-      process.exitCode = await attached(pty);
     });
 
   const pty = program
@@ -105,6 +100,23 @@ export function addTerminals(program: Command): void {
     });
 }
 
+/** Runs a command in a terminal, which this one is until that ends; gives its exit code. `leaving`: see `attached`. */
+export async function openTerminal(
+  sandbox: Sandbox,
+  options: Pick<CreatePtyOptions, "command" | "args" | "workingDir" | "env">,
+  leaving?: () => Promise<void>,
+): Promise<number> {
+  const { TERM = "xterm-256color" } = process.env;
+  const pty = await sandbox.createPty({
+    ...options,
+    env: { TERM, COLORTERM: "truecolor", ...options.env },
+    ...size(),
+    ...reattaching,
+  });
+  keepToken(pty);
+  return attached(pty, leaving);
+}
+
 async function remove(
   sandbox: Sandbox,
   idOrName: string,
@@ -143,8 +155,11 @@ const reattaching = {
 const RESTORED =
   "\u001b[?1049l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?2004l\u001b[?25h\u001b[0m\r\n";
 
-/** This terminal is the remote one until that ends; gives its exit code. Enter ~ . leaves it running. */
-async function attached(pty: Pty): Promise<number> {
+/**
+ * This terminal is the remote one until that ends; gives its exit code. Enter ~ . leaves it running, or where there is
+ * `leaving`, does that.
+ */
+async function attached(pty: Pty, leaving?: () => Promise<void>): Promise<number> {
   const { stdin, stdout } = process;
   let left = false;
   let whole = false;
@@ -153,6 +168,11 @@ async function attached(pty: Pty): Promise<number> {
     left = true;
     pty.disconnect();
     restore();
+    if (leaving) {
+      const exit = () => process.exit(code);
+      leaving().then(exit, exit);
+      return;
+    }
     note(`Left the terminal; it goes on. Back: shoreline pty attach SANDBOX ${pty.sessionId}`);
     process.exit(code);
   };
