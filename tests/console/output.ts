@@ -165,6 +165,33 @@ export function output(session: Session): void {
     });
   });
 
+  session.test("shows a line before it ends: a prompt, a progress bar", async (t, tab) => {
+    await session.inSandbox(t, tab, "prompt");
+    await tab.click("checkbox", "stdin");
+    await run(
+      tab,
+      "printf 'Password: '; read x; echo told >&2; printf '\\033[32m10%%\\r'; read x; printf '100%%\\nnext\\n'; exec cat",
+    );
+    const answer = async () => {
+      await tab.fill("Standard input, a line", "x");
+      await tab.page.keyboard.press("Enter");
+    };
+    await tab.shows(".row", "1Password:");
+    await tab.fill("Search the output", "password");
+    await tab.shows(".count", /^1 of 1$/);
+    const bytes = await tab.page.saved(() => tab.click("button", "Save"));
+    assert.equal(String(bytes), "Password: ");
+    await answer();
+    await tab.shows(".row", "1Password: 10%");
+    await tab.shows(".row", "2stderr: told");
+    await answer();
+    await tab.shows(".row", "3next");
+    assert.deepEqual(await rows(tab), ["1100%", "2stderr: told", "3next"]);
+    assert.deepEqual(await tab.texts(".count"), ["No match"]);
+    await tab.click("button", "End input");
+    await tab.shows(".told", "complete");
+  });
+
   session.test("says that output reconnects as long as it does, though nothing comes", async (t, tab) => {
     await session.inSandbox(t, tab, "quiet");
     await run(tab, "echo quiet; sleep 1000");

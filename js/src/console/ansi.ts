@@ -36,12 +36,38 @@ const OFF: Record<number, string[]> = {
   55: ["overline"],
 };
 
+/** What has been switched on. */
+export interface Style {
+  decorations: readonly string[];
+  fore: Color;
+  back: Color;
+  reversed: boolean;
+}
+
 /** Reads the lines of one stream in order: a style goes on in the next line. */
 export class AnsiReader {
   readonly #decorations = new Set<string>();
   #fore: Color;
   #back: Color;
   #reversed = false;
+
+  /** The style in which the next line begins. Setting it goes back there. */
+  get style(): Style {
+    return {
+      decorations: [...this.#decorations],
+      fore: this.#fore,
+      back: this.#back,
+      reversed: this.#reversed,
+    };
+  }
+
+  set style({ decorations, fore, back, reversed }: Style) {
+    this.#decorations.clear();
+    for (const name of decorations) this.#decorations.add(name);
+    this.#fore = fore;
+    this.#back = back;
+    this.#reversed = reversed;
+  }
 
   /** A line's text, and its spans where it has a style. */
   read(line: string): { text: string; spans: Span[] | undefined } {
@@ -131,6 +157,12 @@ function numbered([kind, ...rest]: number[]): [Color, number] {
       ? [8 + 10 * (index - 232), 8 + 10 * (index - 232), 8 + 10 * (index - 232)]
       : [level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6)];
   return [{ css: `rgb(${red} ${green} ${blue})` }, 2];
+}
+
+/** The end of an unfinished line, without what a carriage return has let be overwritten. */
+export function visible(line: string): string {
+  const at = /\r+$/.exec(line)?.index ?? line.length;
+  return line.slice(line.lastIndexOf("\r", at - 1) + 1);
 }
 
 /** What a terminal would show of a line in which the cursor goes back to its start. */

@@ -13,8 +13,8 @@ const LINE_BYTES = 1024 * 1024;
 
 export class Follower {
   readonly buffer = new OutputBuffer();
-  /** How many lines there are to show, told at most once for a frame. */
-  readonly end = signal(0);
+  /** How many lines there are to show. It changes with all that is to be shown, at most once for a frame. */
+  readonly shown = signal({ end: 0 });
   readonly following: Signal<Following> = signal({ state: "live" });
   readonly #sandbox: Sandbox;
   readonly #address: ProcessAddress;
@@ -36,6 +36,7 @@ export class Follower {
       reconnect: FOREVER,
       maxLineBytes: LINE_BYTES,
       longLine: "cut",
+      pieces: true,
       onReconnect: () => {
         this.following.value = { state: "again" };
       },
@@ -46,7 +47,9 @@ export class Follower {
       for await (const batch of events.batches()) {
         this.#cursor = events.cursor();
         const cut = batch.map((event) =>
-          event.truncated ? { stream: event.stream, line: `${event.line} … (cut)` } : event,
+          event.truncated && !event.partial
+            ? { stream: event.stream, line: `${event.line} … (cut)`, partial: false }
+            : event,
         );
         this.buffer.push(cut);
         if (this.following.value.state === "again") this.following.value = { state: "live" };
@@ -66,13 +69,16 @@ export class Follower {
 
   /** The exact bytes of everything that is shown, and of what was let go. */
   async whole(): Promise<Blob> {
-    const most = this.following.value.state === "ended" ? Infinity : this.buffer.end;
+    const ended = this.following.value.state === "ended";
+    const shown = ended ? undefined : this.#cursor;
+    if (!ended && !shown) return new Blob();
     const parts: Uint8Array<ArrayBuffer>[] = [];
-    if (most > 0)
-      for await (const event of this.#sandbox.followOutput(this.#address, { signal: this.#abort.signal })) {
-        parts.push(event.bytes as Uint8Array<ArrayBuffer>);
-        if (parts.length >= most) break;
-      }
+    const { signal } = this.#abort;
+    const events = this.#sandbox.followOutput(this.#address, { signal, pieces: true });
+    for await (const batch of events.batches()) {
+      for (const event of batch) parts.push(event.bytes as Uint8Array<ArrayBuffer>);
+      if (shown && isBeyond(events.cursor(), shown)) break;
+    }
     return new Blob(parts);
   }
 
@@ -84,7 +90,18 @@ export class Follower {
   #show(): void {
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => {
-      this.end.value = this.buffer.end;
+      this.shown.value = { end: this.buffer.end };
     });
   }
+}
+
+/** Whether a follower has come as far as another. */
+function isBeyond(one: Cursor, other: Cursor): boolean {
+  return [0, 1].every((stream) => {
+    const [now, then] = [one, other].map(({ counts, unfinished }) => [
+      counts?.[stream] ?? 0,
+      unfinished?.[stream] ?? 0,
+    ]) as [[number, number], [number, number]];
+    return now[0] > then[0] || (now[0] === then[0] && now[1] >= then[1]);
+  });
 }

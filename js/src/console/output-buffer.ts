@@ -1,6 +1,6 @@
 // Lines of output as the console keeps them: the last so many, with what is looked for in them.
 import type { OutputEvent, Stream } from "shoreline";
-import { AnsiReader, type Span } from "./ansi.js";
+import { AnsiReader, type Span, type Style, visible } from "./ansi.js";
 
 export interface Line {
   stream: Stream | undefined;
@@ -20,6 +20,10 @@ export class OutputBuffer {
   #lines: Line[] = [];
   #characters = 0;
   readonly #readers = { stdout: new AnsiReader(), stderr: new AnsiReader() };
+  /** The lines that are not finished: their numbers, what was written, and the style before it. */
+  readonly #unfinished: {
+    [stream in Stream]?: { number: number; written: string; style: Style } | undefined;
+  } = {};
   #pattern: RegExp | undefined;
   /** Numbers of the lines with a match, counted from the first ever. */
   #matches: number[] = [];
@@ -30,13 +34,34 @@ export class OutputBuffer {
     return this.dropped + this.#lines.length;
   }
 
-  push(events: readonly Pick<OutputEvent, "line" | "stream">[]): void {
-    for (const { line, stream } of events) {
-      const { text, spans } = this.#readers[stream ?? "stdout"].read(line);
-      this.#lines.push({ stream, text, spans });
-      this.#characters += text.length;
+  push(events: readonly Pick<OutputEvent, "line" | "stream" | "partial">[]): void {
+    for (const { line, stream, partial } of events) {
+      const name = stream ?? "stdout";
+      const reader = this.#readers[name];
+      const begun = this.#unfinished[name];
+      if (begun) reader.style = begun.style;
+      const style = partial && reader.style;
+      // Of a progress bar only the last state is read again.
+      const written = begun ? visible(begun.written + line) : line;
+      const { text, spans } = reader.read(written);
+      const number = begun?.number ?? this.end;
+      this.#put(number, { stream, text, spans });
+      if (style) this.#unfinished[name] = { number, written, style };
+      else if (begun) this.#unfinished[name] = undefined;
     }
     this.#letGo();
+  }
+
+  /** Adds a line, or shows another state of one. */
+  #put(number: number, line: Line): void {
+    const before = this.#lines[number - this.dropped];
+    // It was let go while it was unfinished.
+    if (number < this.dropped) return;
+    this.#lines[number - this.dropped] = line;
+    this.#characters += line.text.length - (before?.text.length ?? 0);
+    if (number >= this.#searched) return;
+    this.#searched = number;
+    while ((this.#matches.at(-1) ?? -1) >= number) this.#matches.pop();
   }
 
   /** The lines with these numbers, as far as they are kept. */

@@ -64,7 +64,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
     buffer.search(text);
     if (text !== "") step(1);
   };
-  const end = follower.end.value;
+  const end = follower.shown.value.end;
   const { matches } = buffer;
   if (sticks.value) paused.current = end;
   const fresh = end - paused.current;
@@ -130,7 +130,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
 
 /** How the output comes, and how much there is. */
 function Told({ model, follower }: { model: Model; follower: Follower }) {
-  const end = follower.end.value;
+  const end = follower.shown.value.end;
   const { dropped } = follower.buffer;
   const following = follower.following.value;
   return (
@@ -170,7 +170,7 @@ interface RowsProps {
 }
 
 function Rows({ buffer, follower, view, sticks, current, label }: RowsProps) {
-  const end = follower.end.value;
+  const end = follower.shown.value.end;
   const top = useSignal(0);
   const height = useSignal(0);
   const before = useRef(buffer.dropped);
