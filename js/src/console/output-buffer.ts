@@ -8,6 +8,13 @@ export interface Line {
   spans: Span[] | undefined;
 }
 
+/** A line that is not finished: its number, what was written, and the style before it. */
+interface Unfinished {
+  number: number;
+  written: string;
+  style: Style;
+}
+
 /** What is kept: older lines are let go, which is said. */
 const MOST_LINES = 100_000;
 const MOST_CHARACTERS = 64 * 1024 * 1024;
@@ -20,10 +27,7 @@ export class OutputBuffer {
   #lines: Line[] = [];
   #characters = 0;
   readonly #readers = { stdout: new AnsiReader(), stderr: new AnsiReader() };
-  /** The lines that are not finished: their numbers, what was written, and the style before it. */
-  readonly #unfinished: {
-    [stream in Stream]?: { number: number; written: string; style: Style } | undefined;
-  } = {};
+  readonly #unfinished: Partial<Record<Stream, Unfinished | undefined>> = {};
   #pattern: RegExp | undefined;
   /** Numbers of the lines with a match, counted from the first ever. */
   #matches: number[] = [];
