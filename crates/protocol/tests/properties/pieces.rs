@@ -79,7 +79,6 @@ impl Log {
     }
 }
 
-/// How many events there are in the end.
 fn count(writes: &[Write]) -> u64 {
     let mut log = Log::of(writes);
     log.end();
@@ -147,7 +146,6 @@ fn written(writes: &[Write]) -> [Vec<u8>; 2] {
     })
 }
 
-/// The first events of a batch.
 fn first(batch: &Batch, count: usize) -> Batch {
     let mut taken = batch.clone();
     let end = count.checked_sub(1).map_or(0, |last| batch.byte_ends[last] as usize);
@@ -223,7 +221,6 @@ fn followed(
                 from = from.after(&batch, count);
                 taken.push(first(&batch, count));
                 batch.clear();
-                // What was not taken is asked for again.
                 follow = Follow::of_known_process(from.into(), LINES, follow::policy());
             }
         }
