@@ -153,7 +153,7 @@ async fn without_namespaces_a_sandbox_without_network_has_no_sockets_for_it() {
     }
     let server = Server::start(&["--isolation", "landlock"]);
     let closed =
-        sandbox_with(&server, json!({ "network": { "allow_internet_access": false } })).await;
+        server.sandbox_with(json!({ "network": { "allow_internet_access": false } })).await;
     let port = server.url.rsplit(':').next().unwrap();
     let connect = format!("bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' && echo connected");
     let refused = prints(&closed, &connect).await;
