@@ -230,7 +230,14 @@ test("an abort between the answer and its first event kills the command all the 
   let told!: (request: string) => void;
   const request = new Promise<string>((resolve) => (told = resolve));
   const stream = new ReadableStream<Uint8Array>(
-    { start: (controller) => void (events = controller), pull: () => wanted() },
+    {
+      start: (controller) => {
+        events = controller;
+      },
+      pull: () => {
+        wanted();
+      },
+    },
     { highWaterMark: 0 },
   );
   const { sandbox } = await sandboxOf((url, init) => {

@@ -73,9 +73,9 @@ export function withLateOutput(early: Workload, random: Random): Workload {
   const late: Record<StreamName, Buffer[]> = { stdout: [], stderr: [] };
   const commands = ["until [ -e gate ]; do sleep 0.01; done"];
   for (const stream of ["stdout", "stderr", "stdout"] as const) {
-    const { command, argument, bytes } = part(random, true);
-    if (argument !== undefined) given.push(argument);
-    const called = command.replace("ARGUMENT", `"\${${given.length - 1}}"`);
+    const { command, bytes } = part(random, true);
+    if (command === undefined) given.push(escaped(bytes));
+    const called = command ?? `printf %b "\${${given.length - 1}}"`;
     commands.push(stream === "stderr" ? `{ ${called}; } >&2` : called);
     late[stream].push(bytes);
   }

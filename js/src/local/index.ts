@@ -45,6 +45,7 @@ export interface LocalServerOptions {
   isolation?: "auto" | "required" | IsolationLevel | undefined;
 }
 
+const NETWORKS: readonly string[] = ["own", "host"];
 const ISOLATIONS: readonly string[] = ["auto", "required", "bubblewrap", "landlock", "none"];
 
 /** A local server that runs. It ends with {@link close}, and in any case with this process. */
@@ -119,9 +120,8 @@ export async function startLocal(options?: LocalServerOptions): Promise<LocalSer
   const { allowOrigins = [], mounts = [], network, isolation = "auto" } = given;
   check(binary, allowOrigins, mounts, startupTimeout);
   if (!ISOLATIONS.includes(isolation)) throw invalid(`\`isolation\` must be one of ${ISOLATIONS.join(", ")}`);
-  if (network !== undefined && network !== "own" && network !== "host") {
+  if (network !== undefined && !NETWORKS.includes(network))
     throw invalid('`network` must be "own" or "host"');
-  }
   const args = [
     "--isolation",
     isolation,
