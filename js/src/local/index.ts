@@ -8,11 +8,12 @@
 import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import { invalid, optionsOf } from "../arguments.js";
-import { type IsolationLevel, launched, type Ready } from "./launch.js";
+import { launched } from "./launch.js";
+import type { IsolationLevel, Ready } from "./ready.js";
 
 export { LocalServerError } from "./error.js";
-export type { IsolationLevel } from "./launch.js";
 export { pageToken, type PageToken, type PageTokenOptions } from "./page-token.js";
+export type { IsolationLevel } from "./ready.js";
 export { findShared, type SharedOptions, type SharedServer, sharedLocal, stateFile } from "./shared.js";
 
 /** How a local server is started. */

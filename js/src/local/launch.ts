@@ -4,20 +4,8 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { platformPackage, serverBinary, VARIABLE } from "./binary.js";
 import { LocalServerError } from "./error.js";
+import type { Ready } from "./ready.js";
 import { after } from "../timer.js";
-
-/**
- * What keeps sandboxes apart from this machine and from each other: `bubblewrap` (namespaces), `landlock` (Landlock and
- * seccomp, in the machine's namespaces) or `none` (commands run with the rights of whoever started the server).
- */
-export type IsolationLevel = "bubblewrap" | "landlock" | "none";
-
-export interface Ready {
-  url: string;
-  apiKey: string;
-  /** The isolation level in force. */
-  isolation: IsolationLevel;
-}
 
 /** What is kept of standard error, in characters. */
 const TAIL = 4096;
