@@ -9,8 +9,10 @@ import { curl, makeSandbox, pid as server, send, test, url } from "./server.mjs"
 
 const open = () => readdirSync(`/proc/${server}/fd`).length;
 const { id, api } = await makeSandbox();
-const before = open();
 const processes = `${api}/processes`;
+// A sandbox's network is there by its first process.
+await send("POST", `${processes}/run`, { command: "true" });
+const before = open();
 const directory = mkdtempSync(join(tmpdir(), "shoreline-conformance-"));
 after(() => rmSync(directory, { recursive: true }));
 

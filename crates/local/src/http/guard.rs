@@ -38,18 +38,22 @@ impl Guard {
     /// `local` is the address to which the client connected.
     pub(super) fn address(&self, headers: &HeaderMap, local: IpAddr) -> Result<Address, ApiError> {
         let address = Host::of(headers).map(|host| host.address);
-        address.filter(|address| self.is_known(address, headers, local)).ok_or_else(|| {
+        let address = address.filter(|address| self.is_known(address, local)).ok_or_else(|| {
             ApiError::new(
                 ServerCode::ForbiddenHost,
                 "the `Host` header does not name this server: use the URL that it printed, `localhost`, or the `sandbox_url` of a sandbox",
             )
-        })
+        })?;
+        if matches!(address, Address::DotLocal(_)) && !self.is_key(headers) {
+            let text = "a `Host` in `.local` is accepted with the server's key only";
+            return Err(ApiError::new(ServerCode::Unauthorized, text));
+        }
+        Ok(address)
     }
 
-    fn is_known(&self, address: &Address, headers: &HeaderMap, local: IpAddr) -> bool {
+    fn is_known(&self, address: &Address, local: IpAddr) -> bool {
         match address {
             Address::Ip(ip) => self.is_own_ip(*ip, local),
-            Address::DotLocal(_) => self.is_key(headers),
             _ => true,
         }
     }

@@ -32,11 +32,11 @@ impl FromRequestParts<Arc<App>> for WantsUnfinished {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self> {
-        let query = Query::<UnfinishedQuery>::try_from_uri(&parts.uri).ok();
-        match query.and_then(|query| query.0.unfinished).as_deref() {
-            None | Some("false") => Ok(Self(false)),
-            Some("true") => Ok(Self(true)),
-            Some(_) => {
+        let query = Query::<UnfinishedQuery>::try_from_uri(&parts.uri);
+        match query.as_ref().map(|query| query.0.unfinished.as_deref()) {
+            Ok(None | Some("false")) => Ok(Self(false)),
+            Ok(Some("true")) => Ok(Self(true)),
+            _ => {
                 let text = "`unfinished` must be `true` or `false`";
                 Err(ApiError::new(ServerCode::InvalidRequest, text))
             }

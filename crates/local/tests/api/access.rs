@@ -80,12 +80,12 @@ async fn a_name_that_another_machine_can_have_is_accepted_with_the_key_only() {
             let request = server.client.get(format!("{}{path}", server.url));
             request.header(header::HOST, &host)
         };
-        let forbidden = (403, "FORBIDDEN_HOST".to_owned());
-        assert_eq!(refused(ask("/api/v1/health")).await, forbidden, "{host}");
-        assert_eq!(refused(ask("/api/v1/pty/x/ws")).await, forbidden, "{host}");
-        assert_eq!(refused(ask(route::PROVE_KEY.path)).await, forbidden, "{host}");
+        let refusal = (401, "UNAUTHORIZED".to_owned());
+        assert_eq!(refused(ask("/api/v1/health")).await, refusal, "{host}");
+        assert_eq!(refused(ask("/api/v1/pty/x/ws")).await, refusal, "{host}");
+        assert_eq!(refused(ask(route::PROVE_KEY.path)).await, refusal, "{host}");
         let page = ask("/api/v1/health").bearer_auth(&token).header(header::ORIGIN, PAGE);
-        assert_eq!(refused(page).await, forbidden, "{host}");
+        assert_eq!(refused(page).await, refusal, "{host}");
         let with_key = ask("/api/v1/health").bearer_auth(KEY).send().await.unwrap();
         assert_eq!(with_key.status(), StatusCode::OK, "{host}");
     }
