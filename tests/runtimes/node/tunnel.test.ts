@@ -12,7 +12,7 @@ import { test } from "../../helpers/processes.js";
 let server: LocalServer;
 let sandbox: Sandbox;
 before(async () => {
-  server = await startLocal();
+  server = await startLocal({ network: "host" });
   sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
 });
 after(() => server.close());
