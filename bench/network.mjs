@@ -1,6 +1,6 @@
-// `npm run bench:network`: a gigabyte into a sandbox and out of it, beside the same on this machine's own cable and,
-// where it is installed, through slirp4netns. The script runs again in namespaces of its own, with "the internet" at
-// the end of a cable: this machine's addresses are closed to sandboxes.
+// `npm run bench:network`: downloads and uploads a gigabyte in a sandbox, over a veth pair directly, and through
+// slirp4netns if it is installed. Sandboxes cannot reach this machine's addresses, so the script starts itself again in
+// new namespaces, where the other end of the veth pair is "the internet".
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -26,7 +26,7 @@ else {
   process.exit(spawnSync("unshare", args, { env, stdio: "inherit" }).status ?? 1);
 }
 
-/** Sends a gigabyte to whoever asks with a `d`, and counts what everybody else sends. */
+/** A TCP server: sends a gigabyte to a client that starts with `d`, and counts the bytes of other clients. */
 function internet() {
   const block = Buffer.alloc(1 << 20, "x");
   const server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -1,5 +1,5 @@
-//! What an agent gives up before it starts anything: privileges, the caller's keys, and system calls. Whatever
-//! needs privileges comes before.
+//! Confines the agent before it starts any process: it drops its privileges, leaves the caller's session keyring
+//! and installs the seccomp filter. Set-up that needs privileges runs first.
 
 use super::filter::{self, Scope};
 use super::inside::Args;
@@ -14,7 +14,7 @@ use rustix::thread::{
 use std::fs;
 use std::io;
 
-/// How a sandbox is isolated, as its agent has to know.
+/// The isolation level that the agent enforces on itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Level {
     /// In namespaces, made by the bubblewrap that has started the agent.
@@ -25,7 +25,7 @@ pub(crate) enum Level {
 
 /// Gives up what the sandbox must not have. The thread that calls this must be the only one.
 pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
-    // What the caller's shell had open is marked by the server; a bubblewrap opens files, too.
+    // Bubblewrap may leave descriptors open. The server has closed those of its own caller.
     close_fds::set_fds_cloexec(3, &[]);
     let Some(level) = args.level else { return Ok(Terminals::here()) };
     // The caller's keyring may hold keys of file systems and of Kerberos (session-keyring(7)). Kernels can
@@ -33,7 +33,7 @@ pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
     let _ = keyutils::Keyring::join_anonymous_session();
     match args.host_uid {
         Some(uid) => change_user(uid, level)?,
-        // What a bubblewrap has left, which is nothing but for `--network`.
+        // Bubblewrap leaves capabilities only with `--network`.
         None => have(CapabilitySet::empty())?,
     }
     let own_uid = args.host_uid.is_some();

@@ -9,7 +9,7 @@ use seccompiler::{
 use std::collections::BTreeMap;
 use std::io;
 
-/// What the filter depends on.
+/// The isolation level and the settings that select the rules of the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     /// The sandbox has namespaces of its own.
@@ -74,7 +74,7 @@ const DENIED_SHARED: (&str, Calls) = (
         SYS_msgsnd SYS_msgrcv SYS_msgctl SYS_semget SYS_semop SYS_semtimedop SYS_semctl SYS_mq_open SYS_mq_unlink],
 );
 
-/// What is denied by its arguments, in words.
+/// The rules that check arguments, as SECURITY.md words them.
 #[cfg(test)]
 const BY_ARGUMENT: [&str; 7] = [
     "`clone` and `unshare` with a flag for a new namespace",

@@ -107,7 +107,7 @@ impl Agent {
 
     /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
     pub(crate) async fn spawn(&self, mut spawn: Spawn, mut files: Vec<OwnedFd>) -> Result<Spawned> {
-        // /dev/stdout opens a pipe anew, which only its owner can.
+        // Opening /dev/stdout opens the pipe again, and the kernel permits that to the owner only.
         for file in self.uid.map(|_| &files).into_iter().flatten() {
             std::os::unix::fs::fchown(file, self.uid, self.uid)
                 .map_err(|e| ApiError::internal(&e))?;

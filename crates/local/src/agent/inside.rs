@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Processors that processes share.
     #[arg(long)]
     pub(crate) cpus: Option<usize>,
-    /// What isolates the sandbox.
+    /// The isolation level of the sandbox.
     #[arg(long)]
     pub(crate) level: Option<Level>,
     /// The host's uid and gid to run as, for an agent that root starts.
