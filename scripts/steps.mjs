@@ -14,15 +14,16 @@ export class StepError extends Error {}
 /** The output of work that runs beside other work, as a list of texts. */
 const kept = new AsyncLocalStorage();
 
-/** Does `work` of this name beside other work: shows what it and its commands write in one piece, at the end. */
+/** Runs `work` beside other work. Shows its output, and its commands', in one piece at the end, and returns it. */
 export async function together(name, work) {
   const texts = [];
   say(`${name} has begun`);
   try {
-    return await kept.run(texts, work);
+    await kept.run(texts, work);
   } finally {
     process.stdout.write(texts.join(""));
   }
+  return texts.join("");
 }
 
 export function say(text) {

@@ -42,7 +42,7 @@ const steps = {
   types: () => cargo("run", "--locked", "-q", "-p", "xtask", "--", "types", "--check"),
   unit: () => {
     const summary = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm;
-    return counted("cargo", ["test", "--locked"], summary);
+    return counted("cargo", ["test", "--locked", "--no-fail-fast"], summary);
   },
   escape: async () => {
     const args = ["test", "--locked", "-p", "shoreline-local", "--test", "escape", "--", "--nocapture"];
@@ -196,6 +196,10 @@ if (unknown.length > 0) {
 
 const total = { passed: 0, failed: 0 };
 const lines = [];
+/** The last output of each step that failed, which the output of later steps has pushed out of sight. */
+const ends = [];
+/** How much of it: enough for a test runner's summary of a failure. */
+const END_LINES = 50;
 
 async function perform(name, work) {
   say(`--- ${name}`);
@@ -237,7 +241,11 @@ async function lane(...lists) {
   for (const list of lists)
     for (let name = list.shift(); name; name = list.shift()) {
       const taken = name;
-      await together(taken, () => step(taken));
+      let passed = false;
+      const output = await together(taken, async () => {
+        passed = await step(taken);
+      });
+      if (!passed) ends.push(output.trimEnd().split("\n").slice(-END_LINES).join("\n"));
     }
 }
 
@@ -266,5 +274,6 @@ if (built) {
     );
   for (const name of only(wanted, LAST)) await step(name);
 }
+if (ends.length > 0) console.log(`\nThe end of each failed step:\n\n${ends.join("\n\n")}`);
 console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;
