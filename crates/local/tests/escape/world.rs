@@ -12,6 +12,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// One world at a time: at the level `landlock` the kernel counts the tasks of all sandboxes of one user together, so
+/// that an attempt to exhaust them would be felt by other tests.
+static ONE: Mutex<()> = Mutex::const_new(());
 
 /// Of `nobody`, who starts the server as an ordinary user where the test runs as root.
 const NOBODY: u32 = 65534;
@@ -79,10 +84,12 @@ pub struct World {
     control: BufReader<UnixStream>,
     /// The files of the program.
     directory: TempDir,
+    _one: MutexGuard<'static, ()>,
 }
 
 impl World {
     pub async fn start(level: &str, user: &str) -> Self {
+        let _one = ONE.lock().await;
         let other_user = user == "user" && rustix::process::getuid().is_root();
         let (directory, temp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         // At the level `landlock`, sandboxes walk through the directory that theirs are in.
@@ -152,7 +159,7 @@ impl World {
             "addresses": addresses(),
         });
         merge(&mut targets, found);
-        Self { server, attacker, neighbour, targets, control, directory }
+        Self { server, attacker, neighbour, targets, control, directory, _one }
     }
 
     /// Makes every attempt in a sandbox.
