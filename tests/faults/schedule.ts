@@ -9,7 +9,7 @@ import { type Workload, withLateOutput, workload } from "./workload.js";
 export const READERS = {
   followOutput: 4,
   followStdout: 1,
-  followStderr: 1,
+  followStderr: 2,
   batches: 1,
   run: 3,
   "run, iterated": 3,
@@ -63,13 +63,18 @@ export function schedule(seed: number): Schedule {
   // The first answer is spared mostly: spoilt, it may end in an error, and the rest is not seen.
   const mayEnd = reader.startsWith("run") || faults[0]?.instead === "page";
   if (mayEnd && random.chance(0.7)) faults[0] = lateBreak(random);
-  const pieces = random.chance(0.4);
+  const pieces = random.chance(0.6);
   const plan: Schedule = {
     seed,
     reader,
     peer,
     run: run === "stream" && random.chance(0.15) ? random.pick([404, 405]) : run,
-    workload: workload(random, { mayTimeOut: reader.startsWith("run"), brief: forever, pieces }),
+    workload: workload(random, {
+      mayTimeOut: reader.startsWith("run"),
+      brief: forever,
+      pieces,
+      stderr: reader === "followStderr",
+    }),
     faults,
     forever,
     closes: random.chance(0.1),

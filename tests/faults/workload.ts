@@ -34,6 +34,8 @@ interface Wanted {
   brief: boolean;
   /** Whether it writes lines in pieces, with pauses in which they are sent. */
   pieces: boolean;
+  /** Whether only what it writes to standard error is read. */
+  stderr: boolean;
 }
 
 export function workload(random: Random, wanted: Wanted): Workload {
@@ -46,13 +48,13 @@ export function workload(random: Random, wanted: Wanted): Workload {
   const script: string[] = [];
   const given: string[] = [];
   for (let i = 0; i < count; i++) {
-    const stream = random.chance(0.3) ? "stderr" : "stdout";
+    const stream = random.chance(wanted.stderr ? 0.8 : 0.3) ? "stderr" : "stdout";
     const { command, bytes } = part(random, brief);
     const call = (command: string) => script.push(stream === "stderr" ? `{ ${command}; } >&2` : command);
     if (command !== undefined) call(command);
     else
       for (const [index, piece] of (wanted.pieces ? cut(random, bytes) : [bytes]).entries()) {
-        if (index > 0 && !brief) script.push(`sleep 0.0${random.int(1, 5)}`);
+        if (index > 0 && !brief) script.push(`sleep 0.0${random.int(2, 6)}`);
         given.push(escaped(piece));
         call(`printf %b "\${${given.length}}"`);
       }
