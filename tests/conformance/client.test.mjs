@@ -28,7 +28,7 @@ async function refused(promise, status, code) {
 }
 
 test("hello", async () => {
-  const result = await sandbox.run("python3", {
+  const result = await sandbox.run("python", {
     args: ["-c", "print('Hello from sandbox!')"],
   });
   assert.equal(result.stdout, "Hello from sandbox!");
@@ -37,8 +37,8 @@ test("hello", async () => {
 
 test("five steps arrive one by one", async () => {
   // Each step waits until the one before has arrived.
-  const proc = await sandbox.startProcess("python3", {
-    args: ["-uc", "for i in range(5):\n  print(f'Step {i+1}/5')\n  input()"],
+  const proc = await sandbox.startProcess("python", {
+    args: ["-c", "for i in range(5):\n  print(f'Step {i+1}/5')\n  input()"],
     stdinMode: StdinMode.PIPE,
   });
   const seen = [];
@@ -61,14 +61,14 @@ test("a run with variables, a directory, an exit code and both streams", async (
     "/workspace/main.py",
     new TextEncoder().encode("import os; print(os.environ['MODE'], os.environ['DEBUG'])"),
   );
-  const prod = await sandbox.run("python3", {
+  const prod = await sandbox.run("python", {
     args: ["main.py"],
     env: { MODE: "prod", DEBUG: "0" },
     workingDir: "/workspace",
     timeout: 10,
   });
   assert.deepEqual([prod.exitCode, prod.stdout], [0, "prod 0"]);
-  const failed = await sandbox.run("python3", { args: ["-c", "import nonexistent_module"] });
+  const failed = await sandbox.run("python", { args: ["-c", "import nonexistent_module"] });
   assert.equal(failed.exitCode, 1);
   assert.match(failed.stderr, /No module named 'nonexistent_module'/);
   const both = await sandbox.run("sh", { args: ["-c", "echo out; echo err >&2; exit 3"] });

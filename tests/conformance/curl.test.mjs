@@ -29,7 +29,7 @@ test("the documented start of a process", async () => {
   const { status, body } = await curl(
     ...["-X", "POST", `http://${id}.localhost:${port}/api/v1/processes`],
     ...["-H", `Authorization: Bearer ${apiKey}`, "-H", "Content-Type: application/json"],
-    ...["-d", String.raw`{ "command": "python3", "args": ["-c", "print(\"Hello from sandbox!\")"] }`],
+    ...["-d", String.raw`{ "command": "python", "args": ["-c", "print(\"Hello from sandbox!\")"] }`],
   );
   assert.equal(status, 201);
   const { pid } = JSON.parse(body);

@@ -48,7 +48,7 @@ def client():
 
 def test_hello():
     with client().create_and_connect() as sandbox:
-        result = sandbox.run("python3", ["-c", "print('Hello from sandbox!')"])
+        result = sandbox.run("python", ["-c", "print('Hello from sandbox!')"])
         assert result.stdout == "Hello from sandbox!"
         assert result.exit_code == 0
         assert result.reason == CommandExitReason.EXITED
@@ -57,7 +57,7 @@ def test_hello():
 def test_a_run_with_a_timeout_a_directory_and_variables(sandbox):
     sandbox.write_file("/workspace/main.py", b"import os; print(os.environ['MODE'], os.environ['DEBUG'])")
     result = sandbox.run(
-        "python3",
+        "python",
         ["main.py"],
         env={"MODE": "prod", "DEBUG": "0"},
         working_dir="/workspace",
@@ -68,7 +68,7 @@ def test_a_run_with_a_timeout_a_directory_and_variables(sandbox):
 
 def test_a_failing_run():
     with client().create_and_connect() as sandbox:
-        result = sandbox.run("python3", ["-c", "import nonexistent_module"])
+        result = sandbox.run("python", ["-c", "import nonexistent_module"])
         assert result.exit_code == 1
         assert "No module named 'nonexistent_module'" in result.stderr
 
@@ -76,17 +76,17 @@ def test_a_failing_run():
 STEPS = """import time
 for i in range(5):
     print(f"Step {i+1}/5")
-    time.sleep(0.5)"""
+    time.sleep(1)"""
 
 
 def test_five_steps_arrive_one_by_one():
     with client().create_and_connect() as sandbox:
-        proc = sandbox.start_process("python3", ["-u", "-c", STEPS])
+        proc = sandbox.start_process("python", ["-c", STEPS])
         seen = [(event, time.time()) for event in sandbox.follow_output(proc.pid)]
     assert [event.line for event, _ in seen] == [f"Step {number}/5" for number in numbers(5)]
     assert all(event.stream == "stdout" and abs(event.timestamp.timestamp() - at) < 60 for event, at in seen)
-    # As the server read them; the client hands them over when the stream has ended.
-    assert (seen[4][0].timestamp - seen[0][0].timestamp).total_seconds() > 0.5
+    # When the server read them. This client delivers them when the stream has ended.
+    assert (seen[4][0].timestamp - seen[0][0].timestamp).total_seconds() > 3
 
 
 def test_exits(sandbox):

@@ -8,7 +8,7 @@ import { addCopying } from "./copy.js";
 import { addDoctor } from "./doctor.js";
 import { codeOf, EXIT, sayError } from "./exit.js";
 import { addLocal } from "./local.js";
-import { spellOut } from "./options.js";
+import { arrange } from "./options.js";
 import { addPorts } from "./ports.js";
 import { addProcesses } from "./processes.js";
 import { addRunning } from "./run.js";
@@ -62,7 +62,7 @@ for (const command of [program, ...program.commands.flatMap((each) => [each, ...
 }
 
 try {
-  await program.parseAsync(spellOut(program, process.argv.slice(2)), { from: "user" });
+  await program.parseAsync(arrange(program, process.argv.slice(2)), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
     // It has said what is wrong.

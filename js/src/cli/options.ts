@@ -50,27 +50,43 @@ export function runningOptions(command: Command, interactive = "--interactive"):
 }
 
 /**
- * Spells `-it` out before the command of `run` and `exec`. Their `-i` and `-t` take values, so that it would be the
- * image `t`.
+ * Arranges the words of `run` and `exec` for the parser, which takes everything behind the first operand as the command's.
+ * Options behind the sandbox move before it: `exec BOX --timeout 10 python …`. `-it` is spelled out, since the `-i` and
+ * `-t` of these commands take values: it would be the image `t`.
  */
-export function spellOut(program: Command, words: string[]): string[] {
-  let command = program;
-  const takesValue = (word: string) =>
-    [...command.options, ...program.options].some(
-      ({ required, short, long }) => required && (short === word || long === word),
-    );
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] as string;
-    if (!word.startsWith("-")) {
-      const found = program.commands.find((each) => each.name() === word);
-      if (command !== program || !found || !["run", "exec"].includes(word)) break;
-      command = found;
-    } else if (command !== program && (word === "-it" || word === "-ti")) {
-      return [...words.slice(0, i), "--interactive", "--tty", ...words.slice(i + 1)];
-    } else if (word === "--") break;
-    else if (takesValue(word)) i++;
+export function arrange(program: Command, words: string[]): string[] {
+  const global = readOptions(words, 0, program.options);
+  const at = global.next;
+  const name = words[at] ?? "";
+  const command = program.commands.find((each) => each.name() === name);
+  if (!command || !["run", "exec"].includes(name)) return words;
+  const known = [...command.options, ...program.options];
+  const before = readOptions(words, at + 1, known);
+  const sandbox = words[before.next];
+  const head = [...words.slice(0, at + 1), ...before.options];
+  if (name === "run" || sandbox === undefined || sandbox === "--")
+    return [...head, ...words.slice(before.next)];
+  const behind = readOptions(words, before.next + 1, known);
+  return [...head, ...behind.options, sandbox, ...words.slice(behind.next)];
+}
+
+/** The options that stand at `from`, with their values, and where the next operand or `--` is. */
+function readOptions(
+  words: string[],
+  from: number,
+  known: readonly Option[],
+): { options: string[]; next: number } {
+  const options: string[] = [];
+  let next = from;
+  for (; next < words.length; next++) {
+    const word = words[next] as string;
+    if (!word.startsWith("-") || word === "--") break;
+    if (word === "-it" || word === "-ti") options.push("--interactive", "--tty");
+    else options.push(word);
+    const takesValue = known.some((it) => it.required && (it.short === word || it.long === word));
+    if (takesValue && next + 1 < words.length) options.push(words[++next] as string);
   }
-  return words;
+  return { options, next };
 }
 
 export interface RunningOptions {

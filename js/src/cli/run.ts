@@ -107,18 +107,12 @@ export function addRunning(program: Command): void {
     .option("--health-failure-threshold <count>", "failures in a row that make it unhealthy", whole)
     .summary("run a command in a sandbox")
     .description(
-      "Runs a command in a sandbox. What is piped in is its input, byte for byte; its output comes as it is, without an added newline. The first Ctrl-C ends it (SIGTERM, 5 s later SIGKILL), the second leaves at once.",
+      "Runs a command in a sandbox. Options stand before the command, and `--` ends them; what follows the command is the command's. What is piped in is its input, byte for byte; its output comes as it is, without an added newline. The first Ctrl-C ends it (SIGTERM, 5 s later SIGKILL), the second leaves at once.",
     )
     .passThroughOptions()
     .action(async (sandbox: string, command: string, args: string[], options: ExecOptions) => {
-      // Everything behind the sandbox is the command's, and `--` may say so.
       const [first = "", ...rest] = command === "--" ? args : [command, ...args];
       if (first === "") throw misused("there is no command after `--`");
-      if (command.startsWith("-") && command !== "--") {
-        throw misused(
-          `${command} stands behind the sandbox: options come before it, and a command that begins with - after \`--\``,
-        );
-      }
       process.exitCode = await runIn(program.opts(), sandbox, first, rest, options);
     });
 }
