@@ -16,7 +16,7 @@ const SYSTEM: [&str; 9] =
 /// The agent's own program, which starts others with limits or a terminal.
 const OWN: &str = "/proc/self/exe";
 /// Files of `/etc` that the view of a namespace has of its own.
-const USERS: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/hosts"];
+const VIEW: [&str; 4] = ["/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf"];
 const DEVICES: [&str; 6] =
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// The host's terminals, whose permissions keep out a sandbox that has a uid of its own.
@@ -44,7 +44,7 @@ pub(super) fn restrict(writable: &[PathBuf], own_uid: bool) -> io::Result<()> {
             .handle_access(all)?
             .scope(Scope::from_all(NEEDED))?
             .create()?
-            .add_rules(path_beneath_rules(SYSTEM.iter().chain(&USERS), read))?
+            .add_rules(path_beneath_rules(SYSTEM.iter().chain(&VIEW), read))?
             .add_rules(path_beneath_rules(etc, read))?
             .add_rules(path_beneath_rules([OWN], read))?
             .add_rules(path_beneath_rules(DEVICES.iter().chain(terminals), device))?

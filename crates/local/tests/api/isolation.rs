@@ -162,6 +162,16 @@ async fn without_namespaces_a_sandbox_without_network_has_no_sockets_for_it() {
 }
 
 #[tokio::test]
+async fn a_sandbox_with_network_can_read_which_nameservers_there_are() {
+    for isolation in isolations() {
+        let server = Server::start(&["--isolation", isolation]);
+        let sandbox = server.sandbox().await;
+        let nameservers = prints(&sandbox, "grep ^nameserver /etc/resolv.conf").await;
+        assert!(nameservers.starts_with("nameserver "), "{isolation}: {nameservers}");
+    }
+}
+
+#[tokio::test]
 async fn without_namespaces_there_is_a_directory_for_temporary_files() {
     if !isolations().contains(&"landlock") {
         return;
