@@ -46,6 +46,8 @@ async function programs() {
 async function put(path, to = path) {
   const place = join(DISK, to);
   mkdirSync(dirname(place), { recursive: true });
+  // Instead of a link to busybox.
+  rmSync(place, { force: true });
   await run("strip", ["-o", place, path]);
   chmodSync(place, 0o755);
   const needed = await read("ldd", [path]).catch(() => "");
@@ -84,7 +86,8 @@ async function disk(programs) {
   await put("/bin/busybox", "/usr/bin/busybox");
   for (const name of (await read("/bin/busybox", ["--list"])).trim().split("\n"))
     if (name !== "busybox") symlinkSync("busybox", join(DISK, "usr", "bin", name));
-  for (const path of ["/usr/bin/bash", "/usr/bin/bwrap", programs.tests, programs.server]) await put(path);
+  for (const path of ["/usr/bin/bash", "/usr/bin/bwrap", "/usr/bin/setpriv", programs.tests, programs.server])
+    await put(path);
   writeFileSync(join(DISK, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(join(DISK, "init"), INIT, { mode: 0o755 });
   writeFileSync(join(DISK, "second"), second(programs), { mode: 0o755 });

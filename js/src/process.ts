@@ -117,9 +117,17 @@ export class Process implements ProcessInfo {
   }
 
   /**
-   * The first line, of either stream and from the start, that has `pattern` in it. A line that is not finished, such
-   * as a prompt, is looked at as it grows where the server sends it; the event is then `partial`, and has the line so
-   * far. Rejects with `output_ended` if there is none, with `wait_timeout` if it does not come in time.
+   * Waits for the first line of either stream, from the start of the output, that matches `pattern`. If the server
+   * sends unfinished lines, a line is tested as it grows: a prompt matches before its line ends. The event is then
+   * `partial` and has the line so far. To match finished lines only, end the pattern with `\n`.
+   *
+   * Rejects with `output_ended` if no line matches, and with `wait_timeout` if none does in time.
+   *
+   * @example
+   * ```ts
+   * await proc.waitForLine("Continue? ");
+   * const { line } = await proc.waitForLine(/^listening on port \d+\n/);
+   * ```
    */
   async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
     const matches = matcher(pattern);
@@ -127,7 +135,7 @@ export class Process implements ProcessInfo {
       const lines = new LineJoiner();
       for await (const part of this.#sandbox.followOutput(this.#address, { signal, pieces: true })) {
         const event = lines.join(part);
-        if (matches(event.line)) return event;
+        if (matches(event.line) || matches(event.text)) return event;
       }
       throw ended(`the output of process ${this.pid} ended without the line`);
     });

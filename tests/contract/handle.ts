@@ -120,7 +120,7 @@ sys.stdin.read()
 a.listen()
 time.sleep(1000)`;
   const process = await sandbox.startProcess("python3", { args: ["-c", server], stdinMode: "pipe" });
-  const { line } = await process.waitForLine(/^\d/);
+  const { line } = await process.waitForLine(/^\d+ \d+\n/);
   const [port = NaN, silent = NaN] = line.split(" ").map(Number);
   await rejects(process.waitForPort(port, { timeout: 1 }), "wait_timeout");
   let asked = false;

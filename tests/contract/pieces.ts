@@ -21,6 +21,8 @@ async function until(reader: ReadableStreamDefaultReader<Uint8Array>, text: stri
 
 test("a prompt is waited for and answered, as by expect", async ({ sandbox }) => {
   const process = await asking(sandbox);
+  // This pattern has the end of a line in it.
+  const finished = process.waitForLine(/^Name: [^\n]*\n/);
   const prompt = await process.waitForLine("Name: ");
   equal([prompt.line, prompt.text, prompt.stream, prompt.partial], ["Name: ", "Name: ", "stdout", true]);
   await sandbox.writeStdin(process.pid, "you\n");
@@ -32,6 +34,7 @@ test("a prompt is waited for and answered, as by expect", async ({ sandbox }) =>
   const last = await process.waitForLine("hello");
   equal([last.line, last.partial], ["hello you", false]);
   equal((await process.waitForLine("100%")).text, "Name: 10%\r100%\n");
+  equal([(await finished).line, (await finished).partial], ["Name: 10%\r100%", false]);
 });
 
 test("a process's streams have bytes before their line ends", async ({ sandbox }) => {

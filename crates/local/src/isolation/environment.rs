@@ -20,6 +20,16 @@ pub(super) const PROGRAMS: &str = "bin";
 
 /// The variables of the server that its sandboxes inherit: none that may be a secret.
 const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
+/// Where programs find certificates. Behind a proxy with a certificate of its own, downloads fail without them.
+const CERTIFICATES: [&str; 7] = [
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
 /// Without isolation, these lead to the user's own tools.
 const INHERITED_OPEN: [&str; 4] = ["PATH", "USER", "LOGNAME", "SHELL"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -77,8 +87,14 @@ pub(super) fn set(command: &mut Command, isolation: &Isolation, place: &Place) {
     let is_open = isolation.is_none();
     command.env_clear();
     let open: &[&str] = if is_open { &INHERITED_OPEN } else { &[] };
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     for name in INHERITED.iter().chain(open) {
-        if let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) {
+        if let Some(value) = given(name) {
+            command.env(name, value);
+        }
+    }
+    for name in CERTIFICATES {
+        if let Some(value) = given(name).filter(|value| is_open || is_seen(Path::new(value))) {
             command.env(name, value);
         }
     }
@@ -108,6 +124,12 @@ pub(super) fn set(command: &mut Command, isolation: &Isolation, place: &Place) {
         .env("NPM_CONFIG_PREFIX", local)
         // Python keeps back what it prints into a pipe.
         .env("PYTHONUNBUFFERED", "1");
+}
+
+/// Whether every sandbox sees this path of the host.
+fn is_seen(path: &Path) -> bool {
+    let mut places = super::ETC.iter().map(|name| Path::new("/etc").join(name));
+    path.starts_with("/usr") || places.any(|place| path.starts_with(place))
 }
 
 /// Directories as processes see them.

@@ -201,6 +201,22 @@ async fn a_sandbox_has_the_variables_that_it_was_made_with() {
 }
 
 #[tokio::test]
+async fn the_machine_s_certificates_are_found_where_a_sandbox_sees_them() {
+    for isolation in isolations() {
+        let set = "export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
+            CURL_CA_BUNDLE=/srv/own.pem SSL_CERT_FILE=/etc/ssl/certs-of-another";
+        let server = Server::start_under(set, &["--isolation", isolation]);
+        let show = "echo \"${NODE_EXTRA_CA_CERTS-} ${CURL_CA_BUNDLE-} ${SSL_CERT_FILE-}\"";
+        let elsewhere =
+            if isolation == "none" { "/srv/own.pem /etc/ssl/certs-of-another" } else { " " };
+        assert_eq!(
+            prints(&server.sandbox().await, show).await,
+            format!("/etc/ssl/certs/ca-certificates.crt {elsewhere}\n")
+        );
+    }
+}
+
+#[tokio::test]
 async fn variables_that_no_process_can_have_are_refused() {
     let server = Server::start(&[]);
     for (env, status, code) in [

@@ -61,7 +61,10 @@ async fn nothing_of_the_servers_environment_leaks() {
         assert!(
             ["PATH", "HOME", "PWD", "LANG", "TZ", "USER", "LOGNAME", "SHELL"].contains(&name)
                 || ["NPM_CONFIG_PREFIX", "PYTHONUNBUFFERED"].contains(&name)
-                || name.starts_with("LC_"),
+                || ["GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "PIP_CERT"].contains(&name)
+                || ["CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].contains(&name)
+                || name.starts_with("LC_")
+                || name.starts_with("SSL_CERT_"),
             "{name}"
         );
     }

@@ -152,9 +152,10 @@ async fn what_is_started_while_a_sandbox_is_being_suspended_stands_still_too() {
             sleep(Duration::from_millis(20)).await;
             assert_eq!(ticks(), before, "round {round}");
         }
-        let pid = started.json::<Value>().await.unwrap()["pid"].take();
-        let kill = sandbox.request(Method::DELETE, &format!("/processes/{pid}"));
-        assert!(kill.send().await.unwrap().status().is_success());
+        let started = started.json::<Value>().await.unwrap();
+        let kill = sandbox.request(Method::DELETE, &format!("/processes/{}", started["pid"]));
+        let killed = kill.send().await.unwrap();
+        assert!(killed.status().is_success(), "{started}: {}", killed.text().await.unwrap());
     }
     assert!(suspended > 0);
 }
