@@ -9,6 +9,7 @@ use super::network::clone_device;
 use super::{Agents, tree};
 use crate::error::{ApiError, Result};
 use crate::limits::{Group, Unit};
+use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
 use shoreline_protocol::error::ServerCode;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, ChildStderr};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, oneshot};
 use tokio::time::timeout;
 
 /// The time limit for connecting to a port.
@@ -43,6 +44,12 @@ pub(crate) struct Agent {
     env: BTreeMap<String, String>,
     /// The user that the sandbox runs as, where it is not the server's.
     uid: Option<u32>,
+    /// Held while a process is started, and exclusively while its control group is frozen: to start a process, the
+    /// agent goes into that process's group, where it would be frozen too.
+    starts: Arc<RwLock<()>>,
+    frozen: Mutex<Option<OwnedRwLockWriteGuard<()>>>,
+    /// Rung by a start that waits for the sandbox to be resumed.
+    waiting: Notify,
 }
 
 /// A process that was started.
@@ -91,7 +98,16 @@ impl Agent {
         }
         let group = group.map(Arc::new);
         let host = Host { child, wrapped, agents, group: group.clone() };
-        Ok((Self { link, group, env, uid }, host, lost))
+        let agent = Self {
+            link,
+            group,
+            env,
+            uid,
+            starts: Arc::default(),
+            frozen: Mutex::default(),
+            waiting: Notify::new(),
+        };
+        Ok((agent, host, lost))
     }
 
     /// Asks for the TUN device of the sandbox's network, before anything else is asked.
@@ -121,10 +137,36 @@ impl Agent {
         for (name, value) in &self.env {
             spawn.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
+        let _start = self.start_under_way().await?;
         let Answer { started, file } = self.link.ask(Request::Spawn(spawn), files).await?;
         let Started { leader, exited, emptied } =
             started.ok_or_else(|| unexpected("no process was started"))?;
         Ok(Spawned { leader, exited, emptied, terminal: file, unit })
+    }
+
+    /// Waits until the sandbox is not frozen, and keeps it so until the result is dropped.
+    async fn start_under_way(&self) -> Result<RwLockReadGuard<'_, ()>> {
+        if let Ok(start) = self.starts.try_read() {
+            return Ok(start);
+        }
+        self.waiting.notify_one();
+        tokio::select! {
+            start = self.starts.read() => Ok(start),
+            () = self.link.lost() => Err(ApiError::not_running()),
+        }
+    }
+
+    /// Returns when a start waits for the sandbox to be resumed.
+    pub(crate) async fn wanted(&self) {
+        self.waiting.notified().await;
+    }
+
+    /// Waits while the sandbox is frozen.
+    pub(crate) async fn unfrozen(&self) {
+        tokio::select! {
+            _ = self.starts.read() => {}
+            () = self.link.lost() => {}
+        }
     }
 
     /// Does something with a path; what was opened comes back.
@@ -135,10 +177,12 @@ impl Agent {
 
     /// Stops every process of the sandbox.
     pub(crate) async fn freeze(&self) -> Result<()> {
-        if let Some(group) = &self.group
-            && group.freeze().await.is_ok()
-        {
-            return Ok(());
+        if let Some(group) = &self.group {
+            let no_starts = self.starts.clone().write_owned().await;
+            if group.freeze().await.is_ok() {
+                *self.frozen.lock() = Some(no_starts);
+                return Ok(());
+            }
         }
         self.link.ask(Request::Freeze, Vec::new()).await.map(drop)
     }
@@ -148,6 +192,7 @@ impl Agent {
         if let Some(group) = &self.group
             && group.thaw().map_err(|e| ApiError::internal(&e))?
         {
+            self.frozen.lock().take();
             return Ok(());
         }
         self.link.ask(Request::Thaw, Vec::new()).await.map(drop)

@@ -113,6 +113,11 @@ impl Lifecycle {
                         self.timer = Some(self.clock.timer(AGAIN));
                     }
                 }
+                () = self.agent.wanted() => {
+                    if let Err(error) = self.resume().await {
+                        eprintln!("shoreline-local: sandbox {} is not resumed: {}", self.id, error.text());
+                    }
+                }
                 command = self.commands.recv() => match command {
                     Some(Command::Suspend(reply)) => {
                         let _ = reply.send(self.suspend().await);

@@ -113,7 +113,8 @@ async fn processes_are_held_where_the_server_says_so() {
     let args = ["--isolation", "bubblewrap"];
     for server in [Server::start(&args), Server::start_unprivileged(&args)] {
         let sandbox = server.sandbox().await;
-        if by_cgroups(&sandbox).await {
+        // Where root has control groups, other users have none.
+        if sandbox.get("/info").await["limits"] == "cgroups" {
             continue;
         }
         let said = sandbox.get("/info").await["enforced"]["processes"] == "sandbox";
