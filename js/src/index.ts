@@ -66,4 +66,4 @@ export {
   type SuspendResumeOptions,
   type UpdateOptions,
 } from "./sandbox.js";
-export { Tunnel } from "./tunnel.js";
+export { Tunnel, type TunnelOptions } from "./tunnel.js";

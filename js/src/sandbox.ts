@@ -26,7 +26,7 @@ import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
-import { openTunnel, type Tunnel } from "./tunnel.js";
+import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
 /** A new sandbox and how to reach the API. */
@@ -323,9 +323,9 @@ export class Sandbox implements AsyncDisposable {
   /**
    * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
    * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with
-   * `connect_failed` where nothing listens.
+   * `connect_failed` where nothing listens. With `allowHalfOpen`, the port can end its side before the caller does.
    */
-  openTunnel(port: number, options?: CallOptions): Promise<Tunnel> {
+  openTunnel(port: number, options?: TunnelOptions): Promise<Tunnel> {
     return openTunnel(this.#core, this.#options.WebSocket, port, options);
   }
 

@@ -2,7 +2,8 @@
 import { bytesOf, checkPort, type Data, optionsOf } from "./arguments.js";
 import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { AbortError, ConnectionError, UsageError } from "./errors.js";
+import { AbortError, ApiError, ConnectionError, UsageError } from "./errors.js";
+import type { DaemonInfo } from "./generated/types.js";
 import { type SocketConstructor, socketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
 import { opened, pause } from "./socket.js";
@@ -17,22 +18,49 @@ const MESSAGE = 16 * 1024;
 /** A socket whose reading can be stopped, as that of `ws`. */
 type Pausing = WebSocket & { pause?(): void; resume?(): void };
 
+/** How a tunnel is opened. */
+export interface TunnelOptions extends CallOptions {
+  /**
+   * Whether `writable` stays open when the port ends its side of the connection, as in the Sockets API. Default:
+   * `false`: the tunnel closes then.
+   */
+  allowHalfOpen?: boolean | undefined;
+}
+
+/** What a tunnel needs to know about half-closed connections. */
+interface HalfClose {
+  /** The text message with which either side ends its input. */
+  end: string;
+  allowHalfOpen: boolean;
+  /** Asks whether the server knows the message. */
+  isSupported: () => Promise<boolean>;
+}
+
 /**
  * A TCP connection to a port in a sandbox. Its shape is that of the Sockets API for servers that run JavaScript
- * (WinterTC). The connection as a whole ends when either side ends: there are no half-closed ones.
+ * (WinterTC).
+ *
+ * Closing `writable` sends the end of the input to the port, whose answer can still be read. On servers that do not
+ * offer this (`tunnelHalfClose` of `daemonInfo`), closing `writable` closes the tunnel.
  */
 export class Tunnel implements AsyncDisposable {
-  /** What the port sends, until it ends the connection. */
+  /** The bytes that the port sends, until it ends its side. Cancelling it closes the tunnel. */
   readonly readable: ReadableStream<Uint8Array>;
-  /** What is sent to the port. Closing it ends the connection. */
+  /** The bytes for the port. Closing it ends the input of the port; aborting it closes the tunnel. */
   readonly writable: WritableStream<Data>;
-  /** Settles when the connection has ended; rejects with what broke it. */
+  /** Resolves when the tunnel has closed. Rejects with a `ConnectionError` (`connection_lost`) if it broke. */
   readonly closed: Promise<void>;
   readonly #socket: Pausing;
+  readonly #half: HalfClose;
   #left = false;
+  /** The port has ended its side. */
+  #portEnded = false;
+  /** Closes the tunnel with an error for who reads it. */
+  #fail!: (error: unknown) => void;
 
-  private constructor(socket: Pausing) {
+  private constructor(socket: Pausing, half: HalfClose) {
     this.#socket = socket;
+    this.#half = half;
     let end!: () => void;
     let fail!: (error: unknown) => void;
     this.closed = new Promise((resolve, reject) => {
@@ -44,20 +72,29 @@ export class Tunnel implements AsyncDisposable {
     this.readable = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          const broken = (message: string) => {
-            const error = new ConnectionError({ code: "connection_lost", message });
+          this.#fail = (error) => {
+            this.#left = true;
+            socket.close();
             controller.error(error);
             fail(error);
           };
+          const broken = (message: string) => {
+            this.#fail(new ConnectionError({ code: "connection_lost", message }));
+          };
           socket.addEventListener("message", ({ data }: MessageEvent) => {
-            if (this.#left || !(data instanceof ArrayBuffer)) return;
+            if (this.#left || this.#portEnded) return;
+            if (data === half.end) {
+              this.#portEnded = true;
+              controller.close();
+              // Nothing is pulled any more.
+              socket.resume?.();
+              if (!half.allowHalfOpen) void this.close();
+            }
+            if (!(data instanceof ArrayBuffer)) return;
             controller.enqueue(new Uint8Array(data));
             const free = controller.desiredSize ?? 0;
             if (free <= 0) socket.pause?.();
-            if (free < UNDER_WAY - KEPT) {
-              socket.close();
-              broken("the tunnel was not read as fast as the port sent");
-            }
+            if (free < UNDER_WAY - KEPT) broken("the tunnel was not read as fast as the port sent");
           });
           socket.addEventListener("close", ({ code, reason }) => {
             if (this.#left || code === 1000) {
@@ -79,17 +116,17 @@ export class Tunnel implements AsyncDisposable {
     );
     this.writable = new WritableStream<Data>({
       write: (data) => this.#write(bytesOf(data)),
-      close: () => this.close(),
+      close: () => this.#endInput(),
       abort: () => this.close(),
     });
   }
 
   /** @internal */
-  static of(socket: Pausing): Tunnel {
-    return new Tunnel(socket);
+  static of(socket: Pausing, half: HalfClose): Tunnel {
+    return new Tunnel(socket, half);
   }
 
-  /** Ends the connection, once what was written is on its way. */
+  /** Closes the tunnel in both directions, once what was written is on its way. */
   async close(): Promise<void> {
     this.#left = true;
     this.#socket.close(1000);
@@ -101,6 +138,19 @@ export class Tunnel implements AsyncDisposable {
   /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #endInput(): Promise<void> {
+    let supported: boolean;
+    try {
+      supported = !this.#portEnded && (await this.#half.isSupported());
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+    if (!supported) await this.close();
+    // A tunnel that has closed meanwhile needs no end.
+    else if (!this.#left && this.#socket.readyState === 1) this.#socket.send(this.#half.end);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -115,17 +165,37 @@ export class Tunnel implements AsyncDisposable {
   }
 }
 
+/** The sandboxes whose server is known to end one side of a tunnel, or not to. */
+const halfClosing = new WeakMap<Glue.Sandbox, boolean>();
+
+async function halfCloses(sandbox: Glue.Sandbox): Promise<boolean> {
+  let supported = halfClosing.get(sandbox);
+  if (supported === undefined) {
+    const asked = call<DaemonInfo>(() => sandbox.daemonInfo(undefined));
+    supported = await asked.then(
+      ({ tunnelHalfClose }) => tunnelHalfClose === true,
+      (error: unknown) => {
+        // A server that does not say what it offers.
+        if (error instanceof ApiError && error.code === "not_found") return false;
+        throw error;
+      },
+    );
+    halfClosing.set(sandbox, supported);
+  }
+  return supported;
+}
+
 /** @internal A connection to a port of a sandbox. */
 export async function openTunnel(
   sandbox: Glue.Sandbox,
   given: SocketConstructor | undefined,
   port: number,
-  options?: CallOptions,
+  options?: TunnelOptions,
 ): Promise<Tunnel> {
-  const { signal }: CallOptions = optionsOf(options);
+  const { signal, allowHalfOpen = false }: TunnelOptions = optionsOf(options);
   checkPort(port);
   const Socket = await socketConstructor(given);
-  const [url, headers] = await call<[string, Record<string, string>]>(() =>
+  const [url, headers, end] = await call<[string, Record<string, string>, string]>(() =>
     sandbox.tunnelSocket(String(port), signal),
   );
   if ("Authorization" in headers && Socket === (globalThis as { WebSocket?: unknown }).WebSocket) {
@@ -137,7 +207,7 @@ export async function openTunnel(
   }
   const socket = new Socket(url, [], { headers });
   socket.binaryType = "arraybuffer";
-  const tunnel = Tunnel.of(socket);
+  const tunnel = Tunnel.of(socket, { end, allowHalfOpen, isSupported: () => halfCloses(sandbox) });
   if (await opened(socket, signal)) return tunnel;
   if (signal?.aborted)
     throw new AbortError({ code: "aborted", message: "the call was aborted", cause: signal.reason });

@@ -10,6 +10,7 @@ use alloc::string::String;
 use js_sys::{Array, Object};
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::text::joined;
+use shoreline_protocol::tunnel;
 use wasm_bindgen::prelude::*;
 
 /// A new session.
@@ -60,21 +61,24 @@ impl Sandbox {
         route::percent_encode(&token, &mut address);
         let headers = Object::new();
         js::set(&headers, "X-PTY-Token", &token.into());
-        self.socket(&address, headers, leash).await
+        Ok(self.socket(&address, headers, leash).await?.into())
     }
 
-    /// The socket of a connection to a port.
+    /// The socket of a connection to a port: `[url, headers, end]`, where `end` is the message that ends one side.
     pub(crate) async fn tunnel_socket(
         self: Rc<Self>,
         port: String,
         leash: Leash,
     ) -> Result<JsValue> {
-        let address = joined(&[&route::TCP_TUNNEL.fill(&[]), "?port=", &port]);
-        self.socket(&address, Object::new(), leash).await
+        let path = route::TCP_TUNNEL.fill(&[]);
+        let address = joined(&[&path, "?port=", &port, "&", tunnel::HALF_CLOSE]);
+        let socket = self.socket(&address, Object::new(), leash).await?;
+        socket.push(&tunnel::END.into());
+        Ok(socket.into())
     }
 
     /// Where a socket is, and what to send to it where headers can be sent: `[url, headers]`.
-    async fn socket(&self, address: &str, headers: Object, leash: Leash) -> Result<JsValue> {
+    async fn socket(&self, address: &str, headers: Object, leash: Leash) -> Result<Array> {
         let base = self.base();
         // http becomes ws, and https wss.
         let place = base.url.strip_prefix("http").unwrap_or_default();
@@ -84,6 +88,6 @@ impl Sandbox {
         if let Some(key) = self.client.transport.key.get(false, &leash).await? {
             js::set(&headers, "Authorization", &joined(&["Bearer ", &key]).into());
         }
-        Ok(Array::of2(&joined(&["ws", place, address]).into(), &headers).into())
+        Ok(Array::of2(&joined(&["ws", place, address]).into(), &headers))
     }
 }

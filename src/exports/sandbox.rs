@@ -260,7 +260,7 @@ impl Sandbox {
         promise(async move { sandbox.terminal_socket(session, token, Leash::new(signal)?).await })
     }
 
-    /// A promise of `[url, headers]` of a tunnel's socket.
+    /// A promise of `[url, headers, end]` of a tunnel's socket: `end` is the message that ends one side.
     #[wasm_bindgen(js_name = tunnelSocket)]
     pub fn tunnel_socket(&self, port: String, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();

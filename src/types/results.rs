@@ -106,6 +106,8 @@ results! {
         limits: Option<String>,
         /// What this sandbox's limits hold for; the local server says it.
         enforced: Option<EnforcedLimits>,
+        /// Whether one side of a tunnel can end while the other goes on; the local server says it.
+        tunnel_half_close: Option<bool>,
     }
 
     /// What a signal's sender is told.

@@ -13,7 +13,6 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { before } from "node:test";
@@ -310,54 +309,6 @@ test("cp that is interrupted leaves nothing under the name, nor beside it", asyn
   child.kill("SIGINT");
   assert.equal((await done).code, 130);
   assert.deepEqual(readdirSync(here), []);
-});
-
-test("tunnel: each connection here is one to the port", async () => {
-  const script =
-    "import socket;s=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True)\nwhile 1:\n c,_=s.accept();c.sendall(c.recv(9)[::-1]);c.close()";
-  const { stdout: pid } = await shoreline("exec", "--detach", "box", "python3", "-c", script);
-  let port = "";
-  while (port === "") port = (await shoreline("logs", "box", pid.trim())).stdout.trim();
-  const tunnel = start(["tunnel", "box", port, "-l", "0"]);
-  const done = ended(tunnel);
-  let said = "";
-  tunnel.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
-  let place: RegExpExecArray | null = null;
-  while ((place = /Listening on 127\.0\.0\.1:(\d+) and/.exec(said)) === null)
-    await once(tunnel.stderr ?? process, "data");
-  for (const word of ["one", "two"]) {
-    const socket = connect(Number(place[1]), "127.0.0.1");
-    socket.end(word);
-    const [answer] = (await once(socket, "data")) as [Buffer];
-    assert.equal(String(answer), word.split("").reverse().join(""));
-  }
-  tunnel.kill("SIGINT");
-  assert.equal((await done).code, 0);
-  await shoreline("kill", "box", pid.trim());
-  const taken = createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
-  const { port: number } = taken.address() as { port: number };
-  assert.match(
-    (await shoreline("tunnel", "box", port, "-l", String(number))).stderr,
-    /is taken on this machine/,
-  );
-  taken.close();
-});
-
-test("port: exposed ports", async () => {
-  assert.equal(
-    (await shoreline("port", "expose", "box", "8080", "3000")).stdout,
-    "Exposed 8080, 3000 on sandbox box\nUnauthenticated access enabled\n",
-  );
-  assert.equal((await shoreline("port", "rm", "box", "3000")).stdout, "Sandbox box now exposes 8080\n");
-  assert.match(
-    (await shoreline("port", "ls", "box")).stdout,
-    /^Sandbox: box\nUnauthenticated access: enabled\nManagement URL: .*\nPorts: 8080\n$/,
-  );
-  assert.match(
-    (await shoreline("port", "rm", "box")).stdout,
-    /^Removed all user-exposed ports from sandbox box\n/,
-  );
 });
 
 test("SIGTERM ends the remote command and the sandbox of a run", async () => {

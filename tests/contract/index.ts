@@ -10,5 +10,6 @@ import "./pieces.js";
 import "./process.js";
 import "./pty.js";
 import "./run.js";
+import "./tunnel.js";
 
 export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";

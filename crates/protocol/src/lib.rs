@@ -48,5 +48,6 @@ pub mod stream;
 pub mod terminal;
 pub mod text;
 pub mod transcript;
+pub mod tunnel;
 pub mod utf8;
 pub mod wire;

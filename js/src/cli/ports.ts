@@ -1,7 +1,7 @@
 // port and tunnel.
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { Readable, Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { type Sandbox, ShorelineError } from "shoreline";
@@ -73,7 +73,9 @@ export function addPorts(program: Command): void {
   program
     .command("tunnel <sandbox> <port>")
     .summary("reach a port of a sandbox on this machine")
-    .description("Listens here and forwards each connection to a port of the sandbox, exposed or not.")
+    .description(
+      "Listens here and forwards each connection to a port of the sandbox, exposed or not. The end of a connection's input is passed on. On servers that do not offer this, it ends the connection.",
+    )
     .option("-l, --local <port>", "the port here; default: the same, 0 takes a free one", Number)
     .action(async (idOrName: string, text: string, options: { local?: number }) => {
       const remote = portOf(text);
@@ -128,12 +130,24 @@ async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local:
 async function carry(sandbox: Sandbox, remote: number, socket: Socket): Promise<void> {
   // Until it can be sent on it waits in the system's buffers.
   socket.pause();
-  await using there = await sandbox.openTunnel(remote);
-  const ended = (error: unknown) => {
-    // Either side may leave as it likes.
+  await using there = await sandbox.openTunnel(remote, { allowHalfOpen: true });
+  // Either side may leave when it wants to.
+  const sent = send(socket, there.writable).catch(() => undefined);
+  try {
+    await pipeline(Readable.fromWeb(there.readable as never), socket);
+  } catch (error) {
     if (ShorelineError.is(error)) throw error;
-  };
-  // A tunnel has no half-closed state: who has sent everything may still wait for the answer.
-  pipeline(socket, Writable.fromWeb(there.writable as never), { end: false }).catch(() => undefined);
-  await pipeline(Readable.fromWeb(there.readable as never), socket).catch(ended);
+    return;
+  }
+  // The port has ended its side, and the client may still send.
+  await Promise.race([sent, there.closed]);
+  socket.destroy();
+}
+
+/** Passes on what a client sends, and its end. The socket is left open for the answer. */
+async function send(socket: Socket, writable: WritableStream<Uint8Array>): Promise<void> {
+  const writer = writable.getWriter();
+  for await (const bytes of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+    await writer.write(bytes);
+  await writer.close();
 }

@@ -696,7 +696,11 @@ limits?: string | undefined,
 /**
  * What this sandbox's limits hold for; the local server says it.
  */
-enforced?: EnforcedLimits | undefined, };
+enforced?: EnforcedLimits | undefined,
+/**
+ * Whether one side of a tunnel can end while the other goes on; the local server says it.
+ */
+tunnelHalfClose?: boolean | undefined, };
 
 /**
  * What a signal's sender is told.

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { after, before } from "node:test";
-import { ConnectionError, Sandbox, ShorelineError, type Tunnel } from "shoreline";
+import { ConnectionError, Sandbox, ShorelineError, type Tunnel, type TunnelOptions } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { refusingPort } from "../../helpers/loopback.js";
 import { test } from "../../helpers/processes.js";
@@ -21,12 +21,13 @@ after(() => server.close());
 async function connected(
   serve: (socket: Socket) => void,
   use: (tunnel: Tunnel, port: number) => Promise<void>,
+  options?: TunnelOptions,
 ): Promise<void> {
-  const listening: Server = createServer(serve).listen(0, "127.0.0.1");
+  const listening: Server = createServer({ allowHalfOpen: true }, serve).listen(0, "127.0.0.1");
   await once(listening, "listening");
   const { port } = listening.address() as { port: number };
   try {
-    await using tunnel = await sandbox.openTunnel(port);
+    await using tunnel = await sandbox.openTunnel(port, options);
     await use(tunnel, port);
   } finally {
     listening.close();
@@ -72,6 +73,44 @@ test("what is sent arrives, in order and in full, in both directions at once", a
   );
 });
 
+test("each side ends by itself, and the other one's bytes still arrive, all of them", async () => {
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const expected = createHash("sha256").update(bytes).digest("hex");
+  // The port answers only when it has the end of the question.
+  await connected(
+    (socket) => {
+      const parts: Buffer[] = [];
+      socket
+        .on("data", (chunk: Buffer) => parts.push(chunk))
+        .on("end", () => socket.end(Buffer.concat(parts)));
+    },
+    async (tunnel) => {
+      const writer = tunnel.writable.getWriter();
+      await writer.write(bytes);
+      await writer.close();
+      assert.equal(await hashOf(tunnel.readable as AsyncIterable<Uint8Array>), expected);
+      await tunnel.closed;
+    },
+  );
+  // The port ends first, and reads on.
+  let hash: Promise<string> | undefined;
+  await connected(
+    (socket) => {
+      socket.end("bye");
+      hash = hashOf(socket);
+    },
+    async (tunnel) => {
+      assert.equal(await new Response(tunnel.readable).text(), "bye");
+      const writer = tunnel.writable.getWriter();
+      await writer.write(bytes);
+      await writer.close();
+      assert.equal(await hash, expected);
+      await tunnel.closed;
+    },
+    { allowHalfOpen: true },
+  );
+});
+
 test("a reader that does not read holds up the port, not memory", async () => {
   let sent = 0;
   let full: () => void;
@@ -114,7 +153,7 @@ test("leaving either stream ends the connection", async () => {
     await connected(
       (socket) => {
         ended = once(socket, "close");
-        socket.resume();
+        socket.resume().on("end", () => socket.end());
       },
       async (tunnel) => {
         const writer = tunnel.writable.getWriter();

@@ -31,6 +31,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "network": app.registry.network().name(),
         "limits": app.registry.enforcement().name(),
         "enforced": sandbox.enforced,
+        "tunnel_half_close": true,
     });
     json(StatusCode::OK, &answer)
 }

@@ -2,67 +2,63 @@
 
 use super::request::Target;
 use crate::error::{ApiError, Result};
+use crate::sandbox::Sandbox;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
+use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::tunnel::END;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::oneshot;
+
+/// Bytes of the largest message to a client.
+const MESSAGE: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 pub(super) struct TunnelQuery {
-    port: u16,
+    port: NonZeroU16,
+    /// Whether each side can end by itself. Other clients see the connection end when the port ends its side.
+    #[serde(default)]
+    half_close: bool,
 }
+
+/// The code and the reason of a close frame.
+type Close = (u16, &'static str);
 
 pub(super) async fn open(
     Target(sandbox): Target,
     query: std::result::Result<Query<TunnelQuery>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let port = query.ok().map(|Query(query)| query.port).filter(|port| *port > 0);
-    let port = port.ok_or_else(|| {
-        ApiError::new(ServerCode::InvalidRequest, "the query must have a `port` from 1 to 65535")
+    let Query(TunnelQuery { port, half_close }) = query.map_err(|_| {
+        let text = "the query must have a `port` from 1 to 65535, and may have `half_close=true`";
+        ApiError::new(ServerCode::InvalidRequest, text)
     })?;
     let upgrade = upgrade.map_err(|_| {
         ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
     // Connected before the upgrade, so that a port where nobody listens is told by the status.
-    let connection = sandbox.connect(port).await?;
-    Ok(upgrade.on_upgrade(|socket| join(socket, connection)))
+    let connection = sandbox.connect(port.get()).await?;
+    Ok(upgrade.on_upgrade(move |socket| join(socket, connection, sandbox, half_close)))
 }
 
-/// Passes bytes both ways until either side ends.
-async fn join(socket: WebSocket, connection: TcpStream) {
-    let (mut read, mut write) = connection.into_split();
-    let (mut to_client, mut from_client) = socket.split();
-    let inward = async {
-        while let Some(Ok(message)) = from_client.next().await {
-            match message {
-                Message::Binary(bytes) if write.write_all(&bytes).await.is_ok() => {}
-                Message::Ping(_) | Message::Pong(_) => {}
-                Message::Text(_) => return Some((1003, "a tunnel takes binary messages")),
-                _ => break,
-            }
-        }
-        None
-    };
-    let outward = async {
-        let mut buffer = vec![0; 16 * 1024];
-        while let Ok(count @ 1..) = read.read(&mut buffer).await {
-            let bytes = buffer.get(..count).unwrap_or_default().to_vec();
-            if to_client.send(Message::Binary(bytes.into())).await.is_err() {
-                break;
-            }
-        }
-        Some((1000, ""))
-    };
+/// Passes bytes both ways until both sides have ended, or either of them where connections are not half-closed.
+async fn join(socket: WebSocket, connection: TcpStream, sandbox: Arc<Sandbox>, half_close: bool) {
+    let (read, write) = connection.into_split();
+    let (mut to_client, from_client) = socket.split();
+    let (input_ended, input_end) = half_close.then(oneshot::channel).unzip();
     let close = tokio::select! {
-        close = inward => close,
-        close = outward => close,
+        close = inward(from_client, write, input_ended) => close,
+        close = outward(read, &mut to_client, input_end, &sandbox) => close,
     };
     if let Some((code, reason)) = close {
         let frame = CloseFrame { code, reason: reason.into() };
@@ -70,4 +66,65 @@ async fn join(socket: WebSocket, connection: TcpStream) {
     }
     // The answer to a client that closes.
     let _ = to_client.close().await;
+}
+
+/// Passes on what the client sends, until it closes the socket or says something wrong. A client that has ended its
+/// side is read on, to see it leave.
+async fn inward(
+    mut from_client: SplitStream<WebSocket>,
+    mut write: OwnedWriteHalf,
+    input_ended: Option<oneshot::Sender<()>>,
+) -> Option<Close> {
+    let half_close = input_ended.is_some();
+    let mut input_ended = input_ended;
+    while let Some(Ok(message)) = from_client.next().await {
+        match message {
+            Message::Binary(_) if half_close && input_ended.is_none() => {
+                return Some((1002, "bytes after the end of the input"));
+            }
+            Message::Binary(bytes) if write.write_all(&bytes).await.is_ok() => {}
+            Message::Text(text) if half_close && text.as_str() == END => {
+                if let Some(input_ended) = input_ended.take() {
+                    write.shutdown().await.ok()?;
+                    let _ = input_ended.send(());
+                }
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Text(_) => return Some((1003, "a tunnel takes binary messages")),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Passes on what the port sends, to its end; then waits for the client's, where connections are half-closed.
+async fn outward(
+    mut read: OwnedReadHalf,
+    to_client: &mut SplitSink<WebSocket, Message>,
+    input_end: Option<oneshot::Receiver<()>>,
+    sandbox: &Sandbox,
+) -> Option<Close> {
+    let done = Some((1000, ""));
+    let mut buffer = vec![0; MESSAGE];
+    loop {
+        match read.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+                if to_client.send(Message::Binary(bytes.into())).await.is_err() {
+                    return done;
+                }
+            }
+            Err(_) => return done,
+        }
+    }
+    let Some(input_end) = input_end else { return done };
+    if to_client.send(Message::Text(END.into())).await.is_err() {
+        return done;
+    }
+    tokio::select! {
+        _ = input_end => done,
+        // A connection whose other end has gone tells that to the next write only.
+        () = sandbox.lost() => Some((1001, "the sandbox has ended")),
+    }
 }

@@ -47,6 +47,11 @@ impl Sandbox {
         self.agent.connect(port).await
     }
 
+    /// Returns once the sandbox has lost its agent, with which everything in it ends.
+    pub(crate) async fn lost(&self) {
+        self.agent.lost().await;
+    }
+
     /// Refuses a change of the rules that would have no effect.
     pub(crate) fn check_rules(&self, rules: &Policy) -> Result<()> {
         if self.network.is_some()

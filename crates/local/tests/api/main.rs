@@ -24,4 +24,5 @@ mod staying;
 mod supervision;
 mod suspension;
 mod terminals;
+mod tunnels;
 mod unfinished;
