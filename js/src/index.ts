@@ -32,6 +32,7 @@ export type {
   ManagedProcessExit,
   ManagedProcessInfo,
   NetworkPolicy,
+  OutputHolder,
   OutputResponse,
   ProcessInfo,
   ProcessUser,

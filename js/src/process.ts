@@ -1,6 +1,6 @@
 import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
-import type { Cursor, ManagedProcessInfo, ProcessInfo } from "./generated/types.js";
+import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo } from "./generated/types.js";
 import type { CallOptions } from "./options.js";
 import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
 import type { FollowOptions, ProcessAddress, Sandbox } from "./sandbox.js";
@@ -41,6 +41,7 @@ export class Process implements ProcessInfo {
   declare readonly startedAt: Date;
   declare readonly endedAt?: Date;
   declare readonly outputOpen?: boolean;
+  declare readonly outputHolders?: OutputHolder[];
   declare readonly managed?: ManagedProcessInfo;
   readonly #sandbox: Sandbox;
   readonly #info: ProcessInfo | ProcessJSON;

@@ -47,6 +47,7 @@ pub fn typescript() -> alloc::string::String {
         ProcessUser,
         ProcessUserParts,
         ProcessInfo,
+        OutputHolder,
         ManagedProcessInfo,
         RestartPolicyInfo,
         HealthCheckInfo,

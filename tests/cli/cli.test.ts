@@ -17,6 +17,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { before } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import type { ProcessInfo } from "shoreline";
 import { eventually, test } from "../helpers/processes.js";
 import { ended, environment, home, LOCAL, piped, PROGRAM, shoreline, start } from "./program.js";
 
@@ -129,7 +130,10 @@ test("exec returns with its command; ps shows that something writes on, and logs
   const { stdout, code } = await shoreline("exec", "box", "sh", "-c", script);
   assert.deepEqual([stdout, code], ["first\n", 3]);
   const { stdout: listed } = await shoreline("ps", "box");
-  const [, pid = ""] = /^(\d+)\texited \(3\), output open\t/m.exec(listed) ?? [];
+  const [, pid = "", holder] =
+    /^(\d+)\texited \(3\), output open: (\d+) sh -c mkfifo gate; .*\tno\t/m.exec(listed) ?? [];
+  const record = JSON.parse((await shoreline("ps", "--json", "box", pid)).stdout) as ProcessInfo;
+  assert.deepEqual(record.outputHolders, [{ pid: Number(holder), command: `sh -c ${script}` }]);
   const follow = start(["logs", "-f", "box", pid]);
   const followed = ended(follow);
   await saying(follow.stdout, "first\n");

@@ -71,9 +71,12 @@ export function addProcesses(program: Command): void {
     });
 }
 
-function row({ pid, status, managed, command, args, exitCode, signal, outputOpen }: ProcessInfo): string[] {
+function row(info: ProcessInfo): string[] {
+  const { pid, status, managed, command, args, exitCode, signal, outputOpen, outputHolders = [] } = info;
   const code = exitCode === undefined ? (signal === undefined ? "" : ` (${signal})`) : ` (${exitCode})`;
-  const how = outputOpen ? `${code}, output open` : code;
+  const holders = outputHolders.map((holder) => `${holder.pid} ${holder.command}`);
+  const by = holders.length === 0 ? "" : `: ${holders.join(", ")}`;
+  const how = outputOpen ? `${code}, output open${by}` : code;
   return [
     String(pid),
     status === "running" ? status : `${status}${how}`,

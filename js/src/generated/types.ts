@@ -510,9 +510,27 @@ endedAt?: Date | undefined,
  */
 outputOpen?: boolean | undefined,
 /**
+ * Processes that hold the output open, at most eight for each stream. The local server reports those
+ * that it finds.
+ */
+outputHolders?: Array<OutputHolder> | undefined,
+/**
  * The supervision of a managed process.
  */
 managed?: ManagedProcessInfo | undefined, };
+
+/**
+ * A process that holds the output of an ended one open.
+ */
+export type OutputHolder = {
+/**
+ * The process id inside the sandbox.
+ */
+pid: number,
+/**
+ * The command line, at most 120 characters of it. The process may have changed it.
+ */
+command: string, };
 
 /**
  * The supervision of a managed process.

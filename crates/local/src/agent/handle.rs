@@ -3,7 +3,7 @@
 
 use super::link::{Answer, Leader, Link, Started};
 use super::message::{
-    Asked, Exited, FileRequest, From, How, Packet, Request, Spawn, Told, pair, receive,
+    Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, pair, receive,
 };
 use super::network::clone_device;
 use super::{Agents, tree};
@@ -138,7 +138,7 @@ impl Agent {
             spawn.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let _start = self.start_under_way().await?;
-        let Answer { started, file } = self.link.ask(Request::Spawn(spawn), files).await?;
+        let Answer { started, file, .. } = self.link.ask(Request::Spawn(spawn), files).await?;
         let Started { leader, exited, emptied } =
             started.ok_or_else(|| unexpected("no process was started"))?;
         Ok(Spawned { leader, exited, emptied, terminal: file, unit })
@@ -218,6 +218,12 @@ impl Agent {
             ServerCode::ConnectionRefused,
             format!("nothing listens on port {port} of the sandbox"),
         ))
+    }
+
+    /// The processes that hold these pipes, named by their inodes, open for writing. Not all of them are found where
+    /// there are many.
+    pub(crate) async fn holders(&self, pipes: Vec<u64>) -> Result<Vec<Holder>> {
+        Ok(self.link.ask(Request::Holders { pipes }, Vec::new()).await?.holders)
     }
 
     /// Returns once the agent is lost.

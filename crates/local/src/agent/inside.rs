@@ -163,6 +163,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         done: report,
         bell: ring,
         answering: Mutex::default(),
+        searching: Mutex::default(),
         group: Mutex::default(),
     });
     let inside = Inside {
@@ -307,6 +308,10 @@ impl Inside {
             }
             Request::File(request) => {
                 self.backlog.push_back(Job::File(id, request));
+                return Ok(());
+            }
+            Request::Holders { pipes } => {
+                self.backlog.push_back(Job::Holders(id, pipes));
                 return Ok(());
             }
             Request::Freeze => {

@@ -1,7 +1,8 @@
 //! The server's end of the link to an agent: one task owns the socket. Callers queue questions and wait for
 //! the answer or the deadline, so that a cancelled caller can neither cut a message off nor lose an answer.
 
-use super::message::{Asked, Exited, From, Packet, Refusal, Request, Told, pair, receive};
+use super::holders::{COMMAND_CHARS, HOLDERS};
+use super::message::{Asked, Exited, From, Holder, Packet, Refusal, Request, Told, pair, receive};
 use crate::clock::at;
 use crate::error::{ApiError, Result};
 use rustix::fd::OwnedFd;
@@ -34,6 +35,8 @@ pub(super) struct Answer {
     pub(super) started: Option<Started>,
     /// The opened file.
     pub(super) file: Option<OwnedFd>,
+    /// The found holders of pipes.
+    pub(super) holders: Vec<Holder>,
 }
 
 /// A started process.
@@ -267,18 +270,27 @@ impl Owner {
             Told::Answer { id, result } => {
                 let answer = result.map_err(refused).map(|pid| self.answer(pid, files));
                 // Where nobody waits any more, dropping the answer reaps what was started.
-                let reply = self.pending.remove(&id).and_then(|pending| pending.reply);
-                if let Some(reply) = reply {
-                    let _ = reply.send(answer);
-                }
+                self.reply(id, answer);
             }
+            Told::Holders { id, mut holders } => {
+                let fits = |holder: &Holder| holder.command.chars().count() <= COMMAND_CHARS;
+                holders.truncate(HOLDERS);
+                holders.retain(fits);
+                self.reply(id, Ok(Answer { holders, ..Answer::default() }));
+            }
+        }
+    }
+
+    fn reply(&mut self, id: u64, answer: Result<Answer>) {
+        if let Some(reply) = self.pending.remove(&id).and_then(|pending| pending.reply) {
+            let _ = reply.send(answer);
         }
     }
 
     fn answer(&mut self, pid: u32, files: Vec<OwnedFd>) -> Answer {
         let file = files.into_iter().next();
         if pid == 0 {
-            return Answer { started: None, file };
+            return Answer { file, ..Answer::default() };
         }
         let (exit, exited) = oneshot::channel();
         self.exits.retain(|_, exit| !exit.is_closed());
@@ -287,7 +299,7 @@ impl Owner {
         self.groups.retain(|_, empty| !empty.is_closed());
         self.groups.insert(pid, empty);
         let leader = Leader { pid, link: self.queue.upgrade().map(Link) };
-        Answer { started: Some(Started { leader, exited, emptied }), file }
+        Answer { started: Some(Started { leader, exited, emptied }), file, ..Answer::default() }
     }
 
     /// Answers questions whose deadline has passed. An unsent one is never sent.

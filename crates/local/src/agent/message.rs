@@ -92,6 +92,10 @@ pub(super) enum Request {
         signal: i32,
         group: bool,
     },
+    /// Asks which processes hold these pipes, named by their inodes, open for writing.
+    Holders {
+        pipes: Vec<u64>,
+    },
     /// Reaps a leader. With `kill`, kills it and its process group before.
     Reap {
         pid: u32,
@@ -119,6 +123,11 @@ pub(super) enum Told {
         /// The pid of a started process; 0 for every other request.
         result: std::result::Result<u32, Refusal>,
     },
+    /// Answers [`Request::Holders`].
+    Holders {
+        id: u64,
+        holders: Vec<Holder>,
+    },
     Exited {
         pid: u32,
         exited: Exited,
@@ -127,6 +136,15 @@ pub(super) enum Told {
     Emptied {
         pid: u32,
     },
+}
+
+/// A process that holds a pipe open for writing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    pub(crate) pipe: u64,
+    pub(crate) pid: u32,
+    /// Its command line, or the first part of it.
+    pub(crate) command: String,
 }
 
 /// How the leader of a group ended.

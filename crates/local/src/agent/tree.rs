@@ -21,7 +21,7 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
 }
 
 /// Every process below `root`, parents before their children.
-fn descendants(root: u32) -> Vec<u32> {
+pub(super) fn descendants(root: u32) -> Vec<u32> {
     let mut found = children(root);
     let mut next = 0;
     while let Some(pid) = found.get(next) {

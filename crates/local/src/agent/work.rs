@@ -1,8 +1,8 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
-use super::message::{FileRequest, Spawn, answer};
+use super::message::{FileRequest, Packet, Spawn, Told, answer};
 use super::terminal::Terminals;
-use super::{files, spawn};
+use super::{files, holders, spawn};
 use crate::error::{ApiError, Result};
 use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
@@ -12,6 +12,10 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+/// How long a search for holders of pipes waits for an earlier one.
+const SEARCHING: Duration = Duration::from_millis(300);
 
 /// Some work that is done and answered.
 pub(super) enum Done {
@@ -30,6 +34,7 @@ pub(super) struct Started {
 pub(super) enum Job {
     Spawn(u64, Spawn, Vec<OwnedFd>),
     File(u64, FileRequest),
+    Holders(u64, Vec<u64>),
 }
 
 /// What work needs, whichever thread does it.
@@ -46,6 +51,9 @@ pub(super) struct Work {
     /// Held from the report of work to its answer, and while reports are taken: nothing must be told of a
     /// process before the answer that it was started.
     pub(super) answering: Mutex<()>,
+    /// Held while holders of pipes are searched. To read the command line of a process can block, and must not block
+    /// one thread after another.
+    pub(super) searching: Mutex<()>,
     /// Held while the agent is in a process's control group: all threads of a process are in the same.
     pub(super) group: Mutex<()>,
 }
@@ -67,6 +75,13 @@ impl Work {
             Job::File(id, request) => {
                 let result = files::perform(&request, &self.workspace);
                 self.report(Done::File, id, result.map(|file| (0, file)));
+            }
+            Job::Holders(id, pipes) => {
+                let alone = self.searching.try_lock_for(SEARCHING);
+                let holders = alone.map_or_else(Vec::new, |_alone| holders::of(&pipes));
+                let packet = Packet::new(&Told::Holders { id, holders }, Vec::new());
+                // Without a server, the loop sees the end of its socket.
+                let _ = packet.and_then(|packet| packet.send(&self.socket));
             }
         }
     }

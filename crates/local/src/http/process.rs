@@ -5,6 +5,7 @@ use super::request::{Json, NO_CONTENT, Segments, Target, json, process as named}
 use super::stream;
 use super::unfinished::WantsUnfinished;
 use crate::error::{ApiError, Result};
+use crate::process::records;
 use crate::wire::process::{OutputMode, ProcessList, SignalRequest, StartRequest, StdinMode};
 use axum::body::Body;
 use axum::extract::State;
@@ -69,12 +70,13 @@ pub(super) async fn run(
 }
 
 pub(super) async fn list(Target(sandbox): Target) -> Result<Response> {
-    let processes = sandbox.processes.all().iter().map(|process| process.info()).collect();
+    let processes = records(&sandbox.processes.all()).await;
     json(StatusCode::OK, &ProcessList { processes })
 }
 
 pub(super) async fn get(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    json(StatusCode::OK, &named(&sandbox, &segments)?.info())
+    let records = records(&[named(&sandbox, &segments)?]).await;
+    json(StatusCode::OK, &records.first())
 }
 
 pub(super) async fn kill(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {

@@ -2,11 +2,13 @@
 //! each.
 
 mod health;
+mod holders;
 mod managed;
 mod pump;
 mod stdin;
 mod table;
 
+pub(crate) use holders::records;
 use managed::Managed;
 pub(crate) use table::Table;
 
@@ -17,6 +19,7 @@ use crate::log::{Ended, Log, now_ms};
 use crate::wire::process::{OutputMode, ProcessInfo, StartRequest, Status, StdinMode};
 use pump::Pump;
 use rustix::fd::OwnedFd;
+use rustix::fs::fstat;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 use shoreline_protocol::error::ServerCode;
@@ -44,6 +47,8 @@ pub(crate) struct Process {
     command: String,
     args: Vec<String>,
     agent: Arc<Agent>,
+    /// The inodes of its output pipes.
+    pipes: Vec<u64>,
     pub(crate) managed: Option<Arc<Managed>>,
     /// It was sent SIGKILL, as was its group: what is left is dying.
     killed: AtomicBool,
@@ -74,6 +79,8 @@ impl Process {
             group: false,
             terminal: None,
         };
+        let pipes = files.output.iter().flatten().map(|pipe| Ok(fstat(pipe)?.st_ino));
+        let pipes = pipes.collect::<io::Result<_>>().map_err(|e| ApiError::internal(&e))?;
         let spawned = agent.spawn(spawn, files.theirs).await?;
         let process = Arc::new(Self {
             handle,
@@ -84,6 +91,7 @@ impl Process {
             command,
             args,
             agent: agent.clone(),
+            pipes,
             managed,
             killed: AtomicBool::new(false),
             group_lives: watch::Sender::default(),
@@ -169,6 +177,7 @@ impl Process {
             started_at: self.started_at,
             ended_at: ended.map(|ended| ended.at),
             output_open,
+            output_holders: None,
             managed: self.managed.as_ref().map(|managed| managed.info()),
         }
     }

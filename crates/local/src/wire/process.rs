@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 pub(crate) use shoreline_protocol::record::{
     HealthCheck, HealthStatus, HealthType as HealthCheckType, ManagedProcessExit as LastExit,
-    ManagedProcessInfo as ManagedInfo, ManagedStatus, OutputMode, ProcessInfo,
+    ManagedProcessInfo as ManagedInfo, ManagedStatus, OutputHolder, OutputMode, ProcessInfo,
     ProcessStatus as Status, RestartPolicy, RestartWhen as Restart, StdinMode,
 };
 use std::collections::BTreeMap;

@@ -200,6 +200,7 @@ mod tests {
             started_at: 3,
             ended_at: None,
             output_open: None,
+            output_holders: None,
             managed: None,
         };
         let shown = json!({

@@ -33,8 +33,19 @@ macro_rules! process_records {
                 ended_at: OrNull<Time>,
                 /// `true` if the process has ended and something that it started still holds its output open.
                 output_open: OrAbsent<bool>,
+                /// Processes that hold the output open, at most eight for each stream. The local server reports those
+                /// that it finds.
+                output_holders: OrAbsent<Vec<OutputHolder>>,
                 /// The supervision of a managed process.
                 managed: OrAbsent<ManagedProcessInfo>,
+            }
+
+            /// A process that holds the output of an ended one open.
+            OutputHolder {
+                /// The process id inside the sandbox.
+                pid: Always<u32>,
+                /// The command line, at most 120 characters of it. The process may have changed it.
+                command: Always<String>,
             }
 
             /// The supervision of a managed process.
