@@ -2,8 +2,8 @@
 //! and installs the seccomp filter. Set-up that needs privileges runs first.
 
 use super::filter::{self, Scope};
-use super::inside::Args;
 use super::landlock;
+use super::start::Args;
 use super::terminal::Terminals;
 use nix::sched::CloneFlags;
 use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};

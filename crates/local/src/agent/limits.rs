@@ -1,6 +1,6 @@
 //! Limits that an agent sets for itself and for what it starts.
 
-use super::inside::Args;
+use super::start::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;

@@ -20,15 +20,16 @@ mod network;
 mod place;
 mod running;
 mod spawn;
+mod start;
 mod terminal;
 mod threads;
 mod tree;
 mod work;
 
 pub(crate) use handle::{Agent, Host, Spawned, try_out};
-pub(crate) use inside::{Args, main};
 pub(crate) use link::Leader;
 pub(crate) use message::{Exited, Holder, How, Size, Spawn};
 pub(crate) use network::CAPABILITIES;
 pub(crate) use running::Agents;
 pub(crate) use spawn::{LAUNCH, launch};
+pub(crate) use start::{Args, main};
