@@ -1,5 +1,6 @@
 //! Budgets and failures: nothing is kept beyond the limits, and nothing is lost silently.
 
+use super::disk::MEMORY;
 use super::*;
 use shoreline_protocol::exit::ExitStatus;
 use shoreline_protocol::stream::Stream;
