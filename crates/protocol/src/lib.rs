@@ -24,6 +24,7 @@ extern crate std;
 pub mod base64;
 pub mod batch;
 pub mod cursor;
+mod deliver;
 pub mod endpoint;
 pub mod error;
 pub mod exit;

@@ -1,19 +1,16 @@
 //! Event streams of output, decoded into batches: SSE framing, JSON and UTF-8 in one go, with
 //! nothing kept per event but entries in flat vectors.
 
-use crate::base64;
-use crate::batch::{Batch, flag};
+use crate::batch::Batch;
 use crate::cursor::{self, Position};
 use crate::exit::Exit;
 use crate::fault::StreamError;
 use crate::fields::{Fields, integer};
-use crate::json::{Invalid, Members, Value};
+use crate::json::{Invalid, Members};
+use crate::limits;
 use crate::sse::{Item, Sse};
 use crate::stream::Stream;
-use crate::utf8::{self, floor_char_boundary};
 use crate::wire::event::UNFINISHED;
-use crate::{limits, pieces};
-use alloc::vec::Vec;
 
 /// Which kind of stream is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,106 +260,12 @@ impl State {
     }
 
     #[inline]
-    fn output(
-        &mut self,
-        fields: &Fields<'_>,
-        id: Option<u64>,
-        position: &mut Position,
-        out: &mut Batch,
-    ) -> Result<(), StreamError> {
-        let Some(Value::String(line)) = fields.line else {
-            return Err(StreamError::Malformed("output"));
-        };
-        let stream = self.stream(fields);
-        if position.drops(stream, id) {
-            return Ok(());
-        }
-        let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose()?;
-        let mut flags = stream.map_or(0, |stream| stream as u8);
-        let start = out.text.len();
-        let mut units = line.push_to(&mut out.text);
-        // What is not UTF-8 is longer as text than it was.
-        let length = raw.as_ref().map_or(out.text.len() - start, Vec::len);
-        if length > self.line_limit {
-            self.cut(self.line_limit, start, &mut raw, out)?;
-            flags |= flag::CUT;
-            units = out.text.get(start..).map_or(0, utf8::utf16_len);
-        }
-        let delivered = position.unfinished(stream);
-        if delivered > 0 {
-            if length < delivered {
-                out.text.truncate(start);
-                return Err(StreamError::ShortLine);
-            }
-            units = pieces::skip(delivered, start, &mut raw, out);
-        }
-        if !fields.unfinished {
-            flags |= flag::TERMINATED;
-            out.text.push('\n');
-            units += 1;
-        }
-        position.deliver(stream, id);
-        add(out, flags, raw, units, fields.timestamp, position);
-        Ok(())
-    }
-
-    #[inline]
     pub(crate) fn stream(&self, fields: &Fields<'_>) -> Option<Stream> {
         match self.mode {
             Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
             Mode::Follow | Mode::FollowToExit => fields.stream,
         }
     }
-
-    /// Cuts the text from `start` on, and its exact bytes, to `keep` bytes.
-    pub(crate) fn cut(
-        &self,
-        keep: usize,
-        start: usize,
-        raw: &mut Option<Vec<u8>>,
-        out: &mut Batch,
-    ) -> Result<(), StreamError> {
-        if self.long_line == LongLine::Refuse {
-            out.text.truncate(start);
-            return Err(StreamError::TooLong);
-        }
-        match raw {
-            Some(raw) => {
-                raw.truncate(keep);
-                out.text.truncate(start);
-                utf8::lossy_into(raw, &mut out.text);
-            }
-            None => out.text.truncate(floor_char_boundary(&out.text, start + keep)),
-        }
-        Ok(())
-    }
-}
-
-/// Adds an event whose text has been appended.
-#[inline]
-pub(crate) fn add(
-    out: &mut Batch,
-    mut flags: u8,
-    raw: Option<Vec<u8>>,
-    units: usize,
-    time: f64,
-    position: &Position,
-) {
-    if let Some(raw) = raw {
-        flags |= flag::RAW;
-        out.raw.push((to_u32(out.flags.len()), raw));
-    }
-    out.ends.push(out.ends.last().copied().unwrap_or(0) + to_u32(units));
-    out.byte_ends.push(to_u32(out.text.len()));
-    out.times.push(time);
-    out.flags.push(flags);
-    out.last_ids.push(position.last_id());
-}
-
-/// What stands in `bytes`.
-pub(crate) fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
-    let decoded = value.as_text().and_then(|text| text.with(base64::decode));
-    decoded.ok_or(StreamError::Malformed("output"))
 }
 
 fn gap(members: Option<&[u8]>) -> StreamError {
@@ -382,10 +285,6 @@ fn gap(members: Option<&[u8]>) -> StreamError {
         Some(Ok(Some((from, to)))) => StreamError::Gap { from, to },
         _ => StreamError::Malformed("gap"),
     }
-}
-
-fn to_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// A wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude; protocol, 6.3)

@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 
 use crate::batch::{Batch, flag};
 use crate::cursor::Position;
+use crate::deliver::{add, exact_bytes};
 use crate::fault::StreamError;
 use crate::fields::{Fields, integer};
 use crate::json::{Invalid, Members, Value};
-use crate::output::{State, add, exact_bytes};
+use crate::output::State;
 use crate::utf8;
 
 impl State {
