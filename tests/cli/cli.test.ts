@@ -1,7 +1,7 @@
-// What the command line prints and how it ends, on local sandboxes.
+// What commands print and how they end, on local sandboxes.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -14,12 +14,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { before } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import type { ProcessInfo } from "shoreline";
 import { eventually, test } from "../helpers/processes.js";
-import { ended, environment, home, LOCAL, piped, PROGRAM, shoreline, start } from "./program.js";
+import { ended, environment, home, LOCAL, PROGRAM, saying, shoreline, start } from "./program.js";
 
 const state = join(environment.XDG_STATE_HOME ?? "", "shoreline", "local.json");
 let box: string;
@@ -30,17 +28,6 @@ before(async () => {
   assert.match(made.stderr, LOCAL);
   box = made.stdout.trim();
 });
-
-/** Waits until a program has written this. */
-async function saying(stream: Readable | null, what: string): Promise<void> {
-  let text = "";
-  await new Promise<void>((resolve) => {
-    stream?.on("data", (chunk: Buffer | string) => {
-      text += String(chunk);
-      if (text.includes(what)) resolve();
-    });
-  });
-}
 
 /** Whether a process runs no more; as a zombie it may wait for its parent. */
 function hasEnded(pid: number): boolean {
@@ -110,62 +97,6 @@ test("exec: directory, variables, and arguments that look like options", async (
   );
   assert.equal(stdout, "/tmp prod [] --all\n");
   assert.equal((await shoreline("exec", "box", "--", "echo", "--", "-t")).stdout, "-- -t\n");
-});
-
-test("what is piped in is the command's input, byte for byte, and its end the end", async () => {
-  const bytes = randomBytes(3_000_000);
-  const sum = createHash("sha256").update(bytes).digest("hex");
-  assert.equal((await piped(bytes, "exec", "box", "sha256sum")).stdout, `${sum}  -\n`);
-  assert.deepEqual((await piped(bytes, "run", "cat")).bytes, bytes);
-  // One that does not read it, and ends.
-  assert.equal((await piped(bytes, "exec", "box", "true")).code, 0);
-  // A loop's input is not the command's.
-  assert.equal((await piped("a\nb\n", "exec", "-n", "box", "cat")).stdout, "");
-  // Without a pipe there is nothing to wait for.
-  assert.equal((await shoreline("exec", "box", "cat")).code, 0);
-});
-
-test("exec returns with its command; ps shows that something writes on, and logs -f follows it", async () => {
-  const script = "mkfifo gate; (read line < gate; echo $line) & echo first; exit 3";
-  const { stdout, code } = await shoreline("exec", "box", "sh", "-c", script);
-  assert.deepEqual([stdout, code], ["first\n", 3]);
-  const { stdout: listed } = await shoreline("ps", "box");
-  const [, pid = "", holder] =
-    /^(\d+)\texited \(3\), output open: (\d+) sh -c mkfifo gate; .*\tno\t/m.exec(listed) ?? [];
-  const record = JSON.parse((await shoreline("ps", "--json", "box", pid)).stdout) as ProcessInfo;
-  assert.deepEqual(record.outputHolders, [{ pid: Number(holder), command: `sh -c ${script}` }]);
-  const follow = start(["logs", "-f", "box", pid]);
-  const followed = ended(follow);
-  await saying(follow.stdout, "first\n");
-  await shoreline("exec", "box", "sh", "-c", "echo late > gate");
-  assert.deepEqual((await followed).stdout, "first\nlate\n");
-  assert.match((await shoreline("ps", "box", pid)).stdout, /\texited \(3\)\t/);
-});
-
-test("exec: a time limit that no timer takes is not over at once", async () => {
-  const args = ["exec", "-t", "3000000", "box", "sh", "-c", "sleep 0.3; exit 5"];
-  assert.equal((await shoreline(...args)).code, 5);
-});
-
-test("a line is printed before it ends: by exec, run and logs -f", async () => {
-  const script = "printf 'Name: '; read name; printf '50%%\\r' >&2; read on; echo hello $name";
-  for (const args of [["exec", "box"], ["run"]]) {
-    const child = start([...args, "sh", "-c", script], {}, true);
-    const all = ended(child);
-    await saying(child.stdout, "Name: ");
-    child.stdin?.write("you\n");
-    await saying(child.stderr, "50%\r");
-    child.stdin?.end("\n");
-    const { stdout, stderr, code } = await all;
-    assert.deepEqual([stdout, stderr.endsWith("50%\r"), code], ["Name: hello you\n", true, 0]);
-  }
-  const waiting = "printf prompt; until [ -e go ]; do sleep 0.05; done; echo ' end'";
-  const { stdout: pid } = await shoreline("exec", "--detach", "box", "sh", "-c", waiting);
-  const logs = start(["logs", "-f", "box", pid.trim()]);
-  const all = ended(logs);
-  await saying(logs.stdout, "prompt");
-  await shoreline("exec", "box", "touch", "go");
-  assert.deepEqual([(await all).stdout, (await all).code], ["prompt end\n", 0]);
 });
 
 test("wrong use is told before anything is made, with exit code 2", async () => {
@@ -313,24 +244,6 @@ test("cp that is interrupted leaves nothing under the name, nor beside it", asyn
   child.kill("SIGINT");
   assert.equal((await done).code, 130);
   assert.deepEqual(readdirSync(here), []);
-});
-
-test("SIGTERM ends the remote command and the sandbox of a run", async () => {
-  const child = start(["run", "sh", "-c", "echo up; exec sleep 1000"]);
-  const done = ended(child);
-  await once(child.stdout ?? process, "data");
-  child.kill("SIGTERM");
-  assert.equal((await done).code, 143);
-  assert.deepEqual(await live(), [box]);
-});
-
-test("a reader that has gone ends the command", async () => {
-  const child = start(["run", "sh", "-c", "yes"]);
-  const done = once(child, "exit");
-  await once(child.stdout ?? process, "data");
-  child.stdout?.destroy();
-  assert.deepEqual(await done, [141, null]);
-  assert.deepEqual(await live(), [box]);
 });
 
 test("doctor says what works", async () => {

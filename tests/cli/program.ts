@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { after } from "node:test";
 
 export const PROGRAM = join(
@@ -62,6 +63,17 @@ export async function piped(input: string | Uint8Array, ...args: string[]): Prom
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(input);
   return ended(child);
+}
+
+/** Waits until a program has written this. */
+export async function saying(stream: Readable | null, what: string): Promise<void> {
+  let text = "";
+  await new Promise<void>((resolve) => {
+    stream?.on("data", (chunk: Buffer | string) => {
+      text += String(chunk);
+      if (text.includes(what)) resolve();
+    });
+  });
 }
 
 /** What a line on standard error is that tells of the local server. */
