@@ -20,6 +20,7 @@ mod mounts;
 mod output;
 mod ports;
 mod processes;
+mod proof;
 mod staying;
 mod supervision;
 mod suspension;
