@@ -9,6 +9,7 @@ mod support;
 mod invariants;
 mod raw;
 mod requests;
+mod starts;
 mod world;
 
 use shoreline_protocol::route::{self, Method, Route};
