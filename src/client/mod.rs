@@ -131,6 +131,8 @@ pub(crate) struct Call {
 enum Shape {
     Nothing,
     Object,
+    Process,
+    Processes,
     /// The array of that name in it.
     Array(&'static str),
 }
@@ -165,6 +167,12 @@ impl Sandbox {
         match call.shape {
             Shape::Nothing => Ok(JsValue::UNDEFINED),
             Shape::Object => json_of(answer),
+            Shape::Process => json_of(answer).inspect(types::complete_process),
+            Shape::Processes => {
+                let processes = types::array_in(&json_of(answer)?, "processes")?;
+                processes.iter().for_each(|process| types::complete_process(&process));
+                Ok(processes.into())
+            }
             Shape::Array(name) => types::array_in(&json_of(answer)?, name).map(JsValue::from),
         }
     }

@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 /// A new process. `body` is what [`command`] made.
 pub(crate) fn start(body: &Object) -> Result<Call> {
     let payload = Payload::Json(to_json(body)?);
-    Ok(Call { payload, patient: true, ..Call::new(route::START_PROCESS, Shape::Object) })
+    Ok(Call { payload, patient: true, ..Call::new(route::START_PROCESS, Shape::Process) })
 }
 
 /// The body of a request to start `command`, with `options` that have been read.
@@ -41,12 +41,17 @@ pub(crate) fn start_options(command: &JsValue, options: &JsValue) -> Result<Obje
 }
 
 pub(crate) fn list() -> Call {
-    Call::new(route::LIST_PROCESSES, Shape::Array("processes"))
+    Call::new(route::LIST_PROCESSES, Shape::Processes)
 }
 
 /// A call about one process, with an object for an answer.
 pub(crate) fn about(route: Route, process: &JsValue) -> Result<Call> {
     Ok(Call { process: address(process)?, ..Call::new(route, Shape::Object) })
+}
+
+/// A call that is answered with the record of a process.
+pub(crate) fn record(route: Route, process: &JsValue) -> Result<Call> {
+    Ok(Call { shape: Shape::Process, ..about(route, process)? })
 }
 
 /// A call about one process, without an answer.
@@ -55,7 +60,7 @@ pub(crate) fn order(route: Route, process: &JsValue) -> Result<Call> {
 }
 
 pub(crate) fn restart(process: &JsValue) -> Result<Call> {
-    Ok(Call { patient: true, ..about(route::RESTART_PROCESS, process)? })
+    Ok(Call { patient: true, ..record(route::RESTART_PROCESS, process)? })
 }
 
 /// `number` is a classic signal number.

@@ -168,7 +168,7 @@ impl Sandbox {
 
     /// A promise of `ProcessInfo`.
     pub fn process(&self, process: &JsValue, signal: JsValue) -> Promise {
-        self.call(process::about(route::GET_PROCESS, process), signal)
+        self.call(process::record(route::GET_PROCESS, process), signal)
     }
 
     /// Kills a process.

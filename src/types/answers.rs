@@ -9,6 +9,7 @@ use js_sys::{Array, Date, Object, Reflect};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::exit::Reason;
 use shoreline_protocol::member;
+use shoreline_protocol::record::ProcessStatus;
 use shoreline_protocol::standing::Standing;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -40,6 +41,23 @@ impl ProcessState {
                 reason.and_then(|name| Reason::from_name(name.as_bytes())),
             ),
         })
+    }
+}
+
+/// Adds `oomKilled` to the record of a process: some servers send it only where it is true.
+pub(crate) fn complete_process(process: &JsValue) {
+    let status = js::text(process, member!(ProcessInfo.status));
+    complete(process, status.is_some_and(|status| status == ProcessStatus::OomKilled.as_str()));
+    let managed = js::get(process, member!(ProcessInfo.managed));
+    if managed.is_object() {
+        complete(&js::get(&managed, member!(ManagedProcessInfo.last_exit)), false);
+    }
+}
+
+fn complete(exit: &JsValue, oom_killed: bool) {
+    let name = member!(ProcessInfo.oom_killed);
+    if exit.is_object() && js::get(exit, name).is_undefined() {
+        js::set(exit.unchecked_ref(), name, &oom_killed.into());
     }
 }
 

@@ -108,6 +108,28 @@ test("fields that are not known do no harm, and come along", async () => {
   equal((info as unknown as { newField: unknown }).newField, { innerField: 1 });
 });
 
+test("a record always says whether the memory limit ended the process", async () => {
+  const last = { exit_code: null, signal: 9, ended_at: 1765432100000 };
+  for (const [more, expected] of [
+    [{}, false],
+    [{ oom_killed: null }, false],
+    [{ oom_killed: true, status: "signaled" }, true],
+    [{ status: "oom_killed" }, true],
+  ] as const) {
+    const record = { ...process, ...more, managed: { id: "web", last_exit: last } };
+    const { sandbox } = await sandboxOf((input) =>
+      Promise.resolve(
+        answer(
+          JSON.stringify((input as string).endsWith("/processes") ? { processes: [record] } : record),
+          "application/json",
+        ),
+      ),
+    );
+    for (const info of [await sandbox.getProcess(42), ...(await sandbox.listProcesses())])
+      equal([info.oomKilled, info.managed?.lastExit?.oomKilled], [expected, false], JSON.stringify(more));
+  }
+});
+
 test("a stream with unknown events, fields, comments and odd line ends", async () => {
   const { sandbox } = await sandboxOf(() =>
     Promise.resolve(
