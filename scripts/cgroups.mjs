@@ -86,7 +86,14 @@ async function disk(programs) {
   await put("/bin/busybox", "/usr/bin/busybox");
   for (const name of (await read("/bin/busybox", ["--list"])).trim().split("\n"))
     if (name !== "busybox") symlinkSync("busybox", join(DISK, "usr", "bin", name));
-  for (const path of ["/usr/bin/bash", "/usr/bin/bwrap", "/usr/bin/setpriv", programs.tests, programs.server])
+  for (const path of [
+    "/usr/bin/bash",
+    "/usr/bin/bwrap",
+    "/usr/bin/setpriv",
+    "/usr/bin/prlimit",
+    programs.tests,
+    programs.server,
+  ])
     await put(path);
   writeFileSync(join(DISK, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(join(DISK, "init"), INIT, { mode: 0o755 });
