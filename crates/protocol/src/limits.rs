@@ -28,8 +28,13 @@ pub const PTY_MESSAGE_BYTES: usize = 65_536;
 pub const PTY_INPUT_BYTES_PER_SECOND: usize = 1_048_576;
 
 /// Bytes of PTY input of one client that a local server holds for a program that does not read, such as a
-/// large paste. Beyond it the server stops reading from the client.
+/// large paste. A client with flow control sends no more than that; of others the server stops reading.
 pub const PTY_INPUT_QUEUE_BYTES: usize = 1_048_576;
+
+/// Bytes of PTY output that a client has credit for: what can be under way to a consumer that is slower than the
+/// program. 2.5 MB/s over a connection that takes 100 ms. A quarter of the history, so that nothing is lost while
+/// several clients whose connections broke come back.
+pub const PTY_CREDIT_BYTES: usize = PTY_HISTORY_BYTES / 4;
 
 /// Bytes of recent PTY output that a server replays to a new client.
 pub const PTY_HISTORY_BYTES: usize = 1_048_576;

@@ -14,6 +14,7 @@ mod op {
     pub(super) const READY: u8 = 2;
     pub(super) const EXIT: u8 = 3;
     pub(super) const POSITION: u8 = 4;
+    pub(super) const CREDIT: u8 = 5;
 }
 
 /// The size of a terminal, within what servers allow.
@@ -43,6 +44,9 @@ pub enum Input<'a> {
     /// Output may be sent. With a position (beyond the public protocol), which only a server that
     /// counts is told: from that byte of the session's output on.
     Ready(Option<u64>),
+    /// How many bytes of output the server may send over this connection, from its beginning (beyond the
+    /// public protocol).
+    Credit(u64),
 }
 
 impl<'a> Input<'a> {
@@ -60,7 +64,8 @@ impl<'a> Input<'a> {
                 u16::from_be_bytes([*c1, *c0]),
                 u16::from_be_bytes([*r1, *r0]),
             ))),
-            [op::READY, position @ ..] => Some(Self::Ready(position_of(position))),
+            [op::READY, position @ ..] => Some(Self::Ready(number_of(position))),
+            [op::CREDIT, bytes @ ..] => number_of(bytes).map(Self::Credit),
             _ => None,
         }
     }
@@ -76,6 +81,7 @@ impl<'a> Input<'a> {
             }
             Self::Ready(None) => framed(op::READY, &[]),
             Self::Ready(Some(position)) => framed(op::READY, &position.to_be_bytes()),
+            Self::Credit(bytes) => framed(op::CREDIT, &bytes.to_be_bytes()),
         }
     }
 }
@@ -90,6 +96,9 @@ pub enum Output<'a> {
     /// Which byte of the session's output comes next, from 0 (beyond the public protocol). A server
     /// that counts says it before anything else.
     Position(u64),
+    /// How many bytes of input the client may send over this connection, from its beginning (beyond the
+    /// public protocol). Only a client that gives credit is sent this.
+    Credit(u64),
 }
 
 impl<'a> Output<'a> {
@@ -99,7 +108,8 @@ impl<'a> Output<'a> {
         match message {
             [op::DATA, data @ ..] => Some(Self::Data(data)),
             [op::EXIT, a, b, c, d, ..] => Some(Self::Exit(i32::from_be_bytes([*a, *b, *c, *d]))),
-            [op::POSITION, position @ ..] => position_of(position).map(Self::Position),
+            [op::POSITION, position @ ..] => number_of(position).map(Self::Position),
+            [op::CREDIT, bytes @ ..] => number_of(bytes).map(Self::Credit),
             _ => None,
         }
     }
@@ -111,6 +121,7 @@ impl<'a> Output<'a> {
             Self::Data(data) => framed(op::DATA, data),
             Self::Exit(code) => framed(op::EXIT, &code.to_be_bytes()),
             Self::Position(position) => framed(op::POSITION, &position.to_be_bytes()),
+            Self::Credit(bytes) => framed(op::CREDIT, &bytes.to_be_bytes()),
         }
     }
 }
@@ -122,8 +133,8 @@ fn framed(op: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-fn position_of(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().map(|position| u64::from_be_bytes(*position))
+fn number_of(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk().map(|number| u64::from_be_bytes(*number))
 }
 
 /// What the end of the connection says of the session.
@@ -208,12 +219,17 @@ mod tests {
             Input::Resize(size),
             Input::Ready(None),
             Input::Ready(Some(1 << 40)),
+            Input::Credit(1 << 40),
         ] {
             assert_eq!(Input::decode(&input.encode()), Some(input));
         }
-        for output in
-            [Output::Data(b""), Output::Exit(-1), Output::Exit(130), Output::Position(u64::MAX)]
-        {
+        for output in [
+            Output::Data(b""),
+            Output::Exit(-1),
+            Output::Exit(130),
+            Output::Position(u64::MAX),
+            Output::Credit(1 << 40),
+        ] {
             assert_eq!(Output::decode(&output.encode()), Some(output));
         }
     }

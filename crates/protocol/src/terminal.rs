@@ -3,10 +3,14 @@
 //! A server plays recent output again to whoever attaches. One that counts the session's output (beyond
 //! the public protocol; see [`Output::Position`]) says where that begins, so that nothing is delivered
 //! twice and what is missing is known; of another, a screen has to be cleared first.
+//!
+//! Flow control by credit: each side says how many bytes the other one may send over the connection, counted from
+//! its beginning, so that a connection that replaces another one starts anew. What the client's consumer has not
+//! consumed is subtracted, whichever connection brought it.
 
 use alloc::vec::Vec;
 
-use crate::limits::PTY_INPUT_BYTES_PER_SECOND;
+use crate::limits::{PTY_CREDIT_BYTES, PTY_INPUT_BYTES_PER_SECOND, PTY_MESSAGE_BYTES};
 use crate::pty::{Closed, Input, Loss, Output, closed};
 use crate::retry::{self, Failure, Policy};
 use crate::route::Method;
@@ -48,12 +52,62 @@ pub struct Terminal {
     exit: Option<i32>,
     /// Connections in a row that brought nothing.
     failures: u32,
+    /// Bytes that were delivered and are not consumed yet.
+    held: u64,
+    /// Bytes of output that this connection has brought, and may bring.
+    received: u64,
+    granted: u64,
+    /// Bytes of input that this connection has taken, and takes; nothing where the server has no flow control.
+    typed: u64,
+    room: Option<u64>,
 }
+
+/// What the client may hold before it is consumed.
+const WINDOW: u64 = PTY_CREDIT_BYTES as u64;
+/// Credit is given in parts of this size, so that a message of credit costs little.
+const PART: u64 = WINDOW / 4;
 
 /// The largest message of input: servers drop what is over 64 KiB, and what is smaller is echoed sooner.
 pub const INPUT_BYTES: usize = 16 * 1024;
 
 impl Terminal {
+    /// A connection is about to be made: how many bytes of output it may bring. Its address says so.
+    pub fn credit(&mut self) -> u64 {
+        (self.received, self.typed, self.room) = (0, 0, None);
+        self.granted = WINDOW.saturating_sub(self.held);
+        self.granted
+    }
+
+    /// Delivered bytes were consumed: what to send, if anything. Call it with 0 after a message without news.
+    pub fn consumed(&mut self, bytes: u64) -> Option<Vec<u8>> {
+        self.held = self.held.saturating_sub(bytes);
+        let granted = self.received.saturating_add(WINDOW.saturating_sub(self.held));
+        if self.room.is_none() || granted < self.granted.saturating_add(PART) {
+            return None;
+        }
+        self.granted = granted;
+        Some(Input::Credit(granted).encode())
+    }
+
+    /// Whether the server takes part in flow control. It says so right after its position.
+    #[must_use]
+    pub fn has_flow_control(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// How much of so many bytes of input can be sent in one message now; these count as sent. Nothing if the
+    /// program reads more slowly: a later message of the server says that there is room again.
+    pub fn input(&mut self, bytes: usize) -> usize {
+        let most = match self.room {
+            // Nothing is paced here, and large messages cost less.
+            Some(room) => (PTY_MESSAGE_BYTES as u64 - 1).min(room.saturating_sub(self.typed)),
+            None => INPUT_BYTES as u64,
+        };
+        let bytes = bytes.min(most as usize);
+        self.typed = self.typed.saturating_add(bytes as u64);
+        bytes
+    }
+
     /// There is a connection: what to send first.
     pub fn ready(&mut self) -> Vec<u8> {
         self.fresh = true;
@@ -65,6 +119,10 @@ impl Terminal {
         match Output::decode(message)? {
             Output::Position(position) => self.counted(position),
             Output::Data(data) => self.data(data),
+            Output::Credit(bytes) => {
+                self.room = self.room.max(Some(bytes));
+                None
+            }
             Output::Exit(code) => {
                 self.exit = Some(code);
                 Some(News::Exit(code))
@@ -96,6 +154,7 @@ impl Terminal {
             self.position = None;
         }
         self.failures = 0;
+        self.received = self.received.saturating_add(data.len() as u64);
         let mut news = data;
         if let Some(position) = &mut self.position {
             let again = position.saturating_sub(self.next);
@@ -107,6 +166,7 @@ impl Terminal {
             return None;
         }
         self.delivered = true;
+        self.held = self.held.saturating_add(news.len() as u64);
         let anew = core::mem::take(&mut self.anew);
         Some(if anew { News::Anew(news) } else { News::Data(news) })
     }

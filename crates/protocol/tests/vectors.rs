@@ -269,12 +269,12 @@ fn pty() {
                     json!({ "kind": "resize", "cols": cols, "rows": rows })
                 }
                 Some(Input::Ready(_)) => json!({ "kind": "ready" }),
-                None => ignored,
+                Some(Input::Credit(_)) | None => ignored,
             },
             "server_to_client" => match Output::decode(&message) {
                 Some(Output::Data(bytes)) => data(bytes),
                 Some(Output::Exit(code)) => json!({ "kind": "exit", "exit_code": code }),
-                Some(Output::Position(_)) | None => ignored,
+                Some(Output::Position(_) | Output::Credit(_)) | None => ignored,
             },
             _ => {
                 let close = &vector["close"];

@@ -71,6 +71,8 @@ fn named(
 #[derive(Deserialize)]
 pub(super) struct SocketQuery {
     token: Option<String>,
+    /// With flow control: how many bytes of output the client takes at first.
+    credit: Option<String>,
 }
 
 /// Attaches to a terminal. The session's token is enough, since a page cannot send a header here. Without
@@ -104,9 +106,13 @@ pub(super) async fn socket(
     let upgrade = upgrade.map_err(|_| {
         ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
+    let credit = query.ok().and_then(|Query(query)| query.credit);
+    let credit = credit.map(|bytes| bytes.parse()).transpose().map_err(|_| {
+        ApiError::new(ServerCode::InvalidRequest, "`credit` must be a whole number of bytes")
+    })?;
     sandbox.resume().await?;
     let upgrade = upgrade
         .max_message_size(limits::PTY_HISTORY_BYTES)
         .max_frame_size(limits::PTY_HISTORY_BYTES);
-    Ok(upgrade.on_upgrade(|socket| pty_socket::attach(socket, session)))
+    Ok(upgrade.on_upgrade(move |socket| pty_socket::attach(socket, session, credit)))
 }

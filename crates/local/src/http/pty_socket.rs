@@ -1,13 +1,15 @@
-//! A terminal's WebSocket, from the first message to the last (protocol, section 8).
+//! A terminal's WebSocket, from the first message to the last (docs/api.md, Terminals).
 
-use crate::pty::{At, Session};
+use crate::pty::{At, Attached, Begun, Session};
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use shoreline_protocol::limits::PTY_INPUT_QUEUE_BYTES;
 use shoreline_protocol::pty::{Input, Output, Size};
+use std::collections::VecDeque;
 use std::error::Error as _;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,22 +22,39 @@ const PING: Duration = Duration::from_secs(30);
 /// Input that waits for the program, with the room that it takes in the queue.
 type Queued = (Bytes, OwnedSemaphorePermit);
 
-/// Serves a client until it or the session ends.
-pub(super) async fn attach(socket: WebSocket, session: Arc<Session>) {
+/// What a client has said, and how far its input has come.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// When it was last heard of.
+    seen: Instant,
+    /// Its messages are read. They are not while its queue is full, and then it cannot be heard.
+    listening: bool,
+    /// Where it begins, once it has said that it is ready: at the start of what is kept, or at a position.
+    begin: Option<Option<u64>>,
+    /// With flow control: how many bytes of output it takes in all.
+    credit: Option<u64>,
+    /// How many bytes of its input the terminal has taken.
+    typed: u64,
+}
+
+/// Serves a client until it or the session ends. `credit`: how many bytes of output the client takes at first, where
+/// it has flow control.
+pub(super) async fn attach(socket: WebSocket, session: Arc<Session>, credit: Option<u64>) {
     let attached = session.attach();
     let (mut to_client, from_client) = socket.split();
-    // Where the client wants to begin, once it has said that it is ready.
-    let (ready, begin) = watch::channel(None);
-    let (alive, life) = watch::channel(Life::seen());
+    let now = Instant::now();
+    let told = Told { seen: now, listening: true, begin: None, credit, typed: 0 };
+    let told = watch::Sender::new(told);
     let (queue, queued) = mpsc::unbounded_channel();
-    let mut typing = pin!(type_in(&session, queued));
+    let mut typing = pin!(type_in(&session, queued, &told));
     let close = tokio::select! {
-        close = read_input(from_client, &session, queue, &ready, &alive) => close,
-        close = write_output(&mut to_client, &session, begin, life) => close,
+        close = read_input(from_client, &session, queue, &attached, &told) => close,
+        close = write_output(&mut to_client, &session, &attached, told.subscribe()) => close,
         // It ends with the queue, whose sender is the reader's.
         () = typing.as_mut() => None,
     };
     if let Some(close) = close {
+        attached.leave();
         let _ = to_client.send(Message::Close(Some(close))).await;
         // Taken by the client, or given up: a close that is torn off loses what came before it.
         let _ = tokio::time::timeout(Duration::from_secs(2), to_client.close()).await;
@@ -48,25 +67,16 @@ pub(super) async fn attach(socket: WebSocket, session: Arc<Session>) {
     }
 }
 
-/// When a client was last heard of.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    seen: Instant,
-    /// Its messages are read. They are not while its queue is full, and then it cannot be heard.
-    listening: bool,
-}
-
-impl Life {
-    fn seen() -> Self {
-        Self { seen: Instant::now(), listening: true }
-    }
-}
-
 /// Types what is queued, as fast as the program reads it.
-async fn type_in(session: &Session, mut queued: mpsc::UnboundedReceiver<Queued>) {
+async fn type_in(
+    session: &Session,
+    mut queued: mpsc::UnboundedReceiver<Queued>,
+    told: &watch::Sender<Told>,
+) {
     while let Some((bytes, _room)) = queued.recv().await {
         // A terminal that has ended takes no input; the writer reports the end.
         let _ = session.type_in(&bytes).await;
+        told.send_modify(|told| told.typed += bytes.len() as u64);
     }
 }
 
@@ -76,8 +86,8 @@ async fn read_input(
     mut from_client: SplitStream<WebSocket>,
     session: &Session,
     queue: mpsc::UnboundedSender<Queued>,
-    ready: &watch::Sender<Option<Begin>>,
-    alive: &watch::Sender<Life>,
+    attached: &Attached,
+    told: &watch::Sender<Told>,
 ) -> Option<CloseFrame> {
     let room = Arc::new(Semaphore::new(PTY_INPUT_QUEUE_BYTES));
     while let Some(message) = from_client.next().await {
@@ -86,28 +96,31 @@ async fn read_input(
             Err(error) if is_too_large(&error) => return Some(frame(1009, "message too big")),
             Err(_) => return None,
         };
-        alive.send_replace(Life::seen());
+        told.send_modify(|told| told.seen = Instant::now());
         match message {
-            Message::Close(_) => return None,
+            Message::Close(_) => {
+                attached.leave();
+                return None;
+            }
             Message::Binary(bytes) => match Input::decode(&bytes) {
                 Some(Input::Data(data)) => {
                     // A message is smaller than the queue: larger ones are refused above.
                     let length = u32::try_from(data.len()).ok()?;
                     let data = bytes.slice_ref(data);
-                    alive.send_modify(|life| life.listening = false);
+                    told.send_modify(|told| told.listening = false);
                     let room = room.clone().acquire_many_owned(length).await.ok()?;
-                    alive.send_replace(Life::seen());
+                    told.send_modify(|told| (told.seen, told.listening) = (Instant::now(), true));
                     queue.send((data, room)).ok()?;
                 }
                 Some(Input::Resize(Size { cols, rows })) => {
                     let _ = session.resize(rows, cols);
                 }
                 Some(Input::Ready(position)) => {
-                    ready.send_if_modified(|begin| {
-                        let first = begin.is_none();
-                        begin.get_or_insert(Begin(position));
-                        first
-                    });
+                    told.send_modify(|told| _ = told.begin.get_or_insert(position));
+                }
+                Some(Input::Credit(bytes)) => {
+                    // Only a client that said so in its address has flow control.
+                    told.send_modify(|told| told.credit = told.credit.map(|now| now.max(bytes)));
                 }
                 None => {}
             },
@@ -123,40 +136,37 @@ fn is_too_large(error: &axum::Error) -> bool {
     matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
 
-/// Where a client begins: at the start of what is kept, or at a position that it names.
-#[derive(Clone, Copy, Debug)]
-struct Begin(Option<u64>);
-
 /// The session's output from where the client begins, to its end.
 async fn write_output(
     to_client: &mut SplitSink<WebSocket, Message>,
     session: &Session,
-    mut begin: watch::Receiver<Option<Begin>>,
-    life: watch::Receiver<Life>,
+    attached: &Attached,
+    mut told: watch::Receiver<Told>,
 ) -> Option<CloseFrame> {
     let mut watch = session.watch();
     let mut ping = interval_at(Instant::now() + PING, PING);
-    let mut next = None;
+    let mut output: Option<Written> = None;
     loop {
         watch.mark_unchanged();
-        let begun = *begin.borrow_and_update();
-        if let (None, Some(Begin(wanted))) = (next, begun) {
-            let (start, end) = session.positions();
-            let from = wanted.unwrap_or(start).clamp(start, end);
-            let position = Output::Position(from).encode();
-            to_client.send(Message::Binary(position.into())).await.ok()?;
-            next = Some(from);
+        let now = *told.borrow_and_update();
+        let mut messages = Vec::new();
+        if let (None, Some(wanted)) = (&output, now.begin) {
+            let begun = attached.begin(wanted, now.credit);
+            messages.push(Output::Position(begun.position).encode());
+            output = Some(Written::new(begun, now.credit));
         }
-        if let Some(position) = next {
-            match session.at(position) {
-                At::Bytes(bytes) => {
-                    next = Some(position + bytes.len() as u64);
-                    let data = Bytes::from(Output::Data(&bytes).encode());
-                    to_client.send(Message::Binary(data)).await.ok()?;
-                    continue;
+        if let Some(output) = &mut output {
+            if let Some(credit) = now.credit {
+                messages.extend(output.credit(attached, credit, now.typed));
+            }
+            let at = session.at(output.position, output.limit);
+            match at {
+                At::Bytes(mut bytes) => {
+                    output.take(&mut bytes);
+                    messages.push(Output::Data(&bytes).encode());
                 }
                 At::Lost(kept) => {
-                    let lost = kept - position;
+                    let lost = kept - output.position;
                     return Some(frame(1008, &format!("output lagged by {lost} bytes")));
                 }
                 At::End(exited) => {
@@ -168,17 +178,71 @@ async fn write_output(
                 At::Nothing => {}
             }
         }
+        if !messages.is_empty() {
+            for message in messages {
+                to_client.send(Message::Binary(message.into())).await.ok()?;
+            }
+            continue;
+        }
         tokio::select! {
             _ = watch.changed() => {}
-            _ = begin.changed() => {}
+            _ = told.changed() => {}
             _ = ping.tick() => {
-                let life = *life.borrow();
-                if life.listening && life.seen.elapsed() > PING + PING {
+                let told = *told.borrow();
+                if told.listening && told.seen.elapsed() > PING + PING {
                     return None;
                 }
                 to_client.send(Message::Ping(Bytes::new())).await.ok()?;
             }
         }
+    }
+}
+
+/// How far a client was written to, and may be.
+struct Written {
+    start: u64,
+    position: u64,
+    limit: u64,
+    /// What it is not to answer, by position.
+    queries: VecDeque<Range<u64>>,
+    /// How much input the client was told that it may send.
+    granted: u64,
+}
+
+impl Written {
+    fn new(Begun { position, queries }: Begun, credit: Option<u64>) -> Self {
+        let limit = credit.map_or(u64::MAX, |credit| position.saturating_add(credit));
+        Self { start: position, position, limit, queries: queries.into(), granted: 0 }
+    }
+
+    /// Takes the client's credit, and gives it what it may send itself: as much as is held for the program.
+    fn credit(&mut self, attached: &Attached, credit: u64, typed: u64) -> Option<Vec<u8>> {
+        const PART: u64 = PTY_INPUT_QUEUE_BYTES as u64 / 8;
+        let limit = self.start.saturating_add(credit);
+        if limit > self.limit {
+            self.limit = limit;
+            attached.extend(limit);
+        }
+        let granted = typed + PTY_INPUT_QUEUE_BYTES as u64;
+        (granted >= self.granted + PART).then(|| {
+            self.granted = granted;
+            Output::Credit(granted).encode()
+        })
+    }
+
+    /// Counts bytes that come next. In queries, NUL takes the place of each: terminals ignore it (ECMA-48, 8.3.88),
+    /// and positions stay what they are.
+    fn take(&mut self, bytes: &mut [u8]) {
+        let (start, end) = (self.position, self.position + bytes.len() as u64);
+        let within = |position: u64| (position.clamp(start, end) - start) as usize;
+        while let Some(query) = self.queries.front().filter(|query| query.start < end) {
+            bytes[within(query.start)..within(query.end)].fill(0);
+            if query.end > end {
+                break;
+            }
+            self.queries.pop_front();
+        }
+        self.position = end;
     }
 }
 

@@ -1,8 +1,12 @@
 //! Terminals: a process on a pseudo-terminal, its recent output, and whoever is attached.
 
+mod attached;
+mod brakes;
+mod queries;
 mod ring;
 mod session;
 
+pub(crate) use attached::{Attached, Begun};
 pub(crate) use session::{At, Session};
 
 use crate::agent::Agent;

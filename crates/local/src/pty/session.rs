@@ -1,5 +1,7 @@
 //! One terminal: its owner reads what the program writes, keeps the newest of it, and ends it.
 
+use super::attached::Attached;
+use super::brakes::Brakes;
 use super::ring::Ring;
 use super::{CreateRequest, Info};
 use crate::agent::{Agent, Exited, Leader, Size, Spawn, Spawned};
@@ -14,7 +16,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use shoreline_protocol::error::ServerCode;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -45,17 +47,23 @@ pub(crate) struct Session {
     terminal: OwnedFd,
     input: tokio::sync::Mutex<pipe::Sender>,
     state: Mutex<State>,
-    wake: watch::Sender<()>,
+    pub(super) wake: watch::Sender<()>,
     /// Clients that are attached now.
-    attached: AtomicUsize,
+    pub(super) attached: AtomicUsize,
+    next_client: AtomicU64,
     killed: AtomicBool,
     kill: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     size: Size,
-    ring: Ring,
+    pub(super) ring: Ring,
+    pub(super) brakes: Brakes,
+    /// Where the output was when the last client left, and when that was.
+    pub(super) left: Option<(u64, Instant)>,
+    /// A client was ready.
+    pub(super) seen: bool,
     ended: Option<(Exited, u64)>,
     oom_killed: bool,
 }
@@ -117,11 +125,15 @@ impl Session {
             state: Mutex::new(State {
                 size,
                 ring: Ring::default(),
+                brakes: Brakes::new(Instant::now()),
+                left: None,
+                seen: false,
                 ended: None,
                 oom_killed: false,
             }),
             wake: watch::Sender::default(),
             attached: AtomicUsize::new(0),
+            next_client: AtomicU64::new(0),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         });
@@ -129,7 +141,7 @@ impl Session {
         Ok(session)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
@@ -146,6 +158,7 @@ impl Session {
         // The kernel hangs the terminal up when the leader of its session exits (setsid(2)). What ignores that, as
         // nohup does, lives on, unless the session was to end.
         leader.reap(self.was_killed()).await;
+        // What the kernel still holds is little. Waiting for credit would hold up the exit.
         let mut buffer = [0; 4096];
         let _ = timeout(LATE_OUTPUT, async {
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
@@ -178,11 +191,12 @@ impl Session {
             } else {
                 unattended.get_or_insert_with(|| clock.timer(UNATTENDED));
             }
+            let (room, again) = self.room(buffer.len());
             tokio::select! {
                 exited = &mut exited => {
                     return exited.unwrap_or_default();
                 }
-                read = output.read(&mut buffer), if reading => match read {
+                read = output.read(&mut buffer[..room]), if reading && room > 0 => match read {
                     Ok(count @ 1..) => self.push(&buffer[..count]),
                     // Nothing has the terminal open now; only the exit is due.
                     _ => reading = false,
@@ -200,10 +214,19 @@ impl Session {
                     let _ = self.agent.signal(self.pid, Signal::KILL.as_raw(), true).await;
                     kill_at = None;
                 }
-                // Somebody came or went.
+                // Somebody came or went, or has given credit.
                 _ = watch.changed() => {}
+                () = at(again) => {}
             }
         }
+    }
+
+    /// How many bytes may be read, and when to ask again if nothing else happens.
+    fn room(&self, most: usize) -> (usize, Option<Instant>) {
+        let mut state = self.lock();
+        let end = state.ring.end();
+        let (room, again) = state.brakes.room(end, Instant::now());
+        (usize::try_from(room).unwrap_or(most).min(most), again)
     }
 
     fn push(&self, bytes: &[u8]) {
@@ -240,26 +263,25 @@ impl Session {
     pub(crate) fn attach(self: &Arc<Self>) -> Attached {
         self.attached.fetch_add(1, Ordering::Relaxed);
         self.wake.send_replace(());
-        Attached(self.clone())
+        let id = self.next_client.fetch_add(1, Ordering::Relaxed);
+        Attached::new(self.clone(), id)
     }
 
-    /// The position of the first byte that can be had, and of the next one to come.
-    pub(crate) fn positions(&self) -> (u64, u64) {
-        let state = self.lock();
-        (state.ring.start(), state.ring.end())
-    }
-
-    /// What is at a position.
-    pub(crate) fn at(&self, position: u64) -> At {
-        const MOST: usize = 16 * 1024;
+    /// What is at a position, up to another one. After the end it is given whole: nothing is slowed any more.
+    pub(crate) fn at(&self, position: u64, until: u64) -> At {
+        const MOST: u64 = 16 * 1024;
         let state = self.lock();
         if position < state.ring.start() {
             return At::Lost(state.ring.start());
         }
-        if position < state.ring.end() {
-            return At::Bytes(state.ring.read(position, MOST));
+        if position == state.ring.end() {
+            return state.ended.map_or(At::Nothing, |(exited, _)| At::End(exited));
         }
-        state.ended.map_or(At::Nothing, |(exited, _)| At::End(exited))
+        let until = if state.ended.is_some() { u64::MAX } else { until };
+        match until.saturating_sub(position).min(MOST) {
+            0 => At::Nothing,
+            most => At::Bytes(state.ring.read(position, most as usize)),
+        }
     }
 
     /// Types bytes, as fast as the program takes them.
@@ -296,16 +318,5 @@ impl Session {
             oom_killed: state.oom_killed,
             is_alive: state.ended.is_none(),
         }
-    }
-}
-
-/// A client that is attached.
-#[derive(Debug)]
-pub(crate) struct Attached(Arc<Session>);
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.0.attached.fetch_sub(1, Ordering::Relaxed);
-        self.0.wake.send_replace(());
     }
 }

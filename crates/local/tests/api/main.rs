@@ -12,6 +12,7 @@ mod connections;
 mod ending;
 mod environment;
 mod files;
+mod flow;
 mod isolation;
 mod lifecycle;
 mod limits;

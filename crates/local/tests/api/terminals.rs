@@ -321,7 +321,7 @@ async fn a_program_that_does_not_read_holds_up_its_input_only() {
     assert_eq!(other.until(" -").await.split_whitespace().nth(1), Some(sha256(&bytes).as_str()));
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     use std::io::Write as _;
     let mut sum = std::process::Command::new("sha256sum")
         .stdin(std::process::Stdio::piped())

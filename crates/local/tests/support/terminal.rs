@@ -36,9 +36,20 @@ impl Terminal {
     }
 
     pub async fn attach(&self) -> Client {
-        let url = format!("{}?token={}", self.socket_url(), self.token);
+        self.attach_at(&format!("{}?token={}", self.socket_url(), self.token)).await
+    }
+
+    async fn attach_at(&self, url: &str) -> Client {
         let (socket, _) = connect_async(url).await.unwrap();
-        Client { socket, seen: Vec::new(), exit: None, position: None }
+        Client { socket, seen: Vec::new(), exit: None, position: None, room: None }
+    }
+
+    /// Attaches with flow control, and says that it is ready.
+    pub async fn controlled(&self, position: Option<u64>, credit: u64) -> Client {
+        let url = format!("{}?token={}&credit={credit}", self.socket_url(), self.token);
+        let mut client = self.attach_at(&url).await;
+        client.send(Input::Ready(position)).await;
+        client
     }
 
     pub async fn ready(&self) -> Client {
@@ -57,6 +68,8 @@ pub struct Client {
     pub seen: Vec<u8>,
     pub exit: Option<i32>,
     pub position: Option<u64>,
+    /// How much input the server takes.
+    pub room: Option<u64>,
 }
 
 impl Client {
@@ -88,6 +101,7 @@ impl Client {
                 Some(Output::Data(data)) => self.seen.extend_from_slice(data),
                 Some(Output::Exit(code)) => self.exit = Some(code),
                 Some(Output::Position(position)) => self.position = Some(position),
+                Some(Output::Credit(bytes)) => self.room = Some(bytes),
                 None => panic!("{bytes:?}"),
             },
             Some(Ok(Message::Close(close))) => {

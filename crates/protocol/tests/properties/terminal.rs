@@ -1,5 +1,6 @@
 use proptest::prelude::*;
-use shoreline_protocol::pty::{Loss, Output};
+use shoreline_protocol::limits::PTY_CREDIT_BYTES;
+use shoreline_protocol::pty::{Input, Loss, Output};
 use shoreline_protocol::retry::Policy;
 use shoreline_protocol::terminal::{News, Terminal};
 
@@ -87,6 +88,96 @@ proptest! {
             }
             prop_assert_eq!(terminal.closed(None, ""), Err(Loss::ConnectionLost));
             prop_assert!(shown.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 251), "{:?}", shown);
+        }
+    }
+
+    /// Whatever is sent, consumed and broken: no more waits for the consumer than the window, and once it has
+    /// consumed everything there is credit again.
+    #[test]
+    fn credit_is_given_for_what_is_consumed(
+        steps in prop::collection::vec((0_u8..8, 0_u64..300_000), 1..200),
+    ) {
+        const WINDOW: u64 = PTY_CREDIT_BYTES as u64;
+        let mut terminal = Terminal::default();
+        let (mut position, mut waiting) = (0, 0);
+        // What this connection has sent and may send, once the server has said that it takes part.
+        let (mut sent, mut credit, mut agreed) = (0, terminal.credit(), false);
+        terminal.ready();
+        terminal.receive(&Output::Position(0).encode());
+        for (step, amount) in steps {
+            let given = match step {
+                0 => {
+                    // In a new connection, with a part of the output again.
+                    (credit, agreed) = (terminal.credit(), false);
+                    prop_assert!(credit + waiting <= WINDOW);
+                    terminal.ready();
+                    let from = position - amount.min(position).min(credit);
+                    terminal.receive(&Output::Position(from).encode());
+                    sent = position - from;
+                    let again = vec![0; sent as usize];
+                    let again = Output::Data(&again).encode();
+                    prop_assert_eq!(terminal.receive(&again), None);
+                    terminal.consumed(0)
+                }
+                1 => {
+                    agreed = true;
+                    terminal.receive(&Output::Credit(amount).encode());
+                    terminal.consumed(0)
+                }
+                2..5 => {
+                    let data = vec![0; amount.min(credit - sent) as usize];
+                    sent += data.len() as u64;
+                    position += data.len() as u64;
+                    waiting += data.len() as u64;
+                    terminal.receive(&Output::Data(&data).encode());
+                    None
+                }
+                _ => {
+                    let consumed = amount.min(waiting);
+                    waiting -= consumed;
+                    terminal.consumed(consumed)
+                }
+            };
+            if let Some(message) = given {
+                let Some(Input::Credit(bytes)) = Input::decode(&message) else { panic!() };
+                prop_assert!(agreed && bytes > credit);
+                credit = bytes;
+            }
+            prop_assert!(waiting + credit - sent <= WINDOW);
+        }
+        if agreed {
+            if let Some(Input::Credit(bytes)) = terminal.consumed(waiting).as_deref().and_then(Input::decode) {
+                credit = bytes;
+            }
+            prop_assert!(credit - sent > WINDOW / 2);
+        }
+    }
+
+    #[test]
+    fn input_is_held_back_where_the_server_has_no_room(rooms in prop::collection::vec(0_u64..100_000, 1..20)) {
+        let mut terminal = Terminal::default();
+        terminal.credit();
+        terminal.ready();
+        prop_assert!(!terminal.has_flow_control());
+        prop_assert!(terminal.input(usize::MAX) > 0);
+        for connection in [1, 2] {
+            let mut room = 0;
+            let mut sent = 0;
+            for more in &rooms {
+                room += more;
+                terminal.receive(&Output::Credit(room).encode());
+                // What is less than before changes nothing.
+                terminal.receive(&Output::Credit(room / 2).encode());
+                loop {
+                    match terminal.input(50_000) as u64 {
+                        0 => break,
+                        bytes => sent += bytes,
+                    }
+                }
+                prop_assert!(sent <= room && (connection == 1 || sent == room), "{sent} of {room}");
+            }
+            terminal.credit();
+            terminal.ready();
         }
     }
 

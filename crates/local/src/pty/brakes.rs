@@ -1,0 +1,164 @@
+//! How far a terminal is read: as far as its clients have given credit, so that the kernel stops the program.
+//!
+//! The slowest client with flow control decides. A client that gives no credit for [`STALL`] while another one waits
+//! for output is passed over until it does. A connection that breaks counts for [`AWAY`], in which its client can
+//! come back and find everything. Without clients the terminal is read as fast as it is written.
+
+use shoreline_protocol::limits::PTY_HISTORY_BYTES;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a client can hold up others.
+const STALL: Duration = Duration::from_secs(10);
+/// How long a client whose connection broke is waited for, and the first one of a session.
+const AWAY: Duration = Duration::from_secs(10);
+
+/// The clients that are ready, and those that may come back.
+#[derive(Debug)]
+pub(super) struct Brakes {
+    clients: BTreeMap<u64, Client>,
+    /// Up to where to read, and until when, for those that are awaited.
+    awaited: Vec<(u64, Instant)>,
+    /// Since when clients hold up others.
+    stalled: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Client {
+    /// Up to where the client has given credit; without end where it has no flow control.
+    limit: u64,
+    passed_over: bool,
+}
+
+impl Brakes {
+    /// Those of a new session: until its first client comes, nothing is read that could not be kept for it.
+    pub(super) fn new(now: Instant) -> Self {
+        let first = (PTY_HISTORY_BYTES as u64, now + AWAY);
+        Self { clients: BTreeMap::new(), awaited: vec![first], stalled: None }
+    }
+
+    /// A client is ready.
+    pub(super) fn join(&mut self, id: u64, limit: u64) {
+        // Whichever it is: their limits are so close that each finds what it needs (`PTY_CREDIT_BYTES`).
+        self.awaited.pop();
+        self.clients.insert(id, Client { limit, passed_over: false });
+    }
+
+    /// A client has given credit.
+    pub(super) fn extend(&mut self, id: u64, limit: u64) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.passed_over &= limit <= client.limit;
+            client.limit = client.limit.max(limit);
+        }
+    }
+
+    /// A client has left; with a `broken` connection it may come back.
+    pub(super) fn leave(&mut self, id: u64, broken: bool, now: Instant) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        if broken && !client.passed_over && client.limit < u64::MAX {
+            self.awaited.push((client.limit, now + AWAY));
+        }
+    }
+
+    /// Whether no client is ready.
+    pub(super) fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// How many bytes may be read at `end`, and when to ask again if nothing else happens.
+    pub(super) fn room(&mut self, end: u64, now: Instant) -> (u64, Option<Instant>) {
+        self.awaited.retain(|(_, until)| *until > now);
+        let counted = self.clients.values_mut().filter(|client| !client.passed_over);
+        let (stuck, others): (Vec<_>, Vec<_>) = counted.partition(|client| client.limit <= end);
+        if stuck.is_empty() || others.is_empty() {
+            self.stalled = None;
+        } else if *self.stalled.get_or_insert(now) + STALL <= now {
+            self.stalled = None;
+            for client in stuck {
+                client.passed_over = true;
+            }
+        }
+        let counted = self.clients.values().filter(|client| !client.passed_over);
+        let limits = counted.map(|client| client.limit);
+        let limit = limits.chain(self.awaited.iter().map(|(limit, _)| *limit)).min();
+        let expiry = self.awaited.iter().map(|(_, until)| *until).min();
+        let again = self.stalled.map(|since| since + STALL).into_iter().chain(expiry).min();
+        (limit.unwrap_or(u64::MAX).saturating_sub(end), again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANY: u64 = u64::MAX;
+
+    /// Brakes of a session that a client has been attached to.
+    fn brakes(now: Instant) -> Brakes {
+        let mut brakes = Brakes::new(now);
+        brakes.join(0, MANY);
+        brakes.leave(0, true, now);
+        brakes
+    }
+
+    #[test]
+    fn without_clients_everything_is_read() {
+        let now = Instant::now();
+        assert_eq!(brakes(now).room(7, now), (MANY - 7, None));
+        let mut new = Brakes::new(now);
+        assert_eq!(new.room(7, now), (PTY_HISTORY_BYTES as u64 - 7, Some(now + AWAY)));
+        assert_eq!(new.room(7, now + AWAY), (MANY - 7, None));
+    }
+
+    #[test]
+    fn the_slowest_client_decides_and_credit_is_never_taken_back() {
+        let now = Instant::now();
+        let mut brakes = brakes(now);
+        brakes.join(1, 100);
+        brakes.join(2, 200);
+        assert_eq!(brakes.room(60, now), (40, None));
+        brakes.extend(1, 150);
+        brakes.extend(1, 120);
+        assert_eq!(brakes.room(60, now), (90, None));
+        brakes.leave(1, false, now);
+        assert_eq!(brakes.room(60, now), (140, None));
+        brakes.leave(2, false, now);
+        assert_eq!(brakes.room(60, now), (MANY - 60, None));
+    }
+
+    #[test]
+    fn who_holds_up_others_is_passed_over_until_it_gives_credit() {
+        let now = Instant::now();
+        let mut brakes = brakes(now);
+        brakes.join(1, 100);
+        // Alone, it can take as long as it likes.
+        assert_eq!(brakes.room(100, now), (0, None));
+        brakes.join(2, 300);
+        assert_eq!(brakes.room(100, now), (0, Some(now + STALL)));
+        assert_eq!(brakes.room(100, now + STALL), (200, None));
+        // Both have none: nobody is held up.
+        brakes.extend(1, 300);
+        assert_eq!(brakes.room(300, now + STALL), (0, None));
+        // A client without flow control is held up, too.
+        brakes.join(3, MANY);
+        assert_eq!(brakes.room(300, now + STALL), (0, Some(now + STALL + STALL)));
+        brakes.extend(1, 400);
+        brakes.extend(2, 400);
+        assert_eq!(brakes.room(300, now + STALL), (100, None));
+    }
+
+    #[test]
+    fn a_broken_connection_is_waited_for() {
+        let now = Instant::now();
+        let mut brakes = brakes(now);
+        brakes.join(1, 100);
+        brakes.leave(1, true, now);
+        assert_eq!(brakes.room(60, now), (40, Some(now + AWAY)));
+        // It is back, with what it had consumed meanwhile.
+        brakes.join(2, 130);
+        assert_eq!(brakes.room(60, now), (70, None));
+        brakes.leave(2, true, now);
+        assert_eq!(brakes.room(60, now + AWAY), (MANY - 60, None));
+    }
+}
