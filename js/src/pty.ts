@@ -9,14 +9,15 @@ import type {
 } from "./generated/types.js";
 import type { SocketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
+import { Outlet, type PtyDataHandler } from "./outlet.js";
 import { opened, pause } from "./socket.js";
-
-/** What a terminal writes. Characters and escape sequences may be cut anywhere. */
-export type PtyDataHandler = (data: Uint8Array) => void;
 
 /** How a terminal is attached to. */
 export interface PtyConnectionOptions extends CallOptions {
-  /** Gets what the terminal writes. */
+  /**
+   * Is called with what the terminal writes. If it returns a promise, the next call waits for it. A server with flow
+   * control then slows the program down to what is consumed.
+   */
   onData?: PtyDataHandler | undefined;
   /** Gets the exit code, -1 for a signal, once the session has ended. */
   onExit?: ((exitCode: number) => void) | undefined;
@@ -33,8 +34,6 @@ export interface PtyConnectionOptions extends CallOptions {
 /** A terminal to open, and how it is attached to. */
 export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOptions {}
 
-/** What is kept of output that nobody has taken yet: the last of it, as much as servers keep. */
-const WAITING_BYTES = 1024 * 1024;
 /** Clears a terminal: ECMA-48's RIS. */
 const RESET = Uint8Array.of(0x1b, 0x63);
 
@@ -48,7 +47,7 @@ export class Pty implements AsyncDisposable {
   readonly #terminal: Glue.Terminal;
   readonly #Socket: SocketConstructor;
   readonly #onReattach: PtyConnectionOptions["onReattach"];
-  readonly #dataHandlers = new Set<PtyDataHandler>();
+  readonly #outlet: Outlet;
   readonly #exitHandlers = new Set<(exitCode: number) => void>();
   readonly #exit: Promise<number>;
   #exited!: (exitCode: number) => void;
@@ -56,9 +55,6 @@ export class Pty implements AsyncDisposable {
   #over = false;
   #socket: WebSocket | undefined;
   #connecting: Promise<this> | undefined;
-  /** What came before anybody wanted it. */
-  #waiting: Uint8Array[] | undefined = [];
-  #waitingBytes = 0;
   #size: Uint8Array | undefined;
   #attachments = 0;
   /** While it is attached again. */
@@ -66,6 +62,8 @@ export class Pty implements AsyncDisposable {
   /** Whether the first message of an attachment is due. */
   #fresh = false;
   #typing: Promise<void> = Promise.resolve();
+  /** While the server has no room for input. */
+  #roomy = noop;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Data> | undefined;
 
@@ -86,6 +84,9 @@ export class Pty implements AsyncDisposable {
       this.#exited = resolve;
       this.#failed = reject;
     });
+    this.#outlet = new Outlet((bytes) => {
+      this.#consumed(bytes);
+    });
     // Who waits is told; who does not need not be.
     this.#exit.catch(noop);
     if (onData) this.onData(onData);
@@ -103,16 +104,12 @@ export class Pty implements AsyncDisposable {
     return new Pty(sandbox, terminal, Socket, session, options);
   }
 
-  /** Gives what the terminal writes to `handler`, what nobody has taken yet first. Gives what ends that. */
+  /**
+   * Calls `handler` with what the terminal writes, what nobody has taken yet first. If `handler` returns a promise, the
+   * next call waits for it. Returns a function that ends this.
+   */
   onData(handler: PtyDataHandler): () => void {
-    checkHandler("handler", handler);
-    this.#dataHandlers.add(handler);
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const data of waiting) handler(data);
-    return () => {
-      this.#dataHandlers.delete(handler);
-    };
+    return this.#outlet.subscribe(handler);
   }
 
   /** Gives the exit code to `handler`. Gives what ends that. */
@@ -122,6 +119,7 @@ export class Pty implements AsyncDisposable {
       if (this.#exitHandlers.delete(told)) handler(exitCode);
     };
     this.#exitHandlers.add(told);
+    this.#outlet.leaveUnread();
     if (this.#over) void this.#exit.then(told, noop);
     return () => {
       this.#exitHandlers.delete(told);
@@ -155,8 +153,12 @@ export class Pty implements AsyncDisposable {
     this.#open().send(message);
   }
 
-  /** The exit code, -1 for a signal. Rejects when the session is lost. */
+  /**
+   * The exit code, -1 for a signal. Rejects when the session is lost. As long as there is no `onData` handler or
+   * `readable`, output does not slow the program down, and the last 1 MiB of it is kept.
+   */
   wait(): Promise<number> {
+    this.#outlet.leaveUnread();
     return this.#exit;
   }
 
@@ -165,6 +167,12 @@ export class Pty implements AsyncDisposable {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(code, reason);
+    this.#roomy();
+  }
+
+  /** Whether the server slows the program down to what `onData` handlers and `readable` consume. */
+  get hasFlowControl(): boolean {
+    return callSync(() => this.#terminal.hasFlowControl());
   }
 
   /** Ends the session. */
@@ -178,39 +186,9 @@ export class Pty implements AsyncDisposable {
     this.disconnect();
   }
 
-  /** What the terminal writes, to the session's end. A terminal is not slowed by a slow reader. */
+  /** What the terminal writes, to the session's end. A slow reader slows the program down (`hasFlowControl`). */
   get readable(): ReadableStream<Uint8Array> {
-    let stop = noop;
-    this.#readable ??= new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        const off = this.onData((data) => {
-          controller.enqueue(data);
-        });
-        const end = (close: () => void) => {
-          if (stop !== noop) close();
-          stop();
-        };
-        stop = () => {
-          stop = noop;
-          off();
-        };
-        this.#exit.then(
-          () => {
-            end(() => {
-              controller.close();
-            });
-          },
-          (error: unknown) => {
-            end(() => {
-              controller.error(error);
-            });
-          },
-        );
-      },
-      cancel: () => {
-        stop();
-      },
-    });
+    this.#readable ??= this.#outlet.stream(this.#exit);
     return this.#readable;
   }
 
@@ -232,22 +210,38 @@ export class Pty implements AsyncDisposable {
 
   async #type(input: Uint8Array): Promise<void> {
     for (let at = 0; at < input.length;) {
+      await this.#returning;
+      const socket = this.#open();
+      // Nothing may come between this and `send`: what is counted as sent is sent over this connection.
       const [message, length, wait] = callSync((): unknown => this.#terminal.input(input, at)) as [
         Uint8Array<ArrayBuffer>,
         number,
         number,
       ];
-      if (wait > 0) await pause(wait);
-      await this.#returning;
-      this.#open().send(message);
+      if (length === 0) {
+        await new Promise<void>((resolve) => (this.#roomy = resolve));
+        continue;
+      }
+      if (wait > 0) {
+        await pause(wait);
+        await this.#returning;
+        this.#open().send(message);
+      } else {
+        socket.send(message);
+      }
       at += length;
     }
+  }
+
+  #consumed(bytes: number): void {
+    const message = callSync(() => this.#terminal.consumed(bytes));
+    if (message) this.#socket?.send(message);
   }
 
   async #attach(signal: AbortSignal | undefined): Promise<this> {
     if (this.#over) this.#open();
     const [url, headers] = await call<[string, Record<string, string>]>(() =>
-      this.#sandbox.terminalSocket(this.sessionId, this.token, signal),
+      this.#sandbox.terminalSocket(this.sessionId, this.token, this.#terminal.credit(), signal),
     );
     const socket = new this.#Socket(url, [], { headers });
     socket.binaryType = "arraybuffer";
@@ -294,20 +288,15 @@ export class Pty implements AsyncDisposable {
       }
       this.#onReattach?.({ lostBytes });
     }
+    this.#roomy();
     if (Array.isArray(news)) {
-      this.#deliver(RESET);
-      this.#deliver(news[0]);
+      this.#outlet.deliver(RESET);
+      this.#outlet.deliver(news[0]);
     } else if (typeof news === "object") {
-      this.#deliver(news);
+      this.#outlet.deliver(news);
+    } else {
+      this.#consumed(0);
     }
-  }
-
-  #deliver(data: Uint8Array): void {
-    for (const handler of this.#dataHandlers) handler(data);
-    if (!this.#waiting) return;
-    this.#waiting.push(data);
-    this.#waitingBytes += data.length;
-    while (this.#waitingBytes > WAITING_BYTES) this.#waitingBytes -= this.#waiting.shift()?.length ?? 0;
   }
 
   #closed(code: number, reason: string): void {
@@ -315,13 +304,20 @@ export class Pty implements AsyncDisposable {
     try {
       const exitCode = callSync(() => this.#terminal.closed(code, reason));
       this.#over = true;
-      this.#exited(exitCode);
-      for (const handler of [...this.#exitHandlers]) handler(exitCode);
+      const exited = () => {
+        this.#exited(exitCode);
+        for (const handler of [...this.#exitHandlers]) handler(exitCode);
+      };
+      // Handlers first get what was written before.
+      const done = this.#outlet.done();
+      if (done) void done.then(exited);
+      else exited();
     } catch (error) {
       this.#returning = this.#return(error).finally(() => {
         this.#returning = undefined;
       });
     }
+    this.#roomy();
   }
 
   /** Attaches again, as long as that is allowed and can help. */

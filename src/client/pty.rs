@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use js_sys::{Array, Object};
 use shoreline_protocol::route::{self, Route};
-use shoreline_protocol::text::joined;
+use shoreline_protocol::text::{digits, joined};
 use shoreline_protocol::tunnel;
 use wasm_bindgen::prelude::*;
 
@@ -48,17 +48,20 @@ fn text(what: &str, value: &JsValue) -> Result<String> {
 }
 
 impl Sandbox {
-    /// A session's socket. The token stands in its address and in its headers, since some servers know only
+    /// A session's socket, which may bring so many bytes before more credit is given. The token stands in its address and in its headers, since some servers know only
     /// one (protocol, 8.2).
     pub(crate) async fn terminal_socket(
         self: Rc<Self>,
         session: JsValue,
         token: JsValue,
+        credit: u32,
         leash: Leash,
     ) -> Result<JsValue> {
         let (session, token) = (text("`sessionId`", &session)?, text("`token`", &token)?);
         let mut address = joined(&[&route::PTY_SOCKET.fill(&[&session]), "?token="]);
         route::percent_encode(&token, &mut address);
+        address.push_str("&credit=");
+        address.push_str(&digits(credit.into()));
         let headers = Object::new();
         js::set(&headers, "X-PTY-Token", &token.into());
         Ok(self.socket(&address, headers, leash).await?.into())

@@ -255,9 +255,17 @@ impl Sandbox {
 
     /// A promise of `[url, headers]` of a terminal's socket.
     #[wasm_bindgen(js_name = terminalSocket)]
-    pub fn terminal_socket(&self, session: JsValue, token: JsValue, signal: JsValue) -> Promise {
+    pub fn terminal_socket(
+        &self,
+        session: JsValue,
+        token: JsValue,
+        credit: u32,
+        signal: JsValue,
+    ) -> Promise {
         let sandbox = self.0.clone();
-        promise(async move { sandbox.terminal_socket(session, token, Leash::new(signal)?).await })
+        promise(async move {
+            sandbox.terminal_socket(session, token, credit, Leash::new(signal)?).await
+        })
     }
 
     /// A promise of `[url, headers, end]` of a tunnel's socket: `end` is the message that ends one side.

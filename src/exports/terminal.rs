@@ -5,7 +5,7 @@ use shoreline_protocol::error::Code;
 use shoreline_protocol::limits::{PTY_MAX_COLS, PTY_MAX_ROWS};
 use shoreline_protocol::pty::{Input, Loss, Size};
 use shoreline_protocol::retry::Policy;
-use shoreline_protocol::terminal::{self, INPUT_BYTES, News, Pace};
+use shoreline_protocol::terminal::{self, News, Pace};
 use shoreline_protocol::text::joined;
 use wasm_bindgen::prelude::*;
 
@@ -33,6 +33,23 @@ impl Terminal {
         };
         let session = terminal::Terminal::default();
         Ok(Self { session, pace: Pace::default(), policy, loss: Loss::ConnectionLost })
+    }
+
+    /// A connection is about to be made: the bytes of output that it may bring.
+    pub fn credit(&mut self) -> u32 {
+        self.session.credit() as u32
+    }
+
+    /// So many delivered bytes were consumed: what to send, or `undefined`.
+    pub fn consumed(&mut self, bytes: u32) -> Option<Uint8Array> {
+        let message = self.session.consumed(bytes.into())?;
+        Some(Uint8Array::from(message.as_slice()))
+    }
+
+    /// Whether the server has flow control.
+    #[wasm_bindgen(js_name = hasFlowControl)]
+    pub fn has_flow_control(&self) -> bool {
+        self.session.has_flow_control()
     }
 
     /// There is a connection: what to send first.
@@ -68,10 +85,15 @@ impl Terminal {
         wait.map(|ms| ms as f64)
     }
 
-    /// The next message of `data` from `from` on, and how many ms to wait before it is sent.
+    /// The next message of `data` from `from` on, how many of the bytes it has, and how many ms to wait before it
+    /// is sent. Without bytes there is no message: the program has to read first.
     pub fn input(&mut self, data: &Uint8Array, from: u32) -> Array {
-        let part = data.subarray(from, data.length().min(from.saturating_add(INPUT_BYTES as u32)));
-        let wait = self.pace.wait(part.length() as usize, host::now());
+        let length = data.length();
+        let bytes = self.session.input(length.saturating_sub(from) as usize);
+        let part = data.subarray(from, from.saturating_add(bytes as u32));
+        // Servers with flow control have no limit on the pace.
+        let flows = self.session.has_flow_control();
+        let wait = if flows { 0.0 } else { self.pace.wait(bytes, host::now()) };
         let message = Input::Data(&part.to_vec()).encode();
         Array::of3(&Uint8Array::from(message.as_slice()), &part.length().into(), &wait.into())
     }

@@ -142,6 +142,101 @@ test("much that is typed arrives whole", async ({ sandbox }) => {
   ok(screen.text.includes(hex), "the hash is that of what was typed");
 });
 
+/** What `seq` writes to a terminal. */
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${String(i + 1)}\r\n`).join("");
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+test("a slow consumer slows a terminal's program down: nothing is lost, and Ctrl-C acts at once", async ({
+  sandbox,
+}) => {
+  let [text, last, bytes, busy] = ["", "", 0, 0];
+  const told: unknown[] = [];
+  const pty = await sandbox.createPty({
+    command: "sh",
+    args: ["-c", "stty -echo; exec sh"],
+    env: { PS1: "prompt>" },
+    reattach: true,
+    onReattach: (info) => told.push(info),
+    onData: async (data) => {
+      ok(busy++ === 0, "the next call waits for the last one");
+      await pause((data.length / 65_536) * 20);
+      bytes += data.length;
+      text += decoder.decode(data);
+      last = (last + decoder.decode(data)).slice(-7);
+      busy--;
+    },
+  });
+  const prompted = async () => {
+    while (last !== "prompt>") await pause(5);
+  };
+  await prompted();
+  ok(pty.hasFlowControl, "the local server has flow control");
+  [text, last] = ["", ""];
+  // More than a server keeps.
+  await pty.sendInput("seq 300000\n");
+  await prompted();
+  ok(text === `${numbers(300_000)}prompt>`, "every number has come once");
+  for (let i = 0; i < 3; i++) {
+    [text, last] = ["", ""];
+    const start = bytes;
+    await pty.sendInput("yes\n");
+    while (bytes < start + 1_500_000) await pause(5);
+    const before = bytes;
+    await pty.sendInput("\u0003");
+    await prompted();
+    ok(bytes - before < 1_000_000, `${String(bytes - before)} bytes were still to come`);
+    // What the terminal itself has not given out yet, Ctrl-C drops.
+    ok(/^(y\r\n)+[y\r\n]*prompt>$/.test(text), "nothing else is missing");
+  }
+  await pty.sendInput("exit 6\n");
+  equal(await pty.wait(), 6);
+  equal(told, []);
+});
+
+test("a terminal's stream that is not read stops the program, and has everything once it is", async ({
+  sandbox,
+}) => {
+  const script = "seq 300000; echo over > over-$0; exit 4";
+  const name = `stream-${String(Date.now())}`;
+  const pty = await sandbox.createPty({ command: "sh", args: ["-c", script, name] });
+  const reader = pty.readable.getReader();
+  const first = await reader.read();
+  let text = decoder.decode(first.value);
+  // It would be over by now if it were not stopped.
+  await sandbox.run("sleep", { args: ["0.3"] });
+  const { stdout } = await sandbox.run("sh", { args: ["-c", "ls"] });
+  ok(!stdout.includes(`over-${name}`), "the program waits");
+  for (let next = await reader.read(); !next.done; next = await reader.read())
+    text += decoder.decode(next.value);
+  ok(text === numbers(300_000), "all has come");
+  equal(await pty.wait(), 4);
+});
+
+test("a terminal whose output nobody takes is not stopped by it", async ({ sandbox }) => {
+  const pty = await sandbox.createPty({ command: "sh", args: ["-c", "seq 500000; exit 5"] });
+  equal(await pty.wait(), 5);
+  let text = "";
+  pty.onData((data) => (text += decoder.decode(data)));
+  ok(text.endsWith("\r\n500000\r\n") && text.length > 500_000, "the last of it is kept");
+});
+
+test("who attaches to a terminal is not asked what was asked before", async ({ sandbox }) => {
+  const [first, second] = [new Screen(), new Screen()];
+  await using pty = await sandbox.createPty({ command: "sh", ...quiet, onData: first.onData });
+  await first.shows("ready");
+  const ask = (mark: string) => pty.sendInput(`printf '\\033[c\\033[6n\\033]11;?\\007${mark}\\n'\n`);
+  const queries = "\u001b[c\u001b[6n\u001b]11;?\u0007";
+  await ask("one");
+  await first.shows(`${queries}one`);
+  const other = await sandbox.connectPty(pty.sessionId, pty.token, { onData: second.onData });
+  await second.shows("one");
+  ok(!second.text.includes("\u001b"), "what was asked before is not asked again");
+  await ask("two");
+  await second.shows(`${queries}two`);
+  other.disconnect();
+});
+
 test("killing a terminal ends its session", async ({ sandbox }) => {
   const pty = await sandbox.createPty({ command: "sleep", args: ["1000"] });
   await pty.kill();

@@ -121,6 +121,37 @@ for (let seed = 0; seed < 20; seed++) {
   });
 }
 
+for (let seed = 0; seed < 8; seed++) {
+  test(`a flood that is read slowly is whole through broken connections, seed ${seed}`, async () => {
+    const random = new Random(seed);
+    const sandbox = await breaker.sandbox();
+    breaker.broken = 0;
+    breaker.limits = Array.from({ length: random.int(2, 6) }, () => random.int(1000, 800_000));
+    const told: (number | undefined)[] = [];
+    let text = "";
+    const pty = await sandbox.createPty({
+      command: "sh",
+      args: ["-c", "stty -echo; read go; seq 400000; exit 9"],
+      reattach: { maxDelayMs: 50 },
+      onReattach: ({ lostBytes }) => told.push(lostBytes),
+      onData: async (data) => {
+        text += Buffer.from(data).toString("latin1");
+        await new Promise((resolve) => setTimeout(resolve, (data.length / 65_536) * 20));
+      },
+    });
+    await pty.sendInput("\n");
+    assert.equal(await pty.wait(), 9);
+    const expected = Array.from({ length: 400_000 }, (_, i) => `${i + 1}\r\n`).join("");
+    assert.ok(text.replace(/^(\r\n)+/, "") === expected, `${text.length} characters of ${expected.length}`);
+    assert.ok(
+      told.every((lost) => lost === 0),
+      `missing: ${told.join()}`,
+    );
+    assert.ok(breaker.broken > 1, "something was broken");
+    breaker.limits = [];
+  });
+}
+
 test("without reattach, a connection that breaks is an error", async () => {
   const sandbox = await breaker.sandbox();
   const pty = await sandbox.createPty({ command: "cat" });
