@@ -63,36 +63,64 @@ export function inside(session: Session): void {
     },
   );
 
-  session.test("says what a terminal's output has lost that came too fast", async (t, tab) => {
-    const sandbox = await session.inSandbox(t, tab, "flood");
+  session.test("slows a terminal's program down to what the page can show", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "controlled");
     await tab.click("tab", "Terminal");
     await tab.click("button", "New terminal");
     await tab.shows(".hint", "connected");
-    // A fast page loses nothing. This one shows nothing until 22 MB are written, of which the server keeps 1 MiB.
     await tab.page.evaluate(stall, true);
     await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo > over; echo $((6 * 7)) is the end\n");
-    await tab.eventually("the command is over", async () =>
-      (await sandbox.listDirectory(".")).entries.some(({ name }) => name === "over"),
-    );
+    // In this time, the program would write all of it to a terminal that takes it.
+    for (let i = 0; i < 20; i++) await sandbox.run("sh", { args: ["-c", "seq 300000 > /dev/null"] });
+    const isOver = async () => (await sandbox.listDirectory(".")).entries.some(({ name }) => name === "over");
+    assert.equal(await isOver(), false);
     await tab.page.evaluate(stall, false);
     await tab.shows(".xterm-rows", "42 is the end");
-    const told = /^([\d,]+) bytes of this terminal's output can no longer be had/;
-    await tab.shows("[role=alert]", told);
-    const [, bytes = ""] = told.exec((await tab.texts("[role=alert]")).join()) ?? [];
-    const lost = Number(bytes.replaceAll(",", ""));
-    // The page takes in a bounded amount before it leaves the terminal.
-    assert.ok(lost > 11_000_000 && lost < 21_000_000, bytes);
+    assert.ok(await isOver());
+    assert.deepEqual(await tab.texts("[role=alert]"), []);
+    // Ctrl+C acts at once, however much is still to be shown.
+    await tab.page.keyboard.type("yes\n");
+    await tab.shows(".xterm-rows", /^y/);
+    await tab.click("button", "Ctrl+C");
     await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
     await tab.shows(".xterm-rows", "49 is typed");
-    // The exit code is shown although the terminal ends while the page has left it.
-    await tab.page.evaluate(stall, true);
-    await tab.page.keyboard.type("seq -f '%020.0f' 1 600000; exit 5\n");
-    await tab.eventually("the terminal has ended", async () =>
-      (await sandbox.listPtys()).every(({ isAlive }) => !isAlive),
-    );
-    await tab.page.evaluate(stall, false);
-    await tab.shows(".xterm-rows", "ended with exit code 5");
   });
+
+  session.test(
+    "says what a terminal's output has lost that came too fast for a server without flow control",
+    async (t, tab) => {
+      session.way.uncontrolled = true;
+      t.after(() => (session.way.uncontrolled = false));
+      const sandbox = await session.inSandbox(t, tab, "flood");
+      await tab.click("tab", "Terminal");
+      await tab.click("button", "New terminal");
+      await tab.shows(".hint", "connected");
+      // A fast page loses nothing. This one shows nothing until 22 MB are written, of which the server keeps 1 MiB.
+      await tab.page.evaluate(stall, true);
+      await tab.page.keyboard.type("seq -f '%020.0f' 1 1000000; echo > over; echo $((6 * 7)) is the end\n");
+      await tab.eventually("the command is over", async () =>
+        (await sandbox.listDirectory(".")).entries.some(({ name }) => name === "over"),
+      );
+      await tab.page.evaluate(stall, false);
+      await tab.shows(".xterm-rows", "42 is the end");
+      const told = /^([\d,]+) bytes of this terminal's output can no longer be had/;
+      await tab.shows("[role=alert]", told);
+      const [, bytes = ""] = told.exec((await tab.texts("[role=alert]")).join()) ?? [];
+      const lost = Number(bytes.replaceAll(",", ""));
+      // The page takes in a bounded amount before it leaves the terminal.
+      assert.ok(lost > 11_000_000 && lost < 21_000_000, bytes);
+      await tab.page.keyboard.type("echo $((7 * 7)) is typed\n");
+      await tab.shows(".xterm-rows", "49 is typed");
+      // The exit code is shown although the terminal ends while the page has left it.
+      await tab.page.evaluate(stall, true);
+      await tab.page.keyboard.type("seq -f '%020.0f' 1 600000; exit 5\n");
+      await tab.eventually("the terminal has ended", async () =>
+        (await sandbox.listPtys()).every(({ isAlive }) => !isAlive),
+      );
+      await tab.page.evaluate(stall, false);
+      await tab.shows(".xterm-rows", "ended with exit code 5");
+    },
+  );
 
   session.test("browses, opens, uploads, replaces, downloads and deletes files", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "files");

@@ -11,8 +11,10 @@ import { ofBrowser, ofTab } from "./store.js";
 /** `bash` where there is one. */
 const SHELL = "command -v bash >/dev/null && exec bash -l; exec sh -l";
 const SCROLLBACK = 10_000;
-/** What may wait to be shown, bytes; xterm.js throws away what is beyond 50 million. */
-const WAITING = 4_000_000;
+/** What may wait to be shown before the server is slowed down, and from what the server goes on; bytes. */
+const WAITING = { most: 128_000, again: 64_000 };
+/** The same where the server has no flow control. xterm.js throws away what is beyond 50 million. */
+const WAITING_UNCONTROLLED = 4_000_000;
 /** Keys that a phone has not, and what they type. */
 const KEYS = [
   ["Esc", "\u001b"],
@@ -184,10 +186,15 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       }
     };
     let waiting = 0;
-    /** Shows what comes. Who writes faster than that is left for as long as it takes: a terminal has no other brake. */
-    const show = (data: Uint8Array) => {
+    let proceed = (): void => undefined;
+    /**
+     * Shows what comes, and slows down who writes faster than that. A server without flow control is left for as long
+     * as it takes.
+     */
+    const show = (data: Uint8Array): Promise<void> | undefined => {
+      const controlled = pty?.hasFlowControl === true;
       waiting += data.length;
-      if (waiting > WAITING && attached === undefined) {
+      if (!controlled && waiting > WAITING_UNCONTROLLED && attached === undefined) {
         pty?.disconnect();
         attached = new Promise<void>((resolve) => (shown = resolve))
           .then(() => pty?.connect({ signal: abort.signal }))
@@ -197,7 +204,11 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       terminal.write(data, () => {
         waiting -= data.length;
         if (waiting === 0) shown();
+        if (waiting <= WAITING.again) proceed();
       });
+      return controlled && waiting > WAITING.most
+        ? new Promise((resolve) => (proceed = resolve))
+        : undefined;
     };
     terminal.onData((data) => void type(data));
     terminal.onBinary((data) => {
