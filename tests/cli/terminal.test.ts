@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "../helpers/processes.js";
 import { environment, home, PROGRAM, shoreline } from "./program.js";
 
@@ -96,27 +97,71 @@ test("ssh resumes a suspended sandbox; ~. leaves, and pty attach comes back", as
   assert.equal((await shoreline("suspend", "term")).code, 0);
   const terminal = new Terminal(["ssh", ...SHELL, "term"]);
   await terminal.shows(/Resuming sandbox term\.\.\.[^]*ready>/);
+  // At the beginning of a line ~ waits for the next key, and ~~ is one.
+  for (const [typed, sent] of [
+    ["~x", "~x"],
+    ["~~~", "~~"],
+  ] as const) {
+    terminal.screen = "";
+    terminal.type(":\r");
+    await terminal.shows(/ready>$/);
+    terminal.type(`${typed}\u0015echo after\r`);
+    await terminal.shows(new RegExp(`ready>${sent}[^~]*echo after\r\nafter\r\nready>$`));
+  }
   terminal.type("mark=kept\r");
-  await terminal.shows(/mark=kept\r\n/);
-  terminal.type("\r~.");
-  const [, session = ""] = await terminal.shows(/pty attach SANDBOX (\S+)/);
+  await terminal.shows(/mark=kept\r\nready>/);
+  // As a person types: the second key comes long after the first one was read.
+  terminal.type("\r");
+  await terminal.shows(/kept\r\nready>\r\nready>$/);
+  terminal.type("~");
+  await sleep(300);
+  terminal.type(".");
+  const [, session = ""] = await terminal.shows(/pty attach (?:-- )?term (\S+)/);
   assert.equal(await terminal.ended, 0);
   assert.match(terminal.screen, /clean/);
 
-  const back = new Terminal(["pty", "attach", "term", session]);
+  const back = new Terminal(["pty", "attach", "--", "term", session]);
   await back.shows(/mark=kept/);
   back.type("echo [$mark]\r");
   await back.shows(/\[kept\]/);
+  // No ~ was left on the line.
+  assert.match(back.screen, /ready>echo \[\$mark\]\r\n\[kept\]/);
   assert.match(
     (await shoreline("pty", "ls", "term")).stdout,
     new RegExp(`\n?${session}\t/bin/sh\trunning\t100x30\t.*\tyes\n`),
   );
   assert.equal(
-    (await shoreline("pty", "rm", "term", session)).stdout,
+    (await shoreline("pty", "rm", "--", "term", session)).stdout,
     `Removed PTY session ${session} from sandbox term.\n`,
   );
   assert.notEqual(await back.ended, 0);
   assert.match(back.screen, /clean/);
+});
+
+test("ssh: Ctrl-C ends a flood at once on a slow terminal, which loses nothing", async () => {
+  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  await terminal.shows(/ready>/);
+  const { stdout } = terminal.child;
+  let shown = 0;
+  let reached = (): void => undefined;
+  // 20 ms for 64 KB.
+  stdout?.on("data", (text: string) => {
+    shown += text.length;
+    if (shown > 2_000_000) reached();
+    stdout.pause();
+    setTimeout(() => stdout.resume(), (text.length / 65_536) * 20);
+  });
+  terminal.screen = "";
+  terminal.type("yes\r");
+  await new Promise<void>((resolve) => (reached = resolve));
+  const before = shown;
+  terminal.type("\u0003");
+  await terminal.shows(/\^C\r\nready>$/);
+  // What is under way is shown first, and no more than that.
+  assert.ok(shown - before < 1_500_000, `${shown - before} bytes were still to come`);
+  assert.match(terminal.screen, /^yes\r\n(y\r\n)+[y\r\n]*\^C\r\nready>$/);
+  terminal.type("exit 3\r");
+  assert.equal(await terminal.ended, 3);
 });
 
 test("a kill from outside leaves the terminal as it was", async () => {

@@ -140,7 +140,8 @@ async function run(
     else await terminated(sandbox);
   };
   try {
-    if (terminal) return await openTerminal(sandbox, { command, args, ...start }, () => finish());
+    if (terminal)
+      return await openTerminal(sandbox, sandbox.sandboxId, { command, args, ...start }, () => finish());
     const execution = { command, args, timeout, ...start, ...input(options, `shoreline run -it ${command}`) };
     return await execute(sandbox, execution, interrupts);
   } finally {
@@ -182,7 +183,7 @@ async function runIn(
     throw misused("--detach excludes --interactive and --tty");
   using interrupts = new Interrupts();
   const sandbox = await sandboxOf(globals, idOrName);
-  if (terminal) return await openTerminal(sandbox, { command, args, ...start });
+  if (terminal) return await openTerminal(sandbox, idOrName, { command, args, ...start });
   if (!options.detach) {
     const inTerminal = `shoreline exec -it ${idOrName} ${command}`;
     return await execute(

@@ -36,7 +36,7 @@ export function addTerminals(program: Command): void {
         note(`Resuming sandbox ${idOrName}...`);
         await sandbox.resume();
       }
-      process.exitCode = await openTerminal(sandbox, {
+      process.exitCode = await openTerminal(sandbox, idOrName, {
         command: options.shell,
         args: options.shellArg,
         workingDir: options.workdir,
@@ -88,7 +88,7 @@ export function addTerminals(program: Command): void {
       const opened = await sandbox.connectPty(session, secret, reattaching);
       const { cols, rows } = size();
       await opened.resize(cols, rows);
-      process.exitCode = await attached(opened);
+      process.exitCode = await attached(opened, idOrName);
     });
   pty
     .command("rm <sandbox> [sessions...]")
@@ -100,9 +100,13 @@ export function addTerminals(program: Command): void {
     });
 }
 
-/** Runs a command in a terminal, which this one is until that ends; gives its exit code. `leaving`: see `attached`. */
+/**
+ * Runs a command in a terminal, which this one is until that ends; gives its exit code. `name`: what the user calls the
+ * sandbox. `leaving`: see `attached`.
+ */
 export async function openTerminal(
   sandbox: Sandbox,
+  name: string,
   options: Pick<CreatePtyOptions, "command" | "args" | "workingDir" | "env">,
   leaving?: () => Promise<void>,
 ): Promise<number> {
@@ -114,7 +118,7 @@ export async function openTerminal(
     ...reattaching,
   });
   keepToken(pty);
-  return attached(pty, leaving);
+  return attached(pty, name, leaving);
 }
 
 async function remove(
@@ -159,7 +163,7 @@ const RESTORED =
  * This terminal is the remote one until that ends; gives its exit code. Enter ~ . leaves it running, or where there is
  * `leaving`, does that.
  */
-async function attached(pty: Pty, leaving?: () => Promise<void>): Promise<number> {
+async function attached(pty: Pty, name: string, leaving?: () => Promise<void>): Promise<number> {
   const { stdin, stdout } = process;
   let left = false;
   let whole = false;
@@ -173,7 +177,7 @@ async function attached(pty: Pty, leaving?: () => Promise<void>): Promise<number
       leaving().then(exit, exit);
       return;
     }
-    note(`Left the terminal; it goes on. Back: shoreline pty attach SANDBOX ${pty.sessionId}`);
+    note(`Detached; the terminal keeps running. To reattach: shoreline pty attach ${attachTo(name, pty)}`);
     process.exit(code);
   };
   const restore = () => {
@@ -195,13 +199,16 @@ async function attached(pty: Pty, leaving?: () => Promise<void>): Promise<number
   const escape = escapes(() => {
     leave(0);
   });
+  // Keys are read between two writes: a write to a terminal blocks as long as that is slow.
+  const show = (data: Uint8Array) =>
+    new Promise<void>((resolve) => stdout.write(data, () => setImmediate(resolve)));
   const input = (data: Buffer) => {
     const typed = escape(data);
     if (typed.length > 0) pty.sendInput(typed).catch(() => undefined);
   };
   stdin.setRawMode(true);
   leaveOutputAlone();
-  pty.onData((data) => stdout.write(data));
+  pty.onData(show);
   stdout.on("resize", resize);
   stdin.on("data", input);
   try {
@@ -219,6 +226,13 @@ async function attached(pty: Pty, leaving?: () => Promise<void>): Promise<number
   }
 }
 
+/** The arguments of `pty attach`, as a shell reads them. A session's id can begin with a dash. */
+function attachTo(name: string, { sessionId }: Pty): string {
+  const sandbox = /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+  const dashed = [name, sessionId].some((word) => word.startsWith("-"));
+  return `${dashed ? "-- " : ""}${sandbox} ${sessionId}`;
+}
+
 /**
  * Node's raw mode still makes `\\n` go back to the first column, while full-screen programs mean the line below.
  * Leaving raw mode undoes it.
@@ -231,15 +245,24 @@ function leaveOutputAlone(): void {
   }
 }
 
-/** Looks for `~.` at the beginning of a line, as ssh has it, for a terminal that does not answer. */
+/**
+ * Gives on what is typed, except `~.` at the beginning of a line, which leaves. As in OpenSSH, a `~` there waits for the
+ * next key, and `~~` is one.
+ */
 function escapes(leave: () => void): (data: Buffer) => Buffer {
-  let before = "\r";
+  let [atStart, waits] = [true, false];
   return (data) => {
+    let typed = "";
     for (const char of data.toString("latin1")) {
-      if (before === "\r~" && char === ".") leave();
-      before = char === "~" && before === "\r" ? "\r~" : char === "\n" ? "\r" : char;
+      if (waits && char === ".") {
+        leave();
+        return Buffer.alloc(0);
+      }
+      const begins = atStart && char === "~" && !waits;
+      if (!begins) typed += waits && char !== "~" ? `~${char}` : char;
+      [waits, atStart] = [begins, begins || char === "\r" || char === "\n"];
     }
-    return data;
+    return Buffer.from(typed, "latin1");
   };
 }
 
