@@ -180,6 +180,7 @@ server_codes! {
     TooManyProcesses "TOO_MANY_PROCESSES" 429 "Too many processes in the sandbox.";
     TooManySandboxes "TOO_MANY_SANDBOXES" 429 "Too many sandboxes.";
     TooManyConnections "TOO_MANY_CONNECTIONS" 503 "Every connection that the server can have is in use.";
+    TooManyChannels "TOO_MANY_CHANNELS" 429 "The WebSocket has as many channels as it can have.";
     InvalidToken "INVALID_TOKEN" 403 "Wrong PTY token.";
     SessionNotFound "SESSION_NOT_FOUND" 404 "No such PTY session, on its WebSocket.";
     UpgradeRequired "UPGRADE_REQUIRED" 426 "The route speaks WebSocket only.";

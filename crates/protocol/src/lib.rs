@@ -23,6 +23,7 @@ extern crate std;
 
 pub mod base64;
 pub mod batch;
+pub mod channel;
 pub mod cursor;
 mod deliver;
 pub mod endpoint;

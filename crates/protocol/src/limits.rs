@@ -39,6 +39,19 @@ pub const PTY_CREDIT_BYTES: usize = PTY_HISTORY_BYTES / 4;
 /// Bytes of recent PTY output that a server replays to a new client.
 pub const PTY_HISTORY_BYTES: usize = 1_048_576;
 
+/// Channels of one WebSocket: more outputs than a page can show. A channel whose reader is slow holds some hundred KB.
+pub const CHANNELS: usize = 1024;
+
+/// Bytes of a client's message on a WebSocket with channels. A command with a larger body is sent by a request of its
+/// own.
+pub const CHANNEL_MESSAGE_BYTES: usize = 65_536;
+
+/// Headers of a channel's request: several times what clients send.
+pub const CHANNEL_HEADERS: usize = 32;
+
+/// Bytes of credit that a channel can have. The server holds nothing for it.
+pub const CHANNEL_CREDIT_BYTES: u32 = 64 * 1024 * 1024;
+
 /// PTY sessions of one sandbox.
 pub const PTY_SESSIONS: usize = 64;
 

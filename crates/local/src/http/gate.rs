@@ -49,10 +49,12 @@ pub(super) async fn check(
     let preflight = origin.is_some()
         && request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    // A terminal's token, or a proof of the key, which their handlers check.
-    let checks_itself = matched.is_some_and(|path| {
-        path.as_str().ends_with(route::PTY_SOCKET.path) || path.as_str() == route::PROVE_KEY.path
-    });
+    // A terminal's token or a proof of the key, which their handlers check. Of a socket with channels each channel
+    // comes here by itself.
+    let path = matched.as_ref().map(MatchedPath::as_str).unwrap_or_default();
+    let has_channels = path.ends_with(route::CHANNELS.path);
+    let checks_itself =
+        has_channels || path.ends_with(route::PTY_SOCKET.path) || path == route::PROVE_KEY.path;
     let let_in = guard.lets_in(headers);
     let mut response = if preflight {
         preflight_answer()
@@ -62,7 +64,7 @@ pub(super) async fn check(
             peer.member.prove();
         }
         let response = next.run(request).await;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !has_channels {
             peer.member.prove();
         }
         response

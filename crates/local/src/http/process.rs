@@ -14,6 +14,7 @@ use axum::response::Response;
 use rustix::process::Signal;
 use serde_json::json as object;
 use shoreline_protocol::error::ServerCode;
+use shoreline_protocol::limits;
 use std::sync::Arc;
 
 pub(super) async fn health(_: Target) -> Result<Response> {
@@ -33,6 +34,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
         "limits": app.registry.enforcement().name(),
         "enforced": sandbox.enforced,
         "tunnel_half_close": true,
+        "channels": limits::CHANNELS,
     });
     json(StatusCode::OK, &answer)
 }

@@ -131,7 +131,7 @@ async fn read_input(
 }
 
 /// Whether a message was larger than the socket takes.
-fn is_too_large(error: &axum::Error) -> bool {
+pub(super) fn is_too_large(error: &axum::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
@@ -246,6 +246,6 @@ impl Written {
     }
 }
 
-fn frame(code: u16, reason: &str) -> CloseFrame {
+pub(super) fn frame(code: u16, reason: &str) -> CloseFrame {
     CloseFrame { code, reason: reason.into() }
 }

@@ -1,7 +1,9 @@
 //! The routes of the API.
 
 use super::app::App;
-use super::{complete, files, gate, lifecycle, pages, process, proof, pty, stream, tunnel, unread};
+use super::{
+    channels, complete, files, gate, lifecycle, pages, process, proof, pty, stream, tunnel, unread,
+};
 use crate::error::ApiError;
 use axum::Router;
 use axum::handler::Handler;
@@ -10,7 +12,7 @@ use axum::middleware;
 use axum::routing::MethodFilter;
 use axum::routing::{MethodRouter, on};
 use shoreline_protocol::error::ServerCode;
-use shoreline_protocol::route::{self, Method, Route};
+use shoreline_protocol::route::{self, Method, Route, Scope};
 use std::sync::Arc;
 
 type Routes = Router<Arc<App>>;
@@ -39,13 +41,28 @@ fn lifecycle_routes() -> Routes {
     add(routes, route::RESUME_SANDBOX, lifecycle::resume)
 }
 
+/// The routes whose answers are event streams, as far as their scope is allowed.
+fn streaming_routes(allowed: &[Scope]) -> Routes {
+    let is_allowed = |route: Route| route.scope().is_some_and(|scope| allowed.contains(&scope));
+    let mut routes = Router::new();
+    if is_allowed(route::RUN) {
+        routes = add(routes, route::RUN, process::run);
+    }
+    if is_allowed(route::FOLLOW_OUTPUT) {
+        routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
+        routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
+        routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
+    }
+    routes
+}
+
 fn sandbox_routes() -> Routes {
-    let routes = Router::new();
+    let routes = streaming_routes(Scope::ALL);
+    let routes = add(routes, route::CHANNELS, channels::open);
     let routes = add(routes, route::HEALTH, process::health);
     let routes = add(routes, route::INFO, process::info);
     let routes = add(routes, route::START_PROCESS, process::start);
     let routes = add(routes, route::LIST_PROCESSES, process::list);
-    let routes = add(routes, route::RUN, process::run);
     let routes = add(routes, route::GET_PROCESS, process::get);
     let routes = add(routes, route::KILL_PROCESS, process::kill);
     let routes = add(routes, route::RESTART_PROCESS, process::restart);
@@ -55,9 +72,6 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::GET_STDOUT, stream::stdout);
     let routes = add(routes, route::GET_STDERR, stream::stderr);
     let routes = add(routes, route::GET_OUTPUT, stream::output);
-    let routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
-    let routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
-    let routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
     let routes = add(routes, route::CREATE_PTY, pty::create);
     let routes = add(routes, route::LIST_PTYS, pty::list);
     let routes = add(routes, route::GET_PTY, pty::get);
@@ -71,16 +85,15 @@ fn sandbox_routes() -> Routes {
     add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 
-/// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
-/// client reaches it (protocol, 1.3 to 1.5).
-pub(super) fn router(app: Arc<App>) -> Router {
-    add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
-        .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
-        .merge(add(Router::new(), route::PROVE_KEY, proof::prove))
-        .merge(sandbox_routes())
-        .nest("/s/{sandbox}", sandbox_routes())
-        .merge(lifecycle_routes())
-        .nest(route::NAMESPACED, lifecycle_routes())
+/// What a channel of a WebSocket can ask for.
+pub(super) fn channel_router(app: Arc<App>, allowed: &[Scope]) -> Router {
+    let router = streaming_routes(allowed).nest("/s/{sandbox}", streaming_routes(allowed));
+    behind_the_gate(router, app)
+}
+
+/// Adds what every request passes.
+fn behind_the_gate(routes: Routes, app: Arc<App>) -> Router {
+    routes
         .fallback(no_route)
         .method_not_allowed_fallback(async || {
             ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
@@ -88,8 +101,20 @@ pub(super) fn router(app: Arc<App>) -> Router {
         // Behind the gate, so that a request to a port of a sandbox ends with its client.
         .layer(middleware::from_fn_with_state(app.clone(), complete::run))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
-        .layer(middleware::from_fn(unread::read_on))
         .with_state(app)
+}
+
+/// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
+/// client reaches it (protocol, 1.3 to 1.5).
+pub(super) fn router(app: Arc<App>) -> Router {
+    let routes = add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
+        .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
+        .merge(add(Router::new(), route::PROVE_KEY, proof::prove))
+        .merge(sandbox_routes())
+        .nest("/s/{sandbox}", sandbox_routes())
+        .merge(lifecycle_routes())
+        .nest(route::NAMESPACED, lifecycle_routes());
+    behind_the_gate(routes, app).layer(middleware::from_fn(unread::read_on))
 }
 
 /// What the API has and this server has not is told from what nobody has.

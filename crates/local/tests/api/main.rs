@@ -4,10 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use support::{machine, server, terminal, wait};
+use support::{channels as socket, machine, server, terminal, wait};
 
 mod access;
 mod bounds;
+mod channel_rules;
+mod channels;
 mod connections;
 mod ending;
 mod environment;

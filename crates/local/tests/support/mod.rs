@@ -1,6 +1,7 @@
 //! What the integration tests share. No test binary uses all of it.
 #![allow(dead_code)]
 
+pub mod channels;
 pub mod machine;
 pub mod random;
 pub mod server;

@@ -1,5 +1,6 @@
 //! Properties: what is incremental against what is naive and has everything before it.
 
+mod channel;
 mod event;
 mod follow;
 mod json;
