@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { apiKey, curl, makeSandbox, port, send, test } from "./server.mjs";
 
 const { api } = await makeSandbox();
@@ -78,8 +79,23 @@ class Client {
     await this.until(/over 2\r\n/);
   }
 
+  /** Waits for text. Rejects with the text so far if the socket closes, or after 60 s. */
   async until(wanted) {
-    if (!wanted.test(this.text)) await new Promise((resolve) => this.#waiting.push({ wanted, resolve }));
+    if (wanted.test(this.text)) return;
+    const seen = new Promise((resolve) => this.#waiting.push({ wanted, resolve }));
+    const fail = (why) => {
+      throw new Error(`${why} before ${wanted}; the last of the output: ${JSON.stringify(this.text)}`);
+    };
+    const late = new AbortController();
+    try {
+      await Promise.race([
+        seen,
+        this.closed.then((how) => fail(`closed with ${how}`)),
+        sleep(60_000, undefined, { signal: late.signal }).then(() => fail("60 s passed")),
+      ]);
+    } finally {
+      late.abort();
+    }
   }
 }
 
