@@ -96,6 +96,10 @@ mod tests {
         drop(sleep);
         let mut reader =
             Command::new("sleep").arg("1001").stdin(Stdio::from(read)).spawn().unwrap();
+        // A child that has begun to execute its program has no command line for a moment.
+        while fs::read(format!("/proc/{}/cmdline", writer.id())).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let found = of(&[inode, 1]);
         for child in [&mut writer, &mut reader] {
             child.kill().unwrap();
