@@ -68,20 +68,18 @@ pub(super) async fn open(
     query: std::result::Result<Query<ChannelsQuery>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    let Ok(upgrade) = upgrade else {
-        // The key is not asked for before an upgrade only.
-        if !app.guard.lets_in(&headers) {
-            return Err(ApiError::new(
-                ServerCode::Unauthorized,
-                "the server's key is missing or wrong",
-            ));
-        }
-        return Err(ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only"));
-    };
+    // Before an upgrade, the key is asked for channel by channel.
+    if upgrade.is_err() && !app.guard.lets_in(&headers) {
+        let text = "the server's key is missing or wrong";
+        return Err(ApiError::new(ServerCode::Unauthorized, text));
+    }
     let allowed = query.ok().and_then(|Query(query)| scopes(query.allow.as_deref()));
     let allowed = allowed.ok_or_else(|| {
         let text = "`allow` must be scopes, separated by commas, for example `output,processes`";
         ApiError::new(ServerCode::InvalidRequest, text)
+    })?;
+    let upgrade = upgrade.map_err(|_| {
+        ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
     let mut own = HeaderMap::new();
     for name in OF_SOCKET {
