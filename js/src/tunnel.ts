@@ -112,7 +112,8 @@ export class Tunnel implements AsyncDisposable {
         },
         cancel: () => this.close(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: UNDER_WAY }),
+      // Edge runtimes have no ByteLengthQueuingStrategy.
+      { highWaterMark: UNDER_WAY, size: ({ byteLength }: Uint8Array) => byteLength },
     );
     this.writable = new WritableStream<Data>({
       write: (data) => this.#write(bytesOf(data)),

@@ -4,7 +4,6 @@ import { equal, ok, recorder, rejects, test } from "./harness.js";
 
 /** One end of a tunnel's WebSocket. The case is the server. */
 class Peer extends EventTarget {
-  static last: Peer;
   readyState = 0;
   bufferedAmount = 0;
   binaryType = "blob";
@@ -15,7 +14,6 @@ class Peer extends EventTarget {
   constructor(url: string) {
     super();
     this.url = url;
-    Peer.last = this;
     queueMicrotask(() => {
       this.readyState = 1;
       this.dispatchEvent(new Event("open"));
@@ -57,16 +55,25 @@ async function tunnelTo(info: object | number, options?: TunnelOptions): Promise
         : Response.json({ version: "1", uptime_secs: 1, running_processes: 0, total_processes: 0, ...info }),
     ),
   );
+  let peer!: Peer;
+  // A class for each tunnel: cases run side by side.
+  const Socket = class extends Peer {
+    constructor(url: string) {
+      super(url);
+      // eslint-disable-next-line @typescript-eslint/no-this-alias
+      peer = this;
+    }
+  };
   const sandbox = await Sandbox.connect({
     sandboxId: "peer-under-control",
     proxyUrl: "http://peer.invalid",
     apiKey: "key",
     fetch,
     maxRetries: 0,
-    WebSocket: Peer as unknown as SocketConstructor,
+    WebSocket: Socket as unknown as SocketConstructor,
   });
   const tunnel = await sandbox.openTunnel(80, options);
-  return [tunnel, Peer.last, sent];
+  return [tunnel, peer, sent];
 }
 
 const HALF = { tunnel_half_close: true };
