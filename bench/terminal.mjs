@@ -62,7 +62,7 @@ const note = (what, value, wanted) => {
   console.log(`${what}: ${value} (wanted: ${wanted})`);
 };
 
-/** Whether the flood runs, here or in a namespace of its own. */
+/** Whether the flood process runs, on this machine or in its sandbox's namespace. */
 function floods() {
   return readdirSync("/proc").some((pid) => {
     if (!/^\d+$/.test(pid)) return false;

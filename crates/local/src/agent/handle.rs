@@ -144,16 +144,13 @@ impl Agent {
         Ok(Spawned { leader, exited, emptied, terminal: file, unit })
     }
 
-    /// Waits until the sandbox is not frozen, and keeps it so until the result is dropped.
+    /// The guard under which a process is started. Asks for the resumption of a frozen sandbox, and waits for it.
     async fn start_under_way(&self) -> Result<RwLockReadGuard<'_, ()>> {
         if let Ok(start) = self.starts.try_read() {
             return Ok(start);
         }
         self.waiting.notify_one();
-        tokio::select! {
-            start = self.starts.read() => Ok(start),
-            () = self.link.lost() => Err(ApiError::not_running()),
-        }
+        self.unfrozen().await
     }
 
     /// Returns when a start waits for the sandbox to be resumed.
@@ -161,11 +158,11 @@ impl Agent {
         self.waiting.notified().await;
     }
 
-    /// Waits while the sandbox is frozen.
-    pub(crate) async fn unfrozen(&self) {
+    /// Waits while the sandbox is frozen, without asking for its resumption. The guard keeps the sandbox unfrozen.
+    pub(crate) async fn unfrozen(&self) -> Result<RwLockReadGuard<'_, ()>> {
         tokio::select! {
-            _ = self.starts.read() => {}
-            () = self.link.lost() => {}
+            start = self.starts.read() => Ok(start),
+            () = self.link.lost() => Err(ApiError::not_running()),
         }
     }
 

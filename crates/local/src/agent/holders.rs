@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 /// The time limit for a search. A process can have a million descriptors.
 const SEARCH: Duration = Duration::from_millis(300);
-/// How many holders of one pipe are found.
+/// The maximum number of holders listed for one pipe.
 const PER_PIPE: usize = 8;
-/// How many holders are found in one search. They fit into a packet.
+/// The maximum number of holders listed by one search. An answer of this size fits into one packet.
 pub(super) const HOLDERS: usize = 64;
 /// Characters of a command.
 pub(super) const COMMAND_CHARS: usize = 120;

@@ -14,7 +14,7 @@ use std::process::Child;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-/// How long a search for holders of pipes waits for an earlier one.
+/// The time limit for an earlier search for holders to finish, before a new search gives up.
 const SEARCHING: Duration = Duration::from_millis(300);
 
 /// Some work that is done and answered.

@@ -42,7 +42,7 @@ const QUEUE: usize = 4;
 /// Time between pings. A client that has sent nothing for two of them is gone.
 const PING: Duration = Duration::from_secs(30);
 
-/// How long what was said last may take to be sent.
+/// The time limit for sending the last message before the socket is closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// Headers that every channel has from the request of the socket.
@@ -110,9 +110,9 @@ struct Requests {
     app: Arc<App>,
     router: Router,
     peer: Peer,
-    /// What every request has.
+    /// The headers of the socket, which every request of a channel inherits.
     headers: HeaderMap,
-    /// What is before the path of a channel.
+    /// The path prefix of the socket, such as `/s/{id}`, which every channel's path gets.
     prefix: String,
 }
 

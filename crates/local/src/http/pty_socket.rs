@@ -22,14 +22,15 @@ const PING: Duration = Duration::from_secs(30);
 /// Input that waits for the program, with the room that it takes in the queue.
 type Queued = (Bytes, OwnedSemaphorePermit);
 
-/// What a client has said, and how far its input has come.
+/// The state of a client: its messages, and how much of its input was taken.
 #[derive(Clone, Copy, Debug)]
 struct Told {
     /// When it was last heard of.
     seen: Instant,
     /// Its messages are read. They are not while its queue is full, and then it cannot be heard.
     listening: bool,
-    /// Where it begins, once it has said that it is ready: at the start of what is kept, or at a position.
+    /// The position at which the output begins, set when the client is ready: the start of the kept output, or the
+    /// position that the client gave.
     begin: Option<Option<u64>>,
     /// With flow control: how many bytes of output it takes in all.
     credit: Option<u64>,

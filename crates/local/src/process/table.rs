@@ -89,7 +89,7 @@ impl Table {
         managed: Arc<Managed>,
     ) -> Result<Arc<Process>> {
         // A restart does not resume a suspended sandbox, as other starts do.
-        self.agent.unfrozen().await;
+        drop(self.agent.unfrozen().await?);
         let (room, handle) = self.reserve(None)?;
         let process = self.start_as(handle, request, Some(managed)).await?;
         room.fill(|inner| inner.list(handle, &process, None))?;
