@@ -1,12 +1,16 @@
-// Pages are told alike of a server that does not allow their origin and of one that is not there.
+// What browsers need of `fetch`. They report a server that does not allow the page's origin as one that is not there.
 
 /** How long a server may take to show that it is there, ms. */
 const PROBE = 2000;
 
-/** `fetch`; where it fails and the server does answer those who may not read it, the error says so. */
+/**
+ * `fetch` past the browser's cache: Firefox keeps a second stream of the same address waiting, for up to a minute,
+ * while the first one may still end up in the cache. Where it fails and the server does answer those who may not
+ * read it, the error says so.
+ */
 export async function fetchInPage(input: string, init?: RequestInit): Promise<Response> {
   try {
-    return await fetch(input, init);
+    return await fetch(input, { ...init, cache: "no-store" });
   } catch (error) {
     const { origin } = (globalThis as { location?: { origin?: string } }).location ?? {};
     if (origin === undefined || init?.signal?.aborted || !(await answers(new URL(input), origin)))

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a client that sends nothing may keep another one from closing.
+/// The time that the rest of a body has once the process has ended, or another client wants to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -39,38 +39,51 @@ impl Stdin {
         self.piped && !self.closed.is_cancelled()
     }
 
-    /// Writes a body; returns once the pipe has taken all of it.
+    /// Writes a body; returns once the pipe has taken all of it, even if the process has ended since.
     pub(crate) async fn write(&self, body: Body) -> Result<()> {
-        let written = self.closed.run_until_cancelled(self.write_body(body)).await;
-        written.unwrap_or_else(|| Err(self.not_writable()))
-    }
-
-    async fn write_body(&self, body: Body) -> Result<()> {
-        let _turn = self.turn.lock().await;
+        let turn = self.closed.run_until_cancelled(self.turn.lock()).await;
+        let _turn = turn.ok_or_else(|| self.not_writable())?;
         let mut data = body.into_data_stream();
         let stall = Duration::from_secs(STDIN_STALL_SECONDS);
+        let mut taken = false;
         loop {
             let next = tokio::select! {
                 next = timeout(stall, data.next()) => next.map_err(|_| stalled())?,
-                () = self.waited_for() => return Err(self.not_writable()),
+                () = self.over() => return Err(self.not_writable()),
             };
             let Some(bytes) = next else { break };
             let bytes = bytes
                 .map_err(|_| ApiError::new(ServerCode::InvalidRequest, "the body broke off"))?;
-            let mut pipe = self.pipe.lock().await;
-            let Some(open) = pipe.as_mut() else { return Err(self.not_writable()) };
-            if open.write_all(&bytes).await.is_err() {
-                *pipe = None;
-                self.closed.cancel();
+            taken = tokio::select! {
+                biased;
+                taken = self.put(&bytes) => taken,
+                () = self.closed.cancelled() => false,
+            };
+            if !taken {
                 return Err(self.not_writable());
             }
         }
-        if self.is_writable() { Ok(()) } else { Err(self.not_writable()) }
+        if taken || self.is_writable() { Ok(()) } else { Err(self.not_writable()) }
     }
 
-    /// Returns when somebody has waited to close for long enough.
-    async fn waited_for(&self) {
-        self.closing.cancelled().await;
+    /// Whether the pipe took the bytes.
+    async fn put(&self, bytes: &[u8]) -> bool {
+        let mut pipe = self.pipe.lock().await;
+        let Some(open) = pipe.as_mut() else { return false };
+        let taken = open.write_all(bytes).await.is_ok();
+        if !taken {
+            *pipe = None;
+            self.closed.cancel();
+        }
+        taken
+    }
+
+    /// Returns when a body has had its time to end after somebody wanted to close, or the process has ended.
+    async fn over(&self) {
+        tokio::select! {
+            () = self.closing.cancelled() => {}
+            () = self.closed.cancelled() => {}
+        }
         sleep(CLOSING).await;
     }
 

@@ -238,6 +238,25 @@ async fn closing_stdin_does_not_wait_for_an_upload_that_stalls() {
 }
 
 #[tokio::test]
+async fn input_that_was_taken_is_no_error_though_its_reader_ends_before_the_body_does() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    for (rest, answer) in [("0\r\n\r\n", "204"), ("1\r\nx\r\n0\r\n\r\n", "400")] {
+        let command = json!({ "command": "head", "args": ["-n", "1"], "stdin_mode": "pipe" });
+        let pid = sandbox.start(command).await["pid"].as_u64().unwrap();
+        let path = format!("/s/{}/api/v1/processes/{pid}/stdin", sandbox.id);
+        let mut upload = server.connect().await;
+        let request = head("POST", &path, KEY)
+            + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nline\n\r\n";
+        upload.write_all(request.as_bytes()).await.unwrap();
+        sandbox.follow(pid, "output", None).await;
+        upload.write_all(rest.as_bytes()).await.unwrap();
+        let seen = until_closed(&mut upload).await;
+        assert!(seen.starts_with(&format!("HTTP/1.1 {answer} ")), "{seen}");
+    }
+}
+
+#[tokio::test]
 async fn every_refusal_is_json_with_a_sentence() {
     let server = Server::start(&[]);
     let id = server.sandbox().await.id;
