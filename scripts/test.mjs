@@ -200,6 +200,8 @@ const lines = [];
 const ends = [];
 /** How much of it: enough for a test runner's summary of a failure. */
 const END_LINES = 50;
+/** A failed binary's tests in the output of cargo, after which others run. */
+const FAILED_TESTS = /^failures:\n\n---- [^]*?^test result: FAILED.*$/gm;
 
 async function perform(name, work) {
   say(`--- ${name}`);
@@ -245,7 +247,11 @@ async function lane(...lists) {
       const output = await together(taken, async () => {
         passed = await step(taken);
       });
-      if (!passed) ends.push(output.trimEnd().split("\n").slice(-END_LINES).join("\n"));
+      if (!passed)
+        ends.push(
+          ...(output.match(FAILED_TESTS) ?? []),
+          output.trimEnd().split("\n").slice(-END_LINES).join("\n"),
+        );
     }
 }
 

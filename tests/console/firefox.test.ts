@@ -7,6 +7,10 @@ import { launch } from "puppeteer-core";
 import { eventually } from "../helpers/processes.js";
 import { clicks } from "./clicks.js";
 
+/** Firefox tells of a connection that fails, or that a reload ends, as of an error, whoever catches that. */
+const TOLD =
+  /Cross-Origin Request Blocked|can’t establish a connection|was interrupted while the page was loading/;
+
 clicks(async () => {
   const folder = mkdtempSync(join(tmpdir(), "shoreline-saved-"));
   const browser = await launch({
@@ -29,9 +33,7 @@ clicks(async () => {
       await page.setViewport({ width: 1200, height: 760 });
       const thrown: string[] = [];
       page.on("pageerror", (error) => {
-        // It tells of a connection that fails as of an error, whoever catches that.
-        if (!/Cross-Origin Request Blocked|can’t establish a connection/.test(String(error)))
-          thrown.push(String(error));
+        if (!TOLD.test(String(error))) thrown.push(String(error));
       });
       return {
         goto: (url) => page.goto(url),

@@ -32,13 +32,26 @@ pub fn mentioning(text: &str) -> Vec<Process> {
 fn read(pid: u32, text: &[u8]) -> Option<Process> {
     let contains = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
-    let line = read("cmdline");
+    let line = command_line(pid);
     if !contains(&line) && !contains(&read("environ")) {
         return None;
     }
     let state = state(pid.into())?;
     let args = line.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned());
     Some(Process { pid, state, args: args.collect() })
+}
+
+/// A process's arguments, which exec sets shortly after it has told the parent that it succeeds.
+fn command_line(pid: u32) -> Vec<u8> {
+    for _ in 0..100 {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // What has no program is a kernel thread, or has ended.
+        if !line.is_empty() || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            return line;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Vec::new()
 }
 
 /// The state of a process that is no zombie.
