@@ -72,9 +72,8 @@ pub(super) async fn check(
         let text = "the server's key is missing or wrong: send `Authorization: Bearer <key>` with the key that the server printed at its start";
         ApiError::new(ServerCode::Unauthorized, text).into_response()
     };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(origin) = origin {
+        let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         headers

@@ -176,8 +176,6 @@ async fn a_sandbox_is_reached_by_path_header_and_host() {
     }
     for way in ways {
         let answer = way.send().await.unwrap();
-        // A browser that might store an answer lets others of the same address wait for it.
-        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
         assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "healthy": true }));
     }
     assert_eq!(refused(health()).await, (400, "MISSING_SANDBOX_ID".to_owned()));
