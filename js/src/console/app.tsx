@@ -248,8 +248,14 @@ function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
         <span class={`status ${info.status}`} role="status">
           {printable(info.status)}
         </span>
-        {inside && info.name && (
-          <button type="button" onClick={() => void model.suspend(inside.sandbox)}>
+        {info.name && info.status === "running" && (
+          <button
+            type="button"
+            disabled={!inside}
+            onClick={() => {
+              if (inside) void model.suspend(inside.sandbox);
+            }}
+          >
             Suspend
           </button>
         )}
