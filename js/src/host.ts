@@ -11,6 +11,8 @@ export interface SocketConstructor {
 export interface Host {
   /** Whether `fetch` sends a stream as it comes. Browsers do it over HTTP/2 only, and fail otherwise. */
   streamsUploads: boolean;
+  /** Whether all that runs here shares a few connections to each host. */
+  isBrowser?: boolean;
   /** A `fetch` whose errors say more than those of the global one. */
   fetch?: (input: string, init?: RequestInit) => Promise<Response>;
   /** A WebSocket that is better than the global one. */

@@ -8,7 +8,7 @@ export interface ClientOptions extends ConnectionOptions {
   apiKey?: string | (() => string | Promise<string>) | undefined;
   /** Instead of the runtime's EventSource, for `transport: "eventsource"`. */
   EventSource?: EventSourceConstructor | undefined;
-  /** Instead of the runtime's WebSocket, for terminals; that of the package `ws` sends headers too. */
+  /** Instead of the runtime's WebSocket, for terminals and `transport: "websocket"`; that of the package `ws` sends headers too. */
   WebSocket?: SocketConstructor | undefined;
   /** Instead of the runtime's `fetch`. */
   fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;

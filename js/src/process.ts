@@ -26,6 +26,9 @@ export interface WaitOptions extends CallOptions {
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 1000;
 
+/** How output is followed that is not taken line by line. */
+const AS_BYTES = { pieces: true, transport: "auto" } as const;
+
 /** A process that was started: what the server said of it then, and what can be done with it. */
 export class Process implements ProcessInfo {
   declare readonly handle?: number;
@@ -86,13 +89,13 @@ export class Process implements ProcessInfo {
    * is taken, and always the same stream.
    */
   get stdout(): ReadableStream<Uint8Array> {
-    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address, { pieces: true }));
+    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address, AS_BYTES));
     return this.#stdout;
   }
 
   /** Standard error, as `stdout`. */
   get stderr(): ReadableStream<Uint8Array> {
-    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address, { pieces: true }));
+    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address, AS_BYTES));
     return this.#stderr;
   }
 
@@ -134,7 +137,7 @@ export class Process implements ProcessInfo {
     const matches = matcher(pattern);
     return limited(options, "the line did not come", async (signal) => {
       const lines = new LineJoiner();
-      for await (const part of this.#sandbox.followOutput(this.#address, { signal, pieces: true })) {
+      for await (const part of this.#sandbox.followOutput(this.#address, { ...AS_BYTES, signal })) {
         const event = lines.join(part);
         if (matches(event.line) || matches(event.text)) return event;
       }

@@ -5,6 +5,7 @@ import { CommandError, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import { EventIterator, nextBatch, OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
+import type { Transports } from "./transports.js";
 
 /** A command to run to its end. */
 export interface RunOptions extends CoreRunOptions {
@@ -60,10 +61,15 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
   #iterated = false;
 
   /** @internal */
-  constructor(sandbox: Glue.Sandbox, command: string, options?: RunOptions) {
+  constructor(
+    sandbox: Glue.Sandbox,
+    command: string,
+    options: RunOptions | undefined,
+    transports: Transports,
+  ) {
     this.#command = command;
     this.#options = options ?? {};
-    this.#stream = begin(sandbox, command, options);
+    this.#stream = begin(sandbox, command, options, transports);
     // A failure is told to who iterates or wants the result.
     this.#stream.catch(noop);
     queueMicrotask(() => {
@@ -170,14 +176,23 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
   }
 }
 
-async function begin(sandbox: Glue.Sandbox, command: string, given?: RunOptions): Promise<Glue.RunStream> {
+async function begin(
+  sandbox: Glue.Sandbox,
+  command: string,
+  given: RunOptions | undefined,
+  transports: Transports,
+): Promise<Glue.RunStream> {
   const options: RunOptions = optionsOf(given);
   for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
   const onReconnect = reconnectHandler(options);
   const pieces = options.pieces === undefined && (options.onStdout ?? options.onStderr) !== undefined;
   // None are read quicker than empty ones.
   const read = pieces ? { ...options, pieces } : given;
-  return callSync(() => sandbox.run(command, read, onReconnect, options.signal));
+  if (options.transport === undefined) {
+    return callSync(() => sandbox.run(command, read, onReconnect, undefined, options.signal));
+  }
+  const [chosen, via] = await transports.forRun({ ...options, ...read });
+  return callSync(() => sandbox.run(command, chosen, onReconnect, via, options.signal));
 }
 
 function noop(): void {}

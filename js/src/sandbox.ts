@@ -20,12 +20,12 @@ import type {
   SendSignalResponse,
 } from "./generated/types.js";
 import type { CallOptions, ClientOptions } from "./options.js";
-import { eventSourceFetch, fetchStreams } from "./event-source.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
+import { Transports } from "./transports.js";
 import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
 import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
 
@@ -66,13 +66,15 @@ const STDERR = 2;
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox implements AsyncDisposable {
   readonly #core: Glue.Sandbox;
-  readonly #options: Pick<ClientOptions, "WebSocket" | "EventSource" | "fetch">;
+  readonly #options: Pick<ClientOptions, "WebSocket">;
+  readonly #transports: Transports;
   #owned: boolean;
 
   private constructor(handle: Glue.Sandbox, owned: boolean, options: ClientOptions) {
     this.#core = handle;
     this.#owned = owned;
     this.#options = options;
+    this.#transports = new Transports(handle, options);
   }
 
   /**
@@ -176,7 +178,7 @@ export class Sandbox implements AsyncDisposable {
    * is a result, unless `check` is set; that there is no such program is an error (`not_found`).
    */
   run(command: string, options?: RunOptions): RunningCommand {
-    return new RunningCommand(this.#core, command, options);
+    return new RunningCommand(this.#core, command, options, this.#transports);
   }
 
   /**
@@ -351,13 +353,9 @@ export class Sandbox implements AsyncDisposable {
     return new FollowIterator(async () => {
       const given: FollowOptions = optionsOf(options);
       const onReconnect = reconnectHandler(given);
-      const { transport } = given;
-      const byEvents = transport === "eventsource" || (transport === "auto" && !fetchStreams());
-      const bare = byEvents
-        ? await eventSourceFetch(this.#options.EventSource, this.#options.fetch)
-        : undefined;
+      const [chosen, via] = await this.#transports.forFollow(given);
       const stream = callSync(() =>
-        this.#core.follow(which, process, given, onReconnect, bare, given.signal),
+        this.#core.follow(which, process, chosen, onReconnect, via, given.signal),
       );
       return {
         next: () => nextBatch(stream),

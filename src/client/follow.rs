@@ -3,7 +3,7 @@
 
 use super::Sandbox;
 use crate::error::{Error, Result};
-use crate::transport::{Body, Leash, Reading, Request};
+use crate::transport::{Body, Leash, Reading, Request, Via};
 use crate::types::{self, FollowOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
@@ -29,8 +29,8 @@ pub(super) struct Plan {
     pub(super) idle_ms: f64,
     pub(super) lines: Lines,
     on_reconnect: Option<Function>,
-    /// What follows instead of `fetch`, and can send no headers.
-    bare: Option<Function>,
+    /// What sends the requests for streams instead of `fetch`.
+    pub(super) via: Option<Via>,
 }
 
 impl Plan {
@@ -38,7 +38,7 @@ impl Plan {
     pub(super) fn new(
         sandbox: &Sandbox,
         options: &Object,
-        on_reconnect: Option<Function>,
+        [on_reconnect, via]: [Option<Function>; 2],
     ) -> Result<Self> {
         let limit =
             js::number(options, "max_line_bytes").unwrap_or(limits::LINE_BYTES as f64) as usize;
@@ -48,6 +48,10 @@ impl Plan {
         let cut = js::text(options, "long_line").as_deref() == Some("cut");
         let reconnect = js::get(options, "reconnect");
         let number = |name, default| js::number(&reconnect, name).unwrap_or(default);
+        let bare = js::text(options, "transport").as_deref() == Some("eventsource");
+        let via = via.map(|fetch| Via { fetch, bare });
+        // Keep-alives are not seen by an EventSource: silence says nothing.
+        let usual = if via.is_some() && bare { 0.0 } else { sandbox.client.waits.idle };
         let idle = js::number(options, "idle_timeout").map(|seconds| seconds * 1000.0);
         Ok(Self {
             policy: Policy {
@@ -55,14 +59,14 @@ impl Plan {
                 base_ms: 100,
                 max_delay_ms: number("max_delay_ms", 5000.0) as u64,
             },
-            idle_ms: idle.unwrap_or(sandbox.client.waits.idle),
+            idle_ms: idle.unwrap_or(usual),
             lines: Lines {
                 limit,
                 long: if cut { LongLine::Cut } else { LongLine::Refuse },
                 pieces: js::get(options, "pieces").is_truthy(),
             },
             on_reconnect,
-            bare: None,
+            via,
         })
     }
 }
@@ -96,17 +100,11 @@ impl Follow {
         route: Route,
         process: String,
         options: &JsValue,
-        on_reconnect: Option<Function>,
-        bare: Option<Function>,
+        functions: [Option<Function>; 2],
         leash: Leash,
     ) -> Result<Self> {
         let options = types::read("", options, FollowOptions::FIELDS)?;
-        let mut plan = Plan::new(&sandbox, &options, on_reconnect)?;
-        if bare.is_some() && js::get(&options, "idle_timeout").is_undefined() {
-            // Keep-alives are not seen there: silence says nothing.
-            plan.idle_ms = 0.0;
-        }
-        plan.bare = bare;
+        let plan = Plan::new(&sandbox, &options, functions)?;
         let position = cursor_from(&js::get(&options, "after"))?.into();
         let machine = Machine::new(position, plan.lines, plan.policy);
         let until_exit = js::text(&options, "until").as_deref() == Some("exit");
@@ -190,12 +188,12 @@ impl Follow {
                     idle_ms: self.plan.idle_ms,
                     // The machine counts the tries.
                     retry: false,
-                    bare: self.plan.bare.clone(),
+                    via: self.plan.via.clone(),
                     ..self.sandbox.request(self.route, &self.process, Reading::Events)
                 };
                 self.plan.ask_for_pieces(&mut request.url);
                 match last_event_id.map(digits) {
-                    Some(id) if request.bare.is_some() => {
+                    Some(id) if request.via.as_ref().is_some_and(|via| via.bare) => {
                         let mark = if self.plan.lines.pieces { "&" } else { "?" };
                         request.url = joined(&[&request.url, mark, "last_event_id=", &id]);
                     }

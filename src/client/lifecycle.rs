@@ -82,7 +82,7 @@ impl Client {
             head_ms: self.waits.request,
             idle_ms: self.waits.idle,
             retry: true,
-            bare: None,
+            via: None,
         };
         let answer = self.transport.send(&request, &leash).await?;
         if matches!(route, route::DELETE_SANDBOX | route::SUSPEND_SANDBOX | route::RESUME_SANDBOX) {

@@ -193,7 +193,7 @@ impl Sandbox {
             head_ms: self.client.waits.connect,
             idle_ms: self.client.waits.idle,
             retry: true,
-            bare: None,
+            via: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Terminals: sessions by request, and where their sockets and those of tunnels are.
+//! Terminals: sessions by request, and where their sockets and the other ones are.
 
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
@@ -78,6 +78,14 @@ impl Sandbox {
         let socket = self.socket(&address, Object::new(), leash).await?;
         socket.push(&tunnel::END.into());
         Ok(socket.into())
+    }
+
+    /// Where the socket with channels is, and where the requests are that its channels make: `[socket, base]`.
+    pub(crate) fn channel_socket(&self) -> Array {
+        let base = self.base();
+        let place = base.url.strip_prefix("http").unwrap_or_default();
+        let socket = joined(&["ws", place, &route::CHANNELS.fill(&[])]);
+        Array::of2(&socket.into(), &base.url.as_str().into())
     }
 
     /// Where a socket is, and what to send to it where headers can be sent: `[url, headers]`.

@@ -61,11 +61,11 @@ impl Run {
         sandbox: Rc<Sandbox>,
         command: &JsValue,
         options: &JsValue,
-        on_reconnect: Option<Function>,
+        functions: [Option<Function>; 2],
         leash: Leash,
     ) -> Result<Self> {
         let options = types::read("", options, RunOptions::FIELDS)?;
-        let plan = Plan::new(&sandbox, &options, on_reconnect)?;
+        let plan = Plan::new(&sandbox, &options, functions)?;
         let kept = js::number(&options, "max_output_bytes").map(|bytes| bytes as usize);
         let request = Object::new();
         for name in ["args", "env", "working_dir", "user", "timeout"] {
@@ -302,6 +302,7 @@ fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, plan: &Plan) -> P
     let mut request = Request { payload, idle_ms, ..sandbox.request(route, "", reading) };
     if route == route::RUN {
         plan.ask_for_pieces(&mut request.url);
+        request.via = plan.via.clone();
     }
     Box::pin(async move { sandbox.client.transport.send(&request, &Leash::own()).await })
 }

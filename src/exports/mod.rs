@@ -1,11 +1,13 @@
 //! The classes that JavaScript sees. Every method clones its handle first, so that freeing an
 //! object while a call is under way harms nothing.
 
+mod channels;
 mod download;
 mod output;
 mod sandbox;
 mod terminal;
 
+pub use channels::*;
 pub use download::*;
 pub use output::*;
 pub use sandbox::*;

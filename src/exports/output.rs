@@ -63,11 +63,10 @@ impl OutputStream {
         route: Route,
         process: String,
         options: &JsValue,
-        [on_reconnect, bare]: [Option<Function>; 2],
+        functions: [Option<Function>; 2],
         leash: Leash,
     ) -> Result<Self> {
-        let held = leash.clone();
-        let source = Follow::new(sandbox, route, process, options, on_reconnect, bare, held)?;
+        let source = Follow::new(sandbox, route, process, options, functions, leash.clone())?;
         let handed = Handed { cursor: source.cursor(), batch: Batch::default() };
         let handed = Rc::new(RefCell::new(handed));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
@@ -121,10 +120,10 @@ impl RunStream {
         sandbox: Rc<Sandbox>,
         command: &JsValue,
         options: &JsValue,
-        on_reconnect: Option<Function>,
+        functions: [Option<Function>; 2],
         leash: Leash,
     ) -> Result<Self> {
-        let source = Run::new(sandbox, command, options, on_reconnect, leash.clone())?;
+        let source = Run::new(sandbox, command, options, functions, leash.clone())?;
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_pull(&leash, &reader, |reader| reader.source.stop());
         Ok(Self { reader, leash })

@@ -5,7 +5,7 @@ use crate::exports::{Download, OutputStream, RunStream};
 use crate::transport::{Leash, Payload};
 use alloc::rc::Rc;
 use alloc::string::String;
-use js_sys::{Function, Promise};
+use js_sys::{Array, Function, Promise};
 use shoreline_protocol::route::{self, Route};
 use wasm_bindgen::prelude::*;
 
@@ -143,16 +143,18 @@ impl Sandbox {
         self.call(files::list(path), signal)
     }
 
-    /// Begins a run.
+    /// Begins a run. `via`: what sends the request for its stream instead of `fetch`.
     pub fn run(
         &self,
         command: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
+        via: Option<Function>,
         signal: JsValue,
     ) -> Thrown<RunStream> {
         let leash = Leash::new(signal)?;
-        RunStream::new(self.0.clone(), command, options, on_reconnect, leash).map_err(Into::into)
+        let functions = [on_reconnect, via];
+        RunStream::new(self.0.clone(), command, options, functions, leash).map_err(Into::into)
     }
 
     /// A promise of the `ProcessInfo` of a new process.
@@ -209,15 +211,15 @@ impl Sandbox {
         self.call(process::about(route, process), signal)
     }
 
-    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr. `bare`: instead of `fetch`, what
-    /// can send no headers.
+    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr. `via`: what sends the requests for the stream
+    /// instead of `fetch`.
     pub fn follow(
         &self,
         which: u8,
         process: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
-        bare: Option<Function>,
+        via: Option<Function>,
         signal: JsValue,
     ) -> Thrown<OutputStream> {
         let route = match which {
@@ -227,7 +229,7 @@ impl Sandbox {
         };
         let process = process::address(process)?;
         let leash = Leash::new(signal)?;
-        OutputStream::new(self.0.clone(), route, process, options, [on_reconnect, bare], leash)
+        OutputStream::new(self.0.clone(), route, process, options, [on_reconnect, via], leash)
             .map_err(Into::into)
     }
 
@@ -273,6 +275,12 @@ impl Sandbox {
     pub fn tunnel_socket(&self, port: String, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         promise(async move { sandbox.tunnel_socket(port, Leash::new(signal)?).await })
+    }
+
+    /// `[socket, base]`: the address of the socket with channels, and what the addresses of their requests begin with.
+    #[must_use]
+    pub fn channels(&self) -> Array {
+        self.0.channel_socket()
     }
 
     /// A promise of `HealthResponse`.

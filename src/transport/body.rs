@@ -72,6 +72,7 @@ impl Body {
                 return Err(Error::new(Code::ConnectionLost, what).with_cause(cause));
             }
             Waited::Late => {
+                self.time_out();
                 let what = "the connection was silent for longer than `idleTimeout`";
                 return Err(Error::new(Code::IdleTimeout, what));
             }
@@ -87,6 +88,12 @@ impl Body {
         self.buffer.resize(value.length() as usize, 0);
         value.copy_to(&mut self.buffer);
         Ok(Some(&self.buffer))
+    }
+
+    /// Aborts the request with a reason that tells a timeout from a caller who leaves: where requests share a
+    /// connection, a timeout may be the connection's fault.
+    pub(super) fn time_out(&self) {
+        self.controller.abort_with_reason(&"timeout".into());
     }
 
     /// The whole body, or `limit` bytes of it, or what comes within `ms`.

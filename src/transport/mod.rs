@@ -69,8 +69,16 @@ pub(crate) struct Request {
     pub(crate) idle_ms: f64,
     /// Whether to try again here where that is safe.
     pub(crate) retry: bool,
-    /// Instead of `fetch`, what can send no headers.
-    pub(crate) bare: Option<Function>,
+    /// Instead of `fetch`.
+    pub(crate) via: Option<Via>,
+}
+
+/// What sends requests for streams instead of `fetch`.
+#[derive(Clone)]
+pub(crate) struct Via {
+    pub(crate) fetch: Function,
+    /// It sends no headers.
+    pub(crate) bare: bool,
 }
 
 pub(crate) struct Answer {
@@ -130,12 +138,12 @@ impl Transport {
         })?;
         let init = self.init(request, key.as_deref(), &controller)?;
         let mut body = Body::new(controller, request.idle_ms);
-        let fetch = match (&request.bare, &self.fetch) {
-            (Some(_), _) if key.is_some() => {
+        let fetch = match (&request.via, &self.fetch) {
+            (Some(via), _) if via.bare && key.is_some() => {
                 let what = "an EventSource cannot send the API key: connect without `apiKey` to an address that needs none, such as a relay's, or leave `transport` out";
                 return Err(Error::new(Code::MissingCapability, what));
             }
-            (Some(fetch), _) | (None, Some(fetch)) => fetch.clone(),
+            (Some(Via { fetch, .. }), _) | (None, Some(fetch)) => fetch.clone(),
             (None, None) => host::fetch()?,
         };
         let answer = fetch
@@ -145,6 +153,7 @@ impl Transport {
             Waited::Kept(answer) => answer,
             Waited::Broken(cause) => return Err(sent::failed(cause)),
             Waited::Late => {
+                body.time_out();
                 let what = "the server did not answer within the connect timeout: check the address, or raise `connectTimeout`";
                 return Err(Error::new(Code::ConnectTimeout, what));
             }

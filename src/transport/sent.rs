@@ -21,9 +21,13 @@ pub(super) fn failed(cause: JsValue) -> Error {
             "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
         )
     };
-    // The shim's `fetch` for pages has found out more.
-    let told = Some(&cause).filter(|cause| js::text(cause, "code").as_deref() == Some("CORS"));
-    let told = told.and_then(|cause| js::text(cause, "message"));
+    // The shim's own ways to send have found out more.
+    let code = match js::text(&cause, "code").as_deref() {
+        Some("CORS") => code,
+        Some("NO_CHANNELS") => Code::Unsupported,
+        _ => return Error::new(code, message).with_cause(cause),
+    };
+    let told = js::text(&cause, "message");
     Error::new(code, told.as_deref().unwrap_or(message)).with_cause(cause)
 }
 

@@ -3,7 +3,7 @@
 use super::shape::{Field, Kind, Shape};
 use super::values::{
     Count, FollowTransport, FollowUntil, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName,
-    RestartWhen, SandboxName, Seconds, StdinMode,
+    RestartWhen, RunTransport, SandboxName, Seconds, StdinMode,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -144,9 +144,11 @@ options! {
         /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit with
         /// `event.truncated`. Default: `error`.
         long_line: OnLongLine,
-        /// How it is fetched. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no
-        /// headers, so the address must need no key. `auto` takes it where `fetch` cannot stream.
-        /// Default: `fetch`.
+        /// How the output is fetched. `websocket`: all outputs of a sandbox share one WebSocket, which is for pages:
+        /// a browser has six connections to a host, in all its tabs. It needs a server with channels, such as the
+        /// local one. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no headers, so the
+        /// address must need no key. `auto`: `websocket` in browsers where the server has channels, else `fetch`,
+        /// or `eventsource` where `fetch` cannot stream. Default: `fetch`.
         transport: FollowTransport,
         /// Where it ends: with the output (`eof`), which lasts for as long as something that the process started
         /// holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
@@ -252,6 +254,9 @@ options! {
         /// and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
         /// is the same.
         pieces: bool,
+        /// How the command is sent and its output is fetched, as of a follow. A command whose arguments and variables
+        /// are larger than 64 KB goes by `fetch`. Default: `fetch`.
+        transport: RunTransport,
     }
 }
 

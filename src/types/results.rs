@@ -108,6 +108,8 @@ results! {
         enforced: Option<EnforcedLimits>,
         /// Whether one side of a tunnel can end while the other goes on; the local server says it.
         tunnel_half_close: Option<bool>,
+        /// How many outputs can share a WebSocket (`transport`); the local server says it.
+        channels: Option<u32>,
     }
 
     /// What a signal's sender is told.

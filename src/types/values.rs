@@ -74,8 +74,11 @@ named! {
     ProcessName = Kind::Name(name::check_process_name), "string";
     /// How output is fetched.
     FollowTransport =
-        Kind::OneOf(&["fetch", "eventsource", "auto"]),
-        "\"fetch\" | \"eventsource\" | \"auto\"";
+        Kind::OneOf(&["fetch", "websocket", "eventsource", "auto"]),
+        "\"fetch\" | \"websocket\" | \"eventsource\" | \"auto\"";
+    /// How a command is sent and its output is fetched.
+    RunTransport =
+        Kind::OneOf(&["fetch", "websocket", "auto"]), "\"fetch\" | \"websocket\" | \"auto\"";
     /// Where a follow ends.
     FollowUntil = Kind::OneOf(&["eof", "exit"]), "\"eof\" | \"exit\"";
     /// What an abort does.

@@ -1,25 +1,28 @@
 // Clicking through the console in headless Chromium.
 import { readFile } from "node:fs/promises";
+import type { BrowserContext } from "playwright-core";
 import { launchChromium, PATIENCE } from "../helpers/chromium.js";
 import { clicks } from "./clicks.js";
 import type { Page } from "./tab.js";
 
 clicks(async () => {
   const browser = await launchChromium();
+  const contexts = new Map<Page, BrowserContext>();
   return {
     name: "chromium",
-    newPage: async () => {
-      // What one tab keeps is not another's.
-      const context = await browser.newContext({ viewport: { width: 1200, height: 760 } });
+    newPage: async (beside) => {
+      const shared = beside && contexts.get(beside);
+      const context = shared ?? (await browser.newContext({ viewport: { width: 1200, height: 760 } }));
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE);
       const thrown: string[] = [];
       page.on("pageerror", (error) => thrown.push(String(error)));
-      return {
+      const made: Page = {
         goto: (url) => page.goto(url),
         reload: () => page.reload(),
+        front: () => page.bringToFront(),
         url: () => page.url(),
-        close: () => context.close(),
+        close: () => (shared ? page.close() : context.close()),
         evaluate: ((work: never, given: never) => page.evaluate(work, given)) as Page["evaluate"],
         mouse: page.mouse,
         keyboard: page.keyboard,
@@ -32,6 +35,8 @@ clicks(async () => {
         },
         thrown,
       };
+      contexts.set(made, context);
+      return made;
     },
     close: () => browser.close(),
   };

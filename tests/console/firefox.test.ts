@@ -3,9 +3,10 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { launch } from "puppeteer-core";
+import { type BrowserContext, launch } from "puppeteer-core";
 import { eventually } from "../helpers/processes.js";
 import { clicks } from "./clicks.js";
+import type { Page } from "./tab.js";
 
 /** Firefox tells of a connection that fails, or that a reload ends, as of an error, whoever catches that. */
 const TOLD =
@@ -24,10 +25,12 @@ clicks(async () => {
       "browser.download.alwaysOpenPanel": false,
     },
   });
+  const contexts = new Map<Page, BrowserContext>();
   return {
     name: "firefox",
-    newPage: async () => {
-      const context = await browser.createBrowserContext();
+    newPage: async (beside) => {
+      const shared = beside && contexts.get(beside);
+      const context = shared ?? (await browser.createBrowserContext());
       const page = await context.newPage();
       page.setDefaultTimeout(180_000);
       await page.setViewport({ width: 1200, height: 760 });
@@ -35,11 +38,12 @@ clicks(async () => {
       page.on("pageerror", (error) => {
         if (!TOLD.test(String(error))) thrown.push(String(error));
       });
-      return {
+      const made: Page = {
         goto: (url) => page.goto(url),
         reload: () => page.reload(),
+        front: () => page.bringToFront(),
         url: () => page.url(),
-        close: () => context.close(),
+        close: () => (shared ? page.close() : context.close()),
         evaluate: (work, given) => page.evaluate(work, given),
         mouse: page.mouse,
         keyboard: page.keyboard,
@@ -60,6 +64,8 @@ clicks(async () => {
         },
         thrown,
       };
+      contexts.set(made, context);
+      return made;
     },
     close: async () => {
       await browser.close();

@@ -1,7 +1,9 @@
 // Output: commands, their lines, input and signals.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import type { Sandbox } from "shoreline";
 import { rows, run, type Session } from "./session.js";
+import type { Tab } from "./tab.js";
 
 export function output(session: Session): void {
   session.test(
@@ -190,6 +192,43 @@ export function output(session: Session): void {
     assert.deepEqual(await tab.texts(".count"), ["No match"]);
     await tab.click("button", "End input");
     await tab.shows(".told", "complete");
+  });
+
+  session.test("stays live with ten processes in each of two tabs", async (t, tab) => {
+    const other = await session.open(t, tab);
+    const places: { each: Tab; name: string; sandbox: Sandbox }[] = [];
+    for (const [each, name] of [
+      [tab, "one"],
+      [other, "other"],
+    ] as const) {
+      await each.page.front();
+      places.push({ each, name, sandbox: await session.inSandbox(t, each, name) });
+      for (let i = 0; i < 10; i++) {
+        await run(each, `echo "${name} ${i} began"; until [ -e go${i} ]; do sleep 1; done; echo "went ${i}"`);
+        await each.shows(".row", `${name} ${i} began`);
+      }
+    }
+    for (const { each, name, sandbox } of places) {
+      await each.page.front();
+      for (const { pid, args } of await sandbox.listProcesses()) {
+        const [, i = ""] = /go(\d)/.exec(args.join(" ")) ?? [];
+        await each.page.evaluate((wanted) => {
+          const items = document
+            .querySelector("#console")
+            ?.shadowRoot?.querySelectorAll<HTMLElement>("nav button");
+          for (const item of items ?? []) if (item.textContent.includes(`${wanted} ·`)) item.click();
+        }, pid);
+        await each.shows(".row", `${name} ${i} began`);
+        await sandbox.writeFile(`go${i}`, "");
+        await each.shows(".row", `went ${i}`);
+      }
+      const requests = await each.page.evaluate(
+        () => performance.getEntriesByType("resource").filter(({ name }) => name.includes("/follow")).length,
+        undefined,
+      );
+      assert.equal(requests, 0, "output is followed over a WebSocket");
+      each.noErrors();
+    }
   });
 
   session.test("says that output reconnects as long as it does, though nothing comes", async (t, tab) => {

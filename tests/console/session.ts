@@ -32,14 +32,20 @@ export class Session {
   /** Declares a test of a tab that has the console open. */
   test(name: string, work: (t: TestContext, tab: Tab) => Promise<void>): void {
     void test(name, { timeout: 300_000 }, async (t) => {
-      const page = await this.browser.newPage();
-      t.after(() => page.close());
-      const tab = new Tab(page, this.browser.name);
-      await page.goto(await this.#link());
-      await tab.shows(".connection", "Connected");
+      const tab = await this.open(t);
       await work(t, tab);
       tab.noErrors();
     });
+  }
+
+  /** A tab that has the console open, in a window of its own or in that of another tab. */
+  async open(t: TestContext, beside?: Tab): Promise<Tab> {
+    const page = await this.browser.newPage(beside?.page);
+    t.after(() => page.close());
+    const tab = new Tab(page, this.browser.name);
+    await page.goto(await this.#link());
+    await tab.shows(".connection", "Connected");
+    return tab;
   }
 
   /** A sandbox of its own that the tab looks at. */

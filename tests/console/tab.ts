@@ -9,6 +9,8 @@ import { eventually } from "../helpers/processes.js";
 export interface Page {
   goto: (url: string) => Promise<unknown>;
   reload: () => Promise<unknown>;
+  /** Shows it before the other tabs of its window. */
+  front: () => Promise<void>;
   url: () => string;
   close: () => Promise<void>;
   evaluate: <T, A>(work: (given: A) => T, given: A) => Promise<Awaited<T>>;
@@ -30,7 +32,8 @@ export interface Page {
 
 export interface Browser {
   name: string;
-  newPage: () => Promise<Page>;
+  /** A page that shares nothing with others, or all that the tabs of a browser share with the one that is given. */
+  newPage: (beside?: Page) => Promise<Page>;
   close: () => Promise<void>;
 }
 

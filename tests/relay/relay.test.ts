@@ -141,6 +141,22 @@ test("what is not a route is refused before anybody is asked", async () => {
   assert.equal(asked, 0);
 });
 
+test("a socket with channels is held to the grant, whatever the page asks for", async () => {
+  const asked: string[] = [];
+  const upstream: typeof fetch = async (input) => {
+    asked.push(new URL(input as string).search);
+    return new Response("{}", { status: 426 });
+  };
+  const path = `${base}/api/v1/channels`;
+  const seeing = made({ allow: ["output"], upstream });
+  assert.equal((await get(`${path}?allow=processes&allow=output`, {}, "GET", seeing)).status, 426);
+  assert.equal((await get(path, {}, "GET", made({ allow: ALL, upstream }))).status, 426);
+  assert.deepEqual(asked, ["?allow=output", `?allow=${encodeURIComponent(ALL.join())}`]);
+  await refused(await get(path, {}, "GET", made({ allow: ["processes"], upstream })), 403, "FORBIDDEN");
+  // Nothing that answers a request in Node can carry it.
+  await refused(await get(path, { upgrade: "websocket" }), 501, "WEBSOCKET_UNSUPPORTED");
+});
+
 test("what is not granted is refused: another sandbox, another scope, nobody", async () => {
   await refused(await get(`${APP}/sandboxes/other/api/v1/processes`), 403, "FORBIDDEN");
   await refused(await relay(new Request(`${base}/api/v1/processes`)), 403, "FORBIDDEN");

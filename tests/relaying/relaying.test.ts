@@ -150,6 +150,23 @@ for (const [name, serve, sockets] of runtimes) {
       const other = await connect(origin, "other");
       await assert.rejects(other.connectPty(pty.sessionId, pty.token), (error) => ShorelineError.is(error));
     }));
+
+  test(`${name}: ${sockets ? "output" : "no output, which the error says,"} over a WebSocket`, () =>
+    serve(async (origin) => {
+      const mine = await connect(origin);
+      const { pid } = await mine.startProcess("sh", { args: ["-c", "echo a; echo b >&2; exit 3"] });
+      const lines: string[] = [];
+      const read = async () => {
+        for await (const { line } of mine.followOutput(pid, { transport: "websocket", reconnect: { maxAttempts: 0 } }))
+          lines.push(line);
+      };
+      if (!sockets) {
+        await assert.rejects(read(), (error) => ShorelineError.is(error));
+        return;
+      }
+      await read();
+      assert.deepEqual(lines.sort(), ["a", "b"]);
+    }));
 }
 
 test("a page's EventSource, by a token in the path", async () => {

@@ -1,9 +1,11 @@
 // The contract suite in a browser. Its pages are of another origin than the server, so that every request
 // is checked, and preflighted, as a real page's is.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { Sandbox } from "shoreline";
 import { startLocal } from "shoreline/local";
 import { refusingPort } from "../helpers/loopback.js";
 import { serveFiles, type StaticServer } from "../helpers/static.js";
@@ -22,6 +24,43 @@ interface Page {
 }
 
 declare const call: Call;
+
+/** How many outputs a page follows at once. */
+const OUTPUTS = 200;
+
+/** In a page: follows processes at once, lets them go on when all have begun, and gives the SHA-256 of what they wrote. */
+async function followMany(given: { sandboxId: string; apiUrl: string; apiKey: string; count: number }) {
+  const { Sandbox } = await import("shoreline");
+  const { sandboxId, count, ...client } = given;
+  const sandbox = await Sandbox.connect(sandboxId, client);
+  const begun: Promise<unknown>[] = [];
+  const texts: Promise<string>[] = [];
+  const pids: number[] = [];
+  for (let number = 0; number < count; number++) {
+    const script = 'echo "$1 begun"; cat; seq -f "$1 %.0f" 2000';
+    const args = ["-c", script, "sh", String(number)];
+    const { pid } = await sandbox.startProcess("sh", { args, stdinMode: "pipe" });
+    pids.push(pid);
+    const events = sandbox.followStdout(pid, { transport: "auto" });
+    const first = events.next();
+    begun.push(first);
+    texts.push(
+      first.then(async ({ value }) => {
+        let text = value?.text ?? "";
+        for await (const batch of events.batches()) text += batch.map((event) => event.text).join("");
+        return text;
+      }),
+    );
+  }
+  await Promise.all(begun);
+  await sandbox.run("echo", { args: ["beside them"], check: true });
+  await sandbox.writeFile("beside", "them");
+  for (const pid of pids) await sandbox.closeStdin(pid);
+  const hex = (digest: ArrayBuffer) =>
+    Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const sha256 = (text: string) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)).then(hex);
+  return Promise.all(texts.map((text) => text.then(sha256)));
+}
 
 const ENTRY = "/node_modules/shoreline/pkg/entry/browser.js";
 const html = `<!doctype html><title>contract</title>
@@ -114,6 +153,19 @@ function onlyPages(launch: () => Promise<Browser>): void {
         error ?? "",
         new RegExp(`^ConnectionError: the server answers, .* allow the origin ${files.origin}`),
       );
+    });
+
+    test("200 outputs are followed at once, each byte of them, and other calls go on beside them", async () => {
+      await using server = await startLocal({ allowOrigins: [files.origin] });
+      const { sandboxId } = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+      await page.goto(files.origin);
+      const given = { sandboxId, apiUrl: server.url, apiKey: server.apiKey, count: OUTPUTS };
+      const hashes = await page.evaluate(followMany, given);
+      const expected = Array.from({ length: OUTPUTS }, (_, number) => {
+        const lines = Array.from({ length: 2000 }, (_, i) => `${number} ${i + 1}\n`);
+        return createHash("sha256").update(`${number} begun\n${lines.join("")}`).digest("hex");
+      });
+      assert.deepEqual(hashes, expected);
     });
 
     test("a server that is not there is not told as one that does not allow the page", async () => {

@@ -23,6 +23,7 @@ declare module "puppeteer-core" {
   interface Page {
     goto(url: string): Promise<unknown>;
     reload(): Promise<unknown>;
+    bringToFront(): Promise<void>;
     url(): string;
     evaluate<T, A>(work: (given: A) => T, given: A): Promise<Awaited<T>>;
     mouse: {
@@ -40,11 +41,16 @@ declare module "puppeteer-core" {
     setViewport(size: { width: number; height: number }): Promise<unknown>;
     screenshot(options: { path: string }): Promise<unknown>;
     on(event: "pageerror", handler: (error: unknown) => void): unknown;
+    close(): Promise<void>;
+  }
+  export interface BrowserContext {
+    newPage(): Promise<Page>;
+    close(): Promise<void>;
   }
   interface Browser {
     version(): Promise<string>;
     newPage(): Promise<Page>;
-    createBrowserContext(): Promise<{ newPage(): Promise<Page>; close(): Promise<void> }>;
+    createBrowserContext(): Promise<BrowserContext>;
     close(): Promise<void>;
   }
   export function launch(options: {

@@ -180,7 +180,7 @@ routes! {
     /// Follows both streams.
     FOLLOW_OUTPUT = Get "/api/v1/processes/{process}/output/follow", Output;
     /// Follows outputs and runs commands, each on a channel of one WebSocket.
-    CHANNELS = Get "/api/v1/channels";
+    CHANNELS = Get "/api/v1/channels", Output;
     /// Reads a file.
     READ_FILE = Get "/api/v1/files", FilesRead;
     /// Writes a file.
@@ -251,9 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn processes_files_and_terminals_have_a_scope_and_nothing_else_has() {
+    fn processes_channels_files_and_terminals_have_a_scope_and_nothing_else_has() {
         for route in ALL {
-            let parts = ["/api/v1/processes", "/api/v1/files", "/api/v1/pty"];
+            let parts = ["/api/v1/processes", "/api/v1/channels", "/api/v1/files", "/api/v1/pty"];
             let is_relayed = parts.iter().any(|part| route.path.starts_with(part));
             assert_eq!(route.scope().is_some(), is_relayed, "{route:?}");
         }

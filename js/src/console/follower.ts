@@ -37,6 +37,7 @@ export class Follower {
       maxLineBytes: LINE_BYTES,
       longLine: "cut",
       pieces: true,
+      transport: "auto",
       onReconnect: () => {
         this.following.value = { state: "again" };
       },
@@ -74,7 +75,11 @@ export class Follower {
     if (!ended && !shown) return new Blob();
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const { signal } = this.#abort;
-    const events = this.#sandbox.followOutput(this.#address, { signal, pieces: true });
+    const events = this.#sandbox.followOutput(this.#address, {
+      signal,
+      pieces: true,
+      transport: "auto",
+    });
     for await (const batch of events.batches()) {
       for (const event of batch) parts.push(event.bytes as Uint8Array<ArrayBuffer>);
       if (shown && isBeyond(events.cursor(), shown)) break;

@@ -4,5 +4,5 @@ import { useHost } from "../host.js";
 import { load } from "../load/browser.js";
 
 useLoader(load);
-useHost({ streamsUploads: false, fetch: fetchInPage });
+useHost({ streamsUploads: false, isBrowser: true, fetch: fetchInPage });
 export * from "../index.js";

@@ -263,7 +263,12 @@ longLine?: "error" | "cut" | undefined,
  * and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
  * is the same.
  */
-pieces?: boolean | undefined, };
+pieces?: boolean | undefined,
+/**
+ * How the command is sent and its output is fetched, as of a follow. A command whose arguments and variables
+ * are larger than 64 KB goes by `fetch`. Default: `fetch`.
+ */
+transport?: "fetch" | "websocket" | "auto" | undefined, };
 
 /**
  * A terminal to open.
@@ -317,11 +322,13 @@ maxLineBytes?: number | undefined,
  */
 longLine?: "error" | "cut" | undefined,
 /**
- * How it is fetched. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no
- * headers, so the address must need no key. `auto` takes it where `fetch` cannot stream.
- * Default: `fetch`.
+ * How the output is fetched. `websocket`: all outputs of a sandbox share one WebSocket, which is for pages:
+ * a browser has six connections to a host, in all its tabs. It needs a server with channels, such as the
+ * local one. `eventsource` is for pages whose proxy drops streams of `fetch`: it sends no headers, so the
+ * address must need no key. `auto`: `websocket` in browsers where the server has channels, else `fetch`,
+ * or `eventsource` where `fetch` cannot stream. Default: `fetch`.
  */
-transport?: "fetch" | "eventsource" | "auto" | undefined,
+transport?: "fetch" | "websocket" | "eventsource" | "auto" | undefined,
 /**
  * Where it ends: with the output (`eof`), which lasts for as long as something that the process started
  * holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
@@ -718,7 +725,11 @@ enforced?: EnforcedLimits | undefined,
 /**
  * Whether one side of a tunnel can end while the other goes on; the local server says it.
  */
-tunnelHalfClose?: boolean | undefined, };
+tunnelHalfClose?: boolean | undefined,
+/**
+ * How many outputs can share a WebSocket (`transport`); the local server says it.
+ */
+channels?: number | undefined, };
 
 /**
  * What a signal's sender is told.

@@ -52,6 +52,9 @@ const REQUEST_HEADERS = ["accept", "content-type", "last-event-id", "traceparent
 /** What of an answer goes back. */
 const RESPONSE_HEADERS = ["cache-control", "content-type", "retry-after"];
 
+/** A socket with channels, each of which is a request of its own. */
+const CHANNELS = "/api/v1/channels";
+
 /** What is said instead of the sandbox's answer: as servers say it, and without anything secret. */
 class Refusal extends Error {
   constructor(
@@ -111,12 +114,15 @@ export function createRelay(options: RelayOptions): Relay {
       throw new Refusal(403, "FORBIDDEN", `\`${scope}\` is not granted in this sandbox`);
     }
     url.searchParams.delete("relay_token");
+    // Of what passes on a socket with channels the relay sees nothing: the server keeps the page to its grant.
+    if (target.path === CHANNELS) url.searchParams.set("allow", allowed.join());
     const address = `${sandboxUrl(sandboxId).replace(/\/$/, "")}${target.path}${url.search}`;
     const headers = await headersFor(request, sandboxId);
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return ask(request, address, headers);
     const response = joined(request, address, headers, options.fetch ?? fetch);
     if (response) return response;
-    const how = "connect to the sandbox itself, with the terminal's own token";
+    const how =
+      target.path === CHANNELS ? "use `fetch`" : "connect to the sandbox itself, with the terminal's own token";
     throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", `here the relay does not carry WebSockets: ${how}`);
   }
 
