@@ -6,8 +6,12 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
 use std::thread;
 
-/// Sets the limits of the arguments, except for memory: the agent must outlive a sandbox that has used up its own.
-pub(super) fn set(args: &Args) -> io::Result<()> {
+/// Memory that is plenty for the agent itself, whose 18 threads have 2 MiB each.
+const PLENTY: u64 = 256 << 20;
+
+/// Sets the limits of the arguments. Gives the limit on memory where it is too low for the agent, so that each process
+/// has to be given it: RLIMIT_DATA counts what one process has, whatever others have used up (getrlimit(2)).
+pub(super) fn set(args: &Args) -> io::Result<Option<u64>> {
     limit(Resource::Core, 0)?;
     if let Some(bytes) = args.file_size {
         limit(Resource::Fsize, bytes)?;
@@ -15,7 +19,11 @@ pub(super) fn set(args: &Args) -> io::Result<()> {
     if let Some(tasks) = args.tasks {
         limit(Resource::Nproc, tasks)?;
     }
-    args.cpus.map_or(Ok(()), take_processors)
+    args.cpus.map_or(Ok(()), take_processors)?;
+    match args.memory {
+        Some(bytes) if bytes >= PLENTY => limit(Resource::Data, bytes).map(|()| None),
+        low => Ok(low),
+    }
 }
 
 /// Sets a limit for this process and what it starts, unless there is a lower one.

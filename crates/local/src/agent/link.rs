@@ -118,11 +118,16 @@ impl Leader {
         self.pid
     }
 
-    /// Reaps the leader, which has exited; returns when that is done or the agent is lost. With `kill`, kills
-    /// what is left of its group before; otherwise that can no longer be signalled as a group.
-    pub(crate) async fn reap(mut self, kill: bool) {
-        if let Some(link) = self.link.take() {
-            let _ = link.ask(Request::Reap { pid: self.pid, kill }, Vec::new()).await;
+    /// Asks, before this returns, that the leader be reaped, which has exited; the future is done when that is or the
+    /// agent is lost. With `kill`, what is left of its group is killed before; otherwise that can no longer be
+    /// signalled as a group.
+    pub(crate) fn reap(mut self, kill: bool) -> impl Future<Output = ()> + Send + use<> {
+        let request = Request::Reap { pid: self.pid, kill };
+        let reaped = self.link.take().map(|link| link.queue(request, Vec::new()));
+        async move {
+            if let Some(reaped) = reaped {
+                let _ = reaped.await;
+            }
         }
     }
 }

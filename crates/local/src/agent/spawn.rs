@@ -167,7 +167,6 @@ pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()>
     let (executable, name) = (next(), next());
     let mut command = Command::new(executable);
     command.arg0(name).args(args);
-    // Not the agent's own: it must outlive a sandbox that has used up its memory.
     if let Some(bytes) = memory.to_str().and_then(|bytes| bytes.parse().ok()) {
         setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
     }

@@ -77,7 +77,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;
-    limits::set(&args)?;
+    let memory = limits::set(&args)?;
     let (child_ended, signalled) = UnixStream::pair()?;
     child_ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
@@ -89,7 +89,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         socket: socket.try_clone()?,
         workspace: args.workspace,
         terminals,
-        memory: args.memory,
+        memory,
         done: report,
         bell: ring,
         answering: Mutex::default(),

@@ -43,7 +43,7 @@ pub(super) struct Work {
     pub(super) socket: OwnedFd,
     pub(super) workspace: PathBuf,
     pub(super) terminals: Terminals,
-    /// Bytes of memory that each process can use.
+    /// Bytes of memory that each process can use, where the agent does not have that limit itself.
     pub(super) memory: Option<u64>,
     pub(super) done: Sender<Done>,
     /// Rung when something is in `done`.

@@ -85,8 +85,9 @@ impl Pump {
         self.read_what_was_written().await;
         if !group_lives || self.emptied.try_recv() != Err(TryRecvError::Empty) {
             group_lives = false;
-            self.reap().await;
         }
+        // What clients ask for once they know the exit comes after this.
+        let reaped = self.leader.take_if(|_| !group_lives).map(|leader| leader.reap(false));
         let oom_killed = self.unit.as_ref().is_some_and(|unit| unit.oom_killed());
         let exit = exit(exited, timed_out, oom_killed);
         self.process.group_lives.send_replace(group_lives);
@@ -100,6 +101,9 @@ impl Pump {
         }
         // The record is kept for long, and must not hold its pipe open.
         self.process.stdin.end().await;
+        if let Some(reaped) = reaped {
+            reaped.await;
+        }
         if open || group_lives {
             self.follow_what_stays(group_lives).await;
         }

@@ -28,17 +28,18 @@ fn killed(reason: Reason) -> Option<End> {
     Some(End::Exit(Exit { status: ExitStatus::Signal(9), reason: Some(reason) }))
 }
 
-const EATS: &str = "head -c 100000000 /dev/zero | tail -c 90000000 | wc -c";
+const EATS: &str = "head -c 400000000 /dev/zero | tail -c 390000000 | wc -c";
 
 #[tokio::test]
 async fn memory_is_held_and_who_wants_more_ends_alone() {
-    for isolation in isolations() {
+    // The agent has the higher limit itself.
+    for (isolation, memory) in isolations().into_iter().flat_map(|it| [(it, 64), (it, 300)]) {
         let server = Server::start(&["--isolation", isolation]);
-        let sandbox = sandbox_with(&server, json!({ "memory_mb": 64 })).await;
+        let sandbox = sandbox_with(&server, json!({ "memory_mb": memory })).await;
         let cgroups = by_cgroups(&sandbox).await;
         let bystander = sandbox.script("echo here; sleep 1000").await;
         let eats = sandbox.run_script(EATS).await;
-        assert_ne!(eats.stdout(), "90000000\n", "{}", eats.stderr());
+        assert_ne!(eats.stdout(), "390000000\n", "{}", eats.stderr());
         let status = |pid: u64| {
             let sandbox = sandbox.clone();
             async move { sandbox.get(&format!("/processes/{pid}")).await["status"].clone() }

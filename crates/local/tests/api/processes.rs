@@ -107,8 +107,8 @@ async fn a_start_that_fails_says_why() {
             assert_eq!(sandbox.refused(request).await, (status, code.to_owned()), "{path} {body}");
         }
     }
-    // On pipes and on a terminal, also where a limit on memory makes another program start it.
-    let limited = server.sandbox_with(json!({ "resources": { "memory_mb": 256 } })).await;
+    // On pipes and on a terminal, also where a low limit on memory makes another program start it.
+    let limited = server.sandbox_with(json!({ "resources": { "memory_mb": 64 } })).await;
     for sandbox in [&sandbox, &limited] {
         let script = "printf '#! /no/such/interpreter -x\\n' > script; chmod +x script";
         sandbox.run_script(script).await;
