@@ -157,7 +157,10 @@ for (const [name, serve, sockets] of runtimes) {
       const { pid } = await mine.startProcess("sh", { args: ["-c", "echo a; echo b >&2; exit 3"] });
       const lines: string[] = [];
       const read = async () => {
-        for await (const { line } of mine.followOutput(pid, { transport: "websocket", reconnect: { maxAttempts: 0 } }))
+        for await (const { line } of mine.followOutput(pid, {
+          transport: "websocket",
+          reconnect: { maxAttempts: 0 },
+        }))
           lines.push(line);
       };
       if (!sockets) {

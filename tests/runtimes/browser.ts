@@ -163,7 +163,9 @@ function onlyPages(launch: () => Promise<Browser>): void {
       const hashes = await page.evaluate(followMany, given);
       const expected = Array.from({ length: OUTPUTS }, (_, number) => {
         const lines = Array.from({ length: 2000 }, (_, i) => `${number} ${i + 1}\n`);
-        return createHash("sha256").update(`${number} begun\n${lines.join("")}`).digest("hex");
+        return createHash("sha256")
+          .update(`${number} begun\n${lines.join("")}`)
+          .digest("hex");
       });
       assert.deepEqual(hashes, expected);
     });

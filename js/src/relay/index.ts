@@ -122,7 +122,9 @@ export function createRelay(options: RelayOptions): Relay {
     const response = joined(request, address, headers, options.fetch ?? fetch);
     if (response) return response;
     const how =
-      target.path === CHANNELS ? "use `fetch`" : "connect to the sandbox itself, with the terminal's own token";
+      target.path === CHANNELS
+        ? "use `fetch`"
+        : "connect to the sandbox itself, with the terminal's own token";
     throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", `here the relay does not carry WebSockets: ${how}`);
   }
 
