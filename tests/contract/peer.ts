@@ -224,7 +224,7 @@ test("a follow that ends without eof is no end", async () => {
 });
 
 test("a line over the limit is an error, or cut and marked", async () => {
-  const stream = () => Promise.resolve(events([`event: output\n${line("x".repeat(100))}`, EOF]));
+  const stream = () => Promise.resolve(events([`id: 1\nevent: output\n${line("x".repeat(100))}`, EOF]));
   const { sandbox } = await sandboxOf(stream);
   await rejects(linesOf(sandbox.followOutput(42, { maxLineBytes: 10 })), "line_too_long");
   for await (const event of sandbox.followOutput(42, { maxLineBytes: 10, longLine: "cut" })) {
@@ -233,7 +233,7 @@ test("a line over the limit is an error, or cut and marked", async () => {
 });
 
 test("timestamps of 0 are unknown", async () => {
-  const stream = `event: output\ndata: {"line":"a","timestamp":0}\n\n${EOF}`;
+  const stream = `id: 1\nevent: output\ndata: {"line":"a","timestamp":0}\n\n${EOF}`;
   const { sandbox } = await sandboxOf(() => Promise.resolve(events([stream])));
   for await (const event of sandbox.followStdout(42))
     equal([event.timestamp, event.stream], [undefined, undefined]);

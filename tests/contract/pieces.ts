@@ -123,7 +123,7 @@ test("output goes on in another isolate in the middle of a line", async ({ sandb
 });
 
 test("a server without unfinished lines is asked in a way that it can ignore", async () => {
-  const output = `event: output\ndata: {"line":"a","stream":"stdout"}\n\nevent: eof\ndata: {}\n\n`;
+  const output = `id: 1\nevent: output\ndata: {"line":"a","stream":"stdout"}\n\nevent: eof\ndata: {}\n\n`;
   const headers = { "Content-Type": "text/event-stream" };
   const { sandbox, sent } = await sandboxOf(() => Promise.resolve(new Response(output, { headers })));
   for (const pieces of [true, false]) {

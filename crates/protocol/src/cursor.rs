@@ -59,8 +59,8 @@ pub(crate) fn number(id: &[u8]) -> Option<u64> {
 /// Where the reading of one process's output is, through any number of connections.
 ///
 /// Where events are numbered, a new connection begins after the last. Where they are not, it begins
-/// at the start, and as many events of each stream as were delivered are dropped; whether that was
-/// right is settled by the server's own count at the end ([`Position::needs_count`]).
+/// at the start, and as many events of each stream as were delivered are dropped, if they are the same; whether that
+/// was right is settled by the server's own count at the end ([`Position::needs_count`]).
 ///
 /// ```
 /// use shoreline_protocol::batch::Batch;
@@ -92,6 +92,11 @@ pub struct Position {
     rule: Rule,
     /// How many events of each stream this connection may have to drop.
     droppable: [u64; 2],
+    /// A hash of each stream's lines that were delivered without a number, and of those that this connection dropped.
+    written: [u64; 2],
+    dropped: [u64; 2],
+    /// Others were delivered: with a number, or before a cursor.
+    others: bool,
 }
 
 /// Which of a connection's events were delivered before.
@@ -117,6 +122,7 @@ impl Position {
     pub fn connected(&mut self) {
         self.seen = None;
         self.droppable = self.delivered.counts;
+        self.dropped = [0; 2];
         self.rule = match self.delivered.last_id {
             Some(last) => Rule::After(last),
             None if self.total() == 0 => Rule::New,
@@ -128,8 +134,8 @@ impl Position {
         self.needs_count |= self.resumed && self.delivered.last_id.is_none();
     }
 
-    /// Whether an event on this connection was delivered before.
-    pub(crate) fn drops(&mut self, stream: Option<Stream>, id: Option<u64>) -> bool {
+    /// Whether an event on this connection, with this line, was delivered before.
+    pub(crate) fn drops(&mut self, stream: Option<Stream>, id: Option<u64>, line: &[u8]) -> bool {
         if let Some(id) = id {
             let before = match (self.seen, self.rule) {
                 (Some(seen), _) => Some(seen),
@@ -154,14 +160,32 @@ impl Position {
                 *count -= 1;
                 // Who heeds `Last-Event-ID` sends nothing again.
                 self.needs_count = true;
+                let all = *count == 0;
+                self.compare(index(stream), line, all);
                 true
             }
             _ => false,
         }
     }
 
+    /// Compares what is sent again with what was delivered: a server that lost lines between its replay and its live
+    /// stream has them the second time, so that a count alone would leave out others.
+    fn compare(&mut self, stream: usize, line: &[u8], all: bool) {
+        let (Some(dropped), Some(written)) =
+            (self.dropped.get_mut(stream), self.written.get(stream))
+        else {
+            return;
+        };
+        *dropped = mixed(*dropped, line);
+        self.contradicted |= all && !self.others && *dropped != *written;
+    }
+
     /// Notes an event that is delivered now.
-    pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>) {
+    pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>, line: &[u8]) {
+        match (self.written.get_mut(index(stream)), id) {
+            (Some(written), None) => *written = mixed(*written, line),
+            _ => self.others = true,
+        }
         if let Some(count) = self.delivered.counts.get_mut(index(stream)) {
             *count += 1;
         }
@@ -231,10 +255,18 @@ impl Position {
         self.resumed
     }
 
-    /// Whether only the server's own count can tell that nothing was lost or doubled.
+    /// Whether only the server's own count can tell that nothing was lost or doubled. Without numbers a first connection
+    /// is as uncertain as a replay: a server may lose lines between what it replays and what it sends live.
     #[must_use]
     pub const fn needs_count(&self) -> bool {
-        self.needs_count || self.contradicted || self.resumed && self.holes
+        let unnumbered = self.delivered.last_id.is_none();
+        self.needs_count || self.contradicted || unnumbered || self.resumed && self.holes
+    }
+
+    /// Whether a replay is compared with all that was delivered, so that another one does no harm.
+    #[must_use]
+    pub const fn is_comparable(&self) -> bool {
+        !self.others
     }
 
     /// How far output has been delivered.
@@ -246,8 +278,20 @@ impl Position {
 
 impl From<Cursor> for Position {
     fn from(delivered: Cursor) -> Self {
-        Self { delivered, ..Self::default() }
+        Self { delivered, others: delivered != Cursor::default(), ..Self::default() }
     }
+}
+
+/// A hash of a hash and a line, eight bytes at a time. It is no secret: a server that forges it deceives itself.
+fn mixed(hash: u64, line: &[u8]) -> u64 {
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let (words, rest) = line.as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let rest = rest.iter().map(|byte| u64::from(*byte));
+    words
+        .chain(rest)
+        .chain([line.len() as u64])
+        .fold(hash, |hash, part| (hash ^ part).wrapping_mul(PRIME).rotate_left(29))
 }
 
 /// Which count is a stream's: events without one count as standard output, as everywhere.

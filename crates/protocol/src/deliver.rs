@@ -24,7 +24,9 @@ impl State {
             return Err(StreamError::Malformed("output"));
         };
         let stream = self.stream(fields);
-        if position.drops(stream, id) {
+        // Of lines that precede it.
+        self.line_count = None;
+        if position.drops(stream, id, line.raw()) {
             return Ok(());
         }
         let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose()?;
@@ -51,7 +53,7 @@ impl State {
             out.text.push('\n');
             units += 1;
         }
-        position.deliver(stream, id);
+        position.deliver(stream, id, line.raw());
         add(out, flags, raw, units, fields.timestamp, position);
         Ok(())
     }

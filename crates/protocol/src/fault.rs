@@ -93,7 +93,7 @@ impl StreamError {
             Self::Miscount { server, delivered } => {
                 let (server, delivered) = (digits(*server), digits(*delivered));
                 return joined(&[
-                    "after a reconnect the server counts ",
+                    "the server counts ",
                     &server,
                     " lines where ",
                     &delivered,
@@ -104,7 +104,7 @@ impl StreamError {
                 "the server sent less of a line than it had sent while it was unfinished"
             }
             Self::Contradicted => {
-                "after a reconnect the server's numbers of events contradict each other"
+                "after a reconnect the server's events contradict those before it"
             }
             Self::NoExit => "the stream ended before the command's exit was reported",
             Self::ExitLost => "the command has ended, but the server lost its exit status",

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Connect -> Read -> … -> eof ------------------------> Done
-//!    ^        |            \-> Count (after a replay) -> Done
+//!    ^        |            \-> Count (without numbers) -> Done
 //!    \- wait -/ broken
 //! ```
 //!
@@ -81,7 +81,13 @@ pub struct Follow {
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
     exit: Option<Exited>,
+    /// How often the server's count was another one than what was delivered.
+    unsettled: u32,
 }
+
+/// After so many counts that differ from what was delivered, the output is not complete. Some servers write their logs
+/// late, and end the output early.
+const COUNTS: u32 = 4;
 
 /// The exit of a process, as a stream of its output tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +120,7 @@ impl Follow {
             failures: 0,
             retry_ms: 0,
             exit: None,
+            unsettled: 0,
         }
     }
 
@@ -203,14 +210,21 @@ impl Follow {
     /// The server's own count of lines.
     ///
     /// # Errors
-    /// It is not what was delivered.
+    /// It is not what was delivered: [`StreamError::Cut`] where it may be once the server has been asked again.
     pub fn counted(&mut self, server: u64) -> Result<(), StreamError> {
         let delivered = self.position.total();
-        if server != delivered {
+        if server == delivered {
+            self.stage = Stage::Done;
+            return Ok(());
+        }
+        self.unsettled += 1;
+        if self.unsettled >= COUNTS || !self.position.is_comparable() {
             return Err(StreamError::Miscount { server, delivered });
         }
-        self.stage = Stage::Done;
-        Ok(())
+        if server > delivered {
+            self.stage = Stage::Apart;
+        }
+        Err(StreamError::Cut)
     }
 
     /// What was to be done failed in a way that may heal. Nothing when it is to be given up.
@@ -347,12 +361,53 @@ mod tests {
         assert_eq!(second(&twice, &[EVENT, EOF].concat()).1, Err(StreamError::ShortReplay));
         let (mut follow, result) = second(EVENT, &[&twice, EOF].concat());
         assert_eq!((result, follow.step()), (Ok(()), Step::Count));
-        let miscount = StreamError::Miscount { server: 3, delivered: 2 };
-        assert_eq!(follow.counted(3), Err(miscount));
         // A count that could not be had is asked for again, without a new connection.
         assert_eq!(follow.broke(&Failure::Lost, 0.0), wait(1, 100));
         assert_eq!(follow.step(), Step::Count);
+        // A server that counts more has ended the output early, one that counts less writes its logs late.
+        assert_eq!(follow.counted(3), Err(StreamError::Cut));
+        assert!(matches!(follow.step(), Step::Connect { .. }));
+        follow.connected();
+        follow.push(&[&twice, EOF].concat(), &mut Batch::default()).unwrap();
+        assert_eq!((follow.counted(1), follow.step()), (Err(StreamError::Cut), Step::Count));
         assert_eq!((follow.counted(2), follow.step()), (Ok(()), Step::Done));
+    }
+
+    #[test]
+    fn a_first_connection_without_numbers_is_settled_too() {
+        let of = |bytes: &[u8], count: u64| {
+            let mut follow = follow(3);
+            follow.connected();
+            follow.push(&[bytes, EOF].concat(), &mut Batch::default()).unwrap();
+            assert_eq!(follow.step(), Step::Count);
+            let mut result = follow.counted(count);
+            for _ in 1..COUNTS {
+                follow.connected();
+                follow.push(&[bytes, EOF].concat(), &mut Batch::default()).unwrap();
+                result = follow.counted(count);
+            }
+            result
+        };
+        assert_eq!(of(b"", 0), Ok(()));
+        let miscount = |server, delivered| Err(StreamError::Miscount { server, delivered });
+        assert_eq!(of(b"", 1), miscount(1, 0));
+        assert_eq!(of(EVENT, 2), miscount(2, 1));
+        // A server that marks the exit has said it.
+        let mark = b"event: exit\ndata: {\"exit_code\":0,\"line_count\":1}\n\n";
+        let mut marked = follow(3);
+        marked.connected();
+        marked.push(&[EVENT, mark, EOF].concat(), &mut Batch::default()).unwrap();
+        assert_eq!(marked.step(), Step::Done);
+    }
+
+    #[test]
+    fn a_replay_that_is_another_one_is_told_from_what_was_delivered() {
+        let mut follow = follow(3);
+        let other = b"data: {\"line\":\"b\"}\n\n";
+        connection(&mut follow, EVENT);
+        follow.connected();
+        let result = follow.push(&[other, EVENT, EOF].concat(), &mut Batch::default());
+        assert_eq!(result, Err(StreamError::Contradicted));
     }
 
     fn numbered(id: u64) -> alloc::vec::Vec<u8> {

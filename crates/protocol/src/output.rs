@@ -80,7 +80,7 @@ pub(crate) struct State {
     started: Option<Started>,
     end: Option<End>,
     output_open: bool,
-    line_count: Option<u64>,
+    pub(crate) line_count: Option<u64>,
     retry_ms: Option<u64>,
     comments: usize,
     malformed: usize,
@@ -245,6 +245,9 @@ impl State {
             Mode::Follow => false,
             Mode::FollowToExit => name == b"exit",
         };
+        if name == b"exit" {
+            self.line_count = fields.line_count;
+        }
         if !tells_exit {
             return Ok(());
         }
@@ -252,7 +255,6 @@ impl State {
         if let Some(exit) = Exit::from_parts(exit_code, signal, oom_killed, reason) {
             self.end = Some(End::Exit(exit));
             self.output_open = fields.output_open;
-            self.line_count = fields.line_count;
         } else if let (Some(pid), Some(started_at)) = (fields.pid, fields.started_at) {
             self.started.get_or_insert(Started { pid, handle: fields.handle, started_at });
         }

@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     pub lost: Option<Index>,
     /// An event that it sends twice.
     pub doubled: Option<Index>,
+    /// Where it ends the output, before all of it has come.
+    pub early: Option<Index>,
     pub cuts: Vec<Index>,
 }
 
@@ -72,6 +74,9 @@ impl Server {
         if let Some(doubled) = connection.doubled.filter(|_| !events.is_empty()) {
             let at = doubled.index(events.len());
             events.insert(at, events[at]);
+        }
+        if let Some(early) = connection.early {
+            events.truncate(early.index(events.len() + 1));
         }
         let mut bytes = b":\n\n".to_vec();
         let mut mark = self.exit;
@@ -151,7 +156,12 @@ pub(crate) fn follow(
                     }
                 }
             },
-            Step::Count => follow.counted(server.log.len() as u64)?,
+            Step::Count => match follow.counted(server.log.len() as u64) {
+                Err(StreamError::Cut) => {
+                    follow.broke(&Failure::Lost, 0.5);
+                }
+                result => result?,
+            },
             Step::Done => return Ok(()),
         }
     }
@@ -187,6 +197,7 @@ pub(crate) fn connection() -> impl Strategy<Value = Connection> {
         order: None,
         lost: None,
         doubled: None,
+        early: None,
         cuts,
     })
 }
@@ -286,6 +297,29 @@ proptest! {
         let (result, seen) = run(&server);
         if result.is_ok() {
             prop_assert_eq!(seen, by_stream(server.log.into_iter()));
+        }
+    }
+
+    /// A server that loses events between its replay and its live stream, and ends the output early: everything comes,
+    /// or it is an error. Where the last connection is whole and what came before has no hole, it comes.
+    #[test]
+    fn a_hole_or_an_early_end_is_never_silent(
+        log in log(),
+        connections in prop::collection::vec(
+            (connection(), order(), prop::option::of(any::<Index>()), prop::option::of(any::<Index>())),
+            1..4,
+        ),
+    ) {
+        let holes = connections.iter().any(|(_, _, lost, _)| lost.is_some());
+        let mut connections: Vec<_> = connections.into_iter().map(|(connection, order, lost, early)| {
+            Connection { order, lost, early, ..connection }
+        }).collect();
+        connections.push(Connection { lost: None, early: None, ..connections[0].clone() });
+        let server = Server { log, ids: Ids::None, connections, exit: None };
+        let (result, seen) = run(&server);
+        match result {
+            Ok(()) => prop_assert_eq!(seen, by_stream(server.log.into_iter())),
+            Err(error) => prop_assert!(holes || error == StreamError::ShortReplay || error == StreamError::Forgotten, "{:?}", error),
         }
     }
 

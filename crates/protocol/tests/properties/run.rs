@@ -177,6 +177,7 @@ fn a_server_without_runs_gives_the_same_result() {
         order: None,
         lost: None,
         doubled: None,
+        early: None,
         cuts: Vec::new(),
     };
     let server = Server { log, ids: follow::Ids::None, connections: vec![healthy], exit: None };
