@@ -86,7 +86,7 @@ impl Pump {
         if !group_lives || self.emptied.try_recv() != Err(TryRecvError::Empty) {
             group_lives = false;
         }
-        // What clients ask for once they know the exit comes after this.
+        // Requests that clients send once the exit is reported are queued behind this one.
         let reaped = self.leader.take_if(|_| !group_lives).map(|leader| leader.reap(false));
         let oom_killed = self.unit.as_ref().is_some_and(|unit| unit.oom_killed());
         let exit = exit(exited, timed_out, oom_killed);

@@ -66,7 +66,7 @@ impl Stdin {
         if taken || self.is_writable() { Ok(()) } else { Err(self.not_writable()) }
     }
 
-    /// Whether the pipe took the bytes.
+    /// Writes the bytes to the pipe; `false` if it is closed.
     async fn put(&self, bytes: &[u8]) -> bool {
         let mut pipe = self.pipe.lock().await;
         let Some(open) = pipe.as_mut() else { return false };

@@ -61,7 +61,7 @@ async fn a_program_is_stopped_where_the_credit_ends_and_ctrl_c_ends_it() {
     settle(&mut client).await;
     assert_eq!(client.seen.len() as u64, credit);
     assert!(floods(&sandbox).await);
-    // What the terminal holds is all that it wrote beyond: it stands still.
+    // The program is blocked: beyond the credit it has written no more than the terminal's buffers hold.
     let looked = sandbox.run_script(WRITTEN).await;
     let written = looked.stdout();
     assert!(written.trim().parse::<u64>().unwrap() < 4 * credit, "{written}");

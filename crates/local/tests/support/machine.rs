@@ -45,7 +45,7 @@ fn read(pid: u32, text: &[u8]) -> Option<Process> {
 fn command_line(pid: u32) -> Vec<u8> {
     for _ in 0..100 {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        // What has no program is a kernel thread, or has ended.
+        // A kernel thread, or a process that has ended, has no executable.
         if !line.is_empty() || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
             return line;
         }
