@@ -32,11 +32,14 @@ const EATS: &str = "head -c 400000000 /dev/zero | tail -c 390000000 | wc -c";
 
 #[tokio::test]
 async fn memory_is_held_and_who_wants_more_ends_alone() {
-    // The agent has the higher limit itself.
+    // As RLIMIT_DATA, the agent has the higher limit itself.
     for (isolation, memory) in isolations().into_iter().flat_map(|it| [(it, 64), (it, 300)]) {
         let server = Server::start(&["--isolation", isolation]);
         let sandbox = sandbox_with(&server, json!({ "memory_mb": memory })).await;
         let cgroups = by_cgroups(&sandbox).await;
+        if cgroups && memory > 64 {
+            continue;
+        }
         let bystander = sandbox.script("echo here; sleep 1000").await;
         let eats = sandbox.run_script(EATS).await;
         assert_ne!(eats.stdout(), "390000000\n", "{}", eats.stderr());
