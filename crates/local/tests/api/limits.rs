@@ -2,7 +2,7 @@
 //! groups do.
 
 use crate::server::{Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, found};
+use crate::wait::{PATIENCE, found, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
@@ -168,7 +168,8 @@ async fn control_groups_go_with_what_they_held() {
         std::fs::read_dir(&group).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count()
     };
     sandbox.run_script("true").await;
-    assert_eq!(count(), 0);
+    // The exit is reported while the process is reaped, after which its group goes.
+    until(PATIENCE, "the group goes", async || count() == 0).await;
     // One that left the process that started it.
     let pid = sandbox.script("setsid sleep 1000 >/dev/null 2>&1 &").await;
     sandbox.follow(pid, "output", None).await;
