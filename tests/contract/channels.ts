@@ -1,30 +1,13 @@
 // Output over one WebSocket, which all streams of a sandbox share.
 import { type ClientOptions, ConnectionError, Sandbox } from "shoreline";
-import { equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
+import { givesEveryLine, equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 import { MANY_LINES } from "./run.js";
 
 const transport = "websocket";
 
 test("a WebSocket gives every line of both streams, and their bytes", async (context) => {
   const { sandbox, sent } = await recorded(context);
-  const { pid } = await sandbox.startProcess("sh", {
-    args: ["-c", "echo out; echo err >&2; printf '\\377\\n'; printf 'n\\303\\244h'"],
-  });
-  const seen: [string | undefined, string, number[]][] = [];
-  for await (const { stream, text, bytes } of sandbox.followOutput(pid, { transport }))
-    seen.push([stream, text, Array.from(bytes.slice(0, 2))]);
-  equal(
-    seen.filter(([stream]) => stream === "stderr"),
-    [["stderr", "err\n", [101, 114]]],
-  );
-  equal(
-    seen.filter(([stream]) => stream === "stdout"),
-    [
-      ["stdout", "out\n", [111, 117]],
-      ["stdout", "\ufffd\n", [255, 10]],
-      ["stdout", "n\u00e4h", [110, 195]],
-    ],
-  );
+  await givesEveryLine(sandbox, transport);
   equal(sent.filter(({ url }) => url.includes("/follow")).length, 0, "requests to follow");
 });
 

@@ -1,6 +1,16 @@
 import { EventSource } from "eventsource";
 import { Sandbox } from "shoreline";
-import { type Context, equal, ok, recorder, rejects, type Sent, sha256, test } from "./harness.js";
+import {
+  givesEveryLine,
+  type Context,
+  equal,
+  ok,
+  recorder,
+  rejects,
+  type Sent,
+  sha256,
+  test,
+} from "./harness.js";
 import { MANY_LINES } from "./run.js";
 
 const transport = "eventsource";
@@ -57,24 +67,7 @@ async function closed(open: Set<EventSource>): Promise<void> {
 
 test("an EventSource gives every line of both streams, and their bytes", async (context) => {
   const { sandbox, open } = await keyless(context);
-  const { pid } = await sandbox.startProcess("sh", {
-    args: ["-c", "echo out; echo err >&2; printf '\\377\\n'; printf 'n\\303\\244h'"],
-  });
-  const seen: [string | undefined, string, number[]][] = [];
-  for await (const { stream, text, bytes } of sandbox.followOutput(pid, { transport }))
-    seen.push([stream, text, Array.from(bytes.slice(0, 2))]);
-  equal(
-    seen.filter(([stream]) => stream === "stderr"),
-    [["stderr", "err\n", [101, 114]]],
-  );
-  equal(
-    seen.filter(([stream]) => stream === "stdout"),
-    [
-      ["stdout", "out\n", [111, 117]],
-      ["stdout", "\ufffd\n", [255, 10]],
-      ["stdout", "n\u00e4h", [110, 195]],
-    ],
-  );
+  await givesEveryLine(sandbox, transport);
   // The server closes at the end, which is seen a little later.
   await closed(open);
 });

@@ -1,5 +1,5 @@
 // What the contract suite is written with. It knows no runtime: a host gives it a server and reports.
-import { type ClientOptions, Sandbox, ShorelineError } from "shoreline";
+import { type ClientOptions, type FollowOptions, Sandbox, ShorelineError } from "shoreline";
 
 /** A server to test against. */
 export interface Server {
@@ -156,4 +156,26 @@ export async function sandboxOf(
   const sandboxId = "peer-under-control";
   const proxyUrl = "http://peer.invalid";
   return { sandbox: await Sandbox.connect({ sandboxId, proxyUrl, apiKey: "key", fetch, ...options }), sent };
+}
+
+/** Follows both streams of a process by a transport, whose events have to be the lines and their bytes. */
+export async function givesEveryLine(sandbox: Sandbox, transport: FollowOptions["transport"]): Promise<void> {
+  const { pid } = await sandbox.startProcess("sh", {
+    args: ["-c", "echo out; echo err >&2; printf '\\377\\n'; printf 'n\\303\\244h'"],
+  });
+  const seen: [string | undefined, string, number[]][] = [];
+  for await (const { stream, text, bytes } of sandbox.followOutput(pid, { transport }))
+    seen.push([stream, text, Array.from(bytes.slice(0, 2))]);
+  equal(
+    seen.filter(([stream]) => stream === "stderr"),
+    [["stderr", "err\n", [101, 114]]],
+  );
+  equal(
+    seen.filter(([stream]) => stream === "stdout"),
+    [
+      ["stdout", "out\n", [111, 117]],
+      ["stdout", "\ufffd\n", [255, 10]],
+      ["stdout", "n\u00e4h", [110, 195]],
+    ],
+  );
 }

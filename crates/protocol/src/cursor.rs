@@ -134,7 +134,7 @@ impl Position {
         self.needs_count |= self.resumed && self.delivered.last_id.is_none();
     }
 
-    /// Whether an event on this connection, with this line, was delivered before.
+    /// Whether the caller has this event already, so that it is dropped. `line` is the event's text as JSON has it.
     pub(crate) fn drops(&mut self, stream: Option<Stream>, id: Option<u64>, line: &[u8]) -> bool {
         if let Some(id) = id {
             let before = match (self.seen, self.rule) {
@@ -263,7 +263,7 @@ impl Position {
         self.needs_count || self.contradicted || unnumbered || self.resumed && self.holes
     }
 
-    /// Whether a replay is compared with all that was delivered, so that another one does no harm.
+    /// Whether the hash covers every delivered line, so that a replay which differs is noticed.
     #[must_use]
     pub const fn is_comparable(&self) -> bool {
         !self.others

@@ -24,7 +24,7 @@ impl State {
             return Err(StreamError::Malformed("output"));
         };
         let stream = self.stream(fields);
-        // Of lines that precede it.
+        // The mark of the exit counted the lines before the mark.
         self.line_count = None;
         if position.drops(stream, id, line.raw()) {
             return Ok(());

@@ -81,7 +81,7 @@ pub struct Follow {
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
     exit: Option<Exited>,
-    /// How often the server's count was another one than what was delivered.
+    /// The number of counts that differed from what was delivered.
     unsettled: u32,
 }
 

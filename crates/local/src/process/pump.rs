@@ -83,9 +83,7 @@ impl Pump {
             group_lives = timeout(KILLED, &mut self.emptied).await.is_err();
         }
         self.read_what_was_written().await;
-        if !group_lives || self.emptied.try_recv() != Err(TryRecvError::Empty) {
-            group_lives = false;
-        }
+        group_lives = group_lives && self.emptied.try_recv() == Err(TryRecvError::Empty);
         // Requests that clients send once the exit is reported are queued behind this one.
         let reaped = self.leader.take_if(|_| !group_lives).map(|leader| leader.reap(false));
         let oom_killed = self.unit.as_ref().is_some_and(|unit| unit.oom_killed());

@@ -37,7 +37,7 @@ async fn read(client: &mut Client, bytes: usize) {
     }
 }
 
-/// How many bytes the program has written.
+/// A script that prints the number of bytes that the flood process has written.
 const WRITTEN: &str = "io=$(grep -lx flood /proc/[0-9]*/comm); sed -n 's/wchar: //p' ${io%comm}io";
 
 async fn floods(sandbox: &Sandbox) -> bool {

@@ -135,7 +135,7 @@ fn numbered(id: u64) -> alloc::vec::Vec<u8> {
     alloc::format!("id: {id}\ndata: {{\"line\":\"a\"}}\n\n").into_bytes()
 }
 
-/// What is to be done after two connections, and how many events came.
+/// The number of events that two connections deliver, and the machine's next step.
 fn two_connections(first: &[u8], last_event_id: Option<u64>, second: &[u8]) -> (usize, Step) {
     let mut follow = follow(3);
     connection(&mut follow, first);
