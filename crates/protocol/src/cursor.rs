@@ -1,7 +1,9 @@
 //! What has been delivered, and what to drop when a server sends it again.
 
 use crate::batch::{Batch, flag};
+use crate::json::Text;
 use crate::stream::Stream;
+use crate::tally::Tally;
 use crate::text;
 
 /// How far output has been delivered. Plain fields: it can be kept and taken up elsewhere.
@@ -60,7 +62,7 @@ pub(crate) fn number(id: &[u8]) -> Option<u64> {
 ///
 /// Where events are numbered, a new connection begins after the last. Where they are not, it begins
 /// at the start, and as many events of each stream as were delivered are dropped, if they are the same; whether that
-/// was right is settled by the server's own count at the end ([`Position::needs_count`]).
+/// was right is settled at the end by the lines that the server has ([`Position::needs_count`]).
 ///
 /// ```
 /// use shoreline_protocol::batch::Batch;
@@ -92,9 +94,9 @@ pub struct Position {
     rule: Rule,
     /// How many events of each stream this connection may have to drop.
     droppable: [u64; 2],
-    /// A hash of each stream's lines that were delivered without a number, and of those that this connection dropped.
-    written: [u64; 2],
-    dropped: [u64; 2],
+    /// Each stream's lines that were delivered without a number, and those that this connection dropped.
+    written: [Tally; 2],
+    dropped: [Tally; 2],
     /// Others were delivered: with a number, or before a cursor.
     others: bool,
 }
@@ -122,7 +124,7 @@ impl Position {
     pub fn connected(&mut self) {
         self.seen = None;
         self.droppable = self.delivered.counts;
-        self.dropped = [0; 2];
+        self.dropped = [Tally::default(); 2];
         self.rule = match self.delivered.last_id {
             Some(last) => Rule::After(last),
             None if self.total() == 0 => Rule::New,
@@ -134,8 +136,13 @@ impl Position {
         self.needs_count |= self.resumed && self.delivered.last_id.is_none();
     }
 
-    /// Whether the caller has this event already, so that it is dropped. `line` is the event's text as JSON has it.
-    pub(crate) fn drops(&mut self, stream: Option<Stream>, id: Option<u64>, line: &[u8]) -> bool {
+    /// Whether the caller has this event already, so that it is dropped.
+    pub(crate) fn drops(
+        &mut self,
+        stream: Option<Stream>,
+        id: Option<u64>,
+        line: &Text<'_>,
+    ) -> bool {
         if let Some(id) = id {
             let before = match (self.seen, self.rule) {
                 (Some(seen), _) => Some(seen),
@@ -170,20 +177,20 @@ impl Position {
 
     /// Compares what is sent again with what was delivered: a server that lost lines between its replay and its live
     /// stream has them the second time, so that a count alone would leave out others.
-    fn compare(&mut self, stream: usize, line: &[u8], all: bool) {
+    fn compare(&mut self, stream: usize, line: &Text<'_>, all: bool) {
         let (Some(dropped), Some(written)) =
             (self.dropped.get_mut(stream), self.written.get(stream))
         else {
             return;
         };
-        *dropped = mixed(*dropped, line);
+        dropped.add(line);
         self.contradicted |= all && !self.others && *dropped != *written;
     }
 
     /// Notes an event that is delivered now.
-    pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>, line: &[u8]) {
+    pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>, line: &Text<'_>) {
         match (self.written.get_mut(index(stream)), id) {
-            (Some(written), None) => *written = mixed(*written, line),
+            (Some(written), None) => written.add(line),
             _ => self.others = true,
         }
         if let Some(count) = self.delivered.counts.get_mut(index(stream)) {
@@ -255,12 +262,26 @@ impl Position {
         self.resumed
     }
 
-    /// Whether only the server's own count can tell that nothing was lost or doubled. Without numbers a first connection
-    /// is as uncertain as a replay: a server may lose lines between what it replays and what it sends live.
+    /// Whether no event with a number was delivered last: then a server may have lost lines between what it replayed and
+    /// what it sent live, on a first connection too.
+    #[must_use]
+    pub const fn is_unnumbered(&self) -> bool {
+        self.delivered.last_id.is_none()
+    }
+
+    /// Whether only the lines that the server has can tell that nothing was lost or doubled over several connections.
     #[must_use]
     pub const fn needs_count(&self) -> bool {
-        let unnumbered = self.delivered.last_id.is_none();
-        self.needs_count || self.contradicted || unnumbered || self.resumed && self.holes
+        self.needs_count || self.contradicted || self.resumed && self.holes
+    }
+
+    /// What was delivered of stdout, or of the only stream, and of stderr. The hashes mean nothing unless
+    /// [`Self::is_comparable`].
+    #[must_use]
+    pub fn tallies(&self) -> [Tally; 2] {
+        let [stdout, stderr] = self.delivered.counts;
+        let [first, second] = self.written;
+        [Tally { lines: stdout, ..first }, Tally { lines: stderr, ..second }]
     }
 
     /// Whether the hash covers every delivered line, so that a replay which differs is noticed.
@@ -276,22 +297,18 @@ impl Position {
     }
 }
 
+impl From<[Tally; 2]> for Position {
+    /// After these lines of stdout and stderr, which are not delivered.
+    fn from(written: [Tally; 2]) -> Self {
+        let counts = written.map(|tally| tally.lines);
+        Self { delivered: Cursor { counts, ..Cursor::default() }, written, ..Self::default() }
+    }
+}
+
 impl From<Cursor> for Position {
     fn from(delivered: Cursor) -> Self {
         Self { delivered, others: delivered != Cursor::default(), ..Self::default() }
     }
-}
-
-/// A hash of a hash and a line, eight bytes at a time. It is no secret: a server that forges it deceives itself.
-fn mixed(hash: u64, line: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let (words, rest) = line.as_chunks();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().map(|byte| u64::from(*byte));
-    words
-        .chain(rest)
-        .chain([line.len() as u64])
-        .fold(hash, |hash, part| (hash ^ part).wrapping_mul(PRIME).rotate_left(29))
 }
 
 /// Which count is a stream's: events without one count as standard output, as everywhere.

@@ -26,7 +26,7 @@ impl State {
         let stream = self.stream(fields);
         // The mark of the exit counted the lines before the mark.
         self.line_count = None;
-        if position.drops(stream, id, line.raw()) {
+        if position.drops(stream, id, &line) {
             return Ok(());
         }
         let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose()?;
@@ -53,7 +53,7 @@ impl State {
             out.text.push('\n');
             units += 1;
         }
-        position.deliver(stream, id, line.raw());
+        position.deliver(stream, id, &line);
         add(out, flags, raw, units, fields.timestamp, position);
         Ok(())
     }

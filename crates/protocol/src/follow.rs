@@ -2,9 +2,10 @@
 //! moves the bytes does it and reports what came of it.
 //!
 //! ```text
-//! Connect -> Read -> … -> eof ------------------------> Done
-//!    ^        |            \-> Count (without numbers) -> Done
-//!    \- wait -/ broken
+//! Connect -> Read -> … -> eof -------------------------------------> Done
+//!    ^        |            \-> Probe (without numbers) -> Settle -> Done
+//!    \- wait -/ broken                                      /
+//!    \------------------------- output ended early --------/
 //! ```
 //!
 //! A follow that is to end with the process ends at the mark of its exit instead, where the server sends one. The
@@ -20,6 +21,7 @@ use crate::fault::StreamError;
 use crate::output::{End, LongLine, Mode, OutputDecoder};
 use crate::retry::{self, Failure, Policy};
 use crate::route::Method;
+use crate::tally::{Held, Tally};
 
 /// What has to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,16 @@ pub enum Step {
     },
     /// Read from the connection; then [`Follow::push`], [`Follow::ended`], or [`Follow::broke`].
     Read,
-    /// Ask how many lines the server counts; then [`Follow::counted`], or [`Follow::broke`].
-    Count,
+    /// Find out whether the server has the endpoint `run`; then [`Follow::probed`], or [`Follow::broke`].
+    Probe,
+    /// Wait, then read the process's record and the lines that the server has; then [`Follow::settled`], or
+    /// [`Follow::broke`].
+    Settle {
+        /// How long to wait first.
+        wait_ms: u64,
+        /// Whether the record is needed: lines may still come while the process runs.
+        look: bool,
+    },
     /// Everything has been delivered.
     Done,
 }
@@ -81,13 +91,18 @@ pub struct Follow {
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
     exit: Option<Exited>,
-    /// The number of counts that differed from what was delivered.
+    /// Whether what the server sends without numbers is complete; unknown until it matters.
+    trusted: Option<bool>,
+    /// The number of times that the server had other lines than were delivered.
     unsettled: u32,
 }
 
-/// After so many counts that differ from what was delivered, the output is not complete. Some servers write their logs
-/// late, and end the output early.
+/// After so many times that the server had other lines than were delivered, the output is not complete. The open-source
+/// daemon writes its logs late, and ends the output early.
 const COUNTS: u32 = 4;
+
+/// The lines of the open-source daemon are complete once their count has stood still for 100 ms.
+const STILL_MS: u64 = 150;
 
 /// The exit of a process, as a stream of its output tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +113,24 @@ pub struct Exited {
     pub output_open: bool,
 }
 
+/// How far it is known that nothing is missing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settling {
+    /// The number of lines that the server had when it was last asked.
+    before: Option<u64>,
+    /// Times that it was asked.
+    asked: u32,
+}
+
 #[derive(Debug)]
 enum Stage {
     Apart,
     Reading(Box<OutputDecoder>),
-    Counting,
+    /// A replay may have been `short` of what was delivered.
+    Probing {
+        short: Option<StreamError>,
+    },
+    Settling(Settling),
     Done,
 }
 
@@ -120,6 +148,7 @@ impl Follow {
             failures: 0,
             retry_ms: 0,
             exit: None,
+            trusted: None,
             unsettled: 0,
         }
     }
@@ -142,7 +171,14 @@ impl Follow {
         match self.stage {
             Stage::Apart => Step::Connect { last_event_id: self.position.last_id() },
             Stage::Reading(_) => Step::Read,
-            Stage::Counting => Step::Count,
+            Stage::Probing { .. } => Step::Probe,
+            Stage::Settling(Settling { asked, .. }) => {
+                let doubled = STILL_MS << asked.saturating_sub(1).min(3);
+                Step::Settle {
+                    wait_ms: if asked == 0 { 0 } else { doubled },
+                    look: self.trusted == Some(false),
+                }
+            }
             Stage::Done => Step::Done,
         }
     }
@@ -165,6 +201,9 @@ impl Follow {
         if (out.len(), decoder.comments()) != before {
             self.failures = 0;
         }
+        if out.len() != before.0 {
+            self.unsettled = 0;
+        }
         self.retry_ms = decoder.retry_ms().unwrap_or(self.retry_ms);
         let line_count = decoder.line_count();
         self.exit = match decoder.end() {
@@ -173,11 +212,13 @@ impl Follow {
             Some(End::Exit(exit)) => Some(Exited { exit, output_open: decoder.output_open() }),
         };
         let position = &self.position;
-        if position.nothing_came_again() {
-            return Err(StreamError::Forgotten);
-        }
-        if position.missing() > 0 {
-            return Err(StreamError::ShortReplay);
+        let short = match position.missing() {
+            0 => None,
+            _ if position.nothing_came_again() => Some(StreamError::Forgotten),
+            _ => Some(StreamError::ShortReplay),
+        };
+        if let Some(error) = short.filter(|_| !position.is_unnumbered()) {
+            return Err(error);
         }
         if position.is_within_a_line() {
             return Err(StreamError::ShortLine);
@@ -186,11 +227,32 @@ impl Follow {
         if position.is_contradicted() && position.is_resumed() {
             return Err(StreamError::Contradicted);
         }
-        self.stage = if position.needs_count() { Stage::Counting } else { Stage::Done };
-        match line_count {
-            Some(server) if self.step() == Step::Count => self.counted(server),
-            _ => Ok(()),
+        self.stage = Stage::Done;
+        let unsure = position.needs_count() || position.is_unnumbered();
+        match line_count.filter(|_| unsure) {
+            Some(server) => return self.marked(server),
+            None if position.is_unnumbered() => {
+                self.stage = Stage::Probing { short };
+                return self.trusted.map_or(Ok(()), |trusted| self.probed(trusted));
+            }
+            None if unsure => self.stage = Stage::Settling(Settling::default()),
+            None => {}
         }
+        Ok(())
+    }
+
+    /// The mark of the exit counts this many lines before it.
+    fn marked(&mut self, server: u64) -> Result<(), StreamError> {
+        let delivered = self.position.total();
+        if server == delivered {
+            return Ok(());
+        }
+        self.unsettled += 1;
+        if self.unsettled >= COUNTS || server < delivered {
+            return Err(StreamError::Miscount { server, delivered });
+        }
+        self.stage = Stage::Apart;
+        Err(StreamError::Cut)
     }
 
     /// How the process ended, where the server's mark of it ended the follow.
@@ -207,24 +269,66 @@ impl Follow {
         if matches!(self.stage, Stage::Reading(_)) { Err(StreamError::Cut) } else { Ok(()) }
     }
 
-    /// The server's own count of lines.
+    /// Whether the server has the endpoint `run`. Servers that have it were not seen to lose output.
     ///
     /// # Errors
-    /// It is not what was delivered: [`StreamError::Cut`] where it may be once the server has been asked again.
-    pub fn counted(&mut self, server: u64) -> Result<(), StreamError> {
-        let delivered = self.position.total();
-        if server == delivered {
-            self.stage = Stage::Done;
-            return Ok(());
+    /// The server sent less than it had sent before, and does not write its logs late.
+    pub fn probed(&mut self, has_run: bool) -> Result<(), StreamError> {
+        self.trusted = Some(has_run);
+        if let Stage::Probing { short: Some(error) } = self.stage
+            && has_run
+        {
+            return Err(error);
         }
-        self.unsettled += 1;
-        if self.unsettled >= COUNTS || !self.position.is_comparable() {
-            return Err(StreamError::Miscount { server, delivered });
+        let done = has_run && !self.position.needs_count();
+        self.stage = if done { Stage::Done } else { Stage::Settling(Settling::default()) };
+        Ok(())
+    }
+
+    /// The number of lines that were delivered, of stdout and stderr; a stream that is followed by itself is one of them.
+    #[must_use]
+    pub fn delivered(&self) -> [u64; 2] {
+        self.position.tallies().map(|tally| tally.lines)
+    }
+
+    /// What the server has: of stdout and of stderr, or of the only stream. `running` is whether the process still is.
+    ///
+    /// # Errors
+    /// It is not what was delivered: [`StreamError::Cut`] where the rest may come on another connection.
+    pub fn settled(&mut self, running: bool, held: &[Held]) -> Result<(), StreamError> {
+        let Stage::Settling(Settling { before, asked }) = self.stage else { return Ok(()) };
+        let both = self.position.tallies();
+        let [stdout, stderr] = both;
+        let only = [if stdout.lines == 0 { stderr } else { stdout }];
+        let delivered: &[Tally] = if held.len() == 1 { &only } else { &both };
+        let comparable = self.position.is_comparable();
+        let mut pairs = held.iter().zip(delivered);
+        if comparable
+            && pairs.any(|(held, own)| held.first.lines == own.lines && held.first != *own)
+        {
+            return Err(StreamError::Contradicted);
         }
-        if server > delivered {
+        let server = held.iter().map(|held| held.all.lines).sum();
+        let stands_still = before == Some(server) && !running;
+        self.stage = Stage::Settling(Settling { before: Some(server), asked: asked + 1 });
+        let more = held.iter().zip(delivered).any(|(held, own)| held.all.lines > own.lines);
+        let fewer = held.iter().zip(delivered).any(|(held, own)| held.all.lines < own.lines);
+        let sure = stands_still || self.trusted != Some(false);
+        if more || fewer && sure {
+            self.unsettled += 1;
+            if self.unsettled >= COUNTS || !comparable {
+                let delivered = self.position.total();
+                return Err(StreamError::Miscount { server, delivered });
+            }
+        }
+        if more {
             self.stage = Stage::Apart;
+            return Err(StreamError::Cut);
         }
-        Err(StreamError::Cut)
+        if !fewer && sure {
+            self.stage = Stage::Done;
+        }
+        Ok(())
     }
 
     /// What was to be done failed in a way that may heal. Nothing when it is to be given up.

@@ -47,6 +47,7 @@ mod scan;
 pub mod sse;
 pub mod standing;
 pub mod stream;
+pub mod tally;
 pub mod terminal;
 pub mod text;
 pub mod transcript;

@@ -4,9 +4,12 @@
 //! ```text
 //! Post -> Read -> … -> exit ---------------------------------------> Done
 //!   |       \-> broken, or ended without exit, pid known \
-//!   \-> no such endpoint -> Start ------------------------> Follow -> Look -> Done
+//!   \-> no such endpoint -> Start -> Attach -> Open ------> Follow -> Look -> Done
 //!                                                             \-> exit marked -> Done
 //! ```
+//!
+//! A server without the endpoint may lose what a process writes before its output is followed. There the command waits
+//! behind a gate, a shell that reads a line first, until the follow is attached.
 
 use crate::batch::Batch;
 use crate::cursor::Position;
@@ -24,8 +27,23 @@ pub enum Step {
     Post,
     /// Read the run's own stream; then [`Run::push`] or [`Run::over`].
     Read,
-    /// Start the command as a process; then [`Run::started`].
-    Start,
+    /// Start the command as a process, behind the gate ([`GATE`]) or by itself; then [`Run::started`], or
+    /// [`Run::start_refused`].
+    Start {
+        /// Whether the gate is wanted, where the command can be behind one.
+        gated: bool,
+    },
+    /// Take the lines that the server has of this process already, and follow the output from there; then
+    /// [`Run::attached`].
+    Attach {
+        /// The process.
+        pid: u32,
+    },
+    /// Write a line to the standard input of this process; then [`Run::opened_gate`].
+    Open {
+        /// The process.
+        pid: u32,
+    },
     /// Follow the output of this process from [`Run::position`] until its exit; then [`Run::followed`].
     Follow {
         /// The process.
@@ -66,7 +84,9 @@ pub struct Run {
 enum Stage {
     Posting,
     Reading,
-    Starting,
+    Starting { gated: bool },
+    Attaching { pid: u32 },
+    Opening { pid: u32 },
     Following { pid: u32 },
     Looking { pid: u32, looks: usize },
     Done(Exit),
@@ -96,7 +116,9 @@ impl Run {
         match self.stage {
             Stage::Posting => Step::Post,
             Stage::Reading => Step::Read,
-            Stage::Starting => Step::Start,
+            Stage::Starting { gated } => Step::Start { gated },
+            Stage::Attaching { pid } => Step::Attach { pid },
+            Stage::Opening { pid } => Step::Open { pid },
             Stage::Following { pid } => Step::Follow { pid },
             Stage::Looking { pid, looks } => {
                 let wait_ms = LOOK_MS.get(looks).or(LOOK_MS.last()).copied().unwrap_or_default();
@@ -115,16 +137,11 @@ impl Run {
     /// The server answered the run with an error. `false` when that is final.
     #[must_use]
     pub fn refused(&mut self, status: u16, server_code: Option<&str>) -> bool {
-        // Not the thing asked for is missing, but the endpoint; so nothing has been started.
-        let no_such_endpoint = match status {
-            405 | 501 => true,
-            404 => matches!(server_code, None | Some("NOT_FOUND" | "ROUTE_NOT_FOUND")),
-            _ => false,
-        };
-        if no_such_endpoint {
-            self.stage = Stage::Starting;
+        let refused = lacks_run(status, server_code);
+        if refused {
+            self.stage = Stage::Starting { gated: true };
         }
-        no_such_endpoint
+        refused
     }
 
     /// Takes what was read of the run's stream, and appends the output in it to `out`.
@@ -169,11 +186,43 @@ impl Run {
         Ok(())
     }
 
-    /// The command was started as a process.
-    pub fn started(&mut self, pid: u32, handle: Option<u64>) {
+    /// The command was started as a process, `gated` or by itself.
+    pub fn started(&mut self, pid: u32, handle: Option<u64>, gated: bool) {
         self.pid = Some(pid);
         self.handle = handle;
-        self.stage = Stage::Following { pid };
+        self.stage = if gated { Stage::Attaching { pid } } else { Stage::Following { pid } };
+    }
+
+    /// The server answered the start with an error. `false` when that is final; otherwise there may be no shell, and the
+    /// command is started without the gate.
+    #[must_use]
+    pub fn start_refused(&mut self, status: u16) -> bool {
+        let gated = matches!(self.stage, Stage::Starting { gated: true });
+        let again = gated && matches!(status, 400 | 404 | 422 | 500);
+        if again {
+            self.stage = Stage::Starting { gated: false };
+        }
+        again
+    }
+
+    /// The output is followed, so that nothing of it can be missed.
+    pub fn attached(&mut self) {
+        if let Stage::Attaching { pid } = self.stage {
+            self.stage = Stage::Opening { pid };
+        }
+    }
+
+    /// The command runs.
+    pub fn opened_gate(&mut self) {
+        if let Stage::Opening { pid } = self.stage {
+            self.stage = Stage::Following { pid };
+        }
+    }
+
+    /// Whether a process waits at the gate, so that the command has not run.
+    #[must_use]
+    pub const fn is_at_gate(&self) -> bool {
+        matches!(self.stage, Stage::Attaching { .. } | Stage::Opening { .. })
     }
 
     /// The process's output has been followed to its end, or to the mark of the exit.
@@ -228,6 +277,20 @@ impl Run {
         self.handle
     }
 }
+
+/// Whether this answer to a `run` says that the endpoint is missing, and not what was asked for: nothing was started.
+#[must_use]
+pub fn lacks_run(status: u16, server_code: Option<&str>) -> bool {
+    match status {
+        405 | 501 => true,
+        404 => matches!(server_code, None | Some("NOT_FOUND" | "ROUTE_NOT_FOUND")),
+        _ => false,
+    }
+}
+
+/// What to start for a command that waits for a line on its standard input, and then runs with an empty one: the shell's
+/// arguments before the command and its own.
+pub const GATE: (&str, [&str; 2]) = ("sh", ["-c", "read -r line && exec \"$0\" \"$@\" </dev/null"]);
 
 /// What is done about a command whose time limit has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

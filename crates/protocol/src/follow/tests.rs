@@ -1,4 +1,6 @@
 use super::*;
+use crate::tally::TallyReader;
+use alloc::string::String;
 
 const LINES: Lines = Lines { limit: 100, long: LongLine::Refuse, pieces: false };
 const EVENT: &[u8] = b"data: {\"line\":\"a\"}\n\n";
@@ -78,47 +80,120 @@ fn a_replay_is_settled_at_the_end() {
         (follow, result)
     };
     let twice = [EVENT, EVENT].concat();
-    assert_eq!(second(EVENT, EOF).1, Err(StreamError::Forgotten));
-    assert_eq!(second(&twice, &[EVENT, EOF].concat()).1, Err(StreamError::ShortReplay));
+    for (first, again, error) in [
+        (EVENT, EOF, StreamError::Forgotten),
+        (&twice, &[EVENT, EOF].concat(), StreamError::ShortReplay),
+    ] {
+        let (mut follow, result) = second(first, again);
+        assert_eq!((result, follow.step()), (Ok(()), Step::Probe));
+        assert_eq!(follow.probed(true), Err(error));
+        // Where logs are written late, the rest may come.
+        let (mut follow, _) = second(first, again);
+        assert_eq!(follow.probed(false), Ok(()));
+        assert_eq!(follow.step(), Step::Settle { wait_ms: 0, look: true });
+    }
     let (mut follow, result) = second(EVENT, &[&twice, EOF].concat());
-    assert_eq!((result, follow.step()), (Ok(()), Step::Count));
-    // A count that could not be had is asked for again, without a new connection.
+    assert_eq!((result, follow.step()), (Ok(()), Step::Probe));
+    // What could not be had is asked for again, without a new connection.
     assert_eq!(follow.broke(&Failure::Lost, 0.0), wait(1, 100));
-    assert_eq!(follow.step(), Step::Count);
-    // A server that counts more has ended the output early, one that counts less writes its logs late.
-    assert_eq!(follow.counted(3), Err(StreamError::Cut));
+    assert_eq!(follow.step(), Step::Probe);
+    follow.probed(true).unwrap();
+    let settle = |wait_ms| Step::Settle { wait_ms, look: false };
+    assert_eq!(follow.step(), settle(0));
+    // A server that has more has ended the output early, one that has less writes its logs late.
+    assert_eq!(follow.settled(false, &held(&follow, "aaa")), Err(StreamError::Cut));
     assert!(matches!(follow.step(), Step::Connect { .. }));
     follow.connected();
     follow.push(&[&twice, EOF].concat(), &mut Batch::default()).unwrap();
-    assert_eq!((follow.counted(1), follow.step()), (Err(StreamError::Cut), Step::Count));
-    assert_eq!((follow.counted(2), follow.step()), (Ok(()), Step::Done));
+    assert_eq!(follow.settled(false, &held(&follow, "a")), Ok(()));
+    assert_eq!(follow.step(), settle(STILL_MS));
+    assert_eq!(follow.settled(false, &held(&follow, "aa")), Ok(()));
+    assert_eq!(follow.step(), Step::Done);
+}
+
+/// What a server has of stdout, a line for each character, and nothing of stderr.
+fn held(follow: &Follow, lines: &str) -> [Held; 2] {
+    let [stdout, stderr] = follow.delivered();
+    let read = |delivered, lines: &str| {
+        let lines: alloc::vec::Vec<_> =
+            lines.chars().map(|line| alloc::format!("\"{line}\"")).collect();
+        let mut reader = TallyReader::new(delivered);
+        reader.push(alloc::format!("{{\"lines\":[{}]}}", lines.join(",")).as_bytes()).unwrap();
+        reader.finish().unwrap()
+    };
+    [read(stdout, lines), read(stderr, "")]
+}
+
+/// The output `lines`, a character each, to the end.
+fn output(lines: &str) -> alloc::vec::Vec<u8> {
+    let mut bytes = String::new();
+    for line in lines.chars() {
+        bytes += &alloc::format!("data: {{\"line\":\"{line}\",\"stream\":\"stdout\"}}\n\n");
+    }
+    [bytes.as_bytes(), EOF].concat()
 }
 
 #[test]
-fn a_first_connection_without_numbers_is_settled_too() {
-    let of = |bytes: &[u8], count: u64| {
+fn a_first_connection_without_numbers_is_settled_where_the_server_has_no_run() {
+    let first = |lines: &str, has_run| {
         let mut follow = follow(3);
         follow.connected();
-        follow.push(&[bytes, EOF].concat(), &mut Batch::default()).unwrap();
-        assert_eq!(follow.step(), Step::Count);
-        let mut result = follow.counted(count);
-        for _ in 1..COUNTS {
-            follow.connected();
-            follow.push(&[bytes, EOF].concat(), &mut Batch::default()).unwrap();
-            result = follow.counted(count);
-        }
-        result
+        follow.push(&output(lines), &mut Batch::default()).unwrap();
+        assert_eq!(follow.step(), Step::Probe);
+        follow.probed(has_run).unwrap();
+        follow
     };
-    assert_eq!(of(b"", 0), Ok(()));
-    let miscount = |server, delivered| Err(StreamError::Miscount { server, delivered });
-    assert_eq!(of(b"", 1), miscount(1, 0));
-    assert_eq!(of(EVENT, 2), miscount(2, 1));
-    // A server that marks the exit has said it.
-    let mark = b"event: exit\ndata: {\"exit_code\":0,\"line_count\":1}\n\n";
-    let mut marked = follow(3);
-    marked.connected();
-    marked.push(&[EVENT, mark, EOF].concat(), &mut Batch::default()).unwrap();
-    assert_eq!(marked.step(), Step::Done);
+    assert_eq!(first("ab", true).step(), Step::Done);
+    let settle = |wait_ms| Step::Settle { wait_ms, look: true };
+
+    // Complete is what stands still, once the process has ended.
+    let mut still = first("ab", false);
+    for (running, wait_ms) in [(true, 0), (true, 150), (false, 300)] {
+        assert_eq!(still.step(), settle(wait_ms));
+        still.settled(running, &held(&still, "ab")).unwrap();
+    }
+    assert_eq!(still.step(), Step::Done);
+
+    // What comes late is had from another connection.
+    let mut late = first("ab", false);
+    late.settled(false, &held(&late, "ab")).unwrap();
+    assert_eq!(late.settled(false, &held(&late, "abc")), Err(StreamError::Cut));
+    late.connected();
+    let mut batch = Batch::default();
+    late.push(&output("abc"), &mut batch).unwrap();
+    assert_eq!((batch.text.as_str(), late.step()), ("c\n", settle(0)));
+    late.settled(false, &held(&late, "abc")).unwrap();
+    late.settled(false, &held(&late, "abc")).unwrap();
+    assert_eq!(late.step(), Step::Done);
+
+    // A line that was lost, one that was doubled, and both at once.
+    for (delivered, server) in [("ac", "abc"), ("abb", "ab"), ("aac", "abc")] {
+        let mut wrong = first(delivered, false);
+        let mut result = Ok(());
+        for _ in 0..9 {
+            if result.is_ok() {
+                result = wrong.settled(false, &held(&wrong, server));
+            }
+        }
+        let miscount = StreamError::Miscount { server: 2, delivered: 3 };
+        let due = if server == "ab" { miscount } else { StreamError::Contradicted };
+        assert_eq!(result, Err(due), "{delivered} for {server}");
+    }
+}
+
+#[test]
+fn a_mark_of_the_exit_settles_the_output() {
+    let of = |lines: u64| {
+        let mut marked = follow(3);
+        let mark =
+            alloc::format!("event: exit\ndata: {{\"exit_code\":0,\"line_count\":{lines}}}\n\n");
+        marked.connected();
+        let result = marked.push(&[EVENT, mark.as_bytes(), EOF].concat(), &mut Batch::default());
+        (result, marked.step())
+    };
+    assert_eq!(of(1), (Ok(()), Step::Done));
+    assert_eq!(of(2), (Err(StreamError::Cut), Step::Connect { last_event_id: None }));
+    assert!(matches!(of(0), (Err(StreamError::Miscount { server: 0, delivered: 1 }), _)));
 }
 
 #[test]
@@ -152,14 +227,16 @@ fn numbers_that_are_heeded_need_no_count() {
     assert_eq!(two_connections(&one, Some(1), &two), (1, Step::Done));
     // Who sends it again may have another log by now.
     let both = [&one[..], &two].concat();
-    assert_eq!(two_connections(&one, Some(1), &both), (1, Step::Count));
+    let settle = Step::Settle { wait_ms: 0, look: false };
+    assert_eq!(two_connections(&one, Some(1), &both), (1, settle));
 }
 
 #[test]
 fn an_event_without_a_number_of_its_own_is_no_place() {
     let both = [&numbered(1)[..], EVENT].concat();
     let again = [&both[..], &numbered(2)].concat();
-    assert_eq!(two_connections(&both, None, &again), (1, Step::Count));
+    let settle = Step::Settle { wait_ms: 0, look: false };
+    assert_eq!(two_connections(&both, None, &again), (1, settle));
 }
 
 #[test]

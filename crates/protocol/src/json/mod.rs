@@ -63,11 +63,6 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// As it stands between the quotes.
-    pub(crate) const fn raw(&self) -> &'a [u8] {
-        self.raw
-    }
-
     /// The string that `from` begins with, its opening quote passed, and what follows it.
     #[inline]
     pub(crate) fn at_start(from: &'a [u8]) -> Option<(Self, &'a [u8])> {

@@ -53,7 +53,9 @@ fn drive(
                     }
                 }
             },
-            Step::Start => run.started(PID, None),
+            Step::Start { gated } => run.started(PID, None, gated),
+            Step::Attach { .. } => run.attached(),
+            Step::Open { .. } => run.opened_gate(),
             Step::Follow { pid } => {
                 assert_eq!(pid, PID);
                 let machine = Follow::of_known_process(run.position(), LINES, follow::policy());
@@ -110,7 +112,7 @@ proptest! {
             .chain(std::iter::once(Standing::Ended(exit)));
         let marked = late.is_some().then_some((exit, log.len()));
         let all = log.iter().cloned().chain(late.into_iter().flatten()).collect();
-        let server = Server { log: all, ids, connections, exit: marked };
+        let server = Server { log: all, ids, connections, exit: marked, has_run: false };
         let mut run = Run::new(LINES);
         let (result, seen) = drive(&mut run, &reads(&bytes, &cuts), over, &server, records);
         let started = !naive::decode(&bytes).events.is_empty();
@@ -180,7 +182,13 @@ fn a_server_without_runs_gives_the_same_result() {
         early: None,
         cuts: Vec::new(),
     };
-    let server = Server { log, ids: follow::Ids::None, connections: vec![healthy], exit: None };
+    let server = Server {
+        log,
+        ids: follow::Ids::None,
+        connections: vec![healthy],
+        exit: None,
+        has_run: false,
+    };
     let exit = Exit { status: ExitStatus::Code(7), reason: None };
     for (status, code, taken) in [
         (405, None, true),
@@ -207,7 +215,7 @@ fn a_server_without_runs_gives_the_same_result() {
 #[test]
 fn a_status_that_the_server_lost_is_an_error() {
     let mut run = Run::new(LINES);
-    run.started(PID, Some(1));
+    run.started(PID, Some(1), false);
     run.followed(None);
     assert_eq!(run.looked(Standing::Lost), Err(StreamError::ExitLost));
     assert_eq!(StreamError::ExitLost.code(), Code::StreamEndedWithoutExit);
