@@ -18,6 +18,7 @@ use shoreline_protocol::limits;
 use shoreline_protocol::output::LongLine;
 use shoreline_protocol::retry::{Failure, Policy};
 use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::standing::Standing;
 use shoreline_protocol::text::{self, digits, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -214,15 +215,25 @@ impl Follow {
                     None => self.machine.ended()?,
                 }
             }
-            Step::Count => {
+            Step::Probe => {
                 self.finish_body();
-                let route = match self.route {
-                    route::FOLLOW_STDOUT => route::GET_STDOUT,
-                    route::FOLLOW_STDERR => route::GET_STDERR,
-                    _ => route::GET_OUTPUT,
+                let has_run = self.sandbox.has_run(&self.leash).await?;
+                self.machine.probed(has_run)?;
+            }
+            Step::Settle { wait_ms, look } => {
+                self.finish_body();
+                self.leash.sleep(wait_ms as f64).await?;
+                let process = JsValue::from(self.process.as_str());
+                let running = look
+                    && self.sandbox.standing(&process, &self.leash).await? == Standing::Running;
+                let [stdout, stderr] = self.machine.delivered();
+                let streams = match self.route {
+                    route::FOLLOW_STDOUT => &[(route::GET_STDOUT, stdout + stderr)][..],
+                    route::FOLLOW_STDERR => &[(route::GET_STDERR, stdout + stderr)][..],
+                    _ => &[(route::GET_STDOUT, stdout), (route::GET_STDERR, stderr)][..],
                 };
-                let count = self.sandbox.line_count(route, &self.process, &self.leash).await?;
-                self.machine.counted(count)?;
+                let held = self.sandbox.held(&self.process, streams, &self.leash).await?;
+                self.machine.settled(running, &held)?;
             }
             Step::Done => {
                 self.finish_body();
@@ -230,6 +241,20 @@ impl Follow {
             }
         }
         Ok(true)
+    }
+
+    /// Connects, through broken connections.
+    ///
+    /// # Errors
+    /// It cannot be done, or the call was ended.
+    pub(super) async fn attach(&mut self) -> Result<()> {
+        let mut nothing = Batch::default();
+        while let Step::Connect { .. } = self.machine.step() {
+            if let Err(error) = self.step(&mut nothing).await {
+                self.heal(error).await?;
+            }
+        }
+        Ok(())
     }
 
     fn finish_body(&mut self) {

@@ -8,7 +8,7 @@ use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
 use js_sys::{Array, Object};
@@ -209,7 +209,7 @@ impl Client {
         }
         self.check_key(base.needs_key)?;
         let (name, base) = (RefCell::new(info.name), RefCell::new(Rc::new(base)));
-        Ok(Sandbox { client: self, id: info.sandbox_id, name, base })
+        Ok(Sandbox { client: self, id: info.sandbox_id, name, base, has_run: Cell::default() })
     }
 
     /// Every sandbox, from all pages.

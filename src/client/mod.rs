@@ -3,6 +3,7 @@
 mod collected;
 pub(crate) mod files;
 mod follow;
+mod gate;
 mod lifecycle;
 mod limit;
 pub(crate) mod process;
@@ -20,7 +21,7 @@ use crate::types::{self, ConnectionOptions};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use js_sys::{Function, JSON};
 use shoreline_protocol::endpoint::{self, EndpointError, Lifecycle, SandboxBase, Url};
 use shoreline_protocol::error::Code;
@@ -113,6 +114,8 @@ pub(crate) struct Sandbox {
     pub(crate) name: RefCell<Option<String>>,
     /// It may be elsewhere after it was resumed.
     base: RefCell<Rc<SandboxBase>>,
+    /// Whether its server has the endpoint `run`, once that is known.
+    has_run: Cell<Option<bool>>,
 }
 
 /// A call to a sandbox that is one request.
@@ -165,6 +168,9 @@ impl Sandbox {
         }
         let answer = self.client.transport.send(&request, &leash).await?;
         match call.shape {
+            Shape::Nothing if answer.content_type.starts_with("text/html") => {
+                Err(answer.unexpected(Code::UnexpectedContentType, "a page"))
+            }
             Shape::Nothing => Ok(JsValue::UNDEFINED),
             Shape::Object => json_of(answer),
             Shape::Process => json_of(answer).inspect(types::complete_process),

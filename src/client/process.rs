@@ -3,15 +3,19 @@
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
 use crate::js;
-use crate::transport::{Leash, Payload, Reading};
-use crate::types::{self, StartOptions};
+use crate::transport::{Answer, Leash, Payload, Reading, Request};
+use crate::types::{self, ProcessState, StartOptions};
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use js_sys::Object;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
 use shoreline_protocol::route::{self, Route};
-use shoreline_protocol::text::{self, digits};
+use shoreline_protocol::run;
+use shoreline_protocol::standing::Standing;
+use shoreline_protocol::tally::{Held, TallyReader};
+use shoreline_protocol::text::digits;
 use wasm_bindgen::prelude::*;
 
 /// A new process. `body` is what [`command`] made.
@@ -105,56 +109,60 @@ pub(crate) fn address(process: &JsValue) -> Result<String> {
 }
 
 impl Sandbox {
-    /// How many lines the server counts. The body is not kept: only its ends can hold the count.
-    pub(super) async fn line_count(
+    /// What the server has of these streams, of each of which so many lines were delivered.
+    pub(super) async fn held(
         &self,
-        route: Route,
         process: &str,
+        streams: &[(Route, u64)],
         leash: &Leash,
-    ) -> Result<u64> {
-        const KEPT: usize = 128;
-        let request = self.request(route, process, Reading::Chunks);
-        let mut answer = self.client.transport.send(&request, leash).await?;
-        let (mut head, mut tail) = (Vec::new(), Vec::new());
-        while let Some(chunk) = answer.body.chunk(leash).await? {
-            head.extend(chunk.iter().take(KEPT - head.len().min(KEPT)));
-            tail.extend(chunk.iter().skip(chunk.len().saturating_sub(KEPT)));
-            tail.drain(..tail.len().saturating_sub(KEPT));
+    ) -> Result<Vec<Held>> {
+        let mut all = Vec::new();
+        for (route, delivered) in streams {
+            let request = self.request(*route, process, Reading::Chunks);
+            let mut answer = self.client.transport.send(&request, leash).await?;
+            let mut reader = TallyReader::new(*delivered);
+            let mut read = Ok(());
+            while let (Ok(()), Some(chunk)) = (read, answer.body.chunk(leash).await?) {
+                read = reader.push(chunk);
+            }
+            let held = read.and_then(|()| reader.finish());
+            all.push(held.map_err(|_| {
+                let what = "the server's answer does not have the output's `lines`";
+                Error::new(Code::InvalidResponse, what)
+            })?);
         }
-        let count = count_in(&tail).or_else(|| count_in(&head));
-        count.ok_or_else(|| {
-            Error::new(Code::InvalidResponse, "the server's answer has no `line_count`")
-        })
+        Ok(all)
     }
-}
 
-/// The number after `"line_count":`; within a line's text its quotes would be escaped.
-fn count_in(answer: &[u8]) -> Option<u64> {
-    const KEY: &[u8] = b"\"line_count\"";
-    let at = answer.windows(KEY.len()).rposition(|window| window == KEY)?;
-    let after =
-        answer.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-    let digits = after.iter().take_while(|byte| byte.is_ascii_digit());
-    text::decimal(after.get(..digits.count())?)
-}
+    /// How the record of a process says that it stands.
+    pub(super) async fn standing(
+        self: &Rc<Self>,
+        process: &JsValue,
+        leash: &Leash,
+    ) -> Result<Standing> {
+        let record = self.clone().call(about(route::GET_PROCESS, process)?, leash.clone()).await?;
+        Ok(ProcessState::read(&record)?.standing)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::count_in;
-
-    #[test]
-    fn counts_are_read_from_either_end_of_an_answer() {
-        for (text, count) in [
-            ("\"],\"line_count\":3}", Some(3)),
-            ("{\"line_count\" : 12 ,\"lines\":[", Some(12)),
-            ("{\"pid\":1,\"line_count\":0}", Some(0)),
-            // What a process wrote, which looks like it.
-            ("x\\\"line_count\\\":9\"],", None),
-            ("[\"\\\\\",\"line_count\":4}", Some(4)),
-            ("\"line_count\":null}", None),
-            ("\"lines\":[]}", None),
-        ] {
-            assert_eq!(count_in(text.as_bytes()), count, "{text}");
+    /// Whether the server has the endpoint `run`. A run without a command is an invalid request to those that have it.
+    pub(super) async fn has_run(&self, leash: &Leash) -> Result<bool> {
+        if let Some(known) = self.has_run.get() {
+            return Ok(known);
         }
+        let request = Request {
+            payload: Payload::Json("{}".into()),
+            ..self.request(route::RUN, "", Reading::Events)
+        };
+        let answer = self.client.transport.send(&request, leash).await;
+        let has_run = match answer.and_then(Answer::event_stream) {
+            Ok(_) => true,
+            Err(error) => match error.status.unwrap_or_default() {
+                400 | 415 | 422 => true,
+                status if run::lacks_run(status, error.server_code.as_deref()) => false,
+                _ => return Err(error),
+            },
+        };
+        self.has_run.set(Some(has_run));
+        Ok(has_run)
     }
 }

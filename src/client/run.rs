@@ -4,7 +4,7 @@
 use super::collected::Collected;
 use super::follow::{Follow, Plan};
 use super::limit::Limit;
-use super::{Sandbox, json_of, process, to_json};
+use super::{Sandbox, gate, json_of, process, to_json};
 use crate::error::{Error, Result};
 use crate::transport::{Answer, Body, Leash, Payload, Reading, Request};
 use crate::types::{self, ProcessState, RunOptions};
@@ -15,6 +15,7 @@ use core::future::Future;
 use core::pin::Pin;
 use js_sys::{Function, Object, Reflect};
 use shoreline_protocol::batch::Batch;
+use shoreline_protocol::cursor::Position;
 use shoreline_protocol::error::{Code, Kind};
 use shoreline_protocol::exit::Exit;
 use shoreline_protocol::fault::StreamError;
@@ -136,6 +137,7 @@ impl Run {
                     Ok(answer) => {
                         self.io = Io::Stream(answer.event_stream()?);
                         self.machine.opened();
+                        self.sandbox.has_run.set(Some(true));
                     }
                     Err(error) => {
                         let server_code = error.server_code.as_deref();
@@ -143,32 +145,31 @@ impl Run {
                         if !self.machine.refused(status, server_code) {
                             return Err(unknown_outcome(error));
                         }
+                        self.sandbox.has_run.set(Some(false));
                     }
                 }
             }
             Step::Read => self.read(batch).await?,
-            Step::Start => self.start().await?,
+            Step::Start { gated } => self.start(gated).await?,
+            Step::Attach { pid } => self.attach(pid).await?,
+            Step::Open { pid } => {
+                gate::open(&self.sandbox, pid, &self.leash).await?;
+                self.machine.opened_gate();
+            }
             Step::Follow { pid } => {
                 if let Io::Follow(follow) = &mut self.io {
                     if !follow.next(batch).await? {
                         self.machine.followed(follow.exited());
                     }
                 } else {
-                    self.io = Io::Follow(Box::new(Follow::of_run(
-                        self.sandbox.clone(),
-                        pid,
-                        self.plan.clone(),
-                        self.machine.position(),
-                        self.leash.clone(),
-                    )));
+                    self.io = Io::Follow(Box::new(self.follow_of(pid, self.machine.position())));
                 }
             }
             Step::Look { pid, wait_ms } => {
                 self.leash.sleep(wait_ms as f64).await?;
-                let call = process::about(route::GET_PROCESS, &pid.into())?;
-                let info = self.sandbox.clone().call(call, self.leash.clone()).await;
-                match (info.and_then(|info| ProcessState::read(&info)), &mut self.io) {
-                    (Ok(state), _) => self.machine.looked(state.standing)?,
+                let standing = self.sandbox.standing(&pid.into(), &self.leash).await;
+                match (standing, &mut self.io) {
+                    (Ok(standing), _) => self.machine.looked(standing)?,
                     // What breaks around the output heals as the output itself.
                     (Err(error), Io::Follow(follow)) => follow.heal(error).await?,
                     (Err(error), _) => return Err(error),
@@ -207,18 +208,54 @@ impl Run {
         }
     }
 
+    fn follow_of(&self, pid: u32, position: Position) -> Follow {
+        let (sandbox, leash) = (self.sandbox.clone(), self.leash.clone());
+        Follow::of_run(sandbox, pid, self.plan.clone(), position, leash)
+    }
+
+    /// Follows the output of a process at the gate.
+    async fn attach(&mut self, pid: u32) -> Result<()> {
+        let mut follow = self.follow_of(pid, Position::default());
+        let position = loop {
+            match gate::position(&self.sandbox, pid, &self.leash).await {
+                Ok(position) => break position,
+                Err(error) => follow.heal(error).await?,
+            }
+        };
+        let mut follow = self.follow_of(pid, position);
+        follow.attach().await?;
+        self.io = Io::Follow(Box::new(follow));
+        self.machine.attached();
+        Ok(())
+    }
+
     /// For servers without `run`: a process of which the rest is up to the client.
-    async fn start(&mut self) -> Result<()> {
+    async fn start(&mut self, gated: bool) -> Result<()> {
+        // The shell would take such a command for an option of `exec`.
+        let command = js::text(&self.request, "command").unwrap_or_default();
+        let gated = gated && !command.starts_with('-');
         let Io::Start(start) = &mut self.io else {
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
+            if gated {
+                gate::wait_at(&request);
+            }
             let payload = Payload::Json(to_json(&request)?);
             self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, &self.plan));
             return Ok(());
         };
-        let answer = self.leash.race(start).await?.map_err(unknown_outcome)?;
+        let answer = match self.leash.race(start).await? {
+            Err(error)
+                if gated
+                    && error.status.is_some_and(|status| self.machine.start_refused(status)) =>
+            {
+                self.io = Io::Nothing;
+                return Ok(());
+            }
+            answer => answer.map_err(unknown_outcome)?,
+        };
         let started = ProcessState::read(&json_of(answer)?)?;
-        self.machine.started(started.pid, started.handle);
+        self.machine.started(started.pid, started.handle, gated);
         self.enforce(false);
         Ok(())
     }
@@ -249,7 +286,7 @@ impl Run {
                 }
             };
             error = Error::new(Code::RunTimeout, message);
-        } else if error.code == Code::Aborted && self.kill_on_abort {
+        } else if self.machine.is_at_gate() || error.code == Code::Aborted && self.kill_on_abort {
             // The machine goes along: it may have read half of what says the pid.
             let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
             host::spawn(kill(self.sandbox.clone(), machine, io));

@@ -23,7 +23,7 @@ export interface Conditions extends ClientOptions {
   faults?: Fault[];
   /** Whether the last fault never ends. */
   forever?: boolean;
-  peer?: PeerName;
+  peer?: PeerName | Peer;
 }
 
 let server: LocalServer;
@@ -40,7 +40,7 @@ export async function behindProxy<T>(
   const { faults = [], forever = false, peer = "local", ...client } = conditions;
   const { url: upstream, apiKey } = server;
   const direct = await Sandbox.create({ apiUrl: upstream, apiKey });
-  const played = new Peer(PEERS[peer], new Random(1));
+  const played = peer instanceof Peer ? peer : new Peer(PEERS[peer], new Random(1));
   const proxy = await FaultProxy.listen({ upstream, faults, forever, peer: played });
   try {
     const { sandboxId } = direct;

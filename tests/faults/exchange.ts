@@ -89,12 +89,14 @@ export async function exchange(request: Request, fault: Fault, parties: Parties)
     await wire.write(ANSWERS[fault.instead]);
     return { ...outcome, note: `answered ${fault.instead}` };
   }
-  const own = ownAnswer(request, peer);
+  const own = ownAnswer(request, peer) ?? engineAnswer(request, parties);
   const reached = own === undefined && !socket.destroyed;
-  const response = reached ? await forwarded(request, parties) : undefined;
-  const passed = own
-    ? { begun: await wire.write(own), early: false }
-    : response && (await pass(request, response, fault, wire, parties));
+  const stream = reached ? engineStream(request, parties) : undefined;
+  const response = reached && !stream ? await forwarded(request, parties) : undefined;
+  let passed: Passed | undefined;
+  if (own) passed = { begun: await wire.write(own), early: false };
+  else if (stream) passed = await passEvents(stream, 200, fault, wire, parties);
+  else if (response) passed = await pass(request, response, fault, wire, parties);
   if (passed?.early) happened.push("early end");
   if (wire.broken) happened.push(wire.broken);
   const how = passed?.early ? "ended early" : (wire.broken ?? (socket.destroyed ? "left" : "whole"));
@@ -114,6 +116,34 @@ function ownAnswer(request: Request, peer: Peer): Buffer | undefined {
   if (!refusal) return undefined;
   const body = JSON.stringify({ error: "It is not here any more", code: refusal.code });
   return answer(refusal.status, JSON_TYPE, body);
+}
+
+/** The process that a request is about, and what it asks for of it. */
+function processOf({ path }: Request): [process: string, what: string] | undefined {
+  const [, process, what] = /^(.*\/processes\/\d+)\/?(.*)$/.exec(path) ?? [];
+  return process === undefined || what === undefined ? undefined : [process, what];
+}
+
+/** What the open-source daemon has in its files. */
+function engineAnswer(request: Request, { peer, upstream }: Parties): Buffer | undefined {
+  const [process, what] = (peer.engine && processOf(request)) ?? [];
+  if (!peer.engine || process === undefined) return undefined;
+  peer.engine.begin(upstream + process, { authorization: request.headers.get("authorization") ?? "" });
+  if (request.method !== "GET") return undefined;
+  if (what === "stdout" || what === "stderr") return answer(200, JSON_TYPE, peer.engine.json(what));
+  return what === "output" ? answer(200, JSON_TYPE, peer.engine.json(undefined)) : undefined;
+}
+
+/** What the open-source daemon sends to a follower. */
+function engineStream(request: Request, { peer, socket }: Parties): AsyncIterable<Buffer> | undefined {
+  const [, what = ""] = (peer.engine && processOf(request)) ?? [];
+  const [name, follow] = what.split("/");
+  if (!peer.engine || follow !== "follow") return undefined;
+  const left = new AbortController();
+  socket.once("close", () => {
+    left.abort();
+  });
+  return peer.engine.stream(name === "stdout" || name === "stderr" ? name : undefined, left.signal);
 }
 
 /** The server's answer; undefined when the client, who wanted to know something, goes before. */
@@ -151,23 +181,39 @@ async function pass(
   response: IncomingMessage,
   fault: Fault,
   wire: Wire,
-  { socket, peer, closes }: Parties,
+  parties: Parties,
 ): Promise<Passed> {
+  const { socket, peer } = parties;
   const { statusCode: status = 0 } = response;
   const type = response.headers["content-type"] ?? "";
-  const passed = { begun: false, early: false };
   const ask = { isRun: isStart(request), lastEventId: request.headers.get("last-event-id") };
+  try {
+    if (type === EVENTS) return await passEvents(peer.stream(response, ask), status, fault, wire, parties);
+    let body: Buffer = Buffer.concat(await response.toArray());
+    if (type === JSON_TYPE && status < 300) body = await peer.json(body);
+    return { begun: await wire.write(answer(status, type, body)), early: false };
+  } catch (error) {
+    // The client has gone, and the server's answer with it.
+    if (!socket.destroyed) throw error;
+    return { begun: false, early: false };
+  } finally {
+    response.destroy();
+  }
+}
+
+async function passEvents(
+  events: AsyncIterable<Buffer>,
+  status: number,
+  fault: Fault,
+  wire: Wire,
+  { socket, closes }: Parties,
+): Promise<Passed> {
+  const passed = { begun: false, early: false };
   const framing = closes ? { Connection: "close" } : { "Transfer-Encoding": "chunked" };
   let left = fault.early ?? Infinity;
   try {
-    if (type !== EVENTS) {
-      const body = Buffer.concat(await response.toArray());
-      const isObject = type === JSON_TYPE && status < 300;
-      passed.begun = await wire.write(answer(status, type, isObject ? peer.json(body) : body));
-      return passed;
-    }
-    if (!(await wire.write(head(status, { "Content-Type": type, ...framing })))) return passed;
-    for await (const whole of peer.stream(response, ask)) {
+    if (!(await wire.write(head(status, { "Content-Type": EVENTS, ...framing })))) return passed;
+    for await (const whole of events) {
       const piece = whole.subarray(0, left);
       left -= piece.length;
       passed.early = piece.length < whole.length;
@@ -178,10 +224,7 @@ async function pass(
     if (closes) socket.end();
     else await wire.write(LAST_CHUNK);
   } catch (error) {
-    // The client has gone, and the server's answer with it.
     if (!socket.destroyed) throw error;
-  } finally {
-    response.destroy();
   }
   return passed;
 }

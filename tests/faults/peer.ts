@@ -1,5 +1,6 @@
 // Servers of other kinds, made of the local one by rewriting what it says.
 import { type Frame, framesOf, isOutput, isUnfinished, written } from "./events.js";
+import { Engine, engineFaults } from "./engine.js";
 import type { Random } from "./random.js";
 
 /** What a kind of server does. */
@@ -16,6 +17,8 @@ export interface Traits {
   times: "kept" | "zero" | "none";
   /** What it answers to `run`. */
   run: "stream" | 404 | 405;
+  /** Whether it is the open-source engine's daemon, which loses lines by itself. */
+  loses?: boolean;
   /** What it no longer has when a follower comes back. */
   forgets: "nothing" | "a line" | "events" | "events, with a status" | "the process";
 }
@@ -42,6 +45,7 @@ export const PEERS = {
   shuffling: { ...PLAIN, replay: "mixed", times: "none" },
   /** The open-source daemon. */
   daemon: { ...PLAIN, replay: "grouped", extends: false, times: "zero", run: 405 },
+  engine: { ...PLAIN, replay: "grouped", extends: false, times: "zero", run: 405, loses: true },
   /** One that loses a line of what it sent, and counts it still. */
   losing: { ...PLAIN, forgets: "a line" },
   "losing texts": { ...FULL, ids: "texts", resumes: false, forgets: "a line" },
@@ -73,15 +77,17 @@ export class Peer {
   /** How often an unfinished line was sent. */
   unfinished = 0;
   readonly traits: Traits;
+  readonly engine: Engine | undefined;
   readonly #random: Random;
   /** How much of the output was sent before, in lines of all streams. */
   #sent = 0;
   /** Which of these is lost. */
   #hole: number | undefined;
 
-  constructor(traits: Traits, random: Random) {
+  constructor(traits: Traits, random: Random, engine?: Engine) {
     this.traits = traits;
     this.#random = random;
+    this.engine = engine ?? (traits.loses ? new Engine(engineFaults(random), random) : undefined);
   }
 
   /** Whether a follower comes back, for whom there may be something lost. */
@@ -111,10 +117,11 @@ export class Peer {
   }
 
   /** A body that is no stream. */
-  json(body: Buffer): Buffer {
+  async json(body: Buffer): Promise<Buffer> {
     if (this.traits.extends) return body;
-    const answer = JSON.parse(body.toString()) as Record<string, unknown>;
-    return Buffer.from(JSON.stringify({ ...answer, ...UNSAID }));
+    const answer = { ...(JSON.parse(body.toString()) as Record<string, unknown>), ...UNSAID };
+    const told = this.engine && "status" in answer ? await this.engine.record(answer) : answer;
+    return Buffer.from(JSON.stringify(told));
   }
 
   /** The body of a stream. A run's first event comes by itself. */

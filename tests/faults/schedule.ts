@@ -45,6 +45,7 @@ const PEER_WEIGHTS: Record<PeerName, number> = {
   plain: 8,
   shuffling: 8,
   daemon: 8,
+  engine: 8,
   losing: 2,
   "losing texts": 1,
   expiring: 1,
@@ -52,10 +53,12 @@ const PEER_WEIGHTS: Record<PeerName, number> = {
   restarted: 1,
 };
 
-export function schedule(seed: number): Schedule {
+/** The schedule of a seed, of `only` one kind of server or of any. */
+export function schedule(seed: number, only: PeerName | undefined): Schedule {
   const random = new Random(seed);
   const reader = random.weighted(READERS);
-  const peer = random.weighted(PEER_WEIGHTS);
+  const any = random.weighted(PEER_WEIGHTS);
+  const peer = only ?? any;
   const forever = random.chance(0.08);
   const count = forever ? random.int(1, 3) : random.int(0, 6);
   const { run } = PEERS[peer];
@@ -82,7 +85,7 @@ export function schedule(seed: number): Schedule {
     pieces,
   };
   // A run that is gone on with on a server that marks no exit has what is written later, too.
-  const knowsExit = !reader.startsWith("run") || PEERS[peer].extends;
+  const knowsExit = (!reader.startsWith("run") || PEERS[peer].extends) && peer !== "engine";
   if (!knowsExit || plan.workload.ending.how === "timeout" || !random.chance(0.2)) return plan;
   return { ...plan, workload: withLateOutput(plan.workload, random) };
 }

@@ -1,14 +1,15 @@
 // `npm run test:soak`: ten thousand schedules, other ones each time, then the local server's own suites with more
 // and larger rounds. `-- --from N` drives the schedules from N on. `-- --seed N` drives that one only, and prints
-// what the proxy did. SHORELINE_SEED=N repeats a round of the server's suites.
+// what the proxy did. `-- --peer NAME` drives schedules of one kind of server only. SHORELINE_SEED=N repeats a round of the server's suites.
 import { parseArgs } from "node:util";
 import { compileTests, pack } from "../../scripts/package.mjs";
 import { setup } from "../../scripts/setup.mjs";
 import { run, say, StepError } from "../../scripts/steps.mjs";
 
-const { values } = parseArgs({ options: { seed: { type: "string" }, from: { type: "string" } } });
+const string = { type: "string" };
+const { values } = parseArgs({ options: { seed: string, from: string, peer: string, count: string } });
 const first = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 1e9));
-const count = values.seed === undefined ? 10_000 : 1;
+const count = values.seed === undefined ? Number(values.count ?? 10_000) : 1;
 
 /** The local server against clients that vanish and sandboxes that attack it. */
 async function soakServer() {
@@ -24,11 +25,11 @@ try {
   await pack();
   const files = await compileTests("faults/schedules");
   say(`driving ${count} schedules, from ${first} on`);
-  const env = { FAULTS_FIRST: String(first), FAULTS_COUNT: String(count) };
+  const env = { FAULTS_FIRST: String(first), FAULTS_COUNT: String(count), FAULTS_PEER: values.peer ?? "" };
   const reporter = `--test-reporter=${count === 1 ? "spec" : "dot"}`;
   // Not by `--test`, which would not show what the file itself prints.
   await run(process.execPath, [reporter, ...files], { env });
-  if (values.seed === undefined) await soakServer();
+  if (values.seed === undefined && values.peer === undefined) await soakServer();
 } catch (error) {
   if (!(error instanceof StepError)) throw error;
   say(error.message);

@@ -1,0 +1,57 @@
+//! A command that waits for a line before it runs, so that its output can be followed from the start.
+
+use super::{Sandbox, process};
+use crate::error::Result;
+use crate::js;
+use crate::transport::Leash;
+use alloc::rc::Rc;
+use js_sys::{Array, Object, Uint8Array};
+use shoreline_protocol::cursor::Position;
+use shoreline_protocol::route;
+use shoreline_protocol::run::GATE;
+use shoreline_protocol::standing::Standing;
+use shoreline_protocol::text::digits;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+/// Puts a shell before the command of a request, which runs the command once it has read a line.
+pub(super) fn wait_at(request: &Object) {
+    let (shell, before) = GATE;
+    let before = before.map(JsValue::from);
+    let own = js::get(request, "args").dyn_into::<Array>().unwrap_or_default();
+    let args = Array::from_iter(before.iter().chain([&js::get(request, "command")])).concat(&own);
+    js::set(request, "command", &shell.into());
+    js::set(request, "args", &args);
+    js::set(request, "stdin_mode", &"pipe".into());
+}
+
+/// Where the output of a process begins that has not written anything. The open-source daemon keeps output by pid, so
+/// that lines of an earlier process may be there.
+pub(super) async fn position(sandbox: &Sandbox, pid: u32, leash: &Leash) -> Result<Position> {
+    let streams = [(route::GET_STDOUT, u64::MAX), (route::GET_STDERR, u64::MAX)];
+    let held = sandbox.held(&digits(pid.into()), &streams, leash).await?;
+    Ok(Position::from(
+        [0, 1].map(|stream| held.get(stream).map(|held| held.all).unwrap_or_default()),
+    ))
+}
+
+/// Lets the command run. A second line has no effect, so that this is repeated where its outcome is unknown.
+pub(super) async fn open(sandbox: &Rc<Sandbox>, pid: u32, leash: &Leash) -> Result<()> {
+    const WAITS_MS: [f64; 4] = [0.0, 100.0, 400.0, 1600.0];
+    let mut result = Ok(());
+    for wait_ms in WAITS_MS {
+        leash.sleep(wait_ms).await?;
+        let line = Uint8Array::from(b"\n".as_slice());
+        let call = process::write_stdin(&pid.into(), line.into())?;
+        result = sandbox.clone().call(call, leash.clone()).await.map(drop);
+        if result.is_ok() || leash.check().is_err() {
+            break;
+        }
+        // Somebody may have ended the process.
+        let standing = sandbox.standing(&pid.into(), leash).await;
+        if standing.is_ok_and(|standing| standing != Standing::Running) {
+            return Ok(());
+        }
+    }
+    result
+}
