@@ -155,6 +155,7 @@ impl Run {
             Step::Open { pid } => {
                 gate::open(&self.sandbox, pid, &self.leash).await?;
                 self.machine.opened_gate();
+                self.enforce(false);
             }
             Step::Follow { pid } => {
                 if let Io::Follow(follow) = &mut self.io {
@@ -256,7 +257,9 @@ impl Run {
         };
         let started = ProcessState::read(&json_of(answer)?)?;
         self.machine.started(started.pid, started.handle, gated);
-        self.enforce(false);
+        if !gated {
+            self.enforce(false);
+        }
         Ok(())
     }
 
