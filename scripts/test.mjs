@@ -1,5 +1,6 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed.
+import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium, firefox } from "./debian.mjs";
 import { compileTests, lintPackage, pack } from "./package.mjs";
@@ -23,11 +24,14 @@ const cargo = (...args) => run("cargo", args);
 /** What a compiler may know of the platform, beside the plain DOM. */
 const SETTINGS = ["bare", "both", "node", "workers"];
 const DENY = ["--", "-D", "warnings"];
+/** A workspace of its own. */
+const FUZZ = join("fuzz", "Cargo.toml");
 
 /** Name and work. A step may give `{ passed, failed }` of its tests, or a `Skip`. */
 const steps = {
   format: async () => {
     await cargo("fmt", "--all", "--check");
+    await cargo("fmt", "--manifest-path", FUZZ, "--check");
     await node(bin("prettier", "bin", "prettier.cjs"), "--check", "--log-level=warn", ".");
   },
   lint: () => node(bin("eslint", "bin", "eslint.js"), ".", "--max-warnings=0"),
@@ -40,9 +44,13 @@ const steps = {
     await cargo("clippy", "--locked", "-p", "shoreline", "--lib", ...target, ...DENY);
   },
   types: () => cargo("run", "--locked", "-q", "-p", "xtask", "--", "types", "--check"),
-  unit: () => {
-    const summary = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm;
-    return counted("cargo", ["test", "--locked", "--no-fail-fast"], summary);
+  unit: () => counted("cargo", ["test", "--locked", "--no-fail-fast"], CARGO_TESTS),
+  fuzz: async () => {
+    const manifest = ["--locked", "--manifest-path", FUZZ];
+    // As cargo-fuzz does, but nothing is linked, for which libFuzzer would have to be compiled (C++).
+    const env = { RUSTFLAGS: "--cfg fuzzing", CUSTOM_LIBFUZZER_PATH: "none/libfuzzer.a" };
+    await run("cargo", ["clippy", ...manifest, ...DENY], { env });
+    return counted("cargo", ["test", "--no-fail-fast", ...manifest], CARGO_TESTS);
   },
   escape: async () => {
     const args = ["test", "--locked", "-p", "shoreline-local", "--test", "escape", "--", "--nocapture"];
@@ -118,7 +126,7 @@ const needs = {
 /** What measures time runs while nothing else does. */
 const ALONE = ["size", "start-up"];
 /** Of what compiles Rust, one at a time can work: cargo locks the directory. */
-const COMPILERS = ["clippy", "clippy-core", "types", "unit", "escape", "rustdoc"];
+const COMPILERS = ["clippy", "clippy-core", "types", "unit", "fuzz", "escape", "rustdoc"];
 /** What says what came of others. */
 const LAST = ["runtime-table"];
 const only = (names, kind) => names.filter((name) => kind.includes(name));
@@ -152,6 +160,7 @@ const asked = [
 /** What runs without a name. */
 const always = Object.keys(steps).filter((name) => process.env.CI || !asked.includes(name));
 
+const CARGO_TESTS = /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm;
 const NODE_TESTS = /^ℹ pass (\d+)\nℹ fail (\d+)\nℹ cancelled (\d+)\nℹ skipped (\d+)\nℹ todo (\d+)/gm;
 const PYTHON_TESTS = /^counted: (\d+) passed, (\d+) failed, (\d+) error, (\d+) skipped/gm;
 

@@ -1,14 +1,26 @@
 //! A channel's message that is understood is understood the same once it has been written again.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
-use shoreline_protocol::channel::{Ask, Tell};
+mod common;
 
-fuzz_target!(|message: &[u8]| {
+use shoreline_protocol::channel::{Ask, Opening, Tell};
+
+common::target!(check, seeds());
+
+fn check(message: &[u8]) {
     if let Some((channel, ask)) = Ask::decode(message) {
         assert_eq!(Ask::decode(&ask.encode(channel)), Some((channel, ask.clone())));
     }
     if let Some((channel, tell)) = Tell::decode(message) {
         assert_eq!(tell.encode(channel), message);
     }
-});
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let headers = vec![("last-event-id", "17"), ("accept", "text/event-stream")];
+    let opening = Opening { method: "POST", path: "/api/v1/processes/run", headers, body: b"{}" };
+    let asks = [Ask::Open { credit: 9, opening }, Ask::Credit(1 << 20), Ask::Close];
+    let tells =
+        [Tell::Opened, Tell::Refused(404, b"{}"), Tell::Data(b"data: x"), Tell::End, Tell::Broken];
+    asks.map(|ask| ask.encode(7)).into_iter().chain(tells.map(|tell| tell.encode(7))).collect()
+}

@@ -1,16 +1,19 @@
 //! Output in pieces is output as a whole, and, where serde_json can read it, as serde_json has it.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 mod common;
+#[allow(dead_code)] // for the property tests
 #[path = "../../crates/protocol/tests/properties/naive.rs"]
 mod naive;
+#[allow(dead_code)]
 #[path = "../../crates/protocol/tests/properties/oracle.rs"]
 mod oracle;
 
-use libfuzzer_sys::fuzz_target;
 use shoreline_protocol::output::{LongLine, Mode};
 
-fuzz_target!(|input: &[u8]| {
+common::target!(check, [common::streams("run"), common::streams("follow")].concat());
+
+fn check(input: &[u8]) {
     let (bytes, reads) = common::cut(input);
     let cases = [
         (Mode::Run, LongLine::Refuse, true),
@@ -30,4 +33,4 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(seen, expected);
         }
     }
-});
+}

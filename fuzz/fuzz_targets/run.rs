@@ -1,19 +1,22 @@
 //! A run's stream comes to the same whatever its pieces, and to no exit that does not stand in it.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 mod common;
+#[allow(dead_code)] // for the property tests
 #[path = "../../crates/protocol/tests/properties/naive.rs"]
 mod naive;
+#[allow(dead_code)]
 #[path = "../../crates/protocol/tests/properties/oracle.rs"]
 mod oracle;
 
-use libfuzzer_sys::fuzz_target;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::follow::Lines;
 use shoreline_protocol::output::{End, LongLine, Mode};
 use shoreline_protocol::run::{Over, Run, Step};
 
-fuzz_target!(|input: &[u8]| {
+common::target!(check, common::streams("run"));
+
+fn check(input: &[u8]) {
     let (bytes, reads) = common::cut(input);
     let outcome = |reads: &[&[u8]]| {
         let mut run = Run::new(Lines { limit: 10, long: LongLine::Cut, pieces: true });
@@ -31,4 +34,4 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(if let Step::Done(exit) = seen.2 { Some(exit) } else { None }, exit);
         assert_eq!(seen.3, expected.started.map(|(pid, _)| pid));
     }
-});
+}

@@ -1,13 +1,13 @@
 //! The stream in pieces is the stream as a whole, and as a naive decoder has it, within its limit.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 mod common;
 #[path = "../../crates/protocol/tests/properties/naive.rs"]
 mod naive;
 
-use libfuzzer_sys::fuzz_target;
+common::target!(check, common::streams("sse"));
 
-fuzz_target!(|input: &[u8]| {
+fn check(input: &[u8]) {
     let (bytes, reads) = common::cut(input);
     let mut expected = naive::decode(bytes);
     let longest = std::mem::take(&mut expected.longest);
@@ -17,4 +17,4 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(too_long, naive::in_pieces(&[bytes], longest - 1));
         assert!(too_long.1);
     }
-});
+}
