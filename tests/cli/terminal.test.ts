@@ -1,12 +1,16 @@
 // What the command line does in a real terminal: `script` makes one, of which the test is the keyboard and the screen.
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Sandbox } from "shoreline";
+import { startLocal } from "shoreline/local";
 import { test } from "../helpers/processes.js";
+import { Way } from "../helpers/way.js";
 import { environment, home, PROGRAM, shoreline } from "./program.js";
 
 before(async () => {
@@ -114,7 +118,12 @@ test("ssh resumes a suspended sandbox; ~. leaves, and pty attach comes back", as
     terminal.type(`${typed}\u0015echo after\r`);
     await terminal.shows(new RegExp(`ready>${sent}[^~]*echo after\r\nafter\r\nready>$`));
   }
-  terminal.type("mark=kept\r");
+  // Elsewhere it is a key as any other, though it comes by itself.
+  terminal.type(":");
+  await terminal.shows(/ready>:$/);
+  terminal.type("~.");
+  await terminal.shows(/ready>:~\.$/);
+  terminal.type("\u0015mark=kept\r");
   await terminal.shows(/mark=kept\r\nready>/);
   // As a person types: the second key comes long after the first one was read.
   terminal.type("\r");
@@ -142,6 +151,46 @@ test("ssh resumes a suspended sandbox; ~. leaves, and pty attach comes back", as
   );
   assert.notEqual(await back.ended, 0);
   assert.match(back.screen, /clean/);
+});
+
+test("ssh: a paste arrives byte for byte, with and without ~", async () => {
+  const terminal = new Terminal(["ssh", ...SHELL, "term"]);
+  await terminal.shows(/ready>/);
+  const lines = Array.from(
+    { length: 20_000 },
+    (_, i) => `${i % 7 === 0 ? "~x" : ""}line ${i} \u00e9${i % 5 === 0 ? " ~." : ""}\r`,
+  );
+  const paste = Buffer.from(lines.join(""));
+  terminal.type(`stty raw -echo; echo rea''dy; head -c ${paste.length} | sha256sum; stty sane\r`);
+  await terminal.shows(/ready\n/);
+  terminal.child.stdin?.write(paste);
+  const [, sum] = await terminal.shows(/([0-9a-f]{64}) /);
+  assert.equal(sum, createHash("sha256").update(paste).digest("hex"));
+  await terminal.shows(/ready>$/);
+  terminal.type("exit\r");
+  assert.equal(await terminal.ended, 0);
+});
+
+test("ssh: a size that changes while the terminal is opened", async (t) => {
+  const server = await startLocal();
+  t.after(() => server.close());
+  const way = await Way.to(server.url);
+  t.after(() => way.close());
+  await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey, name: "sized" });
+  const env = { TENSORLAKE_API_URL: way.url, TENSORLAKE_API_KEY: server.apiKey };
+  const terminal = new Terminal(["ssh", ...SHELL, "sized"], env);
+  let changed: Promise<void> | undefined;
+  // While the size is changed, this process passes on no answer.
+  way.onSent = (chunk) => {
+    if (/^POST \S*\/api\/v1\/pty /.test(chunk.toString("latin1"))) changed = terminal.resize(90, 20);
+  };
+  await terminal.shows(/ready>/);
+  assert.ok(changed);
+  await changed;
+  terminal.type("stty size; exit\r");
+  const [, size] = await terminal.shows(/\n(\d+ \d+)\r\n/);
+  assert.equal(size, "20 90");
+  assert.equal(await terminal.ended, 0);
 });
 
 test("ssh: Ctrl-C ends a flood at once on a slow terminal, which loses nothing", async () => {

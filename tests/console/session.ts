@@ -6,7 +6,7 @@ import { after, before, test, type TestContext } from "node:test";
 import { Sandbox } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { type Browser, Tab } from "./tab.js";
-import { Way } from "./way.js";
+import { Way } from "../helpers/way.js";
 
 const PROGRAM = join(process.cwd(), "target", "packed", "node_modules", "shoreline", "pkg", "cli", "main.js");
 

@@ -85,10 +85,7 @@ export function addTerminals(program: Command): void {
         throw misused("the session's token is not known here: give it by --token");
       }
       const sandbox = await sandboxOf(program.opts(), idOrName);
-      const opened = await sandbox.connectPty(session, secret, reattaching);
-      const { cols, rows } = size();
-      await opened.resize(cols, rows);
-      process.exitCode = await attached(opened, idOrName);
+      process.exitCode = await attached(await sandbox.connectPty(session, secret, reattaching), idOrName);
     });
   pty
     .command("rm <sandbox> [sessions...]")
@@ -210,6 +207,8 @@ async function attached(pty: Pty, name: string, leaving?: () => Promise<void>): 
   leaveOutputAlone();
   pty.onData(show);
   stdout.on("resize", resize);
+  // The size may have changed since the terminal was asked for. To the same size nothing happens.
+  resize();
   stdin.on("data", input);
   try {
     const code = await pty.wait();
@@ -252,6 +251,10 @@ function leaveOutputAlone(): void {
 function escapes(leave: () => void): (data: Buffer) => Buffer {
   let [atStart, waits] = [true, false];
   return (data) => {
+    if (!waits && !data.includes("~")) {
+      if (data.length > 0) atStart = /[\r\n]$/.test(data.toString("latin1", data.length - 1));
+      return data;
+    }
     let typed = "";
     for (const char of data.toString("latin1")) {
       if (waits && char === ".") {

@@ -1,4 +1,4 @@
-// The way from a page to a server, which can be cut. The server names its own address, which becomes the way's.
+// The way from a client to a server, which can be cut. The server names its own address, which becomes the way's.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
@@ -10,6 +10,8 @@ export class Way {
   #port = 0;
   /** The server is to be as one without flow control of terminals. */
   uncontrolled = false;
+  /** Called with what clients send, before it is passed on. */
+  onSent: (chunk: Buffer) => void = () => undefined;
 
   private constructor(url: string) {
     this.#to = Number(new URL(url).port);
@@ -61,6 +63,7 @@ export class Way {
       });
     }
     client.on("data", (chunk: Buffer) => {
+      this.onSent(chunk);
       const text = this.uncontrolled && chunk.includes("&credit=") && chunk.toString("latin1");
       server.write(text ? Buffer.from(text.replace(/&credit=\d+/, ""), "latin1") : chunk);
     });
