@@ -5,7 +5,7 @@ use super::message::Spawn;
 use super::place::{WORKSPACE, inside};
 use super::terminal::Terminals;
 use crate::error::{ApiError, Result};
-use crate::wire::process::User;
+use crate::wire::process::{User, UserParts};
 use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit, getgid, getuid, setrlimit};
 use shoreline_protocol::error::ServerCode;
@@ -116,7 +116,7 @@ fn identity(user: Option<&User>) -> Result<Option<(u32, u32)>> {
             None if text.bytes().all(|b| b.is_ascii_digit()) => (None, Some(number(text)?), None),
             None => (Some(text.as_str()), None, None),
         },
-        Some(User::Parts { name, uid, gid }) => (name.as_deref(), *uid, *gid),
+        Some(User::Parts(UserParts { name, uid, gid })) => (name.as_deref(), *uid, *gid),
     };
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let known = users.lines().find_map(|line| {

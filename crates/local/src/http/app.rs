@@ -2,7 +2,7 @@
 
 use super::guard::Guard;
 use crate::sandbox::Registry;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::task::TaskTracker;
@@ -12,6 +12,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// Where this server is reached.
     pub(crate) url: String,
+    /// Ports of sandboxes are reached below this host, if `localhost` is this server.
+    pub(super) ingress: Option<String>,
     /// Bytes that a file which is written can have.
     pub(super) file_bytes: u64,
     pub(super) guard: Guard,
@@ -32,9 +34,13 @@ impl App {
         origins: Vec<String>,
         file_bytes: u64,
     ) -> Self {
+        let is_localhost = bound.ip().is_unspecified()
+            || [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]
+                .contains(&bound.ip());
         Self {
             registry,
             url: format!("http://{bound}"),
+            ingress: is_localhost.then(|| format!("http://localhost:{}", bound.port())),
             file_bytes,
             guard: Guard::new(key, origins, bound),
             started: Instant::now(),

@@ -16,6 +16,8 @@ use shoreline_protocol::route;
 use std::sync::Arc;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Retry-After, Shoreline-Ignored-Fields");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Last-Event-ID, Traceparent, X-Forwarded-Organization-Id, X-Forwarded-Project-Id, X-Tensorlake-Sandbox-Id, X-Tensorlake-Route-Hint",
 );
@@ -76,8 +78,7 @@ pub(super) async fn check(
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        headers
-            .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     }
     response
 }

@@ -8,7 +8,8 @@ use crate::network::Policy;
 use crate::process::check_env;
 use crate::sandbox::{Direction, Filter, Sandbox};
 use crate::wire::sandbox::{
-    CreateRequest, CreateResponse, NetworkPolicy, Resources, SandboxList, Status, UpdateRequest,
+    CreateRequest, CreateResponse, NetworkPolicy, Resources, SandboxInfo, SandboxList, Status,
+    UpdateRequest,
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -40,6 +41,7 @@ pub(super) async fn create(
         status: Status::Running,
         name: sandbox.name(),
         sandbox_url: sandbox.url(&app.url),
+        ingress_endpoint: app.ingress.clone(),
         env,
     };
     json(StatusCode::OK, &answer)
@@ -70,8 +72,9 @@ fn check_opening(app: &App, headers: &HeaderMap) -> Result<()> {
 
 /// Nothing could be started with no memory.
 fn check_resources(resources: &Resources) -> Result<()> {
-    let Resources { cpus, memory_mb, disk_mb, .. } = *resources;
-    if cpus.is_none_or(|cpus| cpus > 0.0) && memory_mb != Some(0) && disk_mb != Some(0) {
+    let Resources { cpus, memory_mb, .. } = *resources;
+    if cpus.is_none_or(|cpus| cpus > 0.0) && memory_mb != Some(0) && resources.disk_mb() != Some(0)
+    {
         return Ok(());
     }
     Err(ApiError::new(ServerCode::InvalidRequest, "`resources` must be numbers above 0"))
@@ -145,16 +148,20 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(100).clamp(1, 1000);
     let page = app.registry.list(&filter, query.cursor.as_deref(), query.direction, limit)?;
     let answer = SandboxList {
-        sandboxes: page.sandboxes.iter().map(|sandbox| sandbox.info(&app.url)).collect(),
+        sandboxes: page.sandboxes.iter().map(|sandbox| info(&app, sandbox)).collect(),
         prev_cursor: page.previous,
         next_cursor: page.next,
     };
     json(StatusCode::OK, &answer)
 }
 
+fn info(app: &App, sandbox: &Sandbox) -> SandboxInfo {
+    sandbox.info(&app.url, app.ingress.as_deref())
+}
+
 pub(super) async fn get(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
     let sandbox = app.registry.get(segments.get("sandbox").unwrap_or_default())?;
-    json(StatusCode::OK, &sandbox.info(&app.url))
+    json(StatusCode::OK, &info(&app, &sandbox))
 }
 
 pub(super) async fn delete(State(app): State<Arc<App>>, segments: Segments) -> Result<()> {
@@ -198,7 +205,7 @@ pub(super) async fn update(
             sandbox.set_rules(rules);
         }
     })?;
-    json(StatusCode::OK, &sandbox.info(&app.url))
+    json(StatusCode::OK, &info(&app, &sandbox))
 }
 
 pub(super) async fn suspend(State(app): State<Arc<App>>, segments: Segments) -> Result<Response> {
@@ -216,7 +223,7 @@ fn changed(app: &App, sandbox: &Sandbox, changed: Result<bool>) -> Result<Respon
     match changed {
         Ok(changed) => {
             let status = if changed { StatusCode::ACCEPTED } else { StatusCode::OK };
-            json(status, &sandbox.info(&app.url))
+            json(status, &info(app, sandbox))
         }
         Err(_) if !sandbox.is_alive() => {
             let text = "the sandbox is terminated: make another";

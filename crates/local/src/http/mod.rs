@@ -9,6 +9,7 @@ mod files;
 mod gate;
 mod guard;
 mod host;
+mod ignored;
 mod lifecycle;
 mod member;
 mod page_tokens;

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::host::Address;
+use super::ignored;
 use crate::error::{ApiError, Result};
 use crate::process::Process;
 use crate::sandbox::Sandbox;
@@ -104,13 +105,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
                 "the body must be JSON, with `Content-Type: application/json`",
             ));
         }
-        let mut body = read(request.into_body()).await?;
+        let (parts, body) = request.into_parts();
+        let mut body = read(body).await?;
         replace_lone_surrogates(&mut body);
         // An array would do for a structure, field by field.
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(ApiError::new(ServerCode::InvalidShape, "the body must be a JSON object"));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        ignored::parse(&body, &parts.extensions).map(Self).map_err(|error| {
             let code = match error.classify() {
                 serde_json::error::Category::Data => ServerCode::InvalidShape,
                 _ => ServerCode::InvalidRequest,

@@ -2,7 +2,8 @@
 
 use super::app::App;
 use super::{
-    channels, complete, files, gate, lifecycle, pages, process, proof, pty, stream, tunnel, unread,
+    channels, complete, files, gate, ignored, lifecycle, pages, process, proof, pty, stream,
+    tunnel, unread,
 };
 use crate::error::ApiError;
 use axum::Router;
@@ -114,7 +115,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .nest("/s/{sandbox}", sandbox_routes())
         .merge(lifecycle_routes())
         .nest(route::NAMESPACED, lifecycle_routes());
-    behind_the_gate(routes, app).layer(middleware::from_fn(unread::read_on))
+    behind_the_gate(routes, app)
+        .layer(middleware::from_fn(ignored::tell))
+        .layer(middleware::from_fn(unread::read_on))
 }
 
 /// What the API has and this server has not is told from what nobody has.
@@ -130,7 +133,11 @@ async fn no_route(uri: Uri) -> ApiError {
         ("/api/v1/blob/", "blobs of images"),
         ("/api/v1/ssh/", "SSH: open a terminal"),
     ];
-    match NOT_HERE.iter().find(|(part, _)| uri.path().contains(part)) {
+    let path = uri.path();
+    // `/sandboxes/{sandbox}/processes` lists the processes that have logs.
+    let of_logs = path.contains("/sandboxes/") && path.ends_with("/processes");
+    let path = if of_logs { "/logs" } else { path };
+    match NOT_HERE.iter().find(|(part, _)| path.contains(part)) {
         Some((_, what)) => ApiError::unsupported(what),
         None => ApiError::new(ServerCode::RouteNotFound, "there is no such route"),
     }

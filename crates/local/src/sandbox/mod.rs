@@ -123,7 +123,7 @@ impl Sandbox {
         let megabytes = |number: Option<u64>| number.map(|number| number.saturating_mul(1 << 20));
         let limits = Limits {
             memory: megabytes(request.resources.memory_mb),
-            file_size: megabytes(request.resources.disk_mb),
+            file_size: megabytes(request.resources.disk_mb()),
             cpus: request.resources.cpus,
         };
         let mut command = isolation.agent(&place, mounts)?;
@@ -254,8 +254,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// `base_url` is where this server is reached.
-    pub(crate) fn info(&self, base_url: &str) -> SandboxInfo {
+    /// `base_url` is where this server is reached, `ingress` the host below which ports are.
+    pub(crate) fn info(&self, base_url: &str, ingress: Option<&str>) -> SandboxInfo {
         let ended = self.ended();
         let Settings { name, exposed_ports, allow_unauthenticated_access, network_policy } =
             self.settings();
@@ -275,6 +275,7 @@ impl Sandbox {
             allow_unauthenticated_access,
             network_policy,
             sandbox_url: ended.is_none().then(|| self.url(base_url)),
+            ingress_endpoint: ingress.filter(|_| ended.is_none()).map(str::to_owned),
         }
     }
 

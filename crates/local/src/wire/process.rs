@@ -1,5 +1,6 @@
 //! Requests about processes. The records that answer them are declared in the protocol crate.
 
+use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
 pub(crate) use shoreline_protocol::record::{
     HealthCheck, HealthStatus, HealthType as HealthCheckType, ManagedProcessExit as LastExit,
@@ -7,25 +8,51 @@ pub(crate) use shoreline_protocol::record::{
     ProcessStatus as Status, RestartPolicy, RestartWhen as Restart, StdinMode,
 };
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Who a process runs as.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum User {
     /// `name`, `uid` or `uid:gid`.
     Text(String),
     /// By parts.
-    Parts {
-        /// The name.
-        #[serde(default)]
-        name: Option<String>,
-        /// The numeric id.
-        #[serde(default)]
-        uid: Option<u32>,
-        /// The group's numeric id.
-        #[serde(default)]
-        gid: Option<u32>,
-    },
+    Parts(UserParts),
+}
+
+/// The parts of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct UserParts {
+    /// The name.
+    pub(crate) name: Option<String>,
+    /// The numeric id.
+    pub(crate) uid: Option<u32>,
+    /// The group's numeric id.
+    pub(crate) gid: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for User {
+    /// An untagged enum reads into a buffer, where members that are ignored are not noticed.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = User;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name, `uid:gid`, or an object")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<User, E> {
+                Ok(User::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
+                UserParts::deserialize(MapAccessDeserializer::new(map)).map(User::Parts)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// The body of a start, and with `timeout` of a run.

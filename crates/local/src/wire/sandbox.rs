@@ -13,11 +13,19 @@ pub(crate) struct Resources {
     /// Memory, MB.
     pub(crate) memory_mb: Option<u64>,
     /// Disk, MB.
-    #[serde(alias = "ephemeral_disk_mb")]
-    pub(crate) disk_mb: Option<u64>,
+    disk_mb: Option<u64>,
+    /// The same in another server's words. A client can send both.
+    ephemeral_disk_mb: Option<u64>,
     /// Whether there are to be any.
     #[serde(deserialize_with = "any")]
     pub(crate) gpus: bool,
+}
+
+impl Resources {
+    /// Disk, MB.
+    pub(crate) fn disk_mb(&self) -> Option<u64> {
+        self.disk_mb.or(self.ephemeral_disk_mb)
+    }
 }
 
 fn any<'de, D: serde::Deserializer<'de>>(list: D) -> Result<bool, D::Error> {
@@ -32,7 +40,7 @@ impl Serialize for Resources {
         let mut out = serializer.serialize_struct("Resources", 3)?;
         out.serialize_field("cpus", &self.cpus.unwrap_or(1.0))?;
         out.serialize_field("memory_mb", &self.memory_mb.unwrap_or(1024))?;
-        out.serialize_field("disk_mb", &self.disk_mb.unwrap_or(1024))?;
+        out.serialize_field("disk_mb", &self.disk_mb().unwrap_or(1024))?;
         out.end()
     }
 }
@@ -70,6 +78,12 @@ pub(crate) struct CreateRequest {
     pub(crate) file_systems: Vec<serde::de::IgnoredAny>,
     /// Variables of every process. An extension of the public API.
     pub(crate) env: BTreeMap<String, String>,
+    /// Whether the answer waits until the sandbox runs. It runs at once.
+    #[allow(dead_code)]
+    pub(crate) wait: Option<bool>,
+    /// How long it can wait for its resources.
+    #[allow(dead_code)]
+    pub(crate) max_pending_secs: Option<u64>,
 }
 
 /// The body of a change: what is absent stays (protocol, 10.5).
@@ -135,6 +149,7 @@ pub(crate) struct CreateResponse {
     pub(crate) status: Status,
     pub(crate) name: Option<String>,
     pub(crate) sandbox_url: String,
+    pub(crate) ingress_endpoint: Option<String>,
     /// The names in the request's `env`, by which a client sees that the server knows this extension.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) env: Vec<String>,
@@ -160,6 +175,8 @@ pub(crate) struct SandboxInfo {
     pub(crate) allow_unauthenticated_access: bool,
     pub(crate) network_policy: Option<NetworkPolicy>,
     pub(crate) sandbox_url: Option<String>,
+    /// Ports are reached at `{port}-{id or name}.` and this host.
+    pub(crate) ingress_endpoint: Option<String>,
 }
 
 /// A page of sandboxes.

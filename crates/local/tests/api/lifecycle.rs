@@ -34,7 +34,9 @@ async fn a_sandbox_from_its_making_to_its_end() {
         assert_eq!(info["id"], id, "{path}");
         assert_eq!((&info["status"], &info["name"]), (&json!("running"), &json!("my-env")));
         assert_eq!(info["resources"], json!({ "cpus": 2.0, "memory_mb": 1024, "disk_mb": 1024 }));
-        assert_eq!(info["sandbox_url"], made["sandbox_url"]);
+        for place in ["sandbox_url", "ingress_endpoint"] {
+            assert!(info[place].is_string() && info[place] == made[place], "{place}: {info}");
+        }
         // A body with both spellings breaks the official decoder.
         assert!(info.get("sandbox_id").is_none());
     }
@@ -46,6 +48,7 @@ async fn a_sandbox_from_its_making_to_its_end() {
     }
     let info = get(&server, &format!("/sandboxes/{id}")).await;
     assert_eq!(info["status"], "terminated");
+    assert_eq!((&info["sandbox_url"], &info["ingress_endpoint"]), (&Value::Null, &Value::Null));
     assert!(info["terminated_at"].as_u64().unwrap() >= info["created_at"].as_u64().unwrap());
     let call = server.request(Method::GET, &format!("/s/{id}/api/v1/health"));
     assert_eq!(refused(call).await, (503, "SANDBOX_NOT_RUNNING".to_owned()));
@@ -103,6 +106,26 @@ async fn what_is_wrong_or_not_done_is_refused() {
     assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
     let unknown = server.request(Method::DELETE, "/sandboxes/nobody");
     assert_eq!(refused(unknown).await, (404, "SANDBOX_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn what_the_api_has_and_this_server_lacks_is_told_from_what_nobody_has() {
+    let server = Server::start(&[]);
+    for path in [
+        "/sandboxes/my-env/logs",
+        // The processes that have logs.
+        "/sandboxes/my-env/processes",
+        "/v1/namespaces/default/sandboxes/my-env/processes",
+        "/snapshots",
+        "/sandbox-pools",
+    ] {
+        let request = server.request(Method::GET, path);
+        assert_eq!(refused(request).await, (501, "UNSUPPORTED".to_owned()), "{path}");
+    }
+    for path in ["/processes", "/sandboxes/my-env/process", "/s/my-env/api/v1/sandboxes"] {
+        let request = server.request(Method::GET, path);
+        assert_eq!(refused(request).await, (404, "ROUTE_NOT_FOUND".to_owned()), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -110,7 +110,11 @@ async fn an_exposed_port_has_a_host_name() {
     for isolation in kinds() {
         let (server, sandbox, port) = serving(isolation).await;
         let own = server.url.rsplit_once(':').unwrap().1;
-        let host = format!("{port}-{}.localhost:{own}", sandbox.id);
+        let info = server.request(Method::GET, &format!("/sandboxes/{}", sandbox.id)).send();
+        let info: Value = info.await.unwrap().json().await.unwrap();
+        // What clients make a port's address of.
+        let ingress = info["ingress_endpoint"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let host = format!("{port}-{}.{ingress}", sandbox.id);
         let at = |host: &str, path: &str| {
             server.client.post(format!("{}{path}", server.url)).header(header::HOST, host)
         };
