@@ -1,6 +1,7 @@
 import { bytesOf, checkHandler, type Data, invalid, optionsOf } from "./arguments.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
+import { ConnectionError, ShorelineError } from "./errors.js";
 import { host } from "./host.js";
 import type { CallOptions } from "./options.js";
 
@@ -84,20 +85,42 @@ export async function write(
   checkHandler("onProgress", onProgress);
   const body = isBody(content) ? content : bytesOf(content);
   if ("getReader" in body) {
-    const { counted, refused } = counting(body, onProgress);
+    let sent = 0;
+    const { counted, refused } = counting(body, (progress) => {
+      sent = progress.transferred;
+      onProgress?.(progress);
+    });
     try {
-      const sent = host.streamsUploads ? counted : await new Response(counted).blob();
-      await call(() => core.writeFile(path, sent, signal));
+      const content = host.streamsUploads ? counted : await new Response(counted).blob();
+      await call(() => core.writeFile(path, content, signal));
     } catch (error) {
       // `fetch` tells of a stream's error as of a broken connection.
-      throw refused() ?? error;
+      throw refused() ?? cutOff(error, sent);
     }
     return;
   }
   const total = body instanceof Uint8Array ? body.length : body.size;
   onProgress?.({ transferred: 0, total });
-  await call(() => core.writeFile(path, body, signal));
+  try {
+    await call(() => core.writeFile(path, body, signal));
+  } catch (error) {
+    throw cutOff(error, total);
+  }
   onProgress?.({ transferred: total, total });
+}
+
+/** Larger bodies are refused by the open-source server, which may close the connection before its answer is read. */
+const SMALLEST_LIMIT = 2 * 1024 * 1024;
+
+/** The error of an upload of so many bytes: a connection that broke may mean that they are too many. */
+function cutOff(error: unknown, bytes: number): unknown {
+  if (!ShorelineError.is(error) || error.code !== "connection_lost" || bytes <= SMALLEST_LIMIT) return error;
+  const { code, message } = error;
+  return new ConnectionError({
+    code,
+    message: `${message}; the file is larger than 2 MiB, the limit of some servers`,
+    cause: error.cause,
+  });
 }
 
 /** By what it can do, not by its class: runtimes have several. */

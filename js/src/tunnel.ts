@@ -212,8 +212,10 @@ export async function openTunnel(
   if (await opened(socket, signal)) return tunnel;
   if (signal?.aborted)
     throw new AbortError({ code: "aborted", message: "the call was aborted", cause: signal.reason });
-  // Why it was refused a socket does not tell: the sandbox is asked.
-  await call(() => sandbox.health(signal));
+  // Why it was refused a socket does not tell. A server that has tunnels answers that it wants a WebSocket.
+  await call(() => sandbox.tunnels(signal)).catch((error: unknown) => {
+    if (!(error instanceof ApiError && error.code === "invalid_request")) throw error;
+  });
   throw new ConnectionError({
     code: "connect_failed",
     message: `nothing listens on port ${port} of the sandbox, or something in between blocks WebSockets`,

@@ -1,6 +1,6 @@
 //! Sandboxes: create, connect, list, terminate.
 
-use super::{Client, Sandbox, json_of, to_json};
+use super::{Client, Sandbox, json_of, support, to_json};
 use crate::error::{Error, Result};
 use crate::transport::{Leash, Payload, Reading, Request};
 use crate::types::{self, CreateOptions, ListOptions, SandboxState, TurnOptions, UpdateOptions};
@@ -15,6 +15,7 @@ use js_sys::{Array, Object};
 use shoreline_protocol::endpoint::SandboxBase;
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
+use shoreline_protocol::lacking::Asked;
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::text::{digits, joined};
 use shoreline_protocol::{limits, name};
@@ -73,12 +74,11 @@ impl Client {
         };
         self.check_key(self.lifecycle.needs_key())?;
         let request = Request {
-            method: route.method,
+            asked: Asked { kind, route, by_name: false },
             url: self.lifecycle.url(&path),
             headers: Vec::new(),
             payload,
             reading: Reading::Whole,
-            kind,
             head_ms: self.waits.request,
             idle_ms: self.waits.idle,
             retry: true,
@@ -128,17 +128,28 @@ impl Client {
             has_env && answer.as_ref().is_ok_and(|answer| js::get(answer, "env").is_undefined());
         let mut id = None;
         let mut failed = loop {
-            let mut info = match answer.and_then(|answer| SandboxState::read(&answer)) {
+            let record = match answer {
+                Ok(record) => record,
+                Err(error) => break error,
+            };
+            let mut info = match SandboxState::read(&record) {
                 Ok(info) => info,
                 Err(error) => break error,
             };
-            if ignores_env {
+            let no_env = || Error::new(Code::NotSupportedByServer, NO_ENV);
+            if let Some(error) =
+                ignores_env.then(no_env).or_else(|| support::misses(&options, &record))
+            {
                 id = Some(info.sandbox_id);
-                break Error::new(Code::Unsupported, NO_ENV);
+                break error;
             }
             let running = info.status == "running";
-            // A record that does not say where the sandbox is may only be young.
-            if running && (id.is_some() || info.sandbox_url.is_some() || self.proxy_url.is_some()) {
+            // A record that does not say where the sandbox is may only be young. An answer without the name may only
+            // be short.
+            let is_told = (info.sandbox_url.is_some() || self.proxy_url.is_some())
+                && (name.is_none() || info.name.is_some());
+            let is_coming = running || matches!(info.status.as_str(), "pending" | "snapshotting");
+            if running && (id.is_some() || is_told) {
                 id = Some(info.sandbox_id.clone());
                 info.name = info.name.or(name);
                 match self.clone().attach(info) {
@@ -149,7 +160,7 @@ impl Client {
             let path = route::GET_SANDBOX.fill(&[&info.sandbox_id]);
             id = Some(info.sandbox_id.clone());
             let reason = info.reason().unwrap_or("no reason was given");
-            if !matches!(info.status.as_str(), "running" | "pending" | "snapshotting") {
+            if !is_coming {
                 let text = ["the sandbox did not come up: it is ", &info.status, ", ", reason];
                 break Error::of(Code::Unavailable, &text);
             }
@@ -209,7 +220,8 @@ impl Client {
         }
         self.check_key(base.needs_key)?;
         let (name, base) = (RefCell::new(info.name), RefCell::new(Rc::new(base)));
-        Ok(Sandbox { client: self, id: info.sandbox_id, name, base, has_run: Cell::default() })
+        let (has_run, has_names) = (Cell::default(), Cell::new(false));
+        Ok(Sandbox { client: self, id: info.sandbox_id, name, base, has_run, has_names })
     }
 
     /// Every sandbox, from all pages.

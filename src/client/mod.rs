@@ -9,6 +9,7 @@ mod limit;
 pub(crate) mod process;
 pub(crate) mod pty;
 mod run;
+mod support;
 
 pub(crate) use follow::{Follow, cursor_to_js};
 pub(crate) use lifecycle::path_of;
@@ -26,10 +27,11 @@ use js_sys::{Function, JSON};
 use shoreline_protocol::endpoint::{self, EndpointError, Lifecycle, SandboxBase, Url};
 use shoreline_protocol::error::Code;
 use shoreline_protocol::failure::RequestKind;
+use shoreline_protocol::lacking::Asked;
 use shoreline_protocol::retry::Policy;
 use shoreline_protocol::route::Route;
 use shoreline_protocol::text::{joined, replace_lone_surrogates};
-use shoreline_protocol::{limits, utf8};
+use shoreline_protocol::{limits, name, utf8};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
@@ -116,6 +118,8 @@ pub(crate) struct Sandbox {
     base: RefCell<Rc<SandboxBase>>,
     /// Whether its server has the endpoint `run`, once that is known.
     has_run: Cell<Option<bool>>,
+    /// Whether its server is known to have processes with names.
+    has_names: Cell<bool>,
 }
 
 /// A call to a sandbox that is one request.
@@ -190,12 +194,15 @@ impl Sandbox {
     fn request(&self, route: Route, process: &str, reading: Reading) -> Request {
         let base = self.base();
         Request {
-            method: route.method,
+            asked: Asked {
+                kind: RequestKind::SandboxPlane,
+                route,
+                by_name: !process.is_empty() && !name::is_pid(process),
+            },
             url: joined(&[&base.url, &route.fill(&[process])]),
             headers: base.headers.clone(),
             payload: Payload::None,
             reading,
-            kind: RequestKind::SandboxPlane,
             head_ms: self.client.waits.connect,
             idle_ms: self.client.waits.idle,
             retry: true,

@@ -40,6 +40,11 @@ pub(crate) fn kill(session: &JsValue) -> Result<Call> {
     about(route::KILL_PTY, session, Shape::Nothing)
 }
 
+/// A tunnel without a WebSocket. How the server refuses it tells whether it has tunnels.
+pub(crate) fn tunnels() -> Call {
+    Call::new(route::TCP_TUNNEL, Shape::Nothing)
+}
+
 fn text(what: &str, value: &JsValue) -> Result<String> {
     value
         .as_string()

@@ -236,6 +236,9 @@ impl Run {
         let command = js::text(&self.request, "command").unwrap_or_default();
         let gated = gated && !command.starts_with('-');
         let Io::Start(start) = &mut self.io else {
+            // The run's request is done with: an abort has nothing to wait for.
+            self.io = Io::Nothing;
+            self.sandbox.check_start(&self.request, &self.leash).await?;
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
             if gated {

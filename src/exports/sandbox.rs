@@ -159,8 +159,9 @@ impl Sandbox {
 
     /// A promise of the `ProcessInfo` of a new process.
     pub fn start(&self, command: &JsValue, options: &JsValue, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
         let body = process::start_options(command, options);
-        self.call(body.and_then(|body| process::start(&body)), signal)
+        promise(async move { sandbox.start(body?, Leash::new(signal)?).await })
     }
 
     /// A promise of an array of `ProcessInfo`.
@@ -275,6 +276,11 @@ impl Sandbox {
     pub fn tunnel_socket(&self, port: String, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         promise(async move { sandbox.tunnel_socket(port, Leash::new(signal)?).await })
+    }
+
+    /// A promise that rejects with `invalid_request` if the server has tunnels.
+    pub fn tunnels(&self, signal: JsValue) -> Promise {
+        self.call(Ok(pty::tunnels()), signal)
     }
 
     /// `[socket, base]`: the address of the socket with channels, and what the addresses of their requests begin with.

@@ -17,10 +17,9 @@ use alloc::vec::Vec;
 use gloo_net::http::Headers;
 use js_sys::{Date, Function, Object, Promise};
 use shoreline_protocol::error::Code;
-use shoreline_protocol::failure::{self, RequestKind};
+use shoreline_protocol::lacking::{self, Asked};
 use shoreline_protocol::limits;
 use shoreline_protocol::retry::{self, Policy};
-use shoreline_protocol::route::Method;
 use shoreline_protocol::text::{self, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -57,12 +56,11 @@ pub(crate) enum Reading {
 }
 
 pub(crate) struct Request {
-    pub(crate) method: Method,
+    pub(crate) asked: Asked,
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) payload: Payload,
     pub(crate) reading: Reading,
-    pub(crate) kind: RequestKind,
     /// How long the answer's head may take, in ms; 0 = for ever.
     pub(crate) head_ms: f64,
     /// How long the answer's body may be silent, in ms; 0 = for ever.
@@ -119,10 +117,16 @@ impl Transport {
             // A deadline that passed is the caller's patience at its end.
             let failure = error.failure().filter(|_| request.retry && !error.is_timeout());
             let delay = failure.and_then(|failure| {
-                retry::decide(request.method, &failure, attempt, host::random(), &self.policy)
+                retry::decide(
+                    request.asked.route.method,
+                    &failure,
+                    attempt,
+                    host::random(),
+                    &self.policy,
+                )
             });
             let Some(delay) = delay else {
-                error.unrepeatable = !retry::is_harmless(request.method, error.code);
+                error.unrepeatable = !retry::is_harmless(request.asked.route.method, error.code);
                 return Err(error);
             };
             attempt += 1;
@@ -197,7 +201,7 @@ impl Transport {
         }
         // An error whose text cannot be read is still that error.
         let read = read.unwrap_or_default();
-        let mut failure = failure::classify(request.kind, status, Some(&content_type), &read);
+        let mut failure = lacking::classify(&request.asked, status, &content_type, &read);
         // What is shorter may be any word.
         let secret = key.filter(|key| key.len() >= 8);
         if secret.is_some_and(|key| text::contains(&failure.message, &key)) {
@@ -247,7 +251,7 @@ impl Transport {
                 js::set(&init, "duplex", &"half".into());
             }
         }
-        js::set(&init, "method", &request.method.as_str().into());
+        js::set(&init, "method", &request.asked.route.method.as_str().into());
         js::set(&init, "headers", &headers.into_raw());
         js::set(&init, "redirect", &"manual".into());
         js::set(&init, "signal", &controller.signal());

@@ -12,6 +12,7 @@ pub(crate) use answers::*;
 pub use options::*;
 #[cfg(feature = "ts")]
 pub use results::*;
+pub(crate) use shape::camel;
 pub use shape::*;
 pub use values::*;
 

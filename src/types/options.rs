@@ -68,7 +68,7 @@ options! {
         /// The image. Default: the server's. Local servers have no other, and reject with `unsupported`.
         image: String,
         /// Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
-        /// `unsupported` if the server does not know this option; local servers do.
+        /// `not_supported_by_server` if the server ignores this option; local servers do not.
         env: BTreeMap<String, String>,
         /// Processors, for example 0.5. Default: the server's.
         cpus: f64,

@@ -166,7 +166,7 @@ fn described(kind: Kind) -> String {
 }
 
 /// The name that callers write for one of the wire.
-pub(super) fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut up = false;
     for char in name.chars() {

@@ -6,6 +6,7 @@ import "./files.js";
 import "./follow.js";
 import "./handle.js";
 import "./lifecycle.js";
+import "./older.js";
 import "./peer.js";
 import "./pieces.js";
 import "./process.js";

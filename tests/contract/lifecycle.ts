@@ -60,7 +60,7 @@ test("create with variables on a server that ignores them ends the sandbox and r
         return Promise.resolve(Response.json(made));
       },
     });
-  const error = await rejects(create({ MODE: "secret" }), "unsupported");
+  const error = await rejects(create({ MODE: "secret" }), "not_supported_by_server");
   ok(error.message.includes("`env`") && !error.message.includes("secret"), error.message);
   equal(await ended, "http://peer.invalid/v1/namespaces/default/sandboxes/made");
   equal((await create({})).sandboxId, "made");

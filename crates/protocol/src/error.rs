@@ -85,7 +85,8 @@ codes! {
     InvalidRequest "invalid_request" Api false "The server refused the request as wrong (400, 422 and other 4xx).";
     RateLimited "rate_limited" Api true "Too many requests or too many of something (429).";
     PayloadTooLarge "payload_too_large" Api false "The body is larger than the server takes (413).";
-    Unsupported "unsupported" Api false "The server does not offer this (405, 501).";
+    Unsupported "unsupported" Api false "The server does not offer this: it refused (405, 501) or has no such route (404).";
+    NotSupportedByServer "not_supported_by_server" Api false "The server ignores an option of the call: nothing was started, or what was started is being ended.";
     Unavailable "unavailable" Api true "The sandbox or the service is not running (503).";
     Gateway "gateway" Api true "A proxy could not reach the sandbox (502, 504).";
     Server "server" Api false "The server failed (500 and other 5xx).";

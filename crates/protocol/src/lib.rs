@@ -34,6 +34,7 @@ pub mod fault;
 mod fields;
 pub mod follow;
 pub mod json;
+pub mod lacking;
 pub mod limits;
 pub mod name;
 pub mod output;

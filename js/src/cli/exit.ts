@@ -45,6 +45,7 @@ export function codeOf(error: unknown): number {
   if (error.serverCode === "EXECUTABLE_NOT_FOUND") return EXIT.commandNotFound;
   if (error.serverCode === "SPAWN_FAILED") return EXIT.notExecutable;
   if (error.status === 401 || error.status === 403) return EXIT.authentication;
+  if (error.code === "unsupported") return EXIT.failure;
   if (error.status === 404 || error.status === 410) return EXIT.notFound;
   switch (error.name) {
     case "UsageError":

@@ -28,8 +28,10 @@ export type ErrorCode =
   | "rate_limited"
   /** The body is larger than the server takes (413). */
   | "payload_too_large"
-  /** The server does not offer this (405, 501). */
+  /** The server does not offer this: it refused (405, 501) or has no such route (404). */
   | "unsupported"
+  /** The server ignores an option of the call: nothing was started, or what was started is being ended. */
+  | "not_supported_by_server"
   /** The sandbox or the service is not running (503). */
   | "unavailable"
   /** A proxy could not reach the sandbox (502, 504). */

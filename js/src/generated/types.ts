@@ -63,7 +63,7 @@ name?: string | undefined,
 image?: string | undefined,
 /**
  * Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
- * `unsupported` if the server does not know this option; local servers do.
+ * `not_supported_by_server` if the server ignores this option; local servers do not.
  */
 env?: { [key in string]: string } | undefined,
 /**
