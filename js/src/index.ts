@@ -53,7 +53,7 @@ export type { SocketConstructor } from "./host.js";
 export type { CallOptions, ClientOptions } from "./options.js";
 export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
 export { type PtyDataHandler } from "./outlet.js";
-export { type CreatePtyOptions, Pty, type PtyConnectionOptions } from "./pty.js";
+export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyExit } from "./pty.js";
 export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
 export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
 export type { ReconnectInfo, RunningCommand, RunOptions } from "./run.js";

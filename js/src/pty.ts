@@ -4,6 +4,7 @@ import type * as Glue from "./core/shoreline.js";
 import { ConnectionError, ProtocolError, ShorelineError } from "./errors.js";
 import type {
   CreatePtyOptions as CoreCreatePtyOptions,
+  PtyInfo,
   PtySessionInfo,
   Reconnect,
 } from "./generated/types.js";
@@ -19,8 +20,8 @@ export interface PtyConnectionOptions extends CallOptions {
    * control then slows the program down to what is consumed.
    */
   onData?: PtyDataHandler | undefined;
-  /** Gets the exit code, -1 for a signal, once the session has ended. */
-  onExit?: ((exitCode: number) => void) | undefined;
+  /** Called once the session has ended, with what `wait` resolves to. */
+  onExit?: ((exitCode: number | undefined) => void) | undefined;
   /** Attach again when the connection breaks. Default: no. `true` is 10 tries, at most 5 s apart. */
   reattach?: boolean | Reconnect | undefined;
   /**
@@ -33,6 +34,19 @@ export interface PtyConnectionOptions extends CallOptions {
 
 /** A terminal to open, and how it is attached to. */
 export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOptions {}
+
+/** How a terminal's session ended. */
+export interface PtyExit {
+  /** The exit code. Absent if a signal ended the program, or if it is unknown. */
+  exitCode?: number;
+  /** The number of the signal that ended the program. */
+  signal?: number;
+  /** Why neither is known. */
+  reason?: string;
+}
+
+/** How long the server may take to report how a session ended, ms. */
+const ASKING = 5000;
 
 /** Clears a terminal: ECMA-48's RIS. */
 const RESET = Uint8Array.of(0x1b, 0x63);
@@ -48,11 +62,12 @@ export class Pty implements AsyncDisposable {
   readonly #Socket: SocketConstructor;
   readonly #onReattach: PtyConnectionOptions["onReattach"];
   readonly #outlet: Outlet;
-  readonly #exitHandlers = new Set<(exitCode: number) => void>();
-  readonly #exit: Promise<number>;
-  #exited!: (exitCode: number) => void;
+  readonly #exitHandlers = new Set<(exitCode: number | undefined) => void>();
+  readonly #exit: Promise<number | undefined>;
+  #exited!: (exitCode: number | undefined) => void;
   #failed!: (error: unknown) => void;
   #over = false;
+  #end: PtyExit | undefined;
   #socket: WebSocket | undefined;
   #connecting: Promise<this> | undefined;
   #size: Uint8Array | undefined;
@@ -112,10 +127,10 @@ export class Pty implements AsyncDisposable {
     return this.#outlet.subscribe(handler);
   }
 
-  /** Gives the exit code to `handler`. Gives what ends that. */
-  onExit(handler: (exitCode: number) => void): () => void {
+  /** Calls `handler` once the session has ended, with what `wait` resolves to. Returns a function that unsubscribes. */
+  onExit(handler: (exitCode: number | undefined) => void): () => void {
     checkHandler("handler", handler);
-    const told = (exitCode: number) => {
+    const told = (exitCode: number | undefined) => {
       if (this.#exitHandlers.delete(told)) handler(exitCode);
     };
     this.#exitHandlers.add(told);
@@ -154,12 +169,18 @@ export class Pty implements AsyncDisposable {
   }
 
   /**
-   * The exit code, -1 for a signal. Rejects when the session is lost. As long as there is no `onData` handler or
+   * Resolves to the exit code, to -1 if a signal ended the program, or to undefined if the server does not know how the
+   * program ended; `exit` says more. Rejects when the session is lost. As long as there is no `onData` handler or
    * `readable`, output does not slow the program down, and the last 1 MiB of it is kept.
    */
-  wait(): Promise<number> {
+  wait(): Promise<number | undefined> {
     this.#outlet.leaveUnread();
     return this.#exit;
+  }
+
+  /** How the session ended; undefined until `wait` has resolved. */
+  get exit(): PtyExit | undefined {
+    return this.#end;
   }
 
   /** Leaves the session, which goes on; `connect` attaches again. */
@@ -304,20 +325,41 @@ export class Pty implements AsyncDisposable {
     try {
       const exitCode = callSync(() => this.#terminal.closed(code, reason));
       this.#over = true;
-      const exited = () => {
-        this.#exited(exitCode);
-        for (const handler of [...this.#exitHandlers]) handler(exitCode);
+      const exited = (end: PtyExit) => {
+        this.#end = end;
+        const told = end.signal === undefined ? end.exitCode : -1;
+        this.#exited(told);
+        for (const handler of [...this.#exitHandlers]) handler(told);
       };
       // Handlers first get what was written before.
       const done = this.#outlet.done();
-      if (done) void done.then(exited);
-      else exited();
+      if (exitCode < 0)
+        void Promise.all([this.#ask(), done]).then(([end]) => {
+          exited(end);
+        });
+      else if (done)
+        void done.then(() => {
+          exited({ exitCode });
+        });
+      else exited({ exitCode });
     } catch (error) {
       this.#returning = this.#return(error).finally(() => {
         this.#returning = undefined;
       });
     }
     this.#roomy();
+  }
+
+  /** Asks how the session ended: -1 stands for a signal, and for a status that the server has lost. */
+  async #ask(): Promise<PtyExit> {
+    const signal = AbortSignal.timeout(ASKING);
+    const info = await call<PtyInfo>(() => this.#sandbox.pty(this.sessionId, signal)).catch(noop);
+    if (info?.signal !== undefined) return { signal: info.signal };
+    if (info?.exitCode !== undefined) return { exitCode: info.exitCode };
+    return {
+      reason:
+        "the server does not know how the terminal's program ended: it reports -1 for a signal and for a lost exit status",
+    };
   }
 
   /** Attaches again, as long as that is allowed and can help. */

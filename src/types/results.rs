@@ -146,6 +146,8 @@ results! {
         ended_at: Option<Time>,
         /// How; absent for a signal, or where the server lost it.
         exit_code: Option<i32>,
+        /// The number of the signal that ended it, where the server says so; the local server does.
+        signal: Option<i32>,
         /// Whether it goes on.
         is_alive: bool,
         /// Whether the memory limit ended it.

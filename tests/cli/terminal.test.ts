@@ -297,6 +297,11 @@ test("a table on a terminal has columns, colours only where they are wanted", as
   assert.ok(coloured.screen.includes("\u001b[1mID "));
 });
 
+test("a terminal whose program a signal ended has that signal's exit code", async () => {
+  const terminal = new Terminal(["exec", "-it", "term", "sh", "-c", "kill -9 $$"]);
+  assert.equal(await terminal.ended, 137);
+});
+
 test("cp shows how far it is on a terminal", async () => {
   const file = join(home, "big.bin");
   writeFileSync(file, Buffer.alloc(300_000_000));

@@ -161,3 +161,49 @@ test("an upload that is too large for the server says so", async () => {
   const error = await rejects(cutting.writeFile("/x", large.slice(1)), "connection_lost");
   ok(!error.message.includes("MiB"), error.message);
 });
+
+/** A terminal's socket whose session ends at once, with -1. */
+class Ending extends EventTarget {
+  readyState = 0;
+  binaryType = "blob";
+
+  constructor() {
+    super();
+    queueMicrotask(() => {
+      this.readyState = 1;
+      this.dispatchEvent(new Event("open"));
+    });
+  }
+
+  send(): void {
+    queueMicrotask(() => {
+      this.readyState = 3;
+      this.dispatchEvent(Object.assign(new Event("close"), { code: 1000, reason: "exit:-1" }));
+    });
+  }
+
+  readonly close = (): void => undefined;
+}
+
+test("a terminal's exit status that a server has lost is undefined, with a reason", async () => {
+  const ends: [object | undefined, number | undefined, object][] = [
+    [{ exit_code: 7 }, 7, { exitCode: 7 }],
+    [{ exit_code: null, signal: 15 }, -1, { signal: 15 }],
+    [{ exit_code: -1 }, undefined, {}],
+    [{}, undefined, {}],
+    [undefined, undefined, {}],
+  ];
+  for (const [record, code, end] of ends) {
+    const { sandbox } = await sandboxOf(
+      () => Promise.resolve(record ? Response.json(record) : new Response(null, { status: 404 })),
+      { WebSocket: Ending as unknown as SocketConstructor },
+    );
+    const pty = await sandbox.connectPty("session", "token");
+    const codes: (number | undefined)[] = [];
+    pty.onExit((exitCode) => codes.push(exitCode));
+    equal(await pty.wait(), code);
+    equal(codes.length, 1);
+    const { reason, ...known } = pty.exit ?? {};
+    equal([known, reason !== undefined], [end, code === undefined], JSON.stringify(record));
+  }
+});

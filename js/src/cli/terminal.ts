@@ -213,8 +213,10 @@ async function attached(pty: Pty, name: string, leaving?: () => Promise<void>): 
   try {
     const code = await pty.wait();
     whole = true;
-    if (code >= 0) return code;
-    throw new Failure(EXIT.failure, "the terminal's program was ended by a signal");
+    const { signal, reason = "the terminal's program was ended by a signal" } = pty.exit ?? {};
+    if (signal !== undefined) return 128 + signal;
+    if (code !== undefined && code >= 0) return code;
+    throw new Failure(EXIT.failure, reason);
   } finally {
     left = true;
     stdin.off("data", input);

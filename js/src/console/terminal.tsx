@@ -237,7 +237,8 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       state.value = "connected";
       resize();
       const code = await pty.wait();
-      over(code === -1 ? "ended by a signal" : `ended with exit code ${code}`);
+      const known = code === -1 ? "ended by a signal" : `ended with exit code ${code}`;
+      over(code === undefined ? "ended; the exit status is unknown" : known);
     };
     attach().catch(lost);
     return () => {

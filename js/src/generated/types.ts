@@ -935,6 +935,10 @@ endedAt?: Date | undefined,
  */
 exitCode?: number | undefined,
 /**
+ * The number of the signal that ended it, where the server says so; the local server does.
+ */
+signal?: number | undefined,
+/**
  * Whether it goes on.
  */
 isAlive: boolean,
