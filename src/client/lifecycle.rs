@@ -93,12 +93,13 @@ impl Client {
         Ok(answer)
     }
 
-    /// Makes a sandbox and waits until it runs. One that does not come up is terminated.
+    /// Makes a sandbox and unless `wait` is false waits until it runs. One that does not come up is terminated.
     pub(crate) async fn create(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<Sandbox> {
         let options = types::read("", &options, CreateOptions::FIELDS)?;
         check_ports(&options)?;
         let seconds = js::number(&options, "startup_timeout").unwrap_or(STARTUP_SECONDS);
         js::delete(&options, "startup_timeout");
+        let no_wait = js::get(&options, "wait").as_bool() == Some(false);
         let name = js::text(&options, "name");
         let env = js::get(&options, "env");
         let has_env = env.is_object() && Object::keys(env.unchecked_ref::<Object>()).length() > 0;
@@ -149,7 +150,7 @@ impl Client {
             let is_told = (info.sandbox_url.is_some() || self.proxy_url.is_some())
                 && (name.is_none() || info.name.is_some());
             let is_coming = running || matches!(info.status.as_str(), "pending" | "snapshotting");
-            if running && (id.is_some() || is_told) {
+            if running && id.is_some() || (running || no_wait && is_coming) && is_told {
                 id = Some(info.sandbox_id.clone());
                 info.name = info.name.or(name);
                 match self.clone().attach(info) {

@@ -94,6 +94,9 @@ options! {
         exposed_ports: Vec<u16>,
         /// Whether exposed ports need no key.
         allow_unauthenticated_access: bool,
+        /// Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
+        /// sandbox is.
+        wait: bool,
         /// Seconds to wait until the sandbox runs. Default: 300.
         startup_timeout: Seconds,
     }

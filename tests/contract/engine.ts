@@ -12,6 +12,8 @@ export interface Traits {
   name?: string;
   /** A create is answered with `running` and the place, and nothing else. */
   terse?: boolean;
+  /** A create is answered with `pending`, the place and the name. */
+  pending?: boolean;
 }
 
 /** The largest body that it takes. */
@@ -73,18 +75,20 @@ export class Engine {
   };
 
   #lifecycle(request: string, json: () => Record<string, unknown>): Response {
-    const { resources, timeoutSecs, name, terse } = this.#traits;
+    const { resources, timeoutSecs, name, terse, pending } = this.#traits;
     const place = { sandbox_url: `${this.url}/proxy/made` };
     const given = this.bodies.at(-1) as
       { resources?: Record<string, number>; timeout_secs?: number } | undefined;
     switch (request) {
-      case "POST ":
-        json();
+      case "POST ": {
+        const { name: asked } = json();
         return Response.json({
           sandbox_id: "made",
           status: terse ? "running" : "pending",
-          ...(terse && place),
+          ...((terse ?? pending) && place),
+          ...(pending && { name: asked }),
         });
+      }
       case "GET made":
         return Response.json({
           ...place,

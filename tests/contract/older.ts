@@ -81,6 +81,16 @@ test("what a new sandbox does not get ends it, and is told", async () => {
   }
 });
 
+test("create does not wait for a sandbox to run where it need not", async () => {
+  const engine = new Engine({ pending: true });
+  const sandbox = await create(engine, { wait: false, name: "web" });
+  equal([sandbox.sandboxId, engine.sent], ["made", ["POST /sandboxes"]]);
+  equal(engine.bodies[0]?.wait, false);
+  const failed = () =>
+    Promise.resolve(Response.json({ sandbox_id: "made", status: "failed", sandbox_url: engine.url }));
+  await rejects(create(engine, { wait: false, fetch: failed }), "unavailable");
+});
+
 test("what a record leaves out is no evidence, nor is a size that was rounded up", async () => {
   const cases: [CreateOptions, Traits][] = [
     [{ name: "web" }, { name: "web" }],

@@ -115,6 +115,11 @@ exposedPorts?: Array<number> | undefined,
  */
 allowUnauthenticatedAccess?: boolean | undefined,
 /**
+ * Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
+ * sandbox is.
+ */
+wait?: boolean | undefined,
+/**
  * Seconds to wait until the sandbox runs. Default: 300.
  */
 startupTimeout?: number | undefined, };
