@@ -51,17 +51,24 @@ test("tunnel: each connection here is one to the port", async () => {
 test("port: exposed ports", async () => {
   assert.equal(
     (await shoreline("port", "expose", "box", "8080", "3000")).stdout,
-    "Exposed 8080, 3000 on sandbox box\nUnauthenticated access enabled\n",
+    "Exposed 3000, 8080 on sandbox box\nUnauthenticated access enabled\n",
   );
-  assert.equal((await shoreline("port", "rm", "box", "3000")).stdout, "Sandbox box now exposes 8080\n");
+  const again = await shoreline("port", "expose", "box", "3000");
+  assert.equal(again.stdout, "Sandbox box already exposes 3000, 8080\n");
+  assert.equal(
+    (await shoreline("port", "rm", "box", "3000")).stdout,
+    "Sandbox box now exposes 8080\nUnauthenticated access enabled\n",
+  );
+  assert.equal((await shoreline("port", "rm", "box", "3000")).stdout, "Sandbox box still exposes 8080\n");
   assert.match(
     (await shoreline("port", "ls", "box")).stdout,
-    /^Sandbox: box\nUnauthenticated access: enabled\nManagement URL: .*\nPorts: 8080\n$/,
+    /^Sandbox: box\nUnauthenticated access: enabled\nManagement URL: .*\nPort\n8080\n$/,
   );
   assert.match(
     (await shoreline("port", "rm", "box")).stdout,
-    /^Removed all user-exposed ports from sandbox box\n/,
+    /^Removed all user-exposed ports from sandbox box\nUnauthenticated access disabled\n$/,
   );
+  assert.equal((await shoreline("port", "rm", "box")).stdout, "Sandbox box has no user-exposed ports.\n");
 });
 
 /** A server in the sandbox that handles each connection `c`: its pid and its port. */

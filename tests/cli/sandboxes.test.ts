@@ -6,12 +6,14 @@ import { test } from "../helpers/processes.js";
 import { ended, home, shoreline, start } from "./program.js";
 
 test("create --env sets variables for every command, whose own take precedence", async () => {
-  assert.equal((await shoreline("create", "-e", "MODE=prod", "--env", "TEXT=a=b c", "env")).code, 0);
+  assert.equal((await shoreline("create", "--env", "MODE=prod", "--env", "TEXT=a=b c", "env")).code, 0);
   const show = ["sh", "-c", 'echo "$MODE $TEXT"'];
   assert.equal((await shoreline("exec", "env", ...show)).stdout, "prod a=b c\n");
   assert.equal((await shoreline("exec", "-e", "MODE=dev", "env", ...show)).stdout, "dev a=b c\n");
   const wrong = await shoreline("create", "--env", "MODE", "other");
   assert.deepEqual([wrong.code, wrong.stderr.includes("NAME=VALUE")], [2, true]);
+  const entrypoint = await shoreline("create", "-e", "MODE=prod", "other");
+  assert.deepEqual([entrypoint.code, entrypoint.stderr.includes("--env NAME=VALUE")], [2, true]);
 });
 
 test("an image that a local server does not have is refused, and nothing is left", async () => {

@@ -112,13 +112,13 @@ test("tables, lists, descriptions and completions show it as escapes", async () 
 test("JSON has it as escapes, and the same value", async () => {
   const [sandbox] = JSON.parse((await asking("ls", "--json")).stdout) as { name: string }[];
   assert.equal(sandbox?.name, EVIL);
-  const [one] = JSON.parse((await asking("ps", ID, "--json")).stdout) as {
-    command: string;
-    args: string[];
-  }[];
+  const { processes } = JSON.parse((await asking("ps", ID, "--json")).stdout) as {
+    processes: { command: string; args: string[] }[];
+  };
+  const [one] = processes;
   assert.deepEqual([one?.command, one?.args], [EVIL, [EVIL]]);
-  const [terminal] = JSON.parse((await asking("pty", "ls", ID, "--json")).stdout) as { sessionId: string }[];
-  assert.equal(terminal?.sessionId, EVIL);
+  const [terminal] = JSON.parse((await asking("pty", "ls", ID, "--json")).stdout) as { session_id: string }[];
+  assert.equal(terminal?.session_id, EVIL);
 });
 
 test("errors say it in lines of their own", async () => {

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { before } from "node:test";
-import type { ProcessInfo } from "shoreline";
 import { test } from "../helpers/processes.js";
 import { ended, piped, saying, shoreline, start } from "./program.js";
 
@@ -34,16 +33,17 @@ test("exec returns with its command; ps shows that something writes on, and logs
   const { stdout, code } = await shoreline("exec", "box", "sh", "-c", script);
   assert.deepEqual([stdout, code], ["first\n", 3]);
   const { stdout: listed } = await shoreline("ps", "box");
-  const [, pid = "", holder] =
-    /^(\d+)\texited \(3\), output open: (\d+) sh -c mkfifo gate; .*\tno\t/m.exec(listed) ?? [];
-  const record = JSON.parse((await shoreline("ps", "--json", "box", pid)).stdout) as ProcessInfo;
-  assert.deepEqual(record.outputHolders, [{ pid: Number(holder), command: `sh -c ${script}` }]);
+  const [, pid = ""] = /^(\d+)\texited\tno\t\t\t\tsh -c mkfifo gate; /m.exec(listed) ?? [];
+  const record = JSON.parse((await shoreline("ps", "--json", "box", pid)).stdout) as Record<string, unknown>;
+  const [holder] = record.output_holders as { pid: number }[];
+  assert.deepEqual(record.output_holders, [{ pid: holder?.pid, command: `sh -c ${script}` }]);
+  assert.deepEqual([record.exit_code, record.output_open], [3, true]);
   const follow = start(["logs", "-f", "box", pid]);
   const followed = ended(follow);
   await saying(follow.stdout, "first\n");
   await shoreline("exec", "box", "sh", "-c", "echo late > gate");
   assert.deepEqual((await followed).stdout, "first\nlate\n");
-  assert.match((await shoreline("ps", "box", pid)).stdout, /\texited \(3\)\t/);
+  assert.match((await shoreline("ps", "box", pid)).stdout, /\texited\t/);
 });
 
 test("exec: a time limit that no timer takes is not over at once", async () => {

@@ -251,7 +251,7 @@ test("Ctrl-C: the first ends the remote command, the second leaves at once", asy
   assert.equal(await stubborn.ended, 130);
   // Had the program waited for SIGKILL, the command would have ended.
   const listed = (await shoreline("ps", "term", "--json")).stdout;
-  const processes = JSON.parse(listed) as { status: string; args: string[] }[];
+  const { processes } = JSON.parse(listed) as { processes: { status: string; args: string[] }[] };
   const left = processes.filter(({ status, args }) => status === "running" && args.includes(STUBBORN));
   assert.equal(left.length, 1, listed);
 });
@@ -295,6 +295,23 @@ test("a table on a terminal has columns, colours only where they are wanted", as
   const coloured = new Terminal(["ls"]);
   assert.equal(await coloured.ended, 0);
   assert.ok(coloured.screen.includes("\u001b[1mID "));
+});
+
+test("lines on a terminal are those of the official program", async () => {
+  const made = new Terminal(["create", "lines"]);
+  await made.shows(/Sandbox lines is ready\.\r\nID: [0-9a-z]{21}\r\n\r\nGet started:/);
+  assert.equal(await made.ended, 0);
+  const suspended = new Terminal(["suspend", "lines"]);
+  await suspended.shows(/Suspending sandbox lines\.\.\.\r\nSandbox lines suspended\.\r\n/);
+  const resumed = new Terminal(["resume", "lines"]);
+  await resumed.shows(/Resuming sandbox lines\.\.\.\r\nSandbox lines is running\.\r\nURL: {13}http:/);
+  await Promise.all([suspended.ended, resumed.ended]);
+  await shoreline("exec", "lines", "sh", "-c", "exit 3");
+  await shoreline("exec", "lines", "sh", "-c", "kill -9 $$");
+  const ps = new Terminal(["ps", "lines"]);
+  await ps.shows(/ exited \(3\) [^]* signaled \(9\) | signaled \(9\) [^]* exited \(3\) /);
+  assert.equal(await ps.ended, 0);
+  await shoreline("terminate", "lines");
 });
 
 test("a terminal whose program a signal ended has that signal's exit code", async () => {

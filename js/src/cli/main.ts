@@ -41,9 +41,14 @@ Exit codes: the command's own; 128 + its signal; ${EXIT.usage} wrong use; ${EXIT
 ${EXIT.connection} no connection, or one that was lost; ${EXIT.timeout} a time limit; ${EXIT.failure} another failure; ${EXIT.notExecutable} the command
 cannot be executed; ${EXIT.commandNotFound} no such command in the sandbox.
 
-Names, options and lines are those of \`tl sbx\`. What differs: output is passed on byte for byte, without an
-added newline; what is piped in is the command's input; Ctrl-C ends the command; run never leaves a sandbox
-behind; failures of this program have exit codes of their own.`,
+Names, options and lines are those of \`tl sbx\`, and --json prints what its API answers, in snake_case. What differs:
+- Output is passed on byte for byte, without an added newline; what is piped in is the command's input; Ctrl-C ends
+  the command; run never leaves a sandbox behind; failures of this program have exit codes of their own.
+- On a terminal, tables have columns, and ps says how processes have ended. Elsewhere both are as with \`tl sbx\`.
+- ls and describe show \`-\` for a limit that is not enforced and for an image that the server does not name, and
+  describe says what limits hold for.
+- logs prints a process's output, not the server's log. port rm leaves unauthenticated access as it is.
+- There is no checkpoint, copy, fs, image, update, ls --archived or create --cloud-init.`,
   );
 
 addRunning(program);

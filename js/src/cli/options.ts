@@ -109,6 +109,9 @@ export function wantsTerminal({ interactive, tty, stdin, timeout, user }: Runnin
   return true;
 }
 
+/** By this, tools in a sandbox know that they run in one process of it, as `tl sbx` tells them. */
+const PROCESS_MODE = { TENSORLAKE_SANDBOX_PROCESS_MODE: "one-shot" };
+
 /** These as the API takes them. */
 export function running({ timeout, workdir, env, user }: RunningOptions): {
   timeout?: number | undefined;
@@ -117,7 +120,7 @@ export function running({ timeout, workdir, env, user }: RunningOptions): {
   user?: string | undefined;
 } {
   if (user?.trim() === "") throw new InvalidArgumentError("--user must not be empty");
-  return { timeout, workingDir: workdir, env, user };
+  return { timeout, workingDir: workdir, env: { ...env, ...PROCESS_MODE }, user };
 }
 
 export const json = (): Option => new Option("--json", "print the result as JSON");

@@ -9,7 +9,7 @@ import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { json, port } from "./options.js";
-import { note, print, printJson } from "./print.js";
+import { note, print, printRecord, printTable } from "./print.js";
 
 export function addPorts(program: Command): void {
   const ports = program
@@ -24,13 +24,18 @@ export function addPorts(program: Command): void {
       const info = await (await sandboxOf(program.opts(), idOrName)).info();
       const { exposedPorts = [], allowUnauthenticatedAccess = false, sandboxUrl } = info;
       if (options.json) {
-        printJson({ exposedPorts, allowUnauthenticatedAccess, sandboxUrl });
+        printRecord({ exposedPorts, allowUnauthenticatedAccess, sandboxUrl });
         return;
       }
       print(`Sandbox: ${idOrName}`);
       print(`Unauthenticated access: ${allowUnauthenticatedAccess ? "enabled" : "disabled"}`);
       if (sandboxUrl) print(`Management URL: ${sandboxUrl}`);
-      print(exposedPorts.length === 0 ? "No user-exposed ports." : `Ports: ${exposedPorts.join(", ")}`);
+      if (exposedPorts.length === 0) print("No user-exposed ports.");
+      else
+        printTable(
+          ["Port"],
+          sorted(exposedPorts).map((number) => [String(number)]),
+        );
     });
   ports
     .command("expose <sandbox> <ports...>")
@@ -39,15 +44,15 @@ export function addPorts(program: Command): void {
     .action(async (idOrName: string, texts: string[], options: { authenticated?: boolean }) => {
       const wanted = texts.map(portOf);
       const sandbox = await sandboxOf(program.opts(), idOrName);
-      const { exposedPorts: before = [] } = await sandbox.info();
-      const added = wanted.filter((number) => !before.includes(number));
+      const { exposedPorts: before = [], allowUnauthenticatedAccess: wasOpen = false } = await sandbox.info();
+      const ports = sorted([...before, ...wanted]);
       const open = !options.authenticated;
-      await sandbox.update({ exposedPorts: [...before, ...added], allowUnauthenticatedAccess: open });
-      print(
-        added.length === 0
-          ? `Sandbox ${idOrName} already exposes ${wanted.join(", ")}`
-          : `Exposed ${added.join(", ")} on sandbox ${idOrName}`,
-      );
+      if (ports.length === before.length && open === wasOpen) {
+        print(`Sandbox ${idOrName} already exposes ${ports.join(", ")}`);
+        return;
+      }
+      await sandbox.update({ exposedPorts: ports, allowUnauthenticatedAccess: open });
+      print(`Exposed ${ports.join(", ")} on sandbox ${idOrName}`);
       print(`Unauthenticated access ${open ? "enabled" : "disabled"}`);
     });
   ports
@@ -56,14 +61,23 @@ export function addPorts(program: Command): void {
     .action(async (idOrName: string, texts: string[]) => {
       const removed = texts.map(portOf);
       const sandbox = await sandboxOf(program.opts(), idOrName);
-      const { exposedPorts: before = [] } = await sandbox.info();
-      const rest = removed.length === 0 ? [] : before.filter((number) => !removed.includes(number));
+      const { exposedPorts: before = [], allowUnauthenticatedAccess: open = false } = await sandbox.info();
+      const rest = removed.length === 0 ? [] : sorted(before).filter((number) => !removed.includes(number));
+      if (rest.length === before.length) {
+        print(
+          rest.length === 0
+            ? `Sandbox ${idOrName} has no user-exposed ports.`
+            : `Sandbox ${idOrName} still exposes ${rest.join(", ")}`,
+        );
+        return;
+      }
       await sandbox.update({
         exposedPorts: rest,
         ...(rest.length === 0 && { allowUnauthenticatedAccess: false }),
       });
       if (rest.length > 0) {
         print(`Sandbox ${idOrName} now exposes ${rest.join(", ")}`);
+        print(`Unauthenticated access ${open ? "enabled" : "disabled"}`);
         return;
       }
       print(`Removed all user-exposed ports from sandbox ${idOrName}`);
@@ -76,14 +90,18 @@ export function addPorts(program: Command): void {
     .description(
       "Listens here and forwards each connection to a port of the sandbox, exposed or not. The end of a connection's input is passed on. On servers that do not offer this, it ends the connection.",
     )
-    .option("-l, --local <port>", "the port here; default: the same, 0 takes a free one", Number)
-    .action(async (idOrName: string, text: string, options: { local?: number }) => {
+    .option("-l, --listen-port <port>", "the port here; default: the same, 0 takes a free one", Number)
+    .action(async (idOrName: string, text: string, options: { listenPort?: number }) => {
       const remote = portOf(text);
-      const { local = remote } = options;
-      if (!Number.isInteger(local) || local < 0 || local > 65_535) throw misused("--local must be a port");
+      const { listenPort: local = remote } = options;
+      if (!Number.isInteger(local) || local < 0 || local > 65_535)
+        throw misused("--listen-port must be a port");
       await tunnel(await sandboxOf(program.opts(), idOrName), idOrName, remote, local);
     });
 }
+
+/** In order, each once. */
+const sorted = (ports: readonly number[]) => [...new Set(ports)].sort((a, b) => a - b);
 
 function portOf(text: string): number {
   try {
@@ -109,7 +127,7 @@ async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local:
   } catch (cause) {
     const why =
       (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
-        ? `port ${local} is taken on this machine: choose another by --local, 0 for a free one`
+        ? `port ${local} is taken on this machine: choose another by --listen-port, 0 for a free one`
         : `nothing can listen on port ${local} of this machine`;
     throw Object.assign(new Failure(EXIT.failure, why), { cause });
   }

@@ -58,6 +58,24 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${printable(JSON.stringify(value, undefined, 2), "\n")}\n`);
 }
 
+/** Writes a record as the API has it: names in snake_case, times in milliseconds since the epoch. */
+export function printRecord(record: unknown): void {
+  printJson(wire(record));
+}
+
+function wire(value: unknown): unknown {
+  if (value instanceof Date) return value.getTime();
+  if (Array.isArray(value)) return value.map(wire);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      // Its names are the user's.
+      name === "env" ? member : wire(member),
+    ]),
+  );
+}
+
 /** Writes a line with a word before it that has a colour, by its number, where colours are wanted. */
 export function printMarked(before: string, mark: string, colour: number, after: string): void {
   const shown = coloured(process.stdout) ? `\u001b[${colour}m${printable(mark)}\u001b[0m` : printable(mark);
@@ -94,8 +112,12 @@ export function ago(date: Date | undefined): string {
     [60, "min"],
     [1, "sec"],
   ];
-  if (seconds > 5 * 86_400) return date.toLocaleDateString();
+  if (seconds > 5 * 86_400) {
+    // What is local time in the form of ISO 8601.
+    const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString();
+    return local.slice(0, 16).replace("T", " ");
+  }
   const [size, unit] = units.find(([size]) => seconds >= size) ?? [1, "sec"];
   const count = Math.floor(seconds / size);
-  return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
+  return `${count} ${unit}${unit === "day" && count !== 1 ? "s" : ""} ago`;
 }

@@ -5,7 +5,7 @@ import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { Interrupted, misused } from "./exit.js";
 import { json } from "./options.js";
-import { note, print, printJson, printTable, writeAll } from "./print.js";
+import { note, print, printRecord, printTable, writeAll } from "./print.js";
 
 /** A pid, or the name of a managed process. */
 export function address(text: string): ProcessAddress {
@@ -23,7 +23,7 @@ export function addProcesses(program: Command): void {
       const processes =
         process === undefined ? await sandbox.listProcesses() : [await sandbox.getProcess(address(process))];
       if (options.json) {
-        printJson(process === undefined ? processes : processes[0]);
+        printRecord(process === undefined ? { processes } : processes[0]);
         return;
       }
       if (processes.length === 0) {
@@ -77,13 +77,15 @@ function row(info: ProcessInfo): string[] {
   const holders = outputHolders.map((holder) => `${holder.pid} ${holder.command}`);
   const by = holders.length === 0 ? "" : `: ${holders.join(", ")}`;
   const how = outputOpen ? `${code}, output open${by}` : code;
+  // Scripts compare the word.
+  const isShown = process.stdout.isTTY && status !== "running";
   return [
     String(pid),
-    status === "running" ? status : `${status}${how}`,
+    isShown ? `${status}${how}` : status,
     managed ? "yes" : "no",
-    managed?.name ?? "-",
-    managed ? String(managed.restartCount) : "-",
-    managed?.healthStatus ?? "-",
+    managed?.name ?? "",
+    managed ? String(managed.restartCount) : "",
+    managed?.healthStatus ?? "",
     [command, ...args].join(" "),
   ];
 }

@@ -25,8 +25,8 @@ interface RunOptions extends RunningOptions {
   keep?: boolean;
   expose?: number[];
   internet: boolean;
-  allowOut?: string[];
-  denyOut?: string[];
+  networkAllow?: string[];
+  networkDeny?: string[];
 }
 
 interface ExecOptions extends RunningOptions {
@@ -53,21 +53,30 @@ export function sandboxOptions(command: Command): Command {
     .option("--disk_mb <MB>", "disk in MB; default: the server's", whole)
     .option("-x, --expose <port>", "a port that can be reached without a key; may be repeated", each(port))
     .addOption(new Option("-N, --no-internet", "no network"))
-    .option("-A, --allow-out <host>", "a host that can be reached; may be repeated", each(String))
-    .option("-D, --deny-out <host>", "a host that cannot be reached; may be repeated", each(String));
+    .option(
+      "-A, --network-allow <host>",
+      "a host, address or CIDR range that can be reached; may be repeated",
+      each(String),
+    )
+    .option(
+      "-D, --network-deny <host>",
+      "a host, address or CIDR range that cannot be reached; may be repeated",
+      each(String),
+    );
 }
 
 /** These as the API takes them. */
 export function newSandbox(options: Omit<RunOptions, keyof RunningOptions>) {
-  const { image, cpus, memory, disk_mb, expose, internet, allowOut, denyOut } = options;
-  if (!internet && (allowOut || denyOut)) throw misused("--no-internet excludes --allow-out and --deny-out");
+  const { image, cpus, memory, disk_mb, expose, internet, networkAllow, networkDeny } = options;
+  if (!internet && (networkAllow || networkDeny))
+    throw misused("--no-internet excludes --network-allow and --network-deny");
   return {
     image,
     cpus,
     memoryMb: memory,
     diskMb: disk_mb,
-    allowOut,
-    denyOut,
+    allowOut: networkAllow,
+    denyOut: networkDeny,
     ...(expose && { exposedPorts: expose, allowUnauthenticatedAccess: true }),
     ...(!internet && { allowInternetAccess: false }),
   };

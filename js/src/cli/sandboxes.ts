@@ -2,8 +2,9 @@
 import type { Command } from "commander";
 import { Sandbox, type SandboxInfo } from "shoreline";
 import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
-import { json, positive, variable, whole } from "./options.js";
-import { ago, clean, note, print, printJson, printTable } from "./print.js";
+import { misused } from "./exit.js";
+import { each, json, positive, variable, whole } from "./options.js";
+import { ago, clean, note, print, printRecord, printTable } from "./print.js";
 import { newSandbox, sandboxOptions } from "./run.js";
 
 const isLive = ({ status }: SandboxInfo) => !["terminated", "timeout", "failed"].includes(status);
@@ -25,42 +26,59 @@ export function addSandboxes(program: Command): void {
     });
 
   sandboxOptions(program.command("create [name]"))
+    .alias("new")
     .summary("make a sandbox")
     .description("Makes a sandbox and waits until it runs. Only one with a name can be suspended.")
-    .option("-e, --env <NAME=VALUE>", "a variable of every command in it; may be repeated", variable)
-    .option("--timeout-secs <seconds>", "its time limit", whole)
+    .option("-t, --timeout <seconds>", "its time limit", whole)
+    .option(
+      "-e, --entrypoint <word>",
+      "a word of the command that it begins with; may be repeated",
+      each(String),
+    )
+    .option("-s, --snapshot <id>", "the snapshot to restore, instead of an image")
+    .option("-n, --no-wait", "do not wait until it runs")
+    .option("--env <NAME=VALUE>", "a variable of every command in it; may be repeated", variable)
     .option("--startup-timeout <seconds>", "how long it may take to come up; default: 300", positive)
     .addOption(json())
     .action(async (name: string | undefined, options: CreateOptions) => {
-      const { env, timeoutSecs, startupTimeout } = options;
+      const { env, timeout, entrypoint, snapshot, startupTimeout } = options;
+      if (snapshot !== undefined && options.image !== undefined)
+        throw misused("--snapshot and --image exclude each other");
+      if (entrypoint?.[0] && /^\w+=/.test(entrypoint[0]))
+        throw misused("-e is --entrypoint here, as in `tl sbx`: give variables by --env NAME=VALUE");
       const client = await clientOptions(program.opts());
       const sandbox = await Sandbox.create({
         ...client,
         ...newSandbox(options),
         name,
         env,
-        timeoutSecs,
+        entrypoint,
+        snapshotId: snapshot,
+        ...(!options.wait && { wait: false }),
+        timeoutSecs: timeout,
         startupTimeout,
       });
-      if (options.json) printJson(await sandbox.info());
+      if (options.json) printRecord(await sandbox.info());
       else if (!interactive()) print(sandbox.sandboxId);
       else {
-        print(name ? `Sandbox ${name} is ready.` : `Sandbox ${sandbox.sandboxId} is ready.`);
-        if (name) print(`ID: ${sandbox.sandboxId}`);
-        print("");
-        print(`Run something in it:  shoreline exec ${name ?? sandbox.sandboxId} COMMAND`);
-        print(`Open a terminal:      shoreline ssh ${name ?? sandbox.sandboxId}`);
+        note(`Sandbox ${name ?? sandbox.sandboxId} ${options.wait ? "is ready" : "is being created"}.`);
+        if (name) note(`ID: ${sandbox.sandboxId}`);
+        note("");
+        note("Get started:");
+        note(`  shoreline ssh ${name ?? sandbox.sandboxId}`);
+        note(`  shoreline exec ${name ?? sandbox.sandboxId} bash -c "echo Hello, World!"`);
       }
     });
 
   program
     .command("describe <sandbox>")
+    .alias("info")
     .summary("show a sandbox")
     .description("Shows what the server says of a sandbox.")
     .addOption(json())
     .action(async (idOrName: string, options: { json?: boolean }) => {
       const info = await (await sandboxOf(program.opts(), idOrName)).info();
-      if (options.json) printJson(info);
+      if (options.json) printRecord(info);
       else describe(info);
     });
 
@@ -86,7 +104,7 @@ export function addSandboxes(program: Command): void {
 
   for (const [verb, doing, done] of [
     ["suspend", "Suspending", "suspended"],
-    ["resume", "Resuming", "running"],
+    ["resume", "Resuming", "is running"],
   ] as const) {
     program
       .command(`${verb} <sandbox>`)
@@ -101,8 +119,12 @@ export function addSandboxes(program: Command): void {
         const sandbox = await sandboxOf(program.opts(), idOrName);
         if (interactive()) note(`${doing} sandbox ${idOrName}...`);
         await sandbox[verb]({ wait: options.wait });
-        if (!interactive()) print(sandbox.sandboxId);
-        else if (options.wait) note(`Sandbox ${idOrName} ${verb === "resume" ? "is running" : done}.`);
+        if (!interactive()) print(idOrName);
+        else if (options.wait) {
+          note(`Sandbox ${idOrName} ${done}.`);
+          const url = verb === "resume" && (await sandbox.info()).sandboxUrl;
+          if (url) note(field("URL", url));
+        }
       });
   }
 
@@ -127,7 +149,11 @@ interface ListOptions {
 
 interface CreateOptions {
   env?: Record<string, string>;
-  timeoutSecs?: number;
+  entrypoint?: string[];
+  image?: string;
+  snapshot?: string;
+  timeout?: number;
+  wait: boolean;
   startupTimeout?: number;
   json?: boolean;
   internet: boolean;
@@ -138,24 +164,24 @@ async function list(globals: GlobalOptions, options: ListOptions): Promise<void>
   const all = await Sandbox.list({ ...(await clientOptions(globals)), status });
   const shown = options.all || status ? all : all.filter(isLive);
   if (options.json) {
-    printJson(shown);
+    printRecord(shown);
     return;
   }
   if (options.quiet) {
     for (const { sandboxId } of shown) print(sandboxId);
     return;
   }
-  const hidden = all.length - shown.length;
-  const rest = hidden > 0 ? `, ${hidden} terminated hidden (use --all to show them all)` : "";
   if (shown.length === 0) {
-    print(`No sandboxes found.${rest.replace(/^, /, " ")}`);
+    print("No sandboxes found.");
     return;
   }
+  const hidden = all.length - shown.length;
+  const rest = hidden > 0 ? `, ${hidden} terminated hidden (use --all to show them all)` : "";
   printTable(
     ["ID", "Name", "Status", "Image", "CPUs", "Memory", "Disk", "Created At"],
     shown.map(({ sandboxId, name, status, image, resources, enforced, createdAt }) => [
       sandboxId,
-      name ?? "-",
+      name ?? "",
       status,
       image ?? "-",
       enforced?.cpus === "none" ? "-" : String(resources?.cpus ?? "-"),
@@ -180,37 +206,43 @@ const holds = (scope: string | undefined) => (scope === undefined ? "" : (HOLDS[
 
 function describe(info: SandboxInfo): void {
   const { resources, enforced, network } = info;
+  const { secretNames } = info as { secretNames?: string[] };
   const list = (values: readonly unknown[] | undefined) => values?.join(", ");
   const limit = (value: string | number | undefined, scope: string | undefined) =>
-    value === undefined || value === "-" ? undefined : `${value}${holds(scope)}`;
+    value === undefined || value === "-" ? "-" : `${value}${holds(scope)}`;
   const lines: [string, string | number | undefined][] = [
     ["ID", info.sandboxId],
     ["Name", info.name],
     ["Namespace", info.namespace],
     ["Status", info.status],
-    ["Image", info.image],
+    ["Image", info.image ?? "-"],
     ["CPUs", limit(resources?.cpus, enforced?.cpus)],
     ["Memory", limit(size(resources?.memoryMb), enforced?.memory)],
     ["Disk", limit(size(resources?.diskMb), enforced?.disk)],
-    [
-      "Processes",
-      enforced && (enforced.processes === "none" ? "not limited" : `limited${holds(enforced.processes)}`),
-    ],
     ["Proxy auth", info.allowUnauthenticatedAccess ? "unauthenticated" : "required"],
     ["Internet", network?.allowInternetAccess === false ? "blocked" : "allowed"],
-    ["Created", info.createdAt?.toISOString()],
+    ["Created", ago(info.createdAt)],
     ["Timeout", info.timeoutSecs === undefined ? undefined : `${info.timeoutSecs}s`],
     ["URL", info.sandboxUrl],
     ["Entrypoint", info.entrypoint?.join(" ")],
+    ["Secrets", list(secretNames)],
     ["Ports", list(info.exposedPorts)],
     ["Allow out", list(network?.allowOut)],
     ["Deny out", list(network?.denyOut)],
-    ["Terminated", info.terminatedAt?.toISOString()],
-    ["Reason", info.terminationReason],
-    ["Outcome", info.outcome],
   ];
-  for (const [label, value] of lines) {
-    if (value === undefined || value === "") continue;
-    print(`${label}:`.padEnd(17) + clean(String(value)));
-  }
+  if (enforced)
+    lines.push([
+      "Processes",
+      enforced.processes === "none" ? "not limited" : `limited${holds(enforced.processes)}`,
+    ]);
+  if (!isLive(info))
+    lines.push(
+      ["Terminated", info.terminatedAt && ago(info.terminatedAt)],
+      ["Reason", info.terminationReason],
+      ["Outcome", info.outcome],
+    );
+  for (const [label, value] of lines) print(field(label, value));
 }
+
+/** A line of `describe`; where there is no value, the label stays. */
+const field = (label: string, value: string | number = "") => `${label}:`.padEnd(17) + clean(String(value));

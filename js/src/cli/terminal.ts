@@ -9,7 +9,7 @@ import { makeOwnDirectory, readOwnFile, writeOwnFile } from "../local/own-file.j
 import { sandboxOf } from "./client.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { each, json, variable } from "./options.js";
-import { ago, note, print, printJson, printTable } from "./print.js";
+import { ago, note, print, printRecord, printTable } from "./print.js";
 
 interface SshOptions {
   shell: string;
@@ -55,7 +55,7 @@ export function addTerminals(program: Command): void {
     .action(async (idOrName: string, options: { json?: boolean }) => {
       const sessions = await (await sandboxOf(program.opts(), idOrName)).listPtys();
       if (options.json) {
-        printJson(sessions);
+        printRecord(sessions);
         return;
       }
       if (sessions.length === 0) {
