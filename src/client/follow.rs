@@ -8,6 +8,7 @@ use crate::types::{self, FollowOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::Cell;
 use js_sys::{Array, Function, Object};
 use serde::Serialize;
 use shoreline_protocol::batch::Batch;
@@ -93,6 +94,8 @@ pub(crate) struct Follow {
     /// What broke the connection, until it is taken up again.
     broken: Option<Error>,
     failed: Option<Error>,
+    /// Is set at the server's end of the output.
+    ended: Rc<Cell<bool>>,
 }
 
 impl Follow {
@@ -120,9 +123,12 @@ impl Follow {
         plan: Plan,
         position: Position,
         leash: Leash,
+        ended: Rc<Cell<bool>>,
     ) -> Self {
         let machine = Machine::of_known_process(position, plan.lines, plan.policy).until_exit();
-        Self::with(sandbox, route::FOLLOW_OUTPUT, digits(pid.into()), plan, leash, machine)
+        let process = digits(pid.into());
+        let with = Self::with(sandbox, route::FOLLOW_OUTPUT, process, plan, leash, machine);
+        Self { ended, ..with }
     }
 
     fn with(
@@ -143,6 +149,7 @@ impl Follow {
             body: None,
             broken: None,
             failed: None,
+            ended: Rc::default(),
         }
     }
 
@@ -216,11 +223,13 @@ impl Follow {
                 }
             }
             Step::Probe => {
+                self.ended.set(true);
                 self.finish_body();
                 let has_run = self.sandbox.has_run(&self.leash).await?;
                 self.machine.probed(has_run)?;
             }
             Step::Settle { wait_ms, look } => {
+                self.ended.set(true);
                 self.finish_body();
                 self.leash.sleep(wait_ms as f64).await?;
                 let process = JsValue::from(self.process.as_str());

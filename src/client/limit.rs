@@ -18,6 +18,8 @@ struct State {
     /// Signals sent that were not refused.
     signals: Cell<u32>,
     given_up: Cell<bool>,
+    /// Whether the output has come to its end.
+    ended: Rc<Cell<bool>>,
 }
 
 #[derive(Default)]
@@ -42,7 +44,7 @@ impl Limit {
         let (state, sandbox, leash) = (self.state.clone(), sandbox.clone(), leash.clone());
         host::spawn(async move {
             for (wait_ms, act) in enforcement(limit_ms, by_server) {
-                if enforcer.sleep(wait_ms).await.is_err() {
+                if enforcer.sleep(wait_ms).await.is_err() || state.ended.get() {
                     return;
                 }
                 match state.pid.get() {
@@ -66,6 +68,11 @@ impl Limit {
     /// Which process it is about, as soon as that is known.
     pub(super) fn found(&self, pid: Option<u32>) {
         self.state.pid.set(pid);
+    }
+
+    /// Is set once the output has come to its end, after which nothing is left to be ended.
+    pub(super) fn ended(&self) -> Rc<Cell<bool>> {
+        self.state.ended.clone()
     }
 
     /// Whether the client ended the command.

@@ -146,6 +146,7 @@ impl Run {
                             return Err(unknown_outcome(error));
                         }
                         self.sandbox.has_run.set(Some(false));
+                        self.limit.end();
                     }
                 }
             }
@@ -211,7 +212,7 @@ impl Run {
 
     fn follow_of(&self, pid: u32, position: Position) -> Follow {
         let (sandbox, leash) = (self.sandbox.clone(), self.leash.clone());
-        Follow::of_run(sandbox, pid, self.plan.clone(), position, leash)
+        Follow::of_run(sandbox, pid, self.plan.clone(), position, leash, self.limit.ended())
     }
 
     /// Follows the output of a process at the gate.

@@ -313,7 +313,7 @@ test("a WebSocket that is silent for too long is left for another", async () => 
     socket.tell(END, channel);
   });
   const options = { WebSocket: played.WebSocket, connectTimeout: 0.05, idleTimeout: 0.05 };
-  const { sandbox } = await sandboxOf(() => Promise.resolve(Response.json({ line_count: 1 })), options);
+  const { sandbox } = await sandboxOf(() => Promise.resolve(Response.json({}, { status: 400 })), options);
   equal(await linesOf(sandbox.followOutput(1, { transport })), ["1"]);
   equal(played.sockets.length, 3, "sockets");
 });

@@ -190,10 +190,9 @@ test("a run whose stream is cut goes on by pid, with the same result", async () 
     if (url.endsWith("/run")) return Promise.resolve(events([STARTED, line("a")], { cut: true }));
     if (url.endsWith("/follow")) return Promise.resolve(events(follow));
     const ended = { ...process, status: "exited", exit_code: 3 };
-    const counted = { pid: 42, lines: ["a", "b", "c"], line_count: 3 };
-    return Promise.resolve(
-      answer(JSON.stringify(url.endsWith("/output") ? counted : ended), "application/json"),
-    );
+    const lines = url.endsWith("/stdout") ? ["a", "b"] : url.endsWith("/stderr") ? ["c"] : undefined;
+    const told = lines ? { pid: 42, lines, line_count: lines.length } : ended;
+    return Promise.resolve(answer(JSON.stringify(told), "application/json"));
   });
   const result = await sandbox.run("ls");
   equal([result.stdout, result.stderr, result.exitCode], ["a\nb", "c", 3]);
