@@ -273,6 +273,7 @@ impl Sandbox {
             termination_reason: ended.map(|ended| ended.reason.as_str().to_owned()),
             exposed_ports,
             allow_unauthenticated_access,
+            network: network_policy.clone(),
             network_policy,
             sandbox_url: ended.is_none().then(|| self.url(base_url)),
             ingress_endpoint: ingress.filter(|_| ended.is_none()).map(str::to_owned),

@@ -37,10 +37,13 @@ impl Serialize for Resources {
     /// Clients require the numbers: what was not asked for is shown as the API's default.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let mut out = serializer.serialize_struct("Resources", 3)?;
+        let disk_mb = self.disk_mb().unwrap_or(1024);
+        let mut out = serializer.serialize_struct("Resources", 4)?;
         out.serialize_field("cpus", &self.cpus.unwrap_or(1.0))?;
         out.serialize_field("memory_mb", &self.memory_mb.unwrap_or(1024))?;
-        out.serialize_field("disk_mb", &self.disk_mb().unwrap_or(1024))?;
+        out.serialize_field("disk_mb", &disk_mb)?;
+        // The official npm client reads this name.
+        out.serialize_field("ephemeral_disk_mb", &disk_mb)?;
         out.end()
     }
 }
@@ -174,6 +177,8 @@ pub(crate) struct SandboxInfo {
     pub(crate) exposed_ports: Vec<u16>,
     pub(crate) allow_unauthenticated_access: bool,
     pub(crate) network_policy: Option<NetworkPolicy>,
+    /// The same. The official npm client reads this name, and takes a sandbox without it for unrestricted.
+    pub(crate) network: Option<NetworkPolicy>,
     pub(crate) sandbox_url: Option<String>,
     /// Ports are reached at `{port}-{id or name}.` and this host.
     pub(crate) ingress_endpoint: Option<String>,

@@ -33,7 +33,10 @@ async fn a_sandbox_from_its_making_to_its_end() {
         let info = get(&server, &path).await;
         assert_eq!(info["id"], id, "{path}");
         assert_eq!((&info["status"], &info["name"]), (&json!("running"), &json!("my-env")));
-        assert_eq!(info["resources"], json!({ "cpus": 2.0, "memory_mb": 1024, "disk_mb": 1024 }));
+        assert_eq!(
+            info["resources"],
+            json!({ "cpus": 2.0, "memory_mb": 1024, "disk_mb": 1024, "ephemeral_disk_mb": 1024 })
+        );
         for place in ["sandbox_url", "ingress_endpoint"] {
             assert!(info[place].is_string() && info[place] == made[place], "{place}: {info}");
         }
