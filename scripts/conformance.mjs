@@ -9,8 +9,12 @@ const INSTALLED = join("target", "conformance");
 const TESTS = join(INSTALLED, "tests");
 const VENV = join(INSTALLED, "venv");
 
-/** What hangs in a client cannot be interrupted: it ends with all of them. */
-const ENDING = ["-o", "faulthandler_timeout=1200", "-o", "faulthandler_exit_on_timeout=true"];
+const OPTIONS = [
+  // What hangs in a client cannot be interrupted: it ends with all of them.
+  ...["-o", "faulthandler_timeout=1200", "-o", "faulthandler_exit_on_timeout=true"],
+  // Some of LangChain's tests are asynchronous.
+  ...["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"],
+];
 
 let preparing;
 
@@ -35,16 +39,21 @@ async function prepare() {
     ],
     python: [
       join(root, VENV, "bin", "python"),
-      ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), ...ENDING, TESTS],
+      ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", join(INSTALLED, "tmp"), ...OPTIONS, TESTS],
     ],
-    env: { SHORELINE_LOCAL: join(root, "target", "release", "shoreline-local"), SHORELINE_ROOT: root },
+    env: {
+      SHORELINE_LOCAL: join(root, "target", "release", "shoreline-local"),
+      SHORELINE_PYTHON: join(root, VENV, "bin", "python"),
+      SHORELINE_ROOT: root,
+    },
   };
 }
 
 async function npmClient() {
   const inputs = ["package.json", "package-lock.json"].map((name) => join(SOURCE, name));
   const outputs = [join(INSTALLED, "node_modules", ".package-lock.json")];
-  await step("conformance-npm", { inputs, outputs, title: "installing the official npm client" }, () => {
+  const title = "installing the official npm client and wscat";
+  await step("conformance-npm", { inputs, outputs, title }, () => {
     mkdirSync(join(root, INSTALLED), { recursive: true });
     for (const name of ["package.json", "package-lock.json"])
       copyFileSync(join(root, SOURCE, name), join(root, INSTALLED, name));
@@ -55,10 +64,12 @@ async function npmClient() {
 async function pythonPackages(python, extra) {
   const inputs = [join(SOURCE, "requirements.txt")];
   const outputs = [join(VENV, "pyvenv.cfg")];
-  const title = "installing the official Python client and schemathesis";
+  const title = "installing the official Python client, Deep Agents and schemathesis";
   await step("conformance-pip", { inputs, outputs, extra, title }, async () => {
     await run(python, ["-m", "venv", "--clear", VENV]);
     const checked = ["--require-hashes", "--only-binary=:all:", "--no-deps", "--disable-pip-version-check"];
-    await run(join(root, VENV, "bin", "pip"), ["install", "--quiet", ...checked, "-r", inputs[0]]);
+    // Most modules are never imported: compiling all of them takes longer than the tests.
+    const options = ["--quiet", "--no-compile", ...checked];
+    await run(join(root, VENV, "bin", "pip"), ["install", ...options, "-r", inputs[0]]);
   });
 }

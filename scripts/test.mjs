@@ -106,7 +106,7 @@ const steps = {
 /** What steps cannot do without, each of which gives what is missing. */
 const needs = {
   cli: [isolation],
-  conformance: [async () => (await conformance()).missing],
+  conformance: [isolation, async () => (await conformance()).missing],
   console: [chromium],
   "console-firefox": [firefox, install],
   examples: [chromium],

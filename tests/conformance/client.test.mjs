@@ -183,6 +183,51 @@ test("a process is managed by its name", async () => {
   assert.equal((await sandbox.getProcess(second.pid)).status, "signaled");
 });
 
+test("processes are listed in every state", async () => {
+  const made = await Sandbox.create(options);
+  await made.run("sh", { args: ["-c", "kill -9 $$"] });
+  const sleeping = (options) => made.startProcess("sleep", { args: ["1000"], ...options });
+  await sleeping({ stdinMode: StdinMode.PIPE });
+  const { managed } = await sleeping({ name: "named" });
+  // The policy of one that was started without a policy.
+  assert.deepEqual(
+    { ...managed.restart, maxRestarts: undefined },
+    { policy: "never", maxRestarts: undefined, initialBackoffMs: 500, maxBackoffMs: 30_000 },
+  );
+  const now = { initialDelayMs: 0, intervalMs: 10, failureThreshold: 1 };
+  await sleeping({ healthCheck: { type: "tcp", port: 1, ...now } });
+  const restart = { policy: "on_failure", initialBackoffMs: 600_000, maxBackoffMs: 600_000 };
+  await made.startProcess("false", { name: "failing", restart });
+  await sleeping({ name: "stopped", restart: { policy: "always" } });
+  await made.killProcess("stopped");
+  const wanted = ["named running", "undefined stopped", "failing backing_off", "stopped stopped"].sort();
+  let seen;
+  do {
+    const listed = await made.listProcesses();
+    assert.equal(listed.length, 6);
+    seen = listed.filter(({ managed }) => managed).map(({ managed }) => managed);
+  } while (
+    seen
+      .map(({ name, status }) => `${name} ${status}`)
+      .sort()
+      .join() !== wanted.join()
+  );
+  const failing = seen.find(({ name }) => name === "failing");
+  assert.ok(failing.nextRestartAt > failing.lastExit.endedAt);
+  await made.terminate();
+});
+
+test("the record of a sandbox", async () => {
+  const made = await Sandbox.create({ ...options, allowInternetAccess: false });
+  const info = await made.info();
+  assert.equal(info.network.allowInternetAccess, false);
+  assert.equal(info.resources.ephemeralDiskMb, 1024);
+  assert.equal(info.ingressEndpoint, `http://localhost:${port}`);
+  await refused(made.getLogs(), 501, "UNSUPPORTED");
+  await refused(made.listLogProcesses(), 501, "UNSUPPORTED");
+  await made.terminate();
+});
+
 test("files of any bytes and any size", async () => {
   const bytes = Uint8Array.from({ length: 5_000_003 }, (_, at) => (at * 31) % 251);
   await sandbox.writeFile("/tmp/deep/er/é +&%.bin", bytes);

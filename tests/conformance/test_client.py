@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import subprocess
 import threading
 import time
 import urllib.request
@@ -9,11 +10,13 @@ import warnings
 
 import pytest
 from tensorlake.sandbox import (
+    CLEAR_NETWORK_POLICY,
     AsyncSandbox,
     CommandExitReason,
     OutputMode,
     ProcessStatus,
     RemoteAPIError,
+    RestartPolicy,
     Sandbox,
     SandboxClient,
     SandboxNotFoundError,
@@ -169,6 +172,52 @@ def test_a_managed_process(sandbox):
     assert sandbox.get_process(second.pid).status == ProcessStatus.SIGNALED
 
 
+def until(wanted, look):
+    """What `look` gives once it is `wanted`."""
+    end = time.monotonic() + 60
+    while not wanted(seen := look()):
+        assert time.monotonic() < end, seen
+        time.sleep(0.02)
+    return seen
+
+
+def test_processes_are_listed_in_every_state():
+    """One record that this client's model does not take would fail every listing."""
+    with client().create_and_connect() as sandbox:
+        sandbox.run("true")
+        sandbox.run("sh", ["-c", "kill -9 $$"])
+        sandbox.start_process("sleep", ["1000"], stdin_mode=StdinMode.PIPE)
+        named = sandbox.start_process("sleep", ["1000"], name="named").managed
+        # The policy of one that was started without a policy.
+        policy = named.restart
+        assert policy.policy == RestartPolicy.NEVER
+        assert (policy.max_restarts, policy.initial_backoff_ms, policy.max_backoff_ms) == (None, 500, 30_000)
+        assert (named.id, named.health_check, named.health_status) == ("named", None, "disabled")
+        check = {"type": "tcp", "port": 1, "initial_delay_ms": 0, "interval_ms": 10, "failure_threshold": 1}
+        checked = sandbox.start_process("sleep", ["1000"], health_check=check).managed
+        assert (checked.name, checked.restart.policy, checked.health_check.port) == (None, RestartPolicy.NEVER, 1)
+        failing = {"policy": "on_failure", "initial_backoff_ms": 600_000, "max_backoff_ms": 600_000}
+        sandbox.start_process("false", name="failing", restart=failing)
+        sandbox.start_process("sleep", ["1000"], name="stopped", restart={"policy": "always", "max_restarts": 3})
+        sandbox.kill_process("stopped")
+
+        def states():
+            managed = [process.managed for process in sandbox.list_processes() if process.managed]
+            return {(each.name, each.status, each.health_status) for each in managed}
+
+        wanted = {
+            ("named", "running", "disabled"),
+            (None, "stopped", "unhealthy"),
+            ("failing", "backing_off", "disabled"),
+            ("stopped", "stopped", "disabled"),
+        }
+        until(lambda seen: seen == wanted, states)
+        listed = {process.managed.name: process.managed for process in sandbox.list_processes() if process.managed}
+        assert listed["failing"].last_exit.exit_code == 1 and listed["failing"].next_restart_at
+        assert listed["stopped"].last_exit.signal == 9
+        assert listed[None].last_error
+
+
 def test_files(sandbox, tmp_path):
     content = bytes(number * 31 % 251 for number in range(3_000_001))
     sandbox.write_file("/tmp/deep/er/é +&%.bin", content)
@@ -260,6 +309,29 @@ def test_a_sandbox_from_its_making_to_its_end():
     refused(503, "SANDBOX_NOT_RUNNING", connected.run, "true")
     with pytest.raises(SandboxNotFoundError):
         Sandbox.connect("nobody")
+
+
+def test_the_record_of_a_sandbox(key):
+    made = Sandbox.create(allow_internet_access=False)
+    closed = {"allow_internet_access": False, "allow_out": [], "deny_out": []}
+    assert made.info().network_policy.model_dump() == closed
+    made.update(network=CLEAR_NETWORK_POLICY)
+    assert made.info().network_policy is None
+    proc = made.start_process("python3", ["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+    [line] = until(bool, lambda: made.get_output(proc.pid).lines)
+    port = int(re.search(r"port (\d+)", line)[1])
+    made.write_file("/workspace/page", b"through")
+    made.update(exposed_ports=[port])
+    address = made.info().url_for_port(port)
+    assert f"//{port}-{made.sandbox_id}." in address
+    # curl resolves names below `localhost`, which the system may not.
+    curl = ["curl", "-s", "-H", f"Authorization: Bearer {key}", f"{address}/page"]
+    assert subprocess.run(curl, stdout=subprocess.PIPE, check=True).stdout == b"through"
+    for call in (made.get_logs, made.list_log_processes):
+        refused(501, "UNSUPPORTED", call)
+    made.terminate()
+    [ended] = [info for info in Sandbox.list() if info.sandbox_id == made.sandbox_id]
+    assert (ended.status, ended.url_for_port(port)) == (SandboxStatus.TERMINATED, None)
 
 
 def test_by_every_address_that_this_client_takes_for_local(sandbox, url, key):
