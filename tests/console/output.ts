@@ -146,13 +146,7 @@ export function output(session: Session): void {
     await tab.shows(".row", "ready");
     await tab.click("button", "Send signal");
     await tab.shows(".row", "caught");
-    await tab.page.evaluate(() => {
-      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
-      if (!select) return;
-      select.value = "9";
-      select.dispatchEvent(new Event("change", { bubbles: true }));
-    }, undefined);
-    await tab.click("button", "Send signal");
+    await kill(tab);
     await tab.shows(".detail .status", "ended by SIGKILL");
 
     // What is started again is followed again.
@@ -165,6 +159,25 @@ export function output(session: Session): void {
       const now = await tab.texts(".row");
       return now.length === 1 && now[0] !== first;
     });
+  });
+
+  session.test("names what still holds the output of a process that has ended", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "held");
+    const script = `mkfifo late other; cat late & echo $!; cat other "$(printf 'e\\033vil')" & echo $!; exit 3`;
+    const { pid } = await sandbox.startProcess("sh", { args: ["-c", script] });
+    await tab.click("button", "mkfifo late other…");
+    await tab.shows(".detail .status", "exit code 3, output open");
+    const [first, second] = (await sandbox.getOutput(pid)).lines;
+    const intro = "The process has ended, but its output is still held open by:";
+    await tab.shows(".holders", `${intro}PID ${first}: cat latePID ${second}: cat other e\\u001bvil`);
+    await tab.shot("held");
+    await sandbox.run("sh", { args: ["-c", "echo a late line > late"], check: true });
+    await tab.shows(".row", "3a late line");
+    await tab.shows(".holders", `${intro}PID ${second}:`);
+    await kill(tab);
+    await tab.shows(".told", "complete");
+    await tab.shows(".detail .status", /^exit code 3$/);
+    assert.deepEqual(await tab.texts(".holders"), []);
   });
 
   session.test("shows a line before it ends: a prompt, a progress bar", async (t, tab) => {
@@ -262,4 +275,15 @@ export function output(session: Session): void {
     assert.equal((await tab.texts("[data-lines]"))[0], `${lines.length.toLocaleString("en")} lines`);
     await tab.shows(".row", `${lines.length}the end`);
   });
+}
+
+/** Sends SIGKILL by the form. */
+async function kill(tab: Tab): Promise<void> {
+  await tab.page.evaluate(() => {
+    const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+    if (!select) return;
+    select.value = "9";
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+  }, undefined);
+  await tab.click("button", "Send signal");
 }

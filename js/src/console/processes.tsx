@@ -1,6 +1,6 @@
 // The processes of a sandbox: running commands, their output, input and signals.
 import { type Signal, useSignal } from "@preact/signals";
-import type { ProcessAddress, ProcessInfo } from "shoreline";
+import type { OutputHolder, ProcessAddress, ProcessInfo } from "shoreline";
 import { printable } from "../printable.js";
 import { addressOf, type Inside, type Model } from "./model.js";
 import { Output } from "./output.js";
@@ -183,8 +183,27 @@ function Detail({ model, inside, process, chosen }: DetailProps) {
           </button>
         )}
       </header>
+      {process.outputOpen && <Holders holders={process.outputHolders} />}
       <Output model={model} inside={inside} process={process} />
       {running && process.stdinWritable && <Stdin model={model} inside={inside} address={address} />}
+    </section>
+  );
+}
+
+/** Why more output can come although the process has ended. `holders`: the processes that the server found, if any. */
+function Holders({ holders = [] }: { holders: OutputHolder[] | undefined }) {
+  if (holders.length === 0)
+    return <p class="holders">The process has ended, but something that it started still holds its output open.</p>;
+  return (
+    <section class="holders" aria-label="What holds the output open" tabIndex={0}>
+      <p>The process has ended, but its output is still held open by:</p>
+      <ul>
+        {holders.map(({ pid, command }) => (
+          <li key={pid}>
+            PID {pid}: <code>{printable(command)}</code>
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }
