@@ -313,7 +313,11 @@ test("a WebSocket that is silent for too long is left for another", async () => 
     socket.tell(END, channel);
   });
   const options = { WebSocket: played.WebSocket, connectTimeout: 0.05, idleTimeout: 0.05 };
-  const { sandbox } = await sandboxOf(() => Promise.resolve(Response.json({}, { status: 400 })), options);
+  const { sandbox } = await sandboxOf((input) => {
+    const stream = /stdout$|stderr$/.exec(input as string)?.[0];
+    if (!stream) return Promise.resolve(Response.json({}, { status: 400 }));
+    return Promise.resolve(Response.json({ lines: stream === "stdout" ? ["1"] : [] }));
+  }, options);
   equal(await linesOf(sandbox.followOutput(1, { transport })), ["1"]);
   equal(played.sockets.length, 3, "sockets");
 });
