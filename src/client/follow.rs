@@ -94,7 +94,7 @@ pub(crate) struct Follow {
     /// What broke the connection, until it is taken up again.
     broken: Option<Error>,
     failed: Option<Error>,
-    /// Is set at the server's end of the output.
+    /// Set once the server has ended the output.
     ended: Rc<Cell<bool>>,
 }
 

@@ -25,8 +25,8 @@ pub(super) fn wait_at(request: &Object) {
     js::set(request, "stdin_mode", &"pipe".into());
 }
 
-/// Where the output of a process begins that has not written anything. The open-source daemon keeps output by pid, so
-/// that lines of an earlier process may be there.
+/// Returns where the output of a process begins that has not written anything. The open-source daemon keeps output by
+/// pid, so that an earlier process may have left lines.
 pub(super) async fn position(sandbox: &Sandbox, pid: u32, leash: &Leash) -> Result<Position> {
     let streams = [(route::GET_STDOUT, u64::MAX), (route::GET_STDERR, u64::MAX)];
     let held = sandbox.held(&digits(pid.into()), &streams, leash).await?;
@@ -35,7 +35,7 @@ pub(super) async fn position(sandbox: &Sandbox, pid: u32, leash: &Leash) -> Resu
     ))
 }
 
-/// Lets the command run. A second line has no effect, so that this is repeated where its outcome is unknown.
+/// Opens the gate. The line is sent again if its outcome is unknown: a second line has no effect.
 pub(super) async fn open(sandbox: &Rc<Sandbox>, pid: u32, leash: &Leash) -> Result<()> {
     const WAITS_MS: [f64; 4] = [0.0, 100.0, 400.0, 1600.0];
     let mut result = Ok(());

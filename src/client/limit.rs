@@ -18,7 +18,7 @@ struct State {
     /// Signals sent that were not refused.
     signals: Cell<u32>,
     given_up: Cell<bool>,
-    /// Whether the output has come to its end.
+    /// Whether the output has ended.
     ended: Rc<Cell<bool>>,
 }
 
@@ -70,7 +70,7 @@ impl Limit {
         self.state.pid.set(pid);
     }
 
-    /// Is set once the output has come to its end, after which nothing is left to be ended.
+    /// A flag to set once the output has ended: nothing is signalled from then on.
     pub(super) fn ended(&self) -> Rc<Cell<bool>> {
         self.state.ended.clone()
     }

@@ -116,7 +116,7 @@ pub(crate) struct Sandbox {
     pub(crate) name: RefCell<Option<String>>,
     /// It may be elsewhere after it was resumed.
     base: RefCell<Rc<SandboxBase>>,
-    /// Whether its server has the endpoint `run`, once that is known.
+    /// Whether the server has the endpoint `run`, once known.
     has_run: Cell<Option<bool>>,
     /// Whether its server is known to have processes with names.
     has_names: Cell<bool>,

@@ -109,7 +109,7 @@ pub(crate) fn address(process: &JsValue) -> Result<String> {
 }
 
 impl Sandbox {
-    /// What the server has of these streams, of each of which so many lines were delivered.
+    /// Reads the lines that the server has of these streams. Each comes with the number of its delivered lines.
     pub(super) async fn held(
         &self,
         process: &str,
@@ -134,7 +134,7 @@ impl Sandbox {
         Ok(all)
     }
 
-    /// How the record of a process says that it stands.
+    /// Reads whether a process runs, or how it ended, from its record.
     pub(super) async fn standing(
         self: &Rc<Self>,
         process: &JsValue,
@@ -144,7 +144,7 @@ impl Sandbox {
         Ok(ProcessState::read(&record)?.standing)
     }
 
-    /// Whether the server has the endpoint `run`. A run without a command is an invalid request to those that have it.
+    /// Finds out whether the server has the endpoint `run`: a server that has it rejects a run without a command.
     pub(super) async fn has_run(&self, leash: &Leash) -> Result<bool> {
         if let Some(known) = self.has_run.get() {
             return Ok(known);

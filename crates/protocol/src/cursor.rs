@@ -136,7 +136,7 @@ impl Position {
         self.needs_count |= self.resumed && self.delivered.last_id.is_none();
     }
 
-    /// Whether the caller has this event already, so that it is dropped.
+    /// Drops an event that the caller has already. Returns whether it was dropped.
     pub(crate) fn drops(
         &mut self,
         stream: Option<Stream>,
@@ -262,20 +262,21 @@ impl Position {
         self.resumed
     }
 
-    /// Whether no event with a number was delivered last: then a server may have lost lines between what it replayed and
-    /// what it sent live, on a first connection too.
+    /// Whether the last delivered event has no number. Such a server may lose lines between its replay and its live stream,
+    /// on a first connection too.
     #[must_use]
     pub const fn is_unnumbered(&self) -> bool {
         self.delivered.last_id.is_none()
     }
 
-    /// Whether only the lines that the server has can tell that nothing was lost or doubled over several connections.
+    /// Whether the delivered lines must be compared with the server's: numbers do not prove that several connections
+    /// neither lost nor doubled a line.
     #[must_use]
     pub const fn needs_count(&self) -> bool {
         self.needs_count || self.contradicted || self.resumed && self.holes
     }
 
-    /// What was delivered of stdout, or of the only stream, and of stderr. The hashes mean nothing unless
+    /// The delivered lines of stdout, or of the only stream, and of stderr. The hashes are valid only if
     /// [`Self::is_comparable`].
     #[must_use]
     pub fn tallies(&self) -> [Tally; 2] {
@@ -298,7 +299,7 @@ impl Position {
 }
 
 impl From<[Tally; 2]> for Position {
-    /// After these lines of stdout and stderr, which are not delivered.
+    /// A position after these lines of stdout and stderr, which are not delivered.
     fn from(written: [Tally; 2]) -> Self {
         let counts = written.map(|tally| tally.lines);
         Self { delivered: Cursor { counts, ..Cursor::default() }, written, ..Self::default() }

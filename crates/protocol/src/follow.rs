@@ -91,13 +91,13 @@ pub struct Follow {
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
     exit: Option<Exited>,
-    /// Whether what the server sends without numbers is complete; unknown until it matters.
+    /// Whether the server is trusted to send all output without numbers; unknown until that matters.
     trusted: Option<bool>,
-    /// The number of times that the server had other lines than were delivered.
+    /// The number of times in a row that the server's lines differed from the delivered ones.
     unsettled: u32,
 }
 
-/// After so many times that the server had other lines than were delivered, the output is not complete. The open-source
+/// The output is incomplete once the server's lines have differed from the delivered ones so many times. The open-source
 /// daemon writes its logs late, and ends the output early.
 const COUNTS: u32 = 4;
 
@@ -113,12 +113,12 @@ pub struct Exited {
     pub output_open: bool,
 }
 
-/// How far it is known that nothing is missing.
+/// The progress of comparing the output with the server's lines.
 #[derive(Clone, Copy, Debug, Default)]
 struct Settling {
-    /// The number of lines that the server had when it was last asked.
+    /// The number of lines in the server's last answer.
     before: Option<u64>,
-    /// Times that it was asked.
+    /// The number of answers.
     asked: u32,
 }
 
@@ -126,7 +126,7 @@ struct Settling {
 enum Stage {
     Apart,
     Reading(Box<OutputDecoder>),
-    /// A replay may have been `short` of what was delivered.
+    /// `short` is the error if the replay had fewer lines than were delivered.
     Probing {
         short: Option<StreamError>,
     },
@@ -241,7 +241,7 @@ impl Follow {
         Ok(())
     }
 
-    /// The mark of the exit counts this many lines before it.
+    /// Compares the delivered lines with the count in the mark of the exit.
     fn marked(&mut self, server: u64) -> Result<(), StreamError> {
         let delivered = self.position.total();
         if server == delivered {
@@ -269,7 +269,7 @@ impl Follow {
         if matches!(self.stage, Stage::Reading(_)) { Err(StreamError::Cut) } else { Ok(()) }
     }
 
-    /// Whether the server has the endpoint `run`. Servers that have it were not seen to lose output.
+    /// Takes whether the server has the endpoint `run`. Servers that have it were not seen to lose output.
     ///
     /// # Errors
     /// The server sent less than it had sent before, and does not write its logs late.
@@ -285,16 +285,16 @@ impl Follow {
         Ok(())
     }
 
-    /// The number of lines that were delivered, of stdout and stderr; a stream that is followed by itself is one of them.
+    /// The number of delivered lines of stdout and of stderr. A stream that is followed by itself counts as either.
     #[must_use]
     pub fn delivered(&self) -> [u64; 2] {
         self.position.tallies().map(|tally| tally.lines)
     }
 
-    /// What the server has: of stdout and of stderr, or of the only stream. `running` is whether the process still is.
+    /// Takes the server's lines of stdout and of stderr, or of the only stream, and whether the process is running.
     ///
     /// # Errors
-    /// It is not what was delivered: [`StreamError::Cut`] where the rest may come on another connection.
+    /// The delivered lines differ: [`StreamError::Cut`] where the rest may come on another connection.
     pub fn settled(&mut self, running: bool, held: &[Held]) -> Result<(), StreamError> {
         let Stage::Settling(Settling { before, asked }) = self.stage else { return Ok(()) };
         let both = self.position.tallies();

@@ -205,14 +205,14 @@ impl Run {
         again
     }
 
-    /// The output is followed, so that nothing of it can be missed.
+    /// The follow is attached: no output can be missed from now on.
     pub fn attached(&mut self) {
         if let Stage::Attaching { pid } = self.stage {
             self.stage = Stage::Opening { pid };
         }
     }
 
-    /// The command runs.
+    /// The gate is open, and the command runs.
     pub fn opened_gate(&mut self) {
         if let Stage::Opening { pid } = self.stage {
             self.stage = Stage::Following { pid };
@@ -278,7 +278,7 @@ impl Run {
     }
 }
 
-/// Whether this answer to a `run` says that the endpoint is missing, and not what was asked for: nothing was started.
+/// Whether this answer to a `run` says that the endpoint is missing, so that nothing was started.
 #[must_use]
 pub fn lacks_run(status: u16, server_code: Option<&str>) -> bool {
     match status {
@@ -288,8 +288,8 @@ pub fn lacks_run(status: u16, server_code: Option<&str>) -> bool {
     }
 }
 
-/// What to start for a command that waits for a line on its standard input, and then runs with an empty one: the shell's
-/// arguments before the command and its own.
+/// The shell that waits for a line and then becomes the command, with an empty standard input; and its arguments before
+/// the command and the command's own.
 pub const GATE: (&str, [&str; 2]) = ("sh", ["-c", "read -r line && exec \"$0\" \"$@\" </dev/null"]);
 
 /// What is done about a command whose time limit has passed.

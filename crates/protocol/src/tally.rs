@@ -4,7 +4,7 @@ use crate::json::Text;
 use crate::limits;
 use alloc::vec::Vec;
 
-/// How many lines, and a hash of their text.
+/// A number of lines, and a hash of their text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The number of lines.
@@ -36,12 +36,12 @@ fn mixed(hash: u64, line: &[u8]) -> u64 {
         .fold(hash, |hash, part| (hash ^ part).wrapping_mul(PRIME).rotate_left(29))
 }
 
-/// What a server has of one stream.
+/// The lines that a server has of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// All lines.
     pub all: Tally,
-    /// As many of the first lines as were delivered, or all where there are fewer.
+    /// The first lines, as many as were delivered, or all if there are fewer.
     pub first: Tally,
 }
 
