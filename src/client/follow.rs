@@ -94,7 +94,7 @@ pub(crate) struct Follow {
     /// What broke the connection, until it is taken up again.
     broken: Option<Error>,
     failed: Option<Error>,
-    /// Set once the server has ended the output.
+    /// Set once the output and the process have ended.
     ended: Rc<Cell<bool>>,
 }
 
@@ -223,18 +223,17 @@ impl Follow {
                 }
             }
             Step::Probe => {
-                self.ended.set(true);
                 self.finish_body();
                 let has_run = self.sandbox.has_run(&self.leash).await?;
                 self.machine.probed(has_run)?;
             }
             Step::Settle { wait_ms, look } => {
-                self.ended.set(true);
                 self.finish_body();
                 self.leash.sleep(wait_ms as f64).await?;
                 let process = JsValue::from(self.process.as_str());
                 let running = look
                     && self.sandbox.standing(&process, &self.leash).await? == Standing::Running;
+                self.ended.set(look && !running);
                 let [stdout, stderr] = self.machine.delivered();
                 let streams = match self.route {
                     route::FOLLOW_STDOUT => &[(route::GET_STDOUT, stdout + stderr)][..],

@@ -18,7 +18,7 @@ struct State {
     /// Signals sent that were not refused.
     signals: Cell<u32>,
     given_up: Cell<bool>,
-    /// Whether the output has ended.
+    /// Whether the output and the process have ended.
     ended: Rc<Cell<bool>>,
 }
 
@@ -70,7 +70,7 @@ impl Limit {
         self.state.pid.set(pid);
     }
 
-    /// A flag to set once the output has ended: nothing is signalled from then on.
+    /// A flag to set once the output and the process have ended: nothing is signalled from then on.
     pub(super) fn ended(&self) -> Rc<Cell<bool>> {
         self.state.ended.clone()
     }

@@ -38,9 +38,9 @@ pub enum Step {
     /// Wait, then read the process's record and the lines that the server has; then [`Follow::settled`], or
     /// [`Follow::broke`].
     Settle {
-        /// How long to wait first.
+        /// The wait before the first request, in ms.
         wait_ms: u64,
-        /// Whether the record is needed: lines may still come while the process runs.
+        /// Reads the record too, if true: a running process may still write lines.
         look: bool,
     },
     /// Everything has been delivered.
@@ -116,7 +116,7 @@ pub struct Exited {
 /// The progress of comparing the output with the server's lines.
 #[derive(Clone, Copy, Debug, Default)]
 struct Settling {
-    /// The number of lines in the server's last answer.
+    /// The number of lines in the server's last answer, if the process had ended by then.
     before: Option<u64>,
     /// The number of answers.
     asked: u32,
@@ -309,11 +309,12 @@ impl Follow {
             return Err(StreamError::Contradicted);
         }
         let server = held.iter().map(|held| held.all.lines).sum();
-        let stands_still = before == Some(server) && !running;
-        self.stage = Stage::Settling(Settling { before: Some(server), asked: asked + 1 });
+        let stands_still = before == Some(server);
+        let before = (!running).then_some(server);
+        self.stage = Stage::Settling(Settling { before, asked: asked + 1 });
         let more = held.iter().zip(delivered).any(|(held, own)| held.all.lines > own.lines);
         let fewer = held.iter().zip(delivered).any(|(held, own)| held.all.lines < own.lines);
-        let sure = stands_still || self.trusted != Some(false);
+        let sure = stands_still && !running || self.trusted != Some(false);
         if more || fewer && sure {
             self.unsettled += 1;
             if self.unsettled >= COUNTS || !comparable {

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 const HEADER: &str = "shoreline-ignored-fields";
 /// A longer value is cut between two names, and ends in `...`.
 const VALUE_BYTES: usize = 1000;
-/// What is percent-encoded in a name.
+/// The characters of a name that are percent-encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 
 /// The value of the header, once the body of the request was read.

@@ -81,10 +81,10 @@ pub(crate) struct CreateRequest {
     pub(crate) file_systems: Vec<serde::de::IgnoredAny>,
     /// Variables of every process. An extension of the public API.
     pub(crate) env: BTreeMap<String, String>,
-    /// Whether the answer waits until the sandbox runs. It runs at once.
+    /// Accepted without effect: a sandbox runs at once, so that nothing waits for it.
     #[allow(dead_code)]
     pub(crate) wait: Option<bool>,
-    /// How long it can wait for its resources.
+    /// Accepted without effect: a sandbox never waits for its resources.
     #[allow(dead_code)]
     pub(crate) max_pending_secs: Option<u64>,
 }

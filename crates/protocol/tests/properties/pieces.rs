@@ -393,8 +393,8 @@ fn a_replay_without_ids_takes_no_pieces_before_it_has_caught_up() {
     follow.push((line("one") + &piece("tw")).as_bytes(), &mut batch).unwrap();
     follow.broke(&Failure::Lost, 0.5);
     follow.connected();
-    let again =
-        piece("one") + &line("one") + &piece("two") + &line("two") + "event: eof\ndata: {}\n\n";
+    let eof = "event: eof\ndata: {}\n\n";
+    let again = piece("one") + &line("one") + &piece("two") + &line("two") + eof;
     follow.push(again.as_bytes(), &mut batch).unwrap();
     assert_eq!(batch.text, "one\ntwo\n");
     assert_eq!(follow.step(), Step::Probe);
