@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium, firefox } from "./debian.mjs";
 import { compileTests, lintPackage, pack } from "./package.mjs";
+import { checkOfficial } from "./official.mjs";
 import { checkReference } from "./reference.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
@@ -78,6 +79,7 @@ const steps = {
       await tsc(project);
   },
   reference: checkReference,
+  official: checkOfficial,
   conformance: async () => {
     const { node, python, env } = await conformance();
     const inNode = await counted(...node, NODE_TESTS, env);

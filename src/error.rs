@@ -26,6 +26,8 @@ pub(crate) struct Fields {
     pub(crate) message: String,
     pub(crate) status: Option<u16>,
     pub(crate) server_code: Option<String>,
+    /// See `Answer`.
+    pub(crate) trace_id: JsValue,
     pub(crate) retry_after_ms: Option<u64>,
     /// The request may have been carried out, and must not be twice.
     pub(crate) unrepeatable: bool,
@@ -41,6 +43,7 @@ impl Error {
             message: message.into(),
             status: None,
             server_code: None,
+            trace_id: JsValue::UNDEFINED,
             retry_after_ms: None,
             unrepeatable: false,
             cause: JsValue::UNDEFINED,
@@ -117,8 +120,17 @@ impl From<NameError> for Error {
 
 impl From<Error> for JsValue {
     fn from(error: Error) -> Self {
-        let Fields { code, message, status, server_code, unrepeatable, cause, partial, .. } =
-            *error.0;
+        let Fields {
+            code,
+            message,
+            status,
+            server_code,
+            trace_id,
+            unrepeatable,
+            cause,
+            partial,
+            ..
+        } = *error.0;
         let out = Object::new();
         js::set(&out, "kind", &code.kind().as_str().into());
         js::set(&out, "code", &code.as_str().into());
@@ -127,6 +139,7 @@ impl From<Error> for JsValue {
         js::set(&out, "retryable", &retryable.into());
         js::set(&out, "status", &status.into());
         js::set(&out, "serverCode", &server_code.into());
+        js::set(&out, "traceId", &trace_id);
         js::set(&out, "cause", &cause);
         js::set(&out, "partial", &partial);
         out.into()

@@ -1,9 +1,9 @@
-import { invalid } from "./arguments.js";
-import { callSync, core } from "./core.js";
+import { invalid, optionsOf } from "./arguments.js";
+import { call, callSync, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
 import { host } from "./host.js";
-import type { ClientOptions } from "./options.js";
+import type { CallOptions, ClientOptions } from "./options.js";
 
 /** A client in the core, with what is absent taken from the environment. */
 export async function client(options: ClientOptions): Promise<Glue.Client> {
@@ -12,6 +12,29 @@ export async function client(options: ClientOptions): Promise<Glue.Client> {
   for (const [option, variable] of variables) filled[option] ??= env(variable);
   filled.fetch ??= host.fetch;
   return callSync(() => new Client(filled));
+}
+
+/** The lifecycle calls that are one request, as the core numbers them. */
+export const GET = 0;
+export const TERMINATE = 1;
+export const UPDATE = 2;
+export const SNAPSHOT = 3;
+export const COPY = 4;
+export const LIST_SNAPSHOTS = 5;
+export const GET_SNAPSHOT = 6;
+export const DELETE_SNAPSHOT = 7;
+
+/** Makes a lifecycle call that is one request about the sandbox or snapshot `id`. */
+export async function single<T>(
+  which: number,
+  id: unknown,
+  options: (ClientOptions & CallOptions) | undefined,
+  given?: object,
+): Promise<T> {
+  const checked = idOrName(id);
+  const reach: ClientOptions & CallOptions = optionsOf(options);
+  const from = await client(reach);
+  return call(() => from.single(which, checked, given, reach.signal));
 }
 
 /** An id or a name, which the core then looks at. */

@@ -16,6 +16,8 @@ export class ShorelineError extends Error {
   readonly status: number | undefined;
   /** The server's own code, where it gave one, for example `NOT_FOUND`. */
   readonly serverCode: string | undefined;
+  /** The id of the server's trace of the request, where the server sent one. */
+  readonly traceId: string | undefined;
   /** Whether the same call may succeed later without a change. */
   readonly retryable: boolean;
   /** What a `run` or a follow had received before it. */
@@ -29,6 +31,7 @@ export class ShorelineError extends Error {
     this.code = fields.code;
     this.status = fields.status;
     this.serverCode = fields.serverCode;
+    this.traceId = fields.traceId;
     this.retryable = fields.retryable ?? false;
     this.partial = fields.partial;
     // Across realms and copies of the package, `instanceof` fails and this does not.
@@ -136,6 +139,8 @@ export interface ErrorFields {
   status?: number | undefined;
   /** The server's own code, where it gave one. */
   serverCode?: string | undefined;
+  /** The id of the server's trace of the request, where the server sent one. */
+  traceId?: string | undefined;
   /** Whether the same call may succeed later without a change. Default: false. */
   retryable?: boolean | undefined;
   /** What it comes of; of an {@link AbortError} the signal's reason. */

@@ -44,11 +44,6 @@ export async function eventSourceFetch(
   };
 }
 
-/** Whether `fetch` gives answers as they come. */
-export function fetchStreams(): boolean {
-  return typeof ReadableStream === "function" && "body" in Response.prototype;
-}
-
 function open(
   source: EventSource,
   names: string[],

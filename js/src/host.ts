@@ -1,5 +1,7 @@
 // What a runtime's entry knows of it that cannot be asked for.
 import { UsageError } from "./errors.js";
+import type { CreateTunnelOptions, TcpTunnel } from "./ports.js";
+import type { Tunnel, TunnelOptions } from "./tunnel.js";
 
 /** A class of WebSockets. */
 export interface SocketConstructor {
@@ -17,6 +19,30 @@ export interface Host {
   fetch?: (input: string, init?: RequestInit) => Promise<Response>;
   /** A WebSocket that is better than the global one. */
   socket?: () => Promise<SocketConstructor | undefined>;
+  /** What it can do with files and TCP sockets. */
+  machine?: () => Promise<Machine>;
+}
+
+/** What only a runtime with files and TCP sockets can do. */
+export interface Machine {
+  /** Listens on 127.0.0.1, and passes each connection on by `open`. */
+  listen: (open: OpenTunnel, port: number, options: CreateTunnelOptions | undefined) => Promise<TcpTunnel>;
+  /** Makes an HTTP request by a connection of `open`. */
+  request: (open: OpenTunnel, port: number, path: string, init: RequestInit) => Promise<Response>;
+  /** A local file. */
+  file: (path: string) => Promise<Blob>;
+}
+
+/** Connects to a port of a sandbox. */
+export type OpenTunnel = (options: TunnelOptions) => Promise<Tunnel>;
+
+/** The parts for what only Node, Bun and Deno can do; `what` is that, for the error elsewhere. */
+export async function machine(what: string): Promise<Machine> {
+  if (host.machine) return host.machine();
+  throw new UsageError({
+    code: "missing_capability",
+    message: `this runtime cannot ${what}: do it in Node, Bun or Deno, with the package's main entry`,
+  });
 }
 
 export let host: Host = { streamsUploads: false };

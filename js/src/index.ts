@@ -32,6 +32,7 @@ export type {
   ManagedProcessExit,
   ManagedProcessInfo,
   NetworkPolicy,
+  NetworkRules,
   OutputHolder,
   OutputResponse,
   ProcessInfo,
@@ -42,30 +43,41 @@ export type {
   Resources,
   RestartPolicy,
   RestartPolicyInfo,
+  SandboxCopies,
+  SandboxCopy,
   SandboxInfo,
   SendSignalResponse,
+  SnapshotInfo,
+  SnapshotOptions,
 } from "./generated/types.js";
 export type { Data } from "./arguments.js";
+export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { EventSourceConstructor } from "./event-source.js";
 export type { SocketConstructor } from "./host.js";
-export type { CallOptions, ClientOptions } from "./options.js";
+export type {
+  CallOptions,
+  ClientOptions,
+  ConnectOptions,
+  CreateOptions,
+  FollowOptions,
+  ListOptions,
+  ProcessAddress,
+  ReconnectInfo,
+  StartProcessOptions,
+  SuspendResumeOptions,
+  Traced,
+  UpdateOptions,
+} from "./options.js";
 export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
 export { type PtyDataHandler } from "./outlet.js";
 export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyExit } from "./pty.js";
+export type { CreateTunnelOptions, TcpTunnel, TunnelAddress } from "./ports.js";
 export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
 export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
-export type { ReconnectInfo, RunningCommand, RunOptions } from "./run.js";
-export {
-  type ConnectOptions,
-  type CreateOptions,
-  type FollowOptions,
-  type ListOptions,
-  type ProcessAddress,
-  Sandbox,
-  type StartProcessOptions,
-  type SuspendResumeOptions,
-  type UpdateOptions,
-} from "./sandbox.js";
+export type { RunningCommand, RunOptions } from "./run.js";
+export { Sandbox } from "./sandbox.js";
+export { SandboxClient, type SnapshotAndWaitOptions } from "./sandbox-client.js";
+export type { CheckpointOptions, CopyOptions } from "./snapshots.js";
 export { Tunnel, type TunnelOptions } from "./tunnel.js";

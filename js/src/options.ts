@@ -1,4 +1,13 @@
-import type { ConnectionOptions } from "./generated/types.js";
+import type {
+  ConnectionOptions,
+  CreateOptions as CoreCreateOptions,
+  FollowOptions as CoreFollowOptions,
+  ListOptions as CoreListOptions,
+  StartOptions as CoreStartOptions,
+  TurnOptions as CoreTurnOptions,
+  UpdateOptions as CoreUpdateOptions,
+} from "./generated/types.js";
+import type { ShorelineError } from "./errors.js";
 import type { EventSourceConstructor } from "./event-source.js";
 import type { SocketConstructor } from "./host.js";
 
@@ -19,3 +28,52 @@ export interface CallOptions {
   /** Aborts the call and the request underneath. */
   signal?: AbortSignal | undefined;
 }
+
+/** A new sandbox and how to reach the API. */
+export interface CreateOptions extends CoreCreateOptions, ClientOptions, CallOptions {}
+
+/** Which sandboxes to list, and how to reach the API. */
+export interface ListOptions extends CoreListOptions, ClientOptions, CallOptions {}
+
+/** What to change of a sandbox. */
+export interface UpdateOptions extends CoreUpdateOptions, CallOptions {}
+
+/** A process to start. */
+export interface StartProcessOptions extends CoreStartOptions, CallOptions {}
+
+/** What is known of a connection that broke. */
+export interface ReconnectInfo {
+  /** How many tries in a row this makes, from 1. */
+  attempt: number;
+  /** How long is waited first, ms. */
+  delayMs: number;
+  /** What broke it. */
+  error: ShorelineError;
+}
+
+/** How output is followed. */
+export interface FollowOptions extends CoreFollowOptions, CallOptions {
+  /** Called before a broken connection is taken up again. */
+  onReconnect?: ((info: ReconnectInfo) => void) | undefined;
+}
+
+/** A pid, or the name of a managed process. */
+export type ProcessAddress = number | string;
+
+/** How a sandbox is suspended or resumed. */
+export interface SuspendResumeOptions extends CoreTurnOptions, CallOptions {}
+
+/** A sandbox to attach to. With `proxyUrl`, no lifecycle call is made. */
+export interface ConnectOptions extends ClientOptions, CallOptions {
+  /** Its id or its name. */
+  sandboxId: string;
+}
+
+/**
+ * An answer with the id of the server's trace of the request, where the server sends one in a `traceresponse` or
+ * `traceparent` header. A web page sees only headers that the server exposes.
+ */
+export type Traced<T> = T & {
+  /** The trace id: 32 hexadecimal digits. */
+  readonly traceId?: string | undefined;
+};

@@ -1,9 +1,9 @@
 import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
 import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo } from "./generated/types.js";
-import type { CallOptions } from "./options.js";
+import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
 import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
-import type { FollowOptions, ProcessAddress, Sandbox } from "./sandbox.js";
+import type { Sandbox } from "./sandbox.js";
 import { after } from "./timer.js";
 
 /** What a process is known by, and how far its output was read: plain data, for another isolate. */
@@ -46,6 +46,8 @@ export class Process implements ProcessInfo {
   declare readonly outputOpen?: boolean;
   declare readonly outputHolders?: OutputHolder[];
   declare readonly managed?: ManagedProcessInfo;
+  /** The id of the server's trace of the request that started it, where the server sent one. */
+  declare readonly traceId?: string;
   readonly #sandbox: Sandbox;
   readonly #info: ProcessInfo | ProcessJSON;
   readonly #after: Cursor | undefined;

@@ -29,6 +29,8 @@ export interface CommandResult {
   readonly durationMs: number;
   /** What `maxOutputBytes` left out; undefined when nothing. */
   readonly truncated: Truncation | undefined;
+  /** The id of the server's trace of the request, where the server sent one. */
+  readonly traceId?: string | undefined;
 }
 
 /** What a limit left out, by stream. */

@@ -3,6 +3,7 @@ import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { CommandError, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
+import type { ReconnectInfo } from "./options.js";
 import { EventIterator, nextBatch, OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
 import type { Transports } from "./transports.js";
@@ -22,16 +23,6 @@ export interface RunOptions extends CoreRunOptions {
   onReconnect?: ((info: ReconnectInfo) => void) | undefined;
   /** Aborts the call; `onAbort` says what becomes of the command. */
   signal?: AbortSignal | undefined;
-}
-
-/** What is known of a connection that broke. */
-export interface ReconnectInfo {
-  /** How many tries in a row this makes, from 1. */
-  attempt: number;
-  /** How long is waited first, ms. */
-  delayMs: number;
-  /** What broke it. */
-  error: ShorelineError;
 }
 
 /** The handler as the core calls it, with errors that are not classes yet. */

@@ -1,14 +1,8 @@
 import { bytesOf, type Data, invalid, optionsOf } from "./arguments.js";
-import { client, idOrName } from "./client.js";
+import { client, GET, idOrName, single, TERMINATE, UPDATE } from "./client.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
-  CreateOptions as CoreCreateOptions,
-  FollowOptions as CoreFollowOptions,
-  ListOptions as CoreListOptions,
-  StartOptions as CoreStartOptions,
-  TurnOptions as CoreTurnOptions,
-  UpdateOptions as CoreUpdateOptions,
   Cursor,
   DaemonInfo,
   HealthResponse,
@@ -19,66 +13,54 @@ import type {
   SandboxInfo,
   SendSignalResponse,
 } from "./generated/types.js";
-import type { CallOptions, ClientOptions } from "./options.js";
+import { machine } from "./host.js";
+import type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
+import type {
+  CallOptions,
+  ClientOptions,
+  ConnectOptions,
+  CreateOptions,
+  FollowOptions,
+  ListOptions,
+  ProcessAddress,
+  StartProcessOptions,
+  SuspendResumeOptions,
+  Traced,
+  UpdateOptions,
+} from "./options.js";
+import { Ports } from "./ports.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import { FollowIterator, nextBatch } from "./output.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
 import { Transports } from "./transports.js";
-import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
-import { reconnectHandler, type ReconnectInfo, RunningCommand, type RunOptions } from "./run.js";
-
-/** A new sandbox and how to reach the API. */
-export interface CreateOptions extends CoreCreateOptions, ClientOptions, CallOptions {}
-
-/** Which sandboxes to list, and how to reach the API. */
-export interface ListOptions extends CoreListOptions, ClientOptions, CallOptions {}
-
-/** A sandbox to attach to. With `proxyUrl`, no lifecycle call is made. */
-export interface ConnectOptions extends ClientOptions, CallOptions {
-  /** Its id or its name. */
-  sandboxId: string;
-}
-
-/** A process to start. */
-export interface StartProcessOptions extends CoreStartOptions, CallOptions {}
-
-/** What to change of a sandbox. */
-export interface UpdateOptions extends CoreUpdateOptions, CallOptions {}
-
-/** How a sandbox is suspended or resumed. */
-export interface SuspendResumeOptions extends CoreTurnOptions, CallOptions {}
-
-/** How output is followed. */
-export interface FollowOptions extends CoreFollowOptions, CallOptions {
-  /** Called before a broken connection is taken up again. */
-  onReconnect?: ((info: ReconnectInfo) => void) | undefined;
-}
-
-/** A pid, or the name of a managed process. */
-export type ProcessAddress = number | string;
+import { reconnectHandler, RunningCommand, type RunOptions } from "./run.js";
 
 const BOTH = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
-export class Sandbox implements AsyncDisposable {
+export class Sandbox extends Ports implements AsyncDisposable {
+  /** What `getOrCreate` did; absent where another call made the handle. */
+  declare readonly bindOutcome?: BindOutcome;
   readonly #core: Glue.Sandbox;
-  readonly #options: Pick<ClientOptions, "WebSocket">;
   readonly #transports: Transports;
+  /** The name that it got by `update`. */
+  #name: string | undefined;
   #owned: boolean;
 
   private constructor(handle: Glue.Sandbox, owned: boolean, options: ClientOptions) {
+    super(handle, options);
     this.#core = handle;
     this.#owned = owned;
-    this.#options = options;
     this.#transports = new Transports(handle, options);
   }
 
   /**
-   * Makes a sandbox and waits until it runs. `await using` terminates it at the end.
+   * Makes a sandbox and waits until it runs. `await using` terminates it at the end. With `snapshotId` it is made of a
+   * snapshot.
    *
    * @throws {@link ShorelineError} `start_timeout` where it does not run within `startupTimeout`,
    * `authentication`, `missing_api_key`, `connect_failed` and others.
@@ -87,6 +69,29 @@ export class Sandbox implements AsyncDisposable {
     const given: CreateOptions = optionsOf(options);
     const from = await client(given);
     return new Sandbox(await call(() => from.create(given, given.signal)), true, given);
+  }
+
+  /**
+   * The one sandbox of a name: attaches to it, resumes it if it is suspended, or makes it. Callers that use the same
+   * name at the same time get the same sandbox; a call that failed can be repeated. `await using` does not terminate
+   * it. `bindOutcome` says what the call did.
+   *
+   * @param name - The name (a-z, 0-9, `-`; at most 63), unique among the sandboxes that have not ended.
+   * @param options - Those of `create` are for a sandbox that is made: one that is there stays as it is.
+   * `startupTimeout` limits the whole call.
+   * @throws {@link ShorelineError} `start_timeout` if it does not run in time, and what `create` throws.
+   *
+   * @example
+   * ```ts
+   * const sandbox = await Sandbox.getOrCreate("agent-42", { timeoutSecs: 3600 });
+   * if (sandbox.bindOutcome === "created") await sandbox.run("git", { args: ["clone", url] });
+   * ```
+   */
+  static async getOrCreate(name: string, options?: GetOrCreateOptions): Promise<Sandbox> {
+    const given: GetOrCreateOptions = optionsOf(options);
+    const from = await client(given);
+    const { getOrCreate } = await import("./lifecycle.js");
+    return getOrCreate(from, idOrName(name), given, (handle) => new Sandbox(handle, false, given));
   }
 
   /**
@@ -116,11 +121,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Terminates a sandbox by id or name. */
-  static async terminate(sandbox: string, options?: ClientOptions & CallOptions): Promise<void> {
-    const id = idOrName(sandbox);
-    const given: ClientOptions & CallOptions = optionsOf(options);
-    const from = await client(given);
-    return call(() => from.terminate(id, given.signal));
+  static terminate(sandbox: string, options?: ClientOptions & CallOptions): Promise<void> {
+    return single(TERMINATE, sandbox, options);
   }
 
   /** The id, or what the sandbox was reached by. */
@@ -130,12 +132,12 @@ export class Sandbox implements AsyncDisposable {
 
   /** The name; ephemeral sandboxes have none. */
   get name(): string | undefined {
-    return this.#core.name;
+    return this.#name ?? this.#core.name;
   }
 
   /** What the server says of the sandbox now. */
-  info(options?: CallOptions): Promise<SandboxInfo> {
-    return this.#call(options, (core, signal) => core.info(signal));
+  info(options?: CallOptions): Promise<Traced<SandboxInfo>> {
+    return this.#call(options, (core, signal) => core.single(GET, undefined, undefined, signal));
   }
 
   /** What the sandbox is doing now, for example `running`. */
@@ -143,9 +145,24 @@ export class Sandbox implements AsyncDisposable {
     return (await this.info(options)).status;
   }
 
-  /** Changes its name or its exposed ports. */
-  update(options: UpdateOptions): Promise<SandboxInfo> {
-    return this.#call(options, (core, signal) => core.update(options, signal));
+  /**
+   * Changes its name, its exposed ports, what it can reach, or its resources; what is absent stays. The time limit
+   * (`timeoutSecs`) cannot be changed.
+   *
+   * @returns The new record.
+   * @throws {@link ShorelineError} `conflict` where the name is taken, `unsupported` where the server cannot change that.
+   *
+   * @example
+   * ```ts
+   * await sandbox.update({ network: { allowOut: ["pypi.org"] } });
+   * ```
+   */
+  async update(options: UpdateOptions): Promise<Traced<SandboxInfo>> {
+    const info = await this.#call<SandboxInfo>(options, (core, signal) =>
+      core.single(UPDATE, undefined, options, signal),
+    );
+    this.#name = info.name;
+    return info;
   }
 
   /**
@@ -163,7 +180,7 @@ export class Sandbox implements AsyncDisposable {
 
   /** Ends the sandbox and everything in it. One that has ended already is no error. */
   async terminate(options?: CallOptions): Promise<void> {
-    await this.#call(options, (core, signal) => core.terminate(signal));
+    await this.#call(options, (core, signal) => core.single(TERMINATE, undefined, undefined, signal));
     this.#owned = false;
   }
 
@@ -203,7 +220,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** One process as it is now. */
-  getProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo> {
+  getProcess(process: ProcessAddress, options?: CallOptions): Promise<Traced<ProcessInfo>> {
     return this.#call(options, (core, signal) => core.process(process, signal));
   }
 
@@ -213,12 +230,16 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Starts a managed process again. Rejects with `conflict` where it is not managed. */
-  restartProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo> {
+  restartProcess(process: ProcessAddress, options?: CallOptions): Promise<Traced<ProcessInfo>> {
     return this.#call(options, (core, signal) => core.restart(process, signal));
   }
 
   /** Sends a signal by number, 1 to 31, for example 15 for SIGTERM. */
-  sendSignal(process: ProcessAddress, signal: number, options?: CallOptions): Promise<SendSignalResponse> {
+  sendSignal(
+    process: ProcessAddress,
+    signal: number,
+    options?: CallOptions,
+  ): Promise<Traced<SendSignalResponse>> {
     // The glue would make a number of anything.
     const number = typeof signal === "number" ? signal : NaN;
     return this.#call(options, (core, abort) => core.sendSignal(process, number, abort));
@@ -238,17 +259,17 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** What a process has written to standard output so far, as lines. */
-  getStdout(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
+  getStdout(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
     return this.#call(options, (core, signal) => core.output(STDOUT, process, signal));
   }
 
   /** What a process has written to standard error so far, as lines. */
-  getStderr(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
+  getStderr(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
     return this.#call(options, (core, signal) => core.output(STDERR, process, signal));
   }
 
   /** What a process has written to both so far, as lines. */
-  getOutput(process: ProcessAddress, options?: CallOptions): Promise<OutputResponse> {
+  getOutput(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
     return this.#call(options, (core, signal) => core.output(BOTH, process, signal));
   }
 
@@ -289,13 +310,26 @@ export class Sandbox implements AsyncDisposable {
     return write(this.#core, path, content, options);
   }
 
+  /**
+   * Writes a local file to the sandbox, read as it is sent, and makes the directories above it. In Node, Bun and Deno.
+   *
+   * @param localPath - The path on this machine.
+   * @param path - The path in the sandbox.
+   * @throws {@link ShorelineError} `invalid_argument` if the local file cannot be read; `missing_capability` in other
+   * runtimes: pass a `File` to `writeFile` there.
+   */
+  async uploadFile(localPath: string, path: string, options?: TransferOptions): Promise<void> {
+    const { file } = await machine("read local files");
+    return this.writeFile(path, await file(localPath), options);
+  }
+
   /** Deletes a file. Rejects with `not_found` where there is none. */
   deleteFile(path: string, options?: CallOptions): Promise<void> {
     return this.#call(options, (core, signal) => core.deleteFile(path, signal));
   }
 
   /** What is in a directory. Rejects with `not_found` where there is none. */
-  listDirectory(path: string, options?: CallOptions): Promise<ListDirectoryResponse> {
+  listDirectory(path: string, options?: CallOptions): Promise<Traced<ListDirectoryResponse>> {
     return this.#call(options, (core, signal) => core.listDirectory(path, signal));
   }
 
@@ -304,12 +338,12 @@ export class Sandbox implements AsyncDisposable {
    * `missing_capability` where the runtime has no WebSocket.
    */
   createPty(options: CreatePtyOptions): Promise<Pty> {
-    return createPty(this.#core, this.#options.WebSocket, options);
+    return createPty(this.#core, this.options.WebSocket, options);
   }
 
   /** Attaches to a terminal's session, of this or another program. */
   connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
-    return connectPty(this.#core, this.#options.WebSocket, { sessionId, token }, options);
+    return connectPty(this.#core, this.options.WebSocket, { sessionId, token }, options);
   }
 
   /** Every terminal's session. */
@@ -322,22 +356,13 @@ export class Sandbox implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.killPty(sessionId, signal));
   }
 
-  /**
-   * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
-   * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with
-   * `connect_failed` where nothing listens. With `allowHalfOpen`, the port can end its side before the caller does.
-   */
-  openTunnel(port: number, options?: TunnelOptions): Promise<Tunnel> {
-    return openTunnel(this.#core, this.#options.WebSocket, port, options);
-  }
-
   /** Whether the sandbox works. */
-  health(options?: CallOptions): Promise<HealthResponse> {
+  health(options?: CallOptions): Promise<Traced<HealthResponse>> {
     return this.#call(options, (core, signal) => core.health(signal));
   }
 
   /** Version, uptime and process counts of what serves the sandbox from inside. */
-  daemonInfo(options?: CallOptions): Promise<DaemonInfo> {
+  daemonInfo(options?: CallOptions): Promise<Traced<DaemonInfo>> {
     return this.#call(options, (core, signal) => core.daemonInfo(signal));
   }
 

@@ -1,8 +1,7 @@
 // What carries a stream: `fetch`, a channel of a WebSocket, or an EventSource.
-import { Channels, type Fetch } from "./channels.js";
+import type { Channels, Fetch } from "./channels.js";
 import { call, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { eventSourceFetch, fetchStreams } from "./event-source.js";
 import type { DaemonInfo, FollowOptions } from "./generated/types.js";
 import { ApiError } from "./errors.js";
 import { host, socketConstructor } from "./host.js";
@@ -42,11 +41,13 @@ export class Transports {
     if (chosen[1] || (transport !== "eventsource" && !(transport === "auto" && !fetchStreams())))
       return chosen;
     const { EventSource, fetch } = this.#options;
+    const { eventSourceFetch } = await import("./event-source.js");
     return [{ ...options, transport: "eventsource" }, await eventSourceFetch(EventSource, fetch)];
   }
 
   #shared(): Promise<Channels> {
     this.#channels ??= (async () => {
+      const { Channels } = await import("./channels.js");
       const Socket = await socketConstructor(this.#options.WebSocket);
       const ask = this.#options.fetch ?? host.fetch ?? ((url, init) => fetch(url, init));
       return new Channels(await core(), this.#sandbox, Socket, ask);
@@ -83,6 +84,11 @@ async function unlessAborted(promise: Promise<boolean>, signal: AbortSignal | un
   } finally {
     signal?.removeEventListener("abort", leave);
   }
+}
+
+/** Whether `fetch` gives answers as they come. */
+function fetchStreams(): boolean {
+  return typeof ReadableStream === "function" && "body" in Response.prototype;
 }
 
 /** Whether this is a browser, where all that runs shares a few connections to a host. */

@@ -3,7 +3,10 @@
 use super::{Client, Sandbox, json_of, support, to_json};
 use crate::error::{Error, Result};
 use crate::transport::{Leash, Payload, Reading, Request};
-use crate::types::{self, CreateOptions, ListOptions, SandboxState, TurnOptions, UpdateOptions};
+use crate::types::{
+    self, CopyOptions, CreateOptions, Field, ListOptions, SandboxState, SnapshotOptions,
+    TurnOptions, UpdateOptions,
+};
 use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -30,6 +33,18 @@ const STARTUP_SECONDS: f64 = 300.0;
 const NO_ENV: &str =
     "this server does not set variables for a whole sandbox: pass `env` to each command instead";
 
+/// The calls that are one request about a sandbox or a snapshot, as the shim numbers them, and their options.
+const CALLS: [(Route, &[Field]); 8] = [
+    (route::GET_SANDBOX, &[]),
+    (route::DELETE_SANDBOX, &[]),
+    (route::UPDATE_SANDBOX, UpdateOptions::FIELDS),
+    (route::SNAPSHOT_SANDBOX, SnapshotOptions::FIELDS),
+    (route::COPY_SANDBOX, CopyOptions::FIELDS),
+    (route::LIST_SNAPSHOTS, &[]),
+    (route::GET_SNAPSHOT, &[]),
+    (route::DELETE_SNAPSHOT, &[]),
+];
+
 /// Moves members into an object of their own, where there are any of them.
 fn group(options: &Object, group: &str, names: [&str; 3]) {
     let out = Object::new();
@@ -53,9 +68,38 @@ fn check_ports(options: &Object) -> Result<()> {
 }
 
 /// The path of a route about one sandbox, by id or name.
-pub(crate) fn path_of(route: Route, sandbox: &str) -> Result<String> {
+fn path_of(route: Route, sandbox: &str) -> Result<String> {
     name::check_sandbox_id_or_name(sandbox)?;
     Ok(route.fill(&[sandbox]))
+}
+
+/// A call of [`CALLS`] about the sandbox or snapshot `id`: its route, path and body.
+pub(crate) fn single(which: u8, id: &str, options: &JsValue) -> Result<(Route, String, Payload)> {
+    let call = CALLS.get(usize::from(which));
+    let (route, fields) = *call.ok_or_else(|| Error::argument("no such call"))?;
+    let body = types::read("", options, fields)?;
+    let of_snapshot = matches!(route, route::GET_SNAPSHOT | route::DELETE_SNAPSHOT);
+    // A URL takes dots for a directory.
+    if of_snapshot && id.bytes().all(|byte| byte == b'.') {
+        return Err(Error::argument("`snapshotId` must be the id of a snapshot"));
+    }
+    let mut path = if of_snapshot || route == route::LIST_SNAPSHOTS {
+        route.fill(&[id])
+    } else {
+        path_of(route, id)?
+    };
+    if route == route::COPY_SANDBOX {
+        path.push_str("?times=");
+        path.push_str(&digits(js::number(&body, "times").unwrap_or(1.0) as u64));
+    } else if !fields.is_empty() {
+        check_ports(&body)?;
+        group(&body, "resources", ["cpus", "memory_mb", "disk_mb"]);
+        if js::get(options, "network").is_null() {
+            js::set(&body, "network", &JsValue::NULL);
+        }
+        return Ok((route, path, Payload::Json(to_json(&body)?)));
+    }
+    Ok((route, path, Payload::None))
 }
 
 impl Client {
@@ -85,11 +129,21 @@ impl Client {
             via: None,
         };
         let answer = self.transport.send(&request, &leash).await?;
-        if matches!(route, route::DELETE_SANDBOX | route::SUSPEND_SANDBOX | route::RESUME_SANDBOX) {
+        if matches!(
+            route,
+            route::DELETE_SANDBOX
+                | route::SUSPEND_SANDBOX
+                | route::RESUME_SANDBOX
+                | route::DELETE_SNAPSHOT
+        ) {
             return Ok(JsValue::UNDEFINED);
         }
         let answer = json_of(answer)?;
-        types::sandbox_names(&answer);
+        if matches!(route, route::LIST_SNAPSHOTS | route::GET_SNAPSHOT) {
+            types::snapshot_names(&answer);
+        } else {
+            types::sandbox_names(&answer);
+        }
         Ok(answer)
     }
 
@@ -104,6 +158,12 @@ impl Client {
         let env = js::get(&options, "env");
         let has_env = env.is_object() && Object::keys(env.unchecked_ref::<Object>()).length() > 0;
         group(&options, "resources", ["cpus", "memory_mb", "disk_mb"]);
+        // Indexify has this name for it, and ignores the other one.
+        if self.lifecycle.is_namespaced()
+            && let Some(resources) = js::get(&options, "resources").dyn_ref::<Object>()
+        {
+            js::set(resources, "ephemeral_disk_mb", &js::get(resources, "disk_mb"));
+        }
         group(&options, "network", ["allow_internet_access", "allow_out", "deny_out"]);
         let body = Payload::Json(to_json(&options)?);
 
@@ -220,7 +280,7 @@ impl Client {
             base.headers.push(("X-Tensorlake-Route-Hint", hint));
         }
         self.check_key(base.needs_key)?;
-        let (name, base) = (RefCell::new(info.name), RefCell::new(Rc::new(base)));
+        let (name, base) = (info.name, RefCell::new(Rc::new(base)));
         let (has_run, has_names) = (Cell::default(), Cell::new(false));
         Ok(Sandbox { client: self, id: info.sandbox_id, name, base, has_run, has_names })
     }
@@ -309,22 +369,15 @@ impl Sandbox {
         }
     }
 
-    /// Changes its record, and gives the new one.
-    pub(crate) async fn update(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<JsValue> {
-        let options = types::read("", &options, UpdateOptions::FIELDS)?;
-        check_ports(&options)?;
-        let path = path_of(route::UPDATE_SANDBOX, &self.id)?;
-        let body = Payload::Json(to_json(&options)?);
-        let client = self.client.clone();
-        let info = client.lifecycle(route::UPDATE_SANDBOX, path, body, leash).await?;
-        if let Some(name) = js::text(&info, "name") {
-            self.name.replace(Some(name));
-        }
-        Ok(info)
-    }
-
     /// The lifecycle API, which knows more of a sandbox than it does itself.
     pub(crate) fn client(&self) -> Rc<Client> {
         self.client.clone()
+    }
+
+    /// The address of one of its ports.
+    pub(crate) fn port_url(&self, port: u16) -> Result<String> {
+        self.base()
+            .port_url(&self.id, port)
+            .map_err(|error| Error::new(Code::Unsupported, &error.0))
     }
 }

@@ -12,7 +12,7 @@ mod run;
 mod support;
 
 pub(crate) use follow::{Follow, cursor_to_js};
-pub(crate) use lifecycle::path_of;
+pub(crate) use lifecycle::single;
 pub(crate) use run::Run;
 
 use crate::error::{Error, Result};
@@ -113,7 +113,7 @@ impl Client {
 pub(crate) struct Sandbox {
     client: Rc<Client>,
     pub(crate) id: String,
-    pub(crate) name: RefCell<Option<String>>,
+    pub(crate) name: Option<String>,
     /// It may be elsewhere after it was resumed.
     base: RefCell<Rc<SandboxBase>>,
     /// Whether the server has the endpoint `run`, once known.
@@ -225,7 +225,9 @@ fn json_of(mut answer: Answer) -> Result<JsValue> {
     let parsed = JSON::parse(&utf8::lossy(&answer.bytes));
     let parsed = parsed
         .map_err(|cause| answer.unexpected(Code::InvalidResponse, "not JSON").with_cause(cause))?;
-    types::answer(&parsed)
+    let object = types::answer(&parsed)?;
+    js::set(object.unchecked_ref(), "traceId", &answer.trace_id);
+    Ok(object)
 }
 
 impl From<EndpointError> for Error {

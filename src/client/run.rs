@@ -55,6 +55,8 @@ pub(crate) struct Run {
     limit: Limit,
     collected: Collected,
     began: f64,
+    /// Of the answer that the output came with; see `Answer`.
+    trace_id: JsValue,
 }
 
 impl Run {
@@ -84,6 +86,7 @@ impl Run {
             broken: None,
             failed: None,
             began: host::now(),
+            trace_id: JsValue::UNDEFINED,
             sandbox,
             request,
             plan,
@@ -134,7 +137,8 @@ impl Run {
             Step::Post => {
                 let Io::Post(post) = &mut self.io else { return Ok(()) };
                 match self.leash.race(post).await? {
-                    Ok(answer) => {
+                    Ok(mut answer) => {
+                        self.trace_id = core::mem::take(&mut answer.trace_id);
                         self.io = Io::Stream(answer.event_stream()?);
                         self.machine.opened();
                         self.sandbox.has_run.set(Some(true));
@@ -333,6 +337,7 @@ impl Run {
         let handle = self.machine.handle().map(|handle| handle as f64);
         js::set(&out, "handle", &handle.into());
         js::set(&out, "durationMs", &(host::now() - self.began).max(0.0).into());
+        js::set(&out, "traceId", &self.trace_id);
         self.collected.finish(&out);
         out
     }

@@ -2,11 +2,11 @@ use super::promise;
 use crate::client::{self, Call, files, process, pty};
 use crate::error::Error;
 use crate::exports::{Download, OutputStream, RunStream};
-use crate::transport::{Leash, Payload};
+use crate::transport::Leash;
 use alloc::rc::Rc;
 use alloc::string::String;
 use js_sys::{Array, Function, Promise};
-use shoreline_protocol::route::{self, Route};
+use shoreline_protocol::route;
 use wasm_bindgen::prelude::*;
 
 type Thrown<T> = Result<T, JsValue>;
@@ -23,7 +23,7 @@ impl Client {
         Ok(Self(Rc::new(client::Client::new(options)?)))
     }
 
-    /// A promise of a running [`Sandbox`].
+    /// A promise of a [`Sandbox`], which runs unless `options` say not to wait.
     pub fn create(&self, options: JsValue, signal: JsValue) -> Promise {
         let client = self.0.clone();
         promise(async move { client.create(options, Leash::new(signal)?).await.map(made) })
@@ -45,9 +45,9 @@ impl Client {
         }
     }
 
-    /// Terminates a sandbox by id or name.
-    pub fn terminate(&self, id_or_name: String, signal: JsValue) -> Promise {
-        lifecycle(self.0.clone(), route::DELETE_SANDBOX, &id_or_name, signal)
+    /// A promise of what a lifecycle call gives that is one request about a sandbox or a snapshot.
+    pub fn single(&self, which: u8, id: String, options: JsValue, signal: JsValue) -> Promise {
+        single(self.0.clone(), which, &id, &options, signal)
     }
 }
 
@@ -55,9 +55,17 @@ fn made(sandbox: client::Sandbox) -> JsValue {
     Sandbox(Rc::new(sandbox)).into()
 }
 
-fn lifecycle(client: Rc<client::Client>, route: Route, id: &str, signal: JsValue) -> Promise {
-    match client::path_of(route, id).and_then(|path| Ok((path, Leash::new(signal)?))) {
-        Ok((path, leash)) => promise(client.lifecycle(route, path, Payload::None, leash)),
+fn single(
+    client: Rc<client::Client>,
+    which: u8,
+    id: &str,
+    options: &JsValue,
+    signal: JsValue,
+) -> Promise {
+    match client::single(which, id, options).and_then(|call| Ok((call, Leash::new(signal)?))) {
+        Ok(((route, path, payload), leash)) => {
+            promise(client.lifecycle(route, path, payload, leash))
+        }
         Err(error) => Promise::reject(&error.into()),
     }
 }
@@ -89,29 +97,31 @@ impl Sandbox {
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.0.name.borrow().clone()
+        self.0.name.clone()
     }
 
-    /// A promise of `SandboxInfo`.
-    pub fn info(&self, signal: JsValue) -> Promise {
-        lifecycle(self.0.client(), route::GET_SANDBOX, &self.0.id, signal)
+    /// The same as that of the client. Without an `id`, the call is about this sandbox.
+    pub fn single(
+        &self,
+        which: u8,
+        id: Option<String>,
+        options: JsValue,
+        signal: JsValue,
+    ) -> Promise {
+        let id = id.as_deref().unwrap_or(&self.0.id);
+        single(self.0.client(), which, id, &options, signal)
     }
 
-    /// Terminates it.
-    pub fn terminate(&self, signal: JsValue) -> Promise {
-        lifecycle(self.0.client(), route::DELETE_SANDBOX, &self.0.id, signal)
+    /// The address of one of its ports.
+    #[wasm_bindgen(js_name = portUrl)]
+    pub fn port_url(&self, port: u16) -> Thrown<String> {
+        self.0.port_url(port).map_err(Into::into)
     }
 
     /// Suspends it (`resume` false) or resumes it. `options`: `TurnOptions`.
     pub fn turn(&self, resume: bool, options: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         promise(async move { sandbox.turn(resume, options, Leash::new(signal)?).await })
-    }
-
-    /// A promise of the new `SandboxInfo`. `options`: `UpdateOptions`.
-    pub fn update(&self, options: JsValue, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move { sandbox.update(options, Leash::new(signal)?).await })
     }
 
     /// A promise of a [`Download`].

@@ -17,10 +17,12 @@ use alloc::vec::Vec;
 use gloo_net::http::Headers;
 use js_sys::{Date, Function, Object, Promise};
 use shoreline_protocol::error::Code;
+use shoreline_protocol::failure;
 use shoreline_protocol::lacking::{self, Asked};
 use shoreline_protocol::limits;
 use shoreline_protocol::retry::{self, Policy};
 use shoreline_protocol::text::{self, joined};
+use shoreline_protocol::trace::trace_id;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortController, Response};
@@ -87,6 +89,8 @@ pub(crate) struct Answer {
     /// Of [`Reading::Whole`], everything.
     pub(crate) bytes: Vec<u8>,
     pub(crate) body: Body,
+    /// The id of the server's trace of the request; undefined where the server sends none.
+    pub(crate) trace_id: JsValue,
 }
 
 pub(crate) struct Transport {
@@ -183,8 +187,10 @@ impl Transport {
         let length = header("content-length").filter(|_| plain);
         let length = length.and_then(|text| text::decimal(text.as_bytes()));
         let length = length.map(|length| length as f64);
+        let trace = header("traceresponse").or_else(|| header("traceparent"));
+        let trace_id: JsValue = trace.as_deref().and_then(trace_id).into();
         if !is_error && request.reading != Reading::Whole {
-            return Ok(Answer { content_type, length, bytes: Vec::new(), body });
+            return Ok(Answer { content_type, length, bytes: Vec::new(), body, trace_id });
         }
         let (limit, ms) = if is_error {
             (limits::ERROR_BODY_BYTES, ERROR_BODY_MS)
@@ -197,10 +203,13 @@ impl Transport {
             if bytes.len() == limit {
                 return Err(Error::new(Code::InvalidResponse, "the answer is too large"));
             }
-            return Ok(Answer { content_type, length, bytes, body });
+            return Ok(Answer { content_type, length, bytes, body, trace_id });
         }
         // An error whose text cannot be read is still that error.
         let read = read.unwrap_or_default();
+        if failure::has_sandboxes(request.asked.kind, status, &read) {
+            return Ok(Answer { content_type, length, bytes: read, body, trace_id });
+        }
         let mut failure = lacking::classify(&request.asked, status, &content_type, &read);
         // What is shorter may be any word.
         let secret = key.filter(|key| key.len() >= 8);
@@ -208,6 +217,7 @@ impl Transport {
             failure.message = "the server's text, which holds the API key, is not shown".into();
         }
         let mut error = Error::api(status, failure);
+        error.trace_id = trace_id;
         error.retry_after_ms = header("retry-after").and_then(|text| {
             retry::retry_after_ms(&text).or_else(|| {
                 let ms = Date::parse(&text) - host::now();

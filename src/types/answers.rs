@@ -152,6 +152,14 @@ pub(crate) fn sandbox_names(sandbox: &JsValue) {
     rename(&js::get(sandbox, "resources"), "ephemeralDiskMb", "diskMb");
 }
 
+/// The same for a snapshot's record, or a list of them.
+pub(crate) fn snapshot_names(answer: &JsValue) {
+    match js::get(answer, "snapshots").dyn_into::<Array>() {
+        Ok(all) => all.iter().for_each(|snapshot| rename(&snapshot, "id", "snapshotId")),
+        Err(_) => rename(answer, "id", "snapshotId"),
+    }
+}
+
 fn rename(object: &JsValue, other: &str, name: &str) {
     let value = js::get(object, other);
     if value.is_undefined() {

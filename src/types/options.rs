@@ -3,7 +3,7 @@
 use super::shape::{Field, Kind, Shape};
 use super::values::{
     Count, FollowTransport, FollowUntil, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName,
-    RestartWhen, RunTransport, SandboxName, Seconds, StdinMode,
+    RestartWhen, RunTransport, SandboxName, Seconds, SnapshotType, StdinMode,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -94,6 +94,9 @@ options! {
         exposed_ports: Vec<u16>,
         /// Whether exposed ports need no key.
         allow_unauthenticated_access: bool,
+        /// Whether a request to the sandbox resumes it when it is suspended. Only a named sandbox can have `false`. Local
+        /// servers resume always, and reject `false` with `unsupported`. Default: true.
+        auto_resume: bool,
         /// Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
         /// sandbox is.
         wait: bool,
@@ -109,6 +112,40 @@ options! {
         allow_unauthenticated_access: bool,
         /// Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
         exposed_ports: Vec<u16>,
+        /// What can be reached from inside, instead of all rules before. `null` removes every restriction.
+        #[cfg_attr(feature = "ts", ts(optional, type = "NetworkRules | null"))]
+        network: NetworkRules,
+        /// Whether a request to the sandbox resumes it when it is suspended.
+        auto_resume: bool,
+        /// Processors. Local servers reject a change of these three with `unsupported`. Where a server changes them while
+        /// the sandbox runs, `info()` shows the new ones once they are in force.
+        cpus: f64,
+        /// Memory, MB.
+        memory_mb: u32,
+        /// Disk, MB.
+        disk_mb: u32,
+    }
+
+    /// What a sandbox can reach.
+    pub struct NetworkRules {
+        /// Whether the internet can be reached from inside. Default: true.
+        allow_internet_access: bool,
+        /// Hosts, addresses or CIDR ranges that can be reached.
+        allow_out: Vec<String>,
+        /// Hosts, addresses or CIDR ranges that cannot be reached.
+        deny_out: Vec<String>,
+    }
+
+    /// A snapshot to take.
+    pub struct SnapshotOptions {
+        /// `filesystem`: the files. `memory`: memory and running processes too. Default: the server's.
+        snapshot_type: SnapshotType,
+    }
+
+    /// How a sandbox is copied.
+    pub struct CopyOptions {
+        /// How many copies, at least 1. Default: 1.
+        times: u32,
     }
 
     /// How a sandbox is suspended or resumed.

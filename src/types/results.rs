@@ -239,4 +239,53 @@ results! {
         /// Sent back as `X-Tensorlake-Route-Hint`.
         routing_hint: Option<String>,
     }
+
+    /// A snapshot of a sandbox.
+    pub struct SnapshotInfo {
+        /// Its id: the `snapshotId` of `Sandbox.create`.
+        snapshot_id: String,
+        /// The sandbox that it was taken of.
+        sandbox_id: Option<String>,
+        /// Its namespace.
+        namespace: Option<String>,
+        /// Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or what a newer
+        /// server says. A sandbox can be made of it from `local_ready` on.
+        status: String,
+        /// What it holds: `memory` or `filesystem`.
+        snapshot_type: Option<String>,
+        /// The image of the sandbox.
+        base_image: Option<String>,
+        /// Why it failed.
+        error: Option<String>,
+        /// Where it is stored.
+        snapshot_uri: Option<String>,
+        /// Its size, in bytes.
+        size_bytes: Option<f64>,
+        /// The size of the disk that it holds, in bytes.
+        rootfs_disk_bytes: Option<f64>,
+        /// When it was taken.
+        created_at: Option<Time>,
+    }
+
+    /// A copy of a sandbox.
+    pub struct SandboxCopy {
+        /// Its id.
+        sandbox_id: String,
+        /// Its state, for example `running`, or `failed` where it could not be made.
+        status: String,
+        /// Its name.
+        name: Option<String>,
+        /// Why it is in that state.
+        reason: Option<String>,
+        /// Its base address.
+        sandbox_url: Option<String>,
+    }
+
+    /// The copies of a sandbox.
+    pub struct SandboxCopies {
+        /// The sandbox that was copied.
+        source_sandbox_id: String,
+        /// The copies, also those that could not be made.
+        sandboxes: Vec<SandboxCopy>,
+    }
 }

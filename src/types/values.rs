@@ -83,6 +83,8 @@ named! {
     FollowUntil = Kind::OneOf(&["eof", "exit"]), "\"eof\" | \"exit\"";
     /// What an abort does.
     OnAbort = Kind::OneOf(&["kill", "detach"]), "\"kill\" | \"detach\"";
+    /// What a snapshot holds.
+    SnapshotType = Kind::OneOf(&["memory", "filesystem"]), "\"memory\" | \"filesystem\"";
     /// What happens to a line over the limit.
     OnLongLine = Kind::OneOf(&["error", "cut"]), "\"error\" | \"cut\"";
 }

@@ -98,6 +98,7 @@ test("what a record leaves out is no evidence, nor is a size that was rounded up
     [{ cpus: 0.5, memoryMb: 1000, timeoutSecs: 60 }, {}],
     [{ cpus: 0.7, memoryMb: 1000 }, { resources: { cpus: Math.fround(0.7), memory_mb: 1024 } }],
     [{ diskMb: 2048 }, { resources: { cpus: 1, memory_mb: 1024 } }],
+    [{ diskMb: 2048 }, {}],
     [{ timeoutSecs: 0 }, { timeoutSecs: 3600 }],
     [{ cpus: 8, timeoutSecs: 60 }, { terse: true }],
   ];
@@ -107,6 +108,12 @@ test("what a record leaves out is no evidence, nor is a size that was rounded up
     equal([sandbox.sandboxId, sandbox.name], ["made", options.name], JSON.stringify(options));
     ok(!engine.sent.includes("DELETE /sandboxes/made"), "it is left alone");
   }
+  const engine = new Engine({ terse: true });
+  await create(engine, { diskMb: 2048 });
+  equal(engine.bodies[0]?.resources, { disk_mb: 2048, ephemeral_disk_mb: 2048 });
+  // The cloud has the first name only.
+  await create(engine, { diskMb: 2048, sandboxApiUrl: engine.url });
+  equal(engine.bodies[1]?.resources, { disk_mb: 2048 });
 });
 
 test("what an older server cannot do is told in words, and what is not there stays not found", async () => {

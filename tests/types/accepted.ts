@@ -6,6 +6,7 @@ import {
   OutputMode,
   ProcessStatus,
   Sandbox,
+  SandboxClient,
   ShorelineError,
   StdinMode,
 } from "shoreline";
@@ -24,6 +25,20 @@ export async function user(): Promise<void> {
   });
   await Sandbox.connect("my-env", { apiKey: () => "key", fetch });
   same<typeof created>()<Sandbox>(true);
+
+  const mine = await Sandbox.getOrCreate("agent-42", { cpus: 1, resume: false });
+  same<typeof mine.bindOutcome>()<"created" | "attached" | "resumed" | undefined>(true);
+  const info = await sandbox.update({ network: { allowOut: ["pypi.org"] }, autoResume: true });
+  same<typeof info.traceId>()<string | undefined>(true);
+  await sandbox.update({ network: null });
+  const { snapshotId } = await sandbox.checkpoint({ checkpointType: "memory" });
+  await Sandbox.create({ snapshotId, wait: true });
+  const answer = await sandbox.fetch(8000, "/", { method: "POST", body: "x" });
+  same<typeof answer>()<Response>(true);
+  await using tunnel = await sandbox.createTunnel(8000, { localPort: 0 });
+  same<typeof tunnel.localPort>()<number>(true);
+  const client = new SandboxClient({ apiKey: "key" });
+  same<Awaited<ReturnType<typeof client.createAndConnect>>>()<Sandbox>(true);
 
   const result = await sandbox.run("ls", { args: ["-l"], env: { A: "b" }, timeout: 0.5, check: true });
   same<typeof result>()<CommandResult>(true);

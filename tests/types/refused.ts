@@ -31,6 +31,12 @@ export const refused = [
   () => sandbox.sendSignal(1, "SIGTERM"),
   // @ts-expect-error a process is a pid or a name
   () => sandbox.getProcess({ pid: 1 }),
+  // @ts-expect-error the name is the first argument
+  () => Sandbox.getOrCreate("a", { name: "b" }),
+  // @ts-expect-error a time limit cannot be changed
+  () => sandbox.update({ timeoutSecs: 1 }),
+  // @ts-expect-error a tunnel listens on this machine only
+  () => sandbox.createTunnel(80, { localHost: "0.0.0.0" }),
   // @ts-expect-error numbers are no data
   () => sandbox.writeStdin(1, [1, 2]),
   // @ts-expect-error options without an id

@@ -4,6 +4,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::limits;
 use crate::text::{self, digits, joined};
 
 /// The public cloud.
@@ -160,6 +161,12 @@ impl Lifecycle {
         joined(&[&self.base, path])
     }
 
+    /// Whether the paths have a namespace, as those of self-hosted servers.
+    #[must_use]
+    pub fn is_namespaced(&self) -> bool {
+        text::contains(&self.base, "/v1/namespaces/")
+    }
+
     /// Whether a key must be sent: everywhere but on this machine.
     #[must_use]
     pub const fn needs_key(&self) -> bool {
@@ -221,6 +228,28 @@ impl SandboxBase {
             }
         }
         Ok(Self { url: url.text(), headers, needs_key: !near })
+    }
+
+    /// The address of a port of sandbox `id`. In the cloud and on self-hosted servers, the host of the sandbox has the
+    /// port before it (protocol, 1.3); on a local server, which has its sandboxes at `/s/{id}`, it is a name below
+    /// `localhost`.
+    ///
+    /// # Errors
+    /// The sandbox has no address of its own, so that its ports have none.
+    pub fn port_url(&self, id: &str, port: u16) -> Result<String, EndpointError> {
+        if port == limits::MANAGEMENT_PORT {
+            return Ok(self.url.clone());
+        }
+        let mut url = Url::parse("", &self.url)?;
+        if url.is_loopback() && url.path == joined(&["/s/", id]) {
+            url.host = joined(&[id, ".localhost"]);
+        } else if text::split(&url.host, b".").is_none_or(|(first, _)| first != id) {
+            let text =
+                "the ports of this sandbox have no addresses: use `openTunnel` or `createTunnel`";
+            return Err(EndpointError(text.to_string()));
+        }
+        url.path.clear();
+        Ok(url.with_host(&joined(&[&digits(port.into()), "-", &url.host])))
     }
 }
 
@@ -303,6 +332,29 @@ mod tests {
         );
         assert_eq!(choose(&lifecycle("http://localhost:1"), None, None).unwrap().url, LOCAL_PROXY);
         assert!(choose(&lifecycle("https://corp.example"), None, None).is_err());
+    }
+
+    #[test]
+    fn a_port_has_its_number_before_the_host_of_its_sandbox() {
+        let base = |url: &str| SandboxBase { url: url.into(), headers: vec![], needs_key: true };
+        for (url, port, expected) in [
+            ("https://my-env.sandbox.example", 80, "https://80-my-env.sandbox.example"),
+            ("http://my-env.127.0.0.1.nip.io:9443/x", 1, "http://1-my-env.127.0.0.1.nip.io:9443"),
+            ("http://127.0.0.1:8900/s/my-env", 65535, "http://65535-my-env.localhost:8900"),
+            ("https://my-env.sandbox.example", 9501, "https://my-env.sandbox.example"),
+            ("http://127.0.0.1:8900/s/my-env", 9501, "http://127.0.0.1:8900/s/my-env"),
+        ] {
+            assert_eq!(base(url).port_url("my-env", port).as_deref(), Ok(expected));
+        }
+        for url in [
+            "https://proxy.example",
+            "https://app.example/sandboxes/my-env",
+            "https://app.example/s/my-env",
+            "http://localhost:3000/sandboxes/my-env",
+            "http://127.0.0.1:8900/s/other",
+        ] {
+            assert!(base(url).port_url("my-env", 80).is_err(), "{url}");
+        }
     }
 
     #[test]

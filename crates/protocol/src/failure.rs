@@ -67,6 +67,25 @@ pub fn classify(
     ApiFailure { code, server_code: texts.code, message }
 }
 
+/// Whether an error answer is about sandboxes that were made in spite of it: one that did not come up in time, or
+/// some of the copies that were asked for. Nobody else would know that they are there.
+///
+/// ```
+/// use shoreline_protocol::failure::{RequestKind, has_sandboxes};
+/// let body = br#"{"sandbox_id":"x","status":"timeout"}"#;
+/// assert!(has_sandboxes(RequestKind::Lifecycle, 504, body));
+/// assert!(!has_sandboxes(RequestKind::Lifecycle, 504, b"Bad gateway"));
+/// assert!(!has_sandboxes(RequestKind::Lifecycle, 409, body));
+/// ```
+#[must_use]
+pub fn has_sandboxes(request: RequestKind, status: u16, body: &[u8]) -> bool {
+    let made = request == RequestKind::Lifecycle && matches!(status, 422 | 504);
+    made && body.windows(SANDBOX_ID.len()).any(|part| part == SANDBOX_ID)
+}
+
+/// What only such an answer has: text within JSON would have its quotes escaped.
+const SANDBOX_ID: &[u8] = b"sandbox_id\":";
+
 fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
     match status {
         401 => Code::Authentication,

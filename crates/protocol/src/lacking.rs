@@ -20,7 +20,7 @@ pub struct Asked {
 }
 
 /// Parts of the paths that older servers do not have, and what those servers cannot do.
-const OPTIONAL: [(&str, &str); 9] = [
+const OPTIONAL: [(&str, &str); 11] = [
     ("/suspend", "suspend sandboxes"),
     ("/resume", "resume sandboxes"),
     ("/restart", "restart processes"),
@@ -30,6 +30,8 @@ const OPTIONAL: [(&str, &str); 9] = [
     ("/v1/pty", "open terminals"),
     ("/v1/tunnels", "tunnel connections"),
     ("/v1/files", "transfer files"),
+    ("/snapshot", "take snapshots of sandboxes"),
+    ("/copy", "copy sandboxes"),
 ];
 
 fn inability(route: Route) -> Option<&'static str> {

@@ -51,6 +51,7 @@ pub mod stream;
 pub mod tally;
 pub mod terminal;
 pub mod text;
+pub mod trace;
 pub mod transcript;
 pub mod tunnel;
 pub mod utf8;

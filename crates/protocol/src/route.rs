@@ -215,6 +215,16 @@ routes! {
     DELETE_SANDBOX = Delete "/sandboxes/{sandbox}";
     /// Suspends a sandbox.
     SUSPEND_SANDBOX = Post "/sandboxes/{sandbox}/suspend";
+    /// Takes a snapshot of a sandbox.
+    SNAPSHOT_SANDBOX = Post "/sandboxes/{sandbox}/snapshot";
+    /// Copies a sandbox.
+    COPY_SANDBOX = Post "/sandboxes/{sandbox}/copy";
+    /// Lists snapshots.
+    LIST_SNAPSHOTS = Get "/snapshots";
+    /// One snapshot.
+    GET_SNAPSHOT = Get "/snapshots/{snapshot}";
+    /// Deletes a snapshot.
+    DELETE_SNAPSHOT = Delete "/snapshots/{snapshot}";
     /// Whose key it is.
     INTROSPECT_KEY = Post "/platform/v1/keys/introspect";
     /// Makes a token for a web page; the local server's own.

@@ -1,10 +1,6 @@
 // port and tunnel.
-import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
-import { type Sandbox, ShorelineError } from "shoreline";
+import { type Sandbox, ShorelineError, type TcpTunnel } from "shoreline";
 import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure, misused } from "./exit.js";
@@ -113,26 +109,8 @@ function portOf(text: string): number {
 
 async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local: number): Promise<void> {
   using interrupts = new Interrupts();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const from = `${socket.remoteAddress}:${socket.remotePort}`;
-    carry(sandbox, remote, socket).catch((error: unknown) => {
-      socket.destroy();
-      const message = error instanceof Error ? error.message : String(error);
-      note(`Tunnel connection from ${from} failed: ${message}`);
-    });
-  });
-  server.listen(local, "127.0.0.1");
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const why =
-      (cause as NodeJS.ErrnoException).code === "EADDRINUSE"
-        ? `port ${local} is taken on this machine: choose another by --listen-port, 0 for a free one`
-        : `nothing can listen on port ${local} of this machine`;
-    throw Object.assign(new Failure(EXIT.failure, why), { cause });
-  }
-  const { port: number } = server.address() as { port: number };
-  const place = `127.0.0.1:${number}`;
+  const listener = await listen(sandbox, remote, local);
+  const place = `${listener.localHost}:${listener.localPort}`;
   note(`Listening on ${place} and forwarding to sandbox ${idOrName} port ${remote}. Press Ctrl-C to stop.`);
   await new Promise<void>((resolve) => {
     interrupts.onFirst(() => {
@@ -140,32 +118,20 @@ async function tunnel(sandbox: Sandbox, idOrName: string, remote: number, local:
     });
   });
   note(`Stopping tunnel listener on ${place}.`);
-  server.close();
-  // Connections that are open would keep the program.
+  await listener.close();
   process.exit(0);
 }
 
-async function carry(sandbox: Sandbox, remote: number, socket: Socket): Promise<void> {
-  // Until it can be sent on it waits in the system's buffers.
-  socket.pause();
-  await using there = await sandbox.openTunnel(remote, { allowHalfOpen: true });
-  // Either side may leave when it wants to.
-  const sent = send(socket, there.writable).catch(() => undefined);
+async function listen(sandbox: Sandbox, remote: number, local: number): Promise<TcpTunnel> {
+  const onError = (error: unknown, from: string) => {
+    const message = error instanceof Error ? error.message : String(error);
+    note(`Tunnel connection from ${from} failed: ${message}`);
+  };
   try {
-    await pipeline(Readable.fromWeb(there.readable as never), socket);
-  } catch (error) {
-    if (ShorelineError.is(error)) throw error;
-    return;
+    return await sandbox.createTunnel(remote, { localPort: local, onError });
+  } catch (cause) {
+    if (!ShorelineError.is(cause) || cause.code !== "invalid_argument") throw cause;
+    const why = `port ${local} is taken on this machine, or may not be used: choose another by --listen-port, 0 for a free one`;
+    throw Object.assign(new Failure(EXIT.failure, why), { cause: cause.cause });
   }
-  // The port has ended its side, and the client may still send.
-  await Promise.race([sent, there.closed]);
-  socket.destroy();
-}
-
-/** Passes on what a client sends, and its end. The socket is left open for the answer. */
-async function send(socket: Socket, writable: WritableStream<Uint8Array>): Promise<void> {
-  const writer = writable.getWriter();
-  for await (const bytes of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
-    await writer.write(bytes);
-  await writer.close();
 }

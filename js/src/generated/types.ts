@@ -115,6 +115,11 @@ exposedPorts?: Array<number> | undefined,
  */
 allowUnauthenticatedAccess?: boolean | undefined,
 /**
+ * Whether a request to the sandbox resumes it when it is suspended. Only a named sandbox can have `false`. Local
+ * servers resume always, and reject `false` with `unsupported`. Default: true.
+ */
+autoResume?: boolean | undefined,
+/**
  * Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
  * sandbox is.
  */
@@ -152,7 +157,63 @@ allowUnauthenticatedAccess?: boolean | undefined,
 /**
  * Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
  */
-exposedPorts?: Array<number> | undefined, };
+exposedPorts?: Array<number> | undefined,
+/**
+ * What can be reached from inside, instead of all rules before. `null` removes every restriction.
+ */
+network?: NetworkRules | null | undefined,
+/**
+ * Whether a request to the sandbox resumes it when it is suspended.
+ */
+autoResume?: boolean | undefined,
+/**
+ * Processors. Local servers reject a change of these three with `unsupported`. Where a server changes them while
+ * the sandbox runs, `info()` shows the new ones once they are in force.
+ */
+cpus?: number | undefined,
+/**
+ * Memory, MB.
+ */
+memoryMb?: number | undefined,
+/**
+ * Disk, MB.
+ */
+diskMb?: number | undefined, };
+
+/**
+ * What a sandbox can reach.
+ */
+export type NetworkRules = {
+/**
+ * Whether the internet can be reached from inside. Default: true.
+ */
+allowInternetAccess?: boolean | undefined,
+/**
+ * Hosts, addresses or CIDR ranges that can be reached.
+ */
+allowOut?: Array<string> | undefined,
+/**
+ * Hosts, addresses or CIDR ranges that cannot be reached.
+ */
+denyOut?: Array<string> | undefined, };
+
+/**
+ * A snapshot to take.
+ */
+export type SnapshotOptions = {
+/**
+ * `filesystem`: the files. `memory`: memory and running processes too. Default: the server's.
+ */
+snapshotType?: "memory" | "filesystem" | undefined, };
+
+/**
+ * How a sandbox is copied.
+ */
+export type CopyOptions = {
+/**
+ * How many copies, at least 1. Default: 1.
+ */
+times?: number | undefined, };
 
 /**
  * How a sandbox is suspended or resumed.
@@ -885,6 +946,94 @@ sandboxUrl?: string | undefined,
  * Sent back as `X-Tensorlake-Route-Hint`.
  */
 routingHint?: string | undefined, };
+
+/**
+ * A snapshot of a sandbox.
+ */
+export type SnapshotInfo = {
+/**
+ * Its id: the `snapshotId` of `Sandbox.create`.
+ */
+snapshotId: string,
+/**
+ * The sandbox that it was taken of.
+ */
+sandboxId?: string | undefined,
+/**
+ * Its namespace.
+ */
+namespace?: string | undefined,
+/**
+ * Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or what a newer
+ * server says. A sandbox can be made of it from `local_ready` on.
+ */
+status: string,
+/**
+ * What it holds: `memory` or `filesystem`.
+ */
+snapshotType?: string | undefined,
+/**
+ * The image of the sandbox.
+ */
+baseImage?: string | undefined,
+/**
+ * Why it failed.
+ */
+error?: string | undefined,
+/**
+ * Where it is stored.
+ */
+snapshotUri?: string | undefined,
+/**
+ * Its size, in bytes.
+ */
+sizeBytes?: number | undefined,
+/**
+ * The size of the disk that it holds, in bytes.
+ */
+rootfsDiskBytes?: number | undefined,
+/**
+ * When it was taken.
+ */
+createdAt?: Date | undefined, };
+
+/**
+ * A copy of a sandbox.
+ */
+export type SandboxCopy = {
+/**
+ * Its id.
+ */
+sandboxId: string,
+/**
+ * Its state, for example `running`, or `failed` where it could not be made.
+ */
+status: string,
+/**
+ * Its name.
+ */
+name?: string | undefined,
+/**
+ * Why it is in that state.
+ */
+reason?: string | undefined,
+/**
+ * Its base address.
+ */
+sandboxUrl?: string | undefined, };
+
+/**
+ * The copies of a sandbox.
+ */
+export type SandboxCopies = {
+/**
+ * The sandbox that was copied.
+ */
+sourceSandboxId: string,
+/**
+ * The copies, also those that could not be made.
+ */
+sandboxes: Array<SandboxCopy>, };
 
 /**
  * A new terminal's session, as `connectPty` takes it.

@@ -1,0 +1,136 @@
+// The ports of a sandbox.
+import { checkPort, optionsOf } from "./arguments.js";
+import { callSync } from "./core.js";
+import type * as Glue from "./core/shoreline.js";
+import { machine } from "./host.js";
+import type { CallOptions, ClientOptions } from "./options.js";
+import { Snapshots } from "./snapshots.js";
+import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
+
+/** A listener on this machine. */
+export interface CreateTunnelOptions extends CallOptions {
+  /** The port to listen on, from 0 to 65535; 0 takes a free one. Default: the port in the sandbox. */
+  localPort?: number | undefined;
+  /**
+   * Called when a connection could not be passed on, for example with `connect_failed` where nothing listens on the
+   * port. `from` is the address of its client. The other connections and the listener go on.
+   */
+  onError?: ((error: unknown, from: string) => void) | undefined;
+}
+
+/** Where a listener is. */
+export interface TunnelAddress {
+  /** The address: `127.0.0.1`. */
+  host: string;
+  /** The port. */
+  port: number;
+}
+
+/** A listener on this machine, whose connections go to a port in a sandbox. It keeps the program running until it is closed. */
+export interface TcpTunnel extends AsyncDisposable {
+  /** The port in the sandbox. */
+  readonly remotePort: number;
+  /** The address that it listens on: `127.0.0.1`. */
+  readonly localHost: string;
+  /** The port that it listens on. */
+  readonly localPort: number;
+  /** Where it listens. */
+  address(): TunnelAddress;
+  /** Stops listening and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** The part of a sandbox that is about its ports. */
+export abstract class Ports extends Snapshots {
+  /** @internal */
+  protected readonly options: ClientOptions;
+
+  /** @internal */
+  constructor(core: Glue.Sandbox, options: ClientOptions) {
+    super(core);
+    this.options = options;
+  }
+
+  /**
+   * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
+   * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with
+   * `connect_failed` where nothing listens. With `allowHalfOpen`, the port can end its side before the caller does.
+   */
+  openTunnel(port: number, options?: TunnelOptions): Promise<Tunnel> {
+    return openTunnel(this.core, this.options.WebSocket, port, options);
+  }
+
+  /**
+   * Listens on 127.0.0.1 and passes each connection on to a TCP port in the sandbox, exposed or not. Whoever can
+   * connect to 127.0.0.1 on this machine reaches the port while the tunnel is open. In Node, Bun and Deno.
+   *
+   * @param port - The port in the sandbox, from 1 to 65535. Nothing needs to listen there yet.
+   * @param options - The local port; a `signal` that aborts closes the tunnel.
+   * @returns The tunnel, once it listens.
+   * @throws {@link ShorelineError} `missing_capability` in other runtimes; `invalid_argument` if the local port is
+   * taken.
+   *
+   * @example
+   * ```ts
+   * await using tunnel = await sandbox.createTunnel(8000, { localPort: 0 });
+   * await fetch(`http://127.0.0.1:${tunnel.localPort}/`);
+   * ```
+   */
+  async createTunnel(port: number, options?: CreateTunnelOptions): Promise<TcpTunnel> {
+    const { listen } = await machine("listen on a port");
+    return listen((how) => this.openTunnel(port, how), port, options);
+  }
+
+  /** Does nothing: connections end with the calls that use them, and the sandbox keeps running. Other clients have it. */
+  close(): void {
+    // Nothing is kept open.
+  }
+
+  /**
+   * The address of a port in the sandbox. It can be reached while the port is exposed (`exposedPorts`), with the API key
+   * unless `allowUnauthenticatedAccess` is set.
+   *
+   * @param port - From 1 to 65535. 9501 is the management API, whose address is that of the sandbox.
+   * @returns An address without a path, for example `https://8000-my-env.sandbox.tensorlake.ai`. That of a local server
+   * is below `localhost`, which browsers and curl resolve, but not every runtime.
+   * @throws {@link ShorelineError} `unsupported` where ports have no addresses, for example behind a relay.
+   */
+  urlForPort(port: number): string {
+    checkPort(port);
+    return callSync(() => this.core.portUrl(port));
+  }
+
+  /**
+   * Makes an HTTP request to a port in the sandbox. If the port is exposed, the request goes to its address; otherwise
+   * it goes through a tunnel, in Node, Bun and Deno. The API key is sent only to the address of an exposed port that
+   * needs it (`allowUnauthenticatedAccess` is not set): the server's proxy checks it there.
+   *
+   * A tunnel follows redirects on the same port; any other redirect is the answer. It asks for an answer without
+   * compression.
+   *
+   * @param port - From 1 to 65535.
+   * @param path - The path with its query, for example `/api?page=2`. Default: `/`.
+   * @param init - As of `fetch`. Its `signal` aborts the request and the answer's body.
+   * @returns The answer of the port's server, whatever its status.
+   * @throws {@link ShorelineError} `connect_failed` where nothing listens; `connection_lost` if the connection broke;
+   * `missing_capability` where the port is not exposed and this runtime has no tunnels; `invalid_argument` and
+   * others.
+   *
+   * @example
+   * ```ts
+   * const answer = await sandbox.fetch(8000, "/health");
+   * console.log(answer.status, await answer.text());
+   * ```
+   */
+  async fetch(port: number, path = "/", init?: RequestInit): Promise<Response> {
+    const { fetchPort } = await import("./port-fetch.js");
+    return fetchPort(
+      this.core,
+      this.options,
+      (how) => this.openTunnel(port, how),
+      port,
+      path,
+      optionsOf(init),
+    );
+  }
+}
