@@ -122,6 +122,7 @@ const needs = {
   bundlers: [chromium, install],
   relaying: [chromium, install],
   escape: [isolation],
+  local: [isolation],
   unit: [isolation],
 };
 

@@ -1,6 +1,7 @@
 // What the shim itself checks of a call's arguments: only what it, or the glue, would trip over. The
 // values are the core's to judge.
 import { UsageError } from "./errors.js";
+import { host } from "./host.js";
 
 /** The error for a wrong argument. */
 export function invalid(message: string): UsageError {
@@ -14,6 +15,8 @@ export function optionsOf<T extends object>(options: T | null | undefined): T | 
   if (typeof options !== "object" || Array.isArray(options)) {
     throw invalid('options must be an object, for example { args: ["-l"] }');
   }
+  const { signal } = options as { signal?: unknown };
+  if (signal instanceof AbortSignal) host.listenedTo?.(signal);
   return options;
 }
 

@@ -5,12 +5,24 @@ import { env } from "./env.js";
 import { host } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
 
-/** A client in the core, with what is absent taken from the environment. */
-export async function client(options: ClientOptions): Promise<Glue.Client> {
+/**
+ * A client in the core, with what is absent taken from the environment. Where neither says where requests go,
+ * they go to the server on this machine; `start` starts it unless it runs.
+ */
+export async function client(options: ClientOptions, start = false): Promise<Glue.Client> {
   const { Client } = await core();
   const filled: Record<string, unknown> = { ...options };
   for (const [option, variable] of variables) filled[option] ??= env(variable);
+  if (host.local && DESTINATION.every((option) => filled[option] === undefined)) {
+    const local = await host.local(start);
+    if (local) Object.assign(filled, { apiUrl: local.url, apiKey: local.apiKey });
+  }
   filled.fetch ??= host.fetch;
+  const level = options.logLevel ?? env("SHORELINE_LOG");
+  if (level !== undefined) {
+    const { logged } = await import("./log.js");
+    filled.fetch = logged((filled.fetch ?? globalThis.fetch) as typeof fetch, level, options.logger);
+  }
   return callSync(() => new Client(filled));
 }
 
@@ -42,6 +54,15 @@ export function idOrName(sandbox: unknown): string {
   if (typeof sandbox === "string") return sandbox;
   throw invalid("a sandbox is given by its id or its name, which is a string");
 }
+
+/** The options that say where requests go. */
+const DESTINATION: readonly (keyof ClientOptions)[] = [
+  "apiKey",
+  "apiUrl",
+  "sandboxApiUrl",
+  "proxyUrl",
+  "fetch",
+];
 
 const variables: readonly (readonly [keyof ClientOptions, string])[] = [
   ["apiKey", "TENSORLAKE_API_KEY"],

@@ -19,6 +19,10 @@ export interface Host {
   fetch?: (input: string, init?: RequestInit) => Promise<Response>;
   /** A WebSocket that is better than the global one. */
   socket?: () => Promise<SocketConstructor | undefined>;
+  /** Lets any number of calls listen to a signal, where the runtime warns of more than a few. */
+  listenedTo?: (signal: AbortSignal) => void;
+  /** A server on this machine for callers that name none: one that runs, or with `start` one that is started. */
+  local?: (start: boolean) => Promise<{ url: string; apiKey: string } | undefined>;
   /** What it can do with files and TCP sockets. */
   machine?: () => Promise<Machine>;
 }

@@ -63,6 +63,8 @@ export type {
   CreateOptions,
   FollowOptions,
   ListOptions,
+  LogEntry,
+  LogLevel,
   ProcessAddress,
   ReconnectInfo,
   StartProcessOptions,

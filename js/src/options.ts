@@ -21,6 +21,37 @@ export interface ClientOptions extends ConnectionOptions {
   WebSocket?: SocketConstructor | undefined;
   /** Instead of the runtime's `fetch`. */
   fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;
+  /**
+   * Which requests are logged: `"debug"` all, `"warn"` those that failed or that the server answered with 429 or 5xx.
+   * Retries and reconnects are requests. Default: what `SHORELINE_LOG` says, else `"off"`.
+   */
+  logLevel?: LogLevel | undefined;
+  /** Takes the log's entries instead of `console.error`. What it throws is ignored. */
+  logger?: ((entry: LogEntry) => void) | undefined;
+}
+
+/** How much is logged. */
+export type LogLevel = "off" | "warn" | "debug";
+
+/**
+ * One request and its answer's head. It holds no key, no query and nothing of a body. Terminals, tunnels and channels of
+ * output are WebSockets and not logged.
+ */
+export interface LogEntry {
+  level: "warn" | "debug";
+  method: string;
+  /** The path, without a query. */
+  path: string;
+  /** The answer's status; absent if the request failed. */
+  status?: number;
+  /** The name of the error that the request failed with, for example `AbortError` or `TypeError`. */
+  failure?: string;
+  /** Milliseconds until the answer's head. */
+  durationMs: number;
+  /** Of a stream that is taken up again: the last event that was received. */
+  lastEventId?: string;
+  /** The id of the server's trace, where it sent one. */
+  traceId?: string;
 }
 
 /** What any call takes. */

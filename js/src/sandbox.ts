@@ -62,12 +62,16 @@ export class Sandbox extends Ports implements AsyncDisposable {
    * Makes a sandbox and waits until it runs. `await using` terminates it at the end. With `snapshotId` it is made of a
    * snapshot.
    *
+   * Without a key and an address, Node, Bun and Deno use local sandboxes, where these are isolated: a server is started
+   * that this user's programs share, which is said once on standard error. It stops when it is idle. With
+   * `NODE_ENV=production` or `SHORELINE_LOCAL=off` the call rejects with `missing_api_key` instead.
+   *
    * @throws {@link ShorelineError} `start_timeout` where it does not run within `startupTimeout`,
    * `authentication`, `missing_api_key`, `connect_failed` and others.
    */
   static async create(options?: CreateOptions): Promise<Sandbox> {
     const given: CreateOptions = optionsOf(options);
-    const from = await client(given);
+    const from = await client(given, true);
     return new Sandbox(await call(() => from.create(given, given.signal)), true, given);
   }
 
@@ -89,7 +93,7 @@ export class Sandbox extends Ports implements AsyncDisposable {
    */
   static async getOrCreate(name: string, options?: GetOrCreateOptions): Promise<Sandbox> {
     const given: GetOrCreateOptions = optionsOf(options);
-    const from = await client(given);
+    const from = await client(given, true);
     const { getOrCreate } = await import("./lifecycle.js");
     return getOrCreate(from, idOrName(name), given, (handle) => new Sandbox(handle, false, given));
   }

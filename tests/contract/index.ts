@@ -6,6 +6,7 @@ import "./files.js";
 import "./follow.js";
 import "./handle.js";
 import "./lifecycle.js";
+import "./log.js";
 import "./names.js";
 import "./older.js";
 import "./peer.js";

@@ -15,40 +15,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, type TestContext } from "node:test";
+import { type TestContext } from "node:test";
 import { Sandbox } from "shoreline";
 import { findShared, LocalServerError, sharedLocal, type SharedServer, stateFile } from "shoreline/local";
 import { eventually, test } from "../helpers/processes.js";
-
-const directory = mkdtempSync(join(tmpdir(), "shoreline-shared-"));
-after(() => {
-  rmSync(directory, { recursive: true });
-});
-
-/** What the state file holds. */
-interface State extends SharedServer {
-  started?: string;
-}
-const state = () => JSON.parse(readFileSync(stateFile(), "utf8")) as State;
-
-/** A state directory for one test, whose server ends with it. */
-function fresh(t: TestContext): string {
-  const home = mkdtempSync(join(directory, "state-"));
-  process.env.XDG_STATE_HOME = home;
-  t.after(() => {
-    const folder = join(home, "shoreline");
-    for (const name of readdirSync(folder).filter((name) => name.startsWith("local.json"))) {
-      try {
-        process.kill((JSON.parse(readFileSync(join(folder, name), "utf8")) as State).pid, "SIGKILL");
-      } catch {
-        // It has ended, or the file is none.
-      }
-    }
-  });
-  return dirname(stateFile());
-}
+import { directory, fresh, state } from "../helpers/shared-server.js";
 
 /** Whether a process runs no more; as a zombie it may wait for its parent. */
 function hasEnded(pid: number): boolean {

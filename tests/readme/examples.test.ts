@@ -97,8 +97,8 @@ for (const { name, path, code } of examples.filter(({ runs }) => runs)) {
     const compiled = path.replace(/\.ts$/, ".mjs");
     const compilerOptions = { ...options, module: ts.ModuleKind.ES2022, noEmit: false };
     // A port that an example names may be another program's on this machine.
-    const ports = { 8000: await unusedPort(), 8001: await unusedPort() };
-    const runnable = code.replace(/\b800[01]\b/g, (port) => String(ports[port as "8000" | "8001"]));
+    const ports = [await unusedPort(), await unusedPort(), await unusedPort()];
+    const runnable = code.replace(/\b800([0-2])\b/g, (_, which) => String(ports[Number(which)]));
     writeFileSync(compiled, ts.transpileModule(runnable, { compilerOptions }).outputText);
     const { url, apiKey } = server;
     // The one that examples speak of by its name.

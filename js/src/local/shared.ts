@@ -28,6 +28,8 @@ export interface SharedServer {
 export interface SharedOptions {
   /** Seconds without a sandbox and without a request after which it stops. Default: 600. */
   stopWhenIdle?: number | undefined;
+  /** `"required"`: rejects if sandboxes are not isolated, those of a server that runs included. Default: `"auto"`. */
+  isolation?: "auto" | "required" | undefined;
 }
 
 /** What the file holds. */
@@ -68,12 +70,17 @@ export async function findShared(): Promise<SharedServer | undefined> {
  * @throws {LocalServerError} It did not start; it runs and does not answer within 10 s; or the file that tells of it
  * belongs to somebody else.
  */
-export async function sharedLocal({ stopWhenIdle = 600 }: SharedOptions = {}): Promise<SharedServer> {
+export async function sharedLocal(options: SharedOptions = {}): Promise<SharedServer> {
+  const { stopWhenIdle = 600, isolation = "auto" } = options;
   const path = stateFile();
   for (let round = 0; round < ROUNDS; round++) {
     const known = read(path);
-    if (known && (await works(known))) return shown(known);
-    const { child, ready } = await started(path, stopWhenIdle);
+    if (known && (await works(known))) {
+      if (isolation === "required" && known.isolation === "none") throw unisolated(known);
+      return shown(known);
+    }
+    const args = ["--stop-when-idle", String(stopWhenIdle), "--isolation", isolation];
+    const { child, ready } = await started(path, args);
     const server = { ...ready, ...processId(child.pid ?? 0) };
     let published = false;
     try {
@@ -87,13 +94,13 @@ export async function sharedLocal({ stopWhenIdle = 600 }: SharedOptions = {}): P
   throw new LocalServerError("unavailable", `no local server could be agreed on: remove ${path}`);
 }
 
-async function started(path: string, seconds: number): ReturnType<typeof launched> {
+async function started(path: string, args: string[]): ReturnType<typeof launched> {
   makeOwnDirectory(dirname(path));
   const { O_APPEND, O_CREAT, O_WRONLY } = constants;
   const log = openOwnFile(join(dirname(path), "local.log"), O_WRONLY | O_CREAT | O_APPEND);
   try {
     ftruncateSync(log);
-    return await launched(["--stop-when-idle", String(seconds)], { log });
+    return await launched(args, { log });
   } finally {
     closeSync(log);
   }
@@ -132,6 +139,11 @@ async function works(known: Known): Promise<boolean> {
     if (left <= PAUSE) throw stalled(known);
     await sleep(PAUSE);
   }
+}
+
+function unisolated({ pid }: Known): LocalServerError {
+  const message = `the local server (process ${pid}) runs without isolation: end it by \`shoreline local stop\`, and install bubblewrap`;
+  return new LocalServerError("unavailable", message);
 }
 
 function stalled({ pid }: Known): LocalServerError {

@@ -1,0 +1,84 @@
+// What is logged of a client's requests.
+import { type ClientOptions, type LogEntry, Sandbox } from "shoreline";
+import { equal, ok, rejects, test } from "./harness.js";
+
+const SECRET = "key-of-the-log";
+const record = () =>
+  Response.json({ id: "box", status: "running", sandbox_url: "http://peer.invalid/s/box" });
+
+/** Calls with these answers, and what was logged. */
+async function entries(
+  answers: (() => Response | Promise<Response>)[],
+  work: (options: ClientOptions) => Promise<unknown>,
+  options: ClientOptions = { logLevel: "debug" },
+): Promise<LogEntry[]> {
+  const log: LogEntry[] = [];
+  const fetch = async () => (answers.length > 1 ? answers.shift() : answers[0])?.() ?? record();
+  const logger = (entry: LogEntry) => {
+    log.push(entry);
+    throw new Error("a logger that fails");
+  };
+  await work({ apiUrl: "http://peer.invalid", apiKey: SECRET, fetch, logger, ...options });
+  for (const { durationMs } of log) ok(Number.isInteger(durationMs) && durationMs >= 0, "ms");
+  return log.map((entry) => ({ ...entry, durationMs: 0 }));
+}
+
+test("log: requests with their status and trace, without query, key and body; a logger cannot break a call", async () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const headers = { traceresponse: `00-${traceId}-b7ad6b7169203331-01` };
+  const text = () => new Response("precious", { headers });
+  const log = await entries([record, text], async (options) => {
+    const sandbox = await Sandbox.connect("box", options);
+    await sandbox.readFile("/secret/name");
+  });
+  const path = "/v1/namespaces/default/sandboxes/box";
+  equal(log, [
+    { level: "debug", method: "GET", path, status: 200, durationMs: 0 },
+    { level: "debug", method: "GET", path: "/s/box/api/v1/files", status: 200, durationMs: 0, traceId },
+  ]);
+});
+
+test("log: failures and retries are warnings, which `warn` has alone", async () => {
+  const broken = () => Promise.reject(new TypeError(`no way with ${SECRET}`));
+  const busy = () => new Response("{}", { status: 503, headers: { "retry-after": "0" } });
+  const connect = (options: ClientOptions) => Sandbox.connect("box", options);
+  const log = await entries([busy, broken, record], connect, { logLevel: "warn" });
+  const path = "/v1/namespaces/default/sandboxes/box";
+  equal(log, [
+    { level: "warn", method: "GET", path, status: 503, durationMs: 0 },
+    { level: "warn", method: "GET", path, failure: "TypeError", durationMs: 0 },
+  ]);
+  equal(await entries([busy, record], connect, { logLevel: "off" }), []);
+});
+
+test("log: a stream that is taken up again says after which event", async ({ sandbox, apiKey }) => {
+  const log: LogEntry[] = [];
+  let cuts = 0;
+  const cut = async (input: string, init?: RequestInit) => {
+    const answer = await fetch(input, init);
+    if (!input.includes("/follow") || cuts++ > 0 || !answer.body) return answer;
+    const reader = answer.body.getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return new Response(value as Uint8Array<ArrayBuffer>, answer);
+  };
+  const { sandboxUrl } = await sandbox.info();
+  const other = await Sandbox.connect({
+    sandboxId: sandbox.sandboxId,
+    ...{ proxyUrl: sandboxUrl, apiKey, fetch: cut, logLevel: "debug" },
+    logger: (entry) => log.push(entry),
+  });
+  const { pid } = await other.startProcess("sh", { args: ["-c", "echo a; sleep 0.2; echo b"] });
+  const lines: string[] = [];
+  for await (const { line } of other.followOutput(pid)) lines.push(line);
+  equal(lines, ["a", "b"]);
+  const follows = log.filter((entry) => entry.path.endsWith("/follow"));
+  ok(follows.length > 1, "it was taken up again");
+  equal(follows.map(({ lastEventId }) => lastEventId !== undefined).slice(0, 2), [false, true]);
+});
+
+test("log: an unknown level and a logger that is no function are refused", async () => {
+  const reach = { apiUrl: "http://peer.invalid", apiKey: SECRET };
+  await rejects(Sandbox.list({ ...reach, logLevel: "loud" as "debug" }), "invalid_argument");
+  await rejects(Sandbox.list({ ...reach, logLevel: "debug", logger: 1 as never }), "invalid_argument");
+});
