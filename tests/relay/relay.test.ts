@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
+import { SignJWT } from "jose";
 import { Sandbox } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
-import { createRelay, type Relay, type RelayScope } from "shoreline/relay";
+import { createRelay, type Relay, type RelayOptions, type RelayScope } from "shoreline/relay";
 import * as route from "../../examples/relay/route.js";
 import worker from "../../examples/relay/worker.js";
 import { prompt } from "../helpers/prompt.js";
@@ -31,7 +32,12 @@ after(async () => {
   await server.close();
 });
 
-function made({ allow, upstream = fetch }: { allow: RelayScope[]; upstream?: typeof fetch }): Relay {
+interface Made extends Partial<RelayOptions> {
+  allow: RelayScope[];
+  upstream?: typeof fetch;
+}
+
+function made({ allow, upstream = fetch, ...options }: Made): Relay {
   return createRelay({
     apiKey: server.apiKey,
     sandboxUrl: (id) => `${server.url}/s/${id}`,
@@ -40,6 +46,7 @@ function made({ allow, upstream = fetch }: { allow: RelayScope[]; upstream?: typ
     origins: ["https://other.example"],
     tokenSecret: SECRET,
     fetch: upstream,
+    ...options,
   });
 }
 
@@ -166,31 +173,91 @@ test("what is not granted is refused: another sandbox, another scope, nobody", a
   await refused(await get(`${base}/api/v1/files?path=/etc/passwd`, {}, "GET", seeing), 403, "FORBIDDEN");
 });
 
-test("tokens hold for their sandbox, scope and time, in a path and in a query", async () => {
+test("tokens hold for their sandbox, scope and time, in a path and in a query", async (t) => {
   const { sandboxId } = sandbox;
-  const token = await relay.token({ sandboxId, allow: ["output"] });
-  const by = (path: string) => relay(new Request(path));
+  const token = await relay.token({ sandboxId, allow: ["output"], seconds: 60 });
+  const by = (path: string, through = relay) => through(new Request(path));
   assert.equal((await by(`${base}/token/${token}/api/v1/processes`)).status, 200);
   assert.equal((await by(`${base}/api/v1/processes?relay_token=${token}`)).status, 200);
   await refused(await by(`${base}/token/${token}/api/v1/files?path=/x`), 403, "FORBIDDEN");
   await refused(await by(`${APP}/sandboxes/other/token/${token}/api/v1/processes`), 401, "INVALID_TOKEN");
 
-  const [payload = "", signature = ""] = token.split(".");
-  const wider = btoa(JSON.stringify([sandboxId, ALL, Date.now() + 1e9])).replaceAll("=", "");
+  const [head = "", payload = "", signature = ""] = token.split(".");
+  const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as object;
+  const key = new TextEncoder().encode(SECRET);
+  const signed = (given: object) =>
+    new SignJWT({ ...claims, ...given }).setProtectedHeader({ alg: "HS256", kid: "" }).sign(key);
   for (const forged of [
-    `${wider}.${signature}`,
-    `${payload}.`,
+    `${head}.${encoded({ ...claims, allow: ALL })}.${signature}`,
+    `${encoded({ alg: "none", kid: "" })}.${payload}.`,
+    `${head}.${payload}.`,
     payload,
     "",
-    "x.y",
+    "x.y.z",
     `${token}.z`,
-    `${payload}.!`,
+    // Signed with the secret, but for something else, for ever, or by a program that knows other scopes.
+    await signed({ aud: "an app" }),
+    await signed({ exp: undefined }),
+    await signed({ allow: ["everything"] }),
   ]) {
     await refused(await by(`${base}/api/v1/processes?relay_token=${forged}`), 401, "INVALID_TOKEN");
   }
-  const short = await relay.token({ sandboxId, allow: ["output"], seconds: 0.01 });
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  await refused(await by(`${base}/token/${short}/api/v1/processes`), 401, "INVALID_TOKEN");
+  t.mock.timers.enable({ apis: ["Date"], now: Date.now() + 62_000 });
+  await refused(await by(`${base}/token/${token}/api/v1/processes`), 401, "INVALID_TOKEN");
+});
+
+test("a secret is replaced while tokens of the old one still hold", async () => {
+  const allow: RelayScope[] = ["output"];
+  const [old, next] = ["a", "b"].map((id) => ({ id, secret: id.repeat(32) }));
+  assert.ok(old && next);
+  const tokens: string[] = [];
+  const relays = [[old], [next, old], [next]].map((tokenSecret) => made({ allow, tokenSecret }));
+  const { sandboxId } = sandbox;
+  for (const each of relays) tokens.push(await each.token({ sandboxId, allow }));
+  const accepted = await Promise.all(
+    relays.map((each) =>
+      Promise.all(
+        tokens.map(async (token) => (await each(new Request(`${base}/token/${token}/api/v1/processes`))).ok),
+      ),
+    ),
+  );
+  assert.deepEqual(accepted, [
+    [true, false, false],
+    [true, true, true],
+    [false, true, true],
+  ]);
+  for (const tokenSecret of ["short", [], [old, old], [{ id: "a", secret: "short" }]])
+    assert.throws(() => made({ allow, tokenSecret }), /tokenSecret/);
+});
+
+test("what made the relay fail is told to `onError` alone, and without a key nothing is sent", async () => {
+  const told: unknown[] = [];
+  let sent = 0;
+  const through = createRelay({
+    apiKey: () => undefined as unknown as string,
+    sandboxUrl: () => server.url,
+    authorize: () => ALL,
+    onError: (error, { url }) => {
+      told.push((error as Error).message, new URL(url).pathname.startsWith("/sandboxes/"));
+      throw new Error("a hook that fails");
+    },
+    fetch: () => Promise.reject(new Error(`${++sent}`)),
+  });
+  await refused(await get(`${base}/api/v1/processes`, {}, "GET", through), 502, "UPSTREAM_FAILED");
+  assert.deepEqual([told, sent], [["the relay's `apiKey` function gave no key", true], 0]);
+  await refused(await get(`${base}/api/v1/none`, {}, "GET", through), 404, "NOT_FOUND");
+  assert.equal(told.length, 2);
+});
+
+test("behind a proxy, the page's origin is what the proxy says, if that is trusted", async () => {
+  const inside = `http://10.0.0.1:3000/sandboxes/${sandbox.sandboxId}/api/v1/processes`;
+  const headers = { "x-forwarded-proto": "https, http", "x-forwarded-host": "app.example", origin: APP };
+  await refused(await get(inside, headers), 403, "ORIGIN_NOT_ALLOWED");
+  const trusting = made({ allow: ALL, trustForwarded: true });
+  assert.equal((await get(inside, headers, "GET", trusting)).status, 200);
+  const other = { ...headers, origin: "http://10.0.0.1:3000" };
+  await refused(await get(inside, other, "GET", trusting), 403, "ORIGIN_NOT_ALLOWED");
 });
 
 test("only what is on the lists passes, both ways, and a sandbox's answer cannot lead elsewhere", async () => {

@@ -6,12 +6,13 @@
  */
 
 import { invalid } from "../arguments.js";
-import { joined } from "./socket.js";
+import type { NodeRequest, NodeSocket } from "./node.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
-import { areScopes, sign, verify } from "./token.js";
+import { bunHandlers, type BunServer, type BunSocket, joined } from "./socket.js";
+import { areScopes, secretsOf, sign, type TokenSecret, verify } from "./token.js";
 
 export type {} from "../platform.js";
-export type { RelayScope };
+export type { BunServer, BunSocket, NodeRequest, NodeSocket, RelayScope, TokenSecret };
 
 /** How a relay is made. */
 export interface RelayOptions {
@@ -28,8 +29,22 @@ export interface RelayOptions {
   basePath?: string | undefined;
   /** Origins of pages that may call it, beside its own, for example `https://app.example`. */
   origins?: readonly string[] | undefined;
-  /** Signs tokens: at least 32 random characters, the same in every instance. Without it there are none. */
-  tokenSecret?: string | undefined;
+  /**
+   * Signs tokens: at least 32 random characters, the same in every instance. Of a list the first signs, and all are
+   * accepted: to replace a secret, put the new one before it, and remove the old one when its last token has expired.
+   * Without it there are no tokens.
+   */
+  tokenSecret?: string | readonly TokenSecret[] | undefined;
+  /**
+   * Whether the relay's own origin is what `X-Forwarded-Proto` and `X-Forwarded-Host` say. Only for relays behind a proxy
+   * that sets both, for example one that ends TLS. Default: false.
+   */
+  trustForwarded?: boolean | undefined;
+  /**
+   * Called with what made the relay answer 502, which the page is not told: it may hold addresses. What it throws is
+   * ignored.
+   */
+  onError?: ((error: unknown, request: Request) => void) | undefined;
   /** Default: the runtime's. */
   fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;
 }
@@ -39,7 +54,19 @@ export type Grant = readonly RelayScope[] | null | undefined | false;
 
 /** Answers the requests of pages. */
 export interface Relay {
-  (request: Request): Promise<Response>;
+  /** In `Bun.serve`, it is `fetch` as it is: `server` is what Bun gives it there, for WebSockets. */
+  (request: Request, server?: BunServer): Promise<Response>;
+  /**
+   * Carries WebSockets in Node: a listener for `upgrade` of an `http.Server`, with or without a framework. It needs the
+   * package `ws`. It answers each request for a path below `basePath` and leaves others alone.
+   */
+  readonly upgrade: (request: NodeRequest, socket: NodeSocket, head: Uint8Array) => void;
+  /** Carries WebSockets in Bun: `websocket` of `Bun.serve`. */
+  readonly websocket: {
+    open: (socket: BunSocket) => void;
+    message: (socket: BunSocket, message: string | Uint8Array) => void;
+    close: (socket: BunSocket, code: number, reason: string) => void;
+  };
   /**
    * A token that allows this for so many seconds (default 60), for who cannot send headers. It stands in the path,
    * `/sandboxes/<id>/token/<token>`, or in the query as `relay_token`.
@@ -61,8 +88,9 @@ class Refusal extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 
@@ -79,24 +107,21 @@ class Refusal extends Error {
  */
 export function createRelay(options: RelayOptions): Relay {
   check(options);
-  const { authorize, origins = [], tokenSecret, basePath = "/sandboxes" } = options;
+  const { authorize, origins = [], tokenSecret, basePath = "/sandboxes", trustForwarded = false } = options;
+  const secrets = tokenSecret === undefined ? undefined : secretsOf(tokenSecret);
   const sandboxUrl = options.sandboxUrl ?? ((id: string) => `https://${id}.sandbox.tensorlake.ai`);
 
-  async function relay(request: Request): Promise<Response> {
-    const url = new URL(request.url);
+  async function relay(request: Request, server?: BunServer): Promise<Response> {
     const origin = request.headers.get("origin");
-    const known = origin === null || origin === url.origin || origins.includes(origin);
     let response: Response;
     try {
-      // A browser sends a page's cookies along: a page of somebody else must not act with them.
-      if (!known) throw new Refusal(403, "ORIGIN_NOT_ALLOWED", "pages of this origin may not use this relay");
-      response = request.method === "OPTIONS" ? preflight() : await forward(request, url);
+      response = request.method === "OPTIONS" ? preflight(request) : await forward(request, server);
     } catch (error) {
-      response = answer(error, request.signal.aborted);
+      response = refusal(error, request);
     }
     // A socket's answer is the runtime's, and no page reads its headers.
-    if (response.status === 101) return response;
-    if (origin !== null && known) {
+    if ((response as Response | undefined) === undefined || response.status === 101) return response;
+    if (origin !== null && isKnown(origin, request)) {
       response.headers.set("access-control-allow-origin", origin);
       response.headers.set("access-control-allow-credentials", "true");
     }
@@ -104,7 +129,35 @@ export function createRelay(options: RelayOptions): Relay {
     return response;
   }
 
-  async function forward(request: Request, url: URL): Promise<Response> {
+  async function forward(request: Request, server: BunServer | undefined): Promise<Response> {
+    const { address, headers, hint } = await admit(request);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return ask(request, address, headers);
+    const response = joined(request, address, headers, options.fetch ?? fetch, server);
+    if (response) return response;
+    const message = `here the relay does not carry WebSockets: in Node, listen to \`upgrade\` by \`relay.upgrade\`; else ${hint}`;
+    throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", message);
+  }
+
+  function upgrade(request: NodeRequest, socket: NodeSocket, head: Uint8Array): void {
+    if (request.url?.startsWith(`${basePath}/`) !== true) return;
+    // Without a listener, a page that resets its connection would end the program.
+    socket.on("error", () => undefined);
+    void (async () => {
+      const { joinedInNode, refuse, requestOf } = await import("./node.js");
+      const asked = requestOf(request);
+      try {
+        const { address, headers } = await admit(asked);
+        await joinedInNode(request, socket, head, address, headers);
+      } catch (error) {
+        await refuse(socket, refusal(error, asked));
+      }
+    })();
+  }
+
+  /** Where a request goes, if it may. */
+  async function admit(request: Request): Promise<{ address: string; headers: Headers; hint: string }> {
+    const url = new URL(request.url);
+    checkOrigin(request);
     const target = targetOf(request.method, url.pathname, basePath);
     if (!target) throw new Refusal(404, "NOT_FOUND", "the relay has no such route");
     const token = target.token ?? url.searchParams.get("relay_token");
@@ -114,22 +167,53 @@ export function createRelay(options: RelayOptions): Relay {
       throw new Refusal(403, "FORBIDDEN", `\`${scope}\` is not granted in this sandbox`);
     }
     url.searchParams.delete("relay_token");
+    const isChannels = target.path === CHANNELS;
     // Of what passes on a socket with channels the relay sees nothing: the server keeps the page to its grant.
-    if (target.path === CHANNELS) url.searchParams.set("allow", allowed.join());
+    if (isChannels) url.searchParams.set("allow", allowed.join());
     const address = `${sandboxUrl(sandboxId).replace(/\/$/, "")}${target.path}${url.search}`;
-    const headers = await headersFor(request, sandboxId);
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return ask(request, address, headers);
-    const response = joined(request, address, headers, options.fetch ?? fetch);
-    if (response) return response;
-    const how =
-      target.path === CHANNELS
-        ? "use `fetch`"
-        : "connect to the sandbox itself, with the terminal's own token";
-    throw new Refusal(501, "WEBSOCKET_UNSUPPORTED", `here the relay does not carry WebSockets: ${how}`);
+    const hint = isChannels ? "use `fetch`" : "connect to the sandbox itself, with the terminal's own token";
+    return { address, headers: await headersFor(request, sandboxId), hint };
+  }
+
+  function isKnown(origin: string, request: Request): boolean {
+    return origin === ownOrigin(request, trustForwarded) || origins.includes(origin);
+  }
+
+  /** A browser sends a page's cookies along: a page of somebody else must not act with them. */
+  function checkOrigin(request: Request): void {
+    const origin = request.headers.get("origin");
+    if (origin !== null && !isKnown(origin, request))
+      throw new Refusal(403, "ORIGIN_NOT_ALLOWED", "pages of this origin may not use this relay");
+  }
+
+  function preflight(request: Request): Response {
+    checkOrigin(request);
+    return new Response(null, { status: 204, headers: PREFLIGHT });
+  }
+
+  /** What a page is told instead of the sandbox's answer. */
+  function refusal(error: unknown, request: Request): Response {
+    const isTold = error instanceof Refusal;
+    if (!isTold || error.status === 502) {
+      try {
+        options.onError?.(error, request);
+      } catch {
+        // The page is answered in any case.
+      }
+    }
+    // Any other error may name an address or a key, so nothing of it is told.
+    const { status, code, message } = isTold
+      ? error
+      : new Refusal(
+          request.signal.aborted ? 499 : 502,
+          "UPSTREAM_FAILED",
+          "the relay could not answer for the sandbox",
+        );
+    return Response.json({ error: message, code }, { status });
   }
 
   async function granted(token: string, sandboxId: string): Promise<Grant> {
-    const claims = tokenSecret === undefined ? undefined : await verify(tokenSecret, token, Date.now());
+    const claims = secrets && (await verify(secrets, token));
     if (claims?.sandboxId === sandboxId) return claims.allow;
     throw new Refusal(401, "INVALID_TOKEN", "the token is not valid here, or no longer");
   }
@@ -137,7 +221,9 @@ export function createRelay(options: RelayOptions): Relay {
   async function headersFor(request: Request, sandboxId: string): Promise<Headers> {
     const { apiKey } = options;
     const headers = copy(request.headers, REQUEST_HEADERS);
-    headers.set("authorization", `Bearer ${typeof apiKey === "string" ? apiKey : await apiKey()}`);
+    const key: unknown = typeof apiKey === "string" ? apiKey : await apiKey();
+    if (typeof key !== "string" || key === "") throw new Error("the relay's `apiKey` function gave no key");
+    headers.set("authorization", `Bearer ${key}`);
     headers.set("x-tensorlake-sandbox-id", sandboxId);
     return headers;
   }
@@ -154,7 +240,8 @@ export function createRelay(options: RelayOptions): Relay {
     ) {
       await upstream.body?.cancel();
       // A page that was told 401 would think that it is meant.
-      throw new Refusal(502, "UPSTREAM_REFUSED", "the sandbox's server did not accept the relay's request");
+      const message = "the sandbox's server did not accept the relay's request";
+      throw new Refusal(502, "UPSTREAM_REFUSED", message, { cause: upstream.status });
     }
     const back = copy(upstream.headers, RESPONSE_HEADERS);
     // A file of a sandbox is nobody's page: it must not run as one of the relay's origin.
@@ -167,25 +254,24 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   return Object.assign(relay, {
+    upgrade,
+    websocket: bunHandlers,
     async token({ sandboxId, allow, seconds = 60 }: Parameters<Relay["token"]>[0]): Promise<string> {
-      if (tokenSecret === undefined) throw invalid("tokens need the relay's `tokenSecret`");
+      if (!secrets) throw invalid("tokens need the relay's `tokenSecret`");
       if (!SANDBOX_ID.test(sandboxId) || !areScopes(allow)) throw invalid("no such sandbox or scope");
       if (!(seconds > 0 && seconds <= 86_400)) throw invalid("`seconds` must be above 0 and at most a day");
-      return sign(tokenSecret, { sandboxId, allow }, Date.now() + seconds * 1000);
+      return sign(secrets, { sandboxId, allow }, seconds);
     },
   });
 }
 
-function check({ apiKey, authorize, basePath, tokenSecret }: RelayOptions): void {
+function check({ apiKey, authorize, basePath }: RelayOptions): void {
   if (apiKey === "" || !["string", "function"].includes(typeof apiKey)) {
     throw invalid("`apiKey` must be a key or a function that gives one");
   }
   if (typeof authorize !== "function") throw invalid("`authorize` must be a function");
   if (basePath !== undefined && !/^(\/[\w.~-]+)*$/.test(basePath)) {
     throw invalid("`basePath` must be a path such as /sandboxes");
-  }
-  if (tokenSecret !== undefined && tokenSecret.length < 32) {
-    throw invalid("`tokenSecret` must have at least 32 characters");
   }
 }
 
@@ -198,21 +284,19 @@ function copy(from: Headers, names: string[]): Headers {
   return to;
 }
 
-function preflight(): Response {
-  const headers = {
-    "access-control-allow-methods": "GET, POST, PUT, DELETE",
-    "access-control-allow-headers":
-      "Authorization, Content-Type, Last-Event-ID, Traceparent, X-PTY-Token, X-Tensorlake-Sandbox-Id",
-    "access-control-max-age": "7200",
-  };
-  return new Response(null, { status: 204, headers });
+/** The origin that a page of the relay's own host has. */
+function ownOrigin({ url, headers }: Request, trustForwarded: boolean): string {
+  const { protocol, host, origin } = new URL(url);
+  if (!trustForwarded) return origin;
+  // Of several proxies the first one is the page's.
+  const [said = host] = headers.get("x-forwarded-host")?.split(",") ?? [];
+  const [scheme = protocol.slice(0, -1)] = headers.get("x-forwarded-proto")?.split(",") ?? [];
+  return `${scheme.trim()}://${said.trim()}`;
 }
 
-function answer(error: unknown, gone: boolean): Response {
-  // Any other error may name an address or a key, so nothing of it is told.
-  const refusal =
-    error instanceof Refusal
-      ? error
-      : new Refusal(gone ? 499 : 502, "UPSTREAM_FAILED", "the relay could not answer for the sandbox");
-  return Response.json({ error: refusal.message, code: refusal.code }, { status: refusal.status });
-}
+const PREFLIGHT = {
+  "access-control-allow-methods": "GET, POST, PUT, DELETE",
+  "access-control-allow-headers":
+    "Authorization, Content-Type, Last-Event-ID, Traceparent, X-PTY-Token, X-Tensorlake-Sandbox-Id",
+  "access-control-max-age": "7200",
+};

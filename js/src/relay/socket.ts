@@ -10,7 +10,30 @@ interface Deno {
   upgradeWebSocket(request: Request): { socket: WebSocket; response: Response };
 }
 
+/** What Bun has of it: the second argument of `fetch` in `Bun.serve`. */
+export interface BunServer {
+  upgrade(request: Request, options: { data: unknown }): boolean;
+}
+
+/** A socket that Bun has accepted. */
+export interface BunSocket {
+  /** What `upgrade` was given. */
+  readonly data: unknown;
+  readonly readyState: number;
+  send(data: string | Uint8Array | ArrayBuffer): unknown;
+  getBufferedAmount(): number;
+  close(code?: number, reason?: string): void;
+}
+
+/** What of a socket is used, whoever made it. */
+type Side = Pick<WebSocket, "readyState" | "bufferedAmount" | "onmessage" | "onclose" | "onerror"> & {
+  send(data: string | ArrayBuffer): void;
+  close(code?: number, reason?: string): void;
+};
+
 type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
+/** A class of WebSockets that send headers. */
+type Socket = new (url: string, options: { headers: Record<string, string> }) => WebSocket;
 
 /** Seconds until the sandbox's socket must be open. */
 const OPENING = 10;
@@ -23,10 +46,12 @@ export function joined(
   address: string,
   headers: Headers,
   fetch: Fetch,
+  server: BunServer | undefined,
 ): Promise<Response> | undefined {
   const { Deno, WebSocketPair } = globalThis as { Deno?: Partial<Deno>; WebSocketPair?: unknown };
   if (typeof WebSocketPair === "function") return passedOn(address, headers, fetch);
-  if (typeof Deno?.upgradeWebSocket === "function") return bridged(Deno as Deno, request, address, headers);
+  if (typeof Deno?.upgradeWebSocket === "function") return inDeno(Deno as Deno, request, address, headers);
+  if (typeof server?.upgrade === "function") return inBun(server, request, address, headers);
   return undefined;
 }
 
@@ -40,25 +65,102 @@ async function passedOn(address: string, headers: Headers, fetch: Fetch): Promis
   throw new Error(`the sandbox's server answered ${upstream.status}`);
 }
 
-async function bridged(deno: Deno, request: Request, address: string, headers: Headers): Promise<Response> {
-  const Socket = WebSocket as unknown as new (url: string, options: { headers: Headers }) => WebSocket;
-  const theirs = new Socket(address.replace(/^http/, "ws"), { headers });
-  theirs.binaryType = "arraybuffer";
-  // What comes before the page's side is open, which is not before the answer has gone out.
-  const early: (string | ArrayBuffer)[] = [];
-  theirs.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => early.push(data);
-  await opened(theirs);
-  let over: CloseEvent | undefined;
-  theirs.onclose = (event) => (over = event);
+async function inDeno(deno: Deno, request: Request, address: string, headers: Headers): Promise<Response> {
+  const theirs = await Upstream.open(WebSocket as unknown as Socket, address, headers);
   const { socket: ours, response } = deno.upgradeWebSocket(request);
   ours.binaryType = "arraybuffer";
+  // Which is not before the answer has gone out.
   ours.onopen = () => {
-    for (const data of early) ours.send(data);
-    carry(theirs, ours);
-    if (over) theirs.onclose?.(over);
+    theirs.join(ours);
   };
-  carry(ours, theirs);
+  ours.onclose = () => {
+    theirs.close();
+  };
   return response;
+}
+
+async function inBun(
+  server: BunServer,
+  request: Request,
+  address: string,
+  headers: Headers,
+): Promise<Response> {
+  const theirs = await Upstream.open(WebSocket as unknown as Socket, address, headers);
+  if (!server.upgrade(request, { data: { theirs } satisfies BunData })) {
+    theirs.close();
+    throw new Error("the page's socket could not be accepted");
+  }
+  // Bun sends nothing more for a request that it has upgraded.
+  return undefined as unknown as Response;
+}
+
+/** What belongs to a socket that Bun has accepted. */
+interface BunData {
+  theirs: Upstream;
+  ours?: Side;
+}
+
+/** What `websocket` of `Bun.serve` is. */
+export const bunHandlers = {
+  open(socket: BunSocket): void {
+    const data = socket.data as BunData;
+    data.ours = {
+      get readyState() {
+        return socket.readyState;
+      },
+      get bufferedAmount() {
+        return socket.getBufferedAmount();
+      },
+      onmessage: null,
+      onclose: null,
+      onerror: null,
+      send: (message) => void socket.send(message),
+      close: (code, reason) => {
+        socket.close(code, reason);
+      },
+    };
+    data.theirs.join(data.ours);
+  },
+  message(socket: BunSocket, message: string | Uint8Array): void {
+    (socket.data as BunData).ours?.onmessage?.call(undefined as never, { data: message } as MessageEvent);
+  },
+  close(socket: BunSocket, code: number, reason: string): void {
+    (socket.data as BunData).ours?.onclose?.call(undefined as never, { code, reason } as CloseEvent);
+  },
+};
+
+/** The sandbox's socket, which keeps what comes and its end until there is a page's socket. */
+export class Upstream {
+  readonly #socket: WebSocket;
+  readonly #early: (string | ArrayBuffer)[] = [];
+  #over: CloseEvent | undefined;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => this.#early.push(data);
+  }
+
+  /** Connects, without the page's cookies and the rest of its headers. */
+  static async open(Socket: Socket, address: string, headers: Headers): Promise<Upstream> {
+    const socket = new Socket(address.replace(/^http/, "ws"), { headers: Object.fromEntries(headers) });
+    const upstream = new Upstream(socket);
+    await opened(socket);
+    socket.onclose = (event) => (upstream.#over = event);
+    return upstream;
+  }
+
+  /** Carries what comes from here on, and came before, both ways. */
+  join(ours: Side): void {
+    for (const data of this.#early.splice(0)) ours.send(data);
+    carry(this.#socket, ours);
+    carry(ours, this.#socket);
+    if (this.#over) this.#socket.onclose?.(this.#over);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
 }
 
 function opened(socket: WebSocket): Promise<void> {
@@ -68,6 +170,7 @@ function opened(socket: WebSocket): Promise<void> {
     }, OPENING * 1000);
     socket.onopen = () => {
       clearTimeout(timer);
+      socket.onerror = null;
       resolve();
     };
     socket.onerror = socket.onclose = () => {
@@ -78,13 +181,14 @@ function opened(socket: WebSocket): Promise<void> {
 }
 
 /** Sends on what comes, and the end of it. */
-function carry(from: WebSocket, to: WebSocket): void {
+function carry(from: Side, to: Side): void {
   from.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
     if (to.readyState !== 1) return;
     to.send(data);
     if (to.bufferedAmount > KEPT) for (const side of [from, to]) side.close(4008, "too slow");
   };
-  from.onerror = null;
+  // Its end follows.
+  from.onerror = () => undefined;
   from.onclose = ({ code, reason }) => {
     // These tell of an end, and cannot be sent.
     const own = code === 1000 || (code >= 3000 && code < 5000);
