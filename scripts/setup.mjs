@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { bin, read, root, run, say, sideBySide, step, StepError, watch } from "./steps.mjs";
+import { bin, filesBelow, read, root, run, say, sideBySide, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
 const RUST = ["Cargo.toml", "Cargo.lock"];
@@ -132,6 +132,7 @@ async function shim() {
   const outputs = [
     "pkg/index.d.ts",
     "pkg/entry/node.js",
+    "pkg/entry/node.cjs",
     "pkg/local/index.js",
     "pkg/relay/index.js",
     "pkg/cli/main.js",
@@ -161,7 +162,7 @@ async function shim() {
 async function scripts() {
   const { build } = await import("esbuild");
   const entries = readdirSync(join(root, "js", "src", "entry")).filter((name) => name !== "sockets.ts");
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       ...entries.map((name) => `js/src/entry/${name}`),
@@ -174,8 +175,8 @@ async function scripts() {
     splitting: true,
     // As deep as what imports the core, which is left as it is: bundlers know its URL by the way it is written.
     chunkNames: "chunks/[hash]",
-    external: ["../core/*", "node:*"],
-    packages: "external",
+    external: ["../core/*", "node:*", "ws"],
+    metafile: true,
     format: "esm",
     target: "es2022",
     // Bun's bundler goes by it.
@@ -183,7 +184,46 @@ async function scripts() {
     platform: "neutral",
     logLevel: "warning",
   });
+  writeFileSync(join(root, "pkg", "relay", "LICENSES"), licences(Object.keys(metafile.inputs)));
+  await required();
 }
+
+/**
+ * What Node's `require` gets, for Node that cannot require modules and for test runners that load CommonJS only. Each
+ * file has everything in it, the glue included.
+ */
+async function required() {
+  const { build } = await import("esbuild");
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["entry/node", "local/index", "relay/index"].map((name) => `js/src/${name}.ts`),
+    outbase: "js/src",
+    outdir: "pkg",
+    outExtension: { ".js": ".cjs" },
+    bundle: true,
+    external: ["ws"],
+    format: "cjs",
+    target: "node20",
+    platform: "node",
+    plugins: [{ name: "glue", setup: (build) => build.onResolve({ filter: /^\.\.\/core\// }, glueOf) }],
+    // Test runners lack it unless a flag is set.
+    supported: { "dynamic-import": false },
+    banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: { "import.meta.url": "importMetaUrl" },
+    logLevel: "warning",
+  });
+  const declarations = filesBelow("pkg").filter(
+    (path) => path.endsWith(".d.ts") && !path.includes("console"),
+  );
+  for (const path of declarations)
+    writeFileSync(
+      path.replace(/ts$/, "cts"),
+      readFileSync(path, "utf8").replace(/(from "\.[^"]*)\.js"/g, '$1.cjs"'),
+    );
+}
+
+/** The glue is not in `js/src`. */
+const glueOf = ({ path }) => ({ path: join(root, "pkg", path.slice(3)) });
 
 /** The command line with its libraries, which users of the rest need not have. The rest it imports as they do. */
 async function program() {

@@ -10,7 +10,9 @@ declare module "vite" {
     logLevel: "warn";
     configFile: false;
     base?: string;
-    build?: { outDir: string };
+    build?: { outDir: string; ssr?: string };
+    resolve?: { alias: Record<string, string> };
+    ssr?: { noExternal: true };
     server?: { host: string; port: number };
   }
   export interface Plugin {
