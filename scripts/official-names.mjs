@@ -2,6 +2,7 @@
 
 /** Official types that have another name here. Their members are compared. */
 export const TYPES = new Map([
+  ["CommandResult", "CommandOutput"],
   ["ContainerResourcesInfo", "Resources"],
   ["CopiedSandboxResponse", "SandboxCopy"],
   ["CopySandboxOptions", "CopyOptions"],

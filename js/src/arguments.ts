@@ -8,8 +8,20 @@ export function invalid(message: string): UsageError {
   return new UsageError({ code: "invalid_argument", message });
 }
 
-/** A call's options; none given is as good as empty ones. */
-export function optionsOf<T extends object>(options: T | null | undefined): T | Record<string, never> {
+/** Names of options, each with the names in the object that it takes, or null. */
+export interface OptionNames {
+  readonly [name: string]: OptionNames | null;
+}
+
+/**
+ * A call's options; none given is as good as empty ones. Options that are not in `own`, separated by spaces, or in a table
+ * are refused, unless there is neither.
+ */
+export function optionsOf<T extends object>(
+  options: T | null | undefined,
+  own?: string,
+  ...tables: OptionNames[]
+): T | Record<string, never> {
   if (options === undefined || options === null) return {};
   // An array would be taken for arguments, as other clients have them in this place.
   if (typeof options !== "object" || Array.isArray(options)) {
@@ -17,7 +29,46 @@ export function optionsOf<T extends object>(options: T | null | undefined): T | 
   }
   const { signal } = options as { signal?: unknown };
   if (signal instanceof AbortSignal) host.listenedTo?.(signal);
+  if (own !== undefined) {
+    const names = own.split(" ").map((name): [string, null] => [name, null]);
+    checkNames(options, Object.assign(Object.fromEntries(names), ...tables) as OptionNames, "");
+  }
   return options;
+}
+
+/** Refuses options that nothing reads, which would be ignored in silence. */
+function checkNames(options: object, known: OptionNames, path: string): void {
+  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(known, name)) {
+      const near = nearest(name, Object.keys(known));
+      throw invalid(
+        `there is no option \`${path}${name}\`: ${near ? `did you mean \`${path}${near}\`?` : `the options here are ${Object.keys(known).join(", ")}`}`,
+      );
+    }
+    const inside = known[name];
+    if (inside && typeof value === "object" && value && !Array.isArray(value))
+      checkNames(value, inside, `${path}${name}.`);
+  }
+}
+
+/** Names that other programs have. */
+const ELSEWHERE = new Map([
+  ["cwd", "workingDir"],
+  ["dir", "workingDir"],
+]);
+
+/** The name that begins like this one for more than half of it. */
+function nearest(name: string, known: string[]): string | undefined {
+  const plain = (text: string) => text.replace(/[_-]/g, "").toLowerCase();
+  const given = plain(ELSEWHERE.get(name) ?? name);
+  const like = (other: string) => {
+    let length = 0;
+    while (length < given.length && plain(other)[length] === given[length]) length++;
+    return length;
+  };
+  const [best] = known.sort((a, b) => like(b) - like(a));
+  return best !== undefined && like(best) > Math.max(2, given.length / 2) ? best : undefined;
 }
 
 /** Refuses a handler that could not be called later. */

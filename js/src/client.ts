@@ -1,5 +1,5 @@
 import { invalid, optionsOf } from "./arguments.js";
-import { call, callSync, core } from "./core.js";
+import { call, callSync, core, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
 import { host } from "./host.js";
@@ -7,14 +7,21 @@ import type { CallOptions, ClientOptions } from "./options.js";
 
 /**
  * A client in the core, with what is absent taken from the environment. Where neither says where requests go,
- * they go to the server on this machine; `start` starts it unless it runs.
+ * they go to the server on this machine, which is started unless it runs if a sandbox is to be made. Beside how to reach the
+ * API, the options may have what is in `own` and in the tables.
  */
-export async function client(options: ClientOptions, start = false): Promise<Glue.Client> {
+export async function client(
+  options: ClientOptions,
+  own = "signal",
+  ...tables: number[]
+): Promise<Glue.Client> {
   const { Client } = await core();
+  const names = [OPTIONS.connection, ...tables].map((table) => optionNames(table));
+  optionsOf(options, `apiKey fetch WebSocket EventSource logLevel logger ${own}`, ...names);
   const filled: Record<string, unknown> = { ...options };
   for (const [option, variable] of variables) filled[option] ??= env(variable);
   if (host.local && DESTINATION.every((option) => filled[option] === undefined)) {
-    const local = await host.local(start);
+    const local = await host.local(tables.includes(OPTIONS.create));
     if (local) Object.assign(filled, { apiUrl: local.url, apiKey: local.apiKey });
   }
   filled.fetch ??= host.fetch;
@@ -25,6 +32,21 @@ export async function client(options: ClientOptions, start = false): Promise<Glu
   }
   return callSync(() => new Client(filled));
 }
+
+/** The tables of options, as the core numbers them. */
+export const OPTIONS = {
+  connection: 0,
+  create: 1,
+  list: 2,
+  update: 3,
+  snapshot: 4,
+  copy: 5,
+  turn: 6,
+  start: 7,
+  run: 8,
+  follow: 9,
+  pty: 10,
+} as const;
 
 /** The lifecycle calls that are one request, as the core numbers them. */
 export const GET = 0;
@@ -41,12 +63,11 @@ export async function single<T>(
   which: number,
   id: unknown,
   options: (ClientOptions & CallOptions) | undefined,
-  given?: object,
 ): Promise<T> {
   const checked = idOrName(id);
   const reach: ClientOptions & CallOptions = optionsOf(options);
   const from = await client(reach);
-  return call(() => from.single(which, checked, given, reach.signal));
+  return call(() => from.single(which, checked, undefined, reach.signal));
 }
 
 /** An id or a name, which the core then looks at. */

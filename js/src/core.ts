@@ -1,3 +1,4 @@
+import type { OptionNames } from "./arguments.js";
 import type * as Glue from "./core/shoreline.js";
 import { CoreError, toError } from "./errors.js";
 import { version } from "./generated/version.js";
@@ -8,6 +9,9 @@ export type Core = typeof Glue;
 let load: (() => Promise<Core>) | undefined;
 let loading: Promise<Core> | undefined;
 let death: CoreError | undefined;
+let loaded: Core | undefined;
+/** What the core says of its tables of options, each once. */
+const tables: (OptionNames | undefined)[] = [];
 
 /** Each runtime's entry says how the core is had there; nothing is loaded before it is needed. */
 export function useLoader(loader: () => Promise<Core>): void {
@@ -33,7 +37,13 @@ async function start(): Promise<Core> {
   if (!load) throw new Error('nothing says where it is: import "shoreline", or call `useModule` first');
   const core = await load();
   if (core.version() !== version) throw new Error(`the core is ${core.version()}, the package ${version}`);
+  loaded = core;
   return core;
+}
+
+/** The names of the options in one of the core's tables. The core has to be loaded. */
+export function optionNames(table: number): OptionNames {
+  return (tables[table] ??= callSync(() => loaded?.optionNames(table) as OptionNames));
 }
 
 /** Makes a call into the core; its errors become classes, and a crash marks the core as dead. */

@@ -1,7 +1,7 @@
-import type { ErrorCode, ErrorKind } from "./generated/errors.js";
+import type { ErrorCode, ErrorCodes, ErrorKind } from "./generated/errors.js";
 import type { Cursor } from "./generated/types.js";
 import { printable } from "./printable.js";
-import { type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
+import { type CommandOutput, type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
 
 /**
  * What every error of Shoreline has. `code` is stable; `message` is for people and may change. What a message quotes of
@@ -38,8 +38,16 @@ export class ShorelineError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  /** Whether `value` is an error of Shoreline, from whichever copy of the package. */
-  static is(value: unknown): value is ShorelineError {
+  /**
+   * Whether `value` is an error of Shoreline, from whichever copy of the package. A comparison of its `code` then says
+   * which class it is.
+   *
+   * @example
+   * ```ts
+   * if (ShorelineError.is(error) && error.code === "command_failed") console.log(error.stderr);
+   * ```
+   */
+  static is(value: unknown): value is AnyError {
     return typeof value === "object" && value !== null && brand in value;
   }
 }
@@ -49,31 +57,37 @@ const brand: unique symbol = Symbol.for("shoreline.error") as never;
 /** The call itself is wrong; nothing was sent. */
 export class UsageError extends ShorelineError {
   override readonly name = "UsageError";
+  declare readonly code: ErrorCodes["usage"];
 }
 
 /** The server answered with an error status. */
 export class ApiError extends ShorelineError {
   override readonly name = "ApiError";
+  declare readonly code: ErrorCodes["api"];
 }
 
 /** No connection, or one that broke and could not be taken up again. */
 export class ConnectionError extends ShorelineError {
   override readonly name = "ConnectionError";
+  declare readonly code: ErrorCodes["connection"];
 }
 
 /** A deadline passed; `code` says which. */
 export class TimeoutError extends ShorelineError {
   override readonly name = "TimeoutError";
+  declare readonly code: ErrorCodes["timeout"];
 }
 
 /** The server sent what the protocol does not allow, or ended too early. */
 export class ProtocolError extends ShorelineError {
   override readonly name = "ProtocolError";
+  declare readonly code: ErrorCodes["protocol"];
 }
 
 /** The caller's signal aborted the call. `reason` is the signal's. */
 export class AbortError extends ShorelineError {
   override readonly name = "AbortError";
+  declare readonly code: ErrorCodes["abort"];
   /** The signal's reason. */
   readonly reason: unknown;
 
@@ -84,14 +98,15 @@ export class AbortError extends ShorelineError {
 }
 
 /** A command did not exit with 0 and `check` was set (`command_failed`). It has every field of the result. */
-export class CommandError extends ShorelineError implements CommandResult {
+export class CommandError extends ShorelineError implements CommandOutput {
   override readonly name = "CommandError";
+  declare readonly code: "command_failed";
   readonly exitCode: number | null;
   readonly signal: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly stdoutBytes: Uint8Array;
-  readonly stderrBytes: Uint8Array;
+  readonly stdoutBytes: Uint8Array<ArrayBuffer>;
+  readonly stderrBytes: Uint8Array<ArrayBuffer>;
   readonly timedOut: boolean | undefined;
   readonly oomKilled: boolean;
   readonly outputOpen: boolean;
@@ -127,7 +142,20 @@ export class CommandError extends ShorelineError implements CommandResult {
 /** The WebAssembly core could not be loaded, or died. */
 export class CoreError extends ShorelineError {
   override readonly name = "CoreError";
+  declare readonly code: ErrorCodes["core"];
 }
+
+/** Every error, by its `code`: to compare that says which class it is. */
+export type AnyError =
+  | UsageError
+  | ApiError
+  | ConnectionError
+  | TimeoutError
+  | ProtocolError
+  | AbortError
+  | CommandError
+  | CoreError
+  | (ShorelineError & { readonly code: Exclude<ErrorCodes["command"], "command_failed"> });
 
 /** What an error is made of. */
 export interface ErrorFields {
@@ -180,9 +208,9 @@ export interface PartialResult {
   /** Of a `run`: standard error so far. */
   stderr?: string;
   /** Of a `run`: standard output so far, as far as possible byte for byte. */
-  stdoutBytes?: Uint8Array;
+  stdoutBytes?: Uint8Array<ArrayBuffer>;
   /** Of a `run`: standard error so far, as far as possible byte for byte. */
-  stderrBytes?: Uint8Array;
+  stderrBytes?: Uint8Array<ArrayBuffer>;
   /** Of a `run`: the process, once it was known. */
   pid?: number;
   /** Of a follow: events that were delivered. */
@@ -191,4 +219,4 @@ export interface PartialResult {
   cursor?: Cursor;
 }
 
-export type { ErrorCode };
+export type { ErrorCode, ErrorCodes };

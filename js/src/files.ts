@@ -20,15 +20,15 @@ export interface TransferOptions extends CallOptions {
 }
 
 /** What a file can be written from. */
-export type FileContent = Data | Blob | ReadableStream<Uint8Array>;
+export type FileContent = Data | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** @internal A failure in the middle is the stream's error. */
 export async function readStream(
   core: Glue.Sandbox,
   path: string,
   options?: TransferOptions,
-): Promise<ReadableStream<Uint8Array>> {
-  const { signal, onProgress }: TransferOptions = optionsOf(options);
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const { signal, onProgress }: TransferOptions = optionsOf(options, "signal onProgress");
   checkHandler("onProgress", onProgress);
   const download = await call<Glue.Download>(() => core.readFile(path, signal));
   const total = download.size;
@@ -36,7 +36,7 @@ export async function readStream(
   return new ReadableStream(
     {
       async pull(controller) {
-        const chunk = await call<Uint8Array | undefined>(() => download.next());
+        const chunk = await call<Uint8Array<ArrayBuffer> | undefined>(() => download.next());
         if (chunk === undefined) {
           controller.close();
           return;
@@ -57,7 +57,11 @@ export async function readStream(
 }
 
 /** @internal */
-export async function read(core: Glue.Sandbox, path: string, options?: TransferOptions): Promise<Uint8Array> {
+export async function read(
+  core: Glue.Sandbox,
+  path: string,
+  options?: TransferOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
   const reader = (await readStream(core, path, options)).getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -81,9 +85,9 @@ export async function write(
   content: FileContent,
   options?: TransferOptions,
 ): Promise<void> {
-  const { signal, onProgress }: TransferOptions = optionsOf(options);
+  const { signal, onProgress }: TransferOptions = optionsOf(options, "signal onProgress");
   checkHandler("onProgress", onProgress);
-  const body = isBody(content) ? content : bytesOf(content);
+  const body = isBody(content) ? content : isIterable(content) ? streamOf(content) : bytesOf(content);
   if ("getReader" in body) {
     let sent = 0;
     const { counted, refused } = counting(body, (progress) => {
@@ -127,6 +131,28 @@ function cutOff(error: unknown, bytes: number): unknown {
 function isBody(content: unknown): content is Blob | ReadableStream<Uint8Array> {
   if (typeof content !== "object" || content === null) return false;
   return "getReader" in content || ("stream" in content && "size" in content);
+}
+
+function isIterable(content: unknown): content is AsyncIterable<Uint8Array> {
+  return typeof content === "object" && content !== null && Symbol.asyncIterator in content;
+}
+
+/** Not every runtime has `ReadableStream.from`. */
+function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const next = await iterator.next();
+        if (next.done) controller.close();
+        else controller.enqueue(next.value);
+      },
+      async cancel(reason) {
+        await iterator.return?.(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** A stream that says how far it is, and refuses what is no bytes. */

@@ -8,11 +8,13 @@
 export type {} from "./platform.js";
 export {
   AbortError,
+  type AnyError,
   ApiError,
   CommandError,
   ConnectionError,
   CoreError,
   type ErrorCode,
+  type ErrorCodes,
   type ErrorFields,
   type PartialResult,
   ProtocolError,
@@ -47,10 +49,13 @@ export type {
   SandboxCopy,
   SandboxInfo,
   SendSignalResponse,
+  SignalName,
   SnapshotInfo,
   SnapshotOptions,
 } from "./generated/types.js";
 export type { Data } from "./arguments.js";
+export type { CheckedRunOptions, Shell, ShellOptions } from "./commands.js";
+export type { ShellValue } from "./shell.js";
 export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
@@ -77,7 +82,14 @@ export { type PtyDataHandler } from "./outlet.js";
 export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyExit } from "./pty.js";
 export type { CreateTunnelOptions, TcpTunnel, TunnelAddress } from "./ports.js";
 export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
-export type { CommandResult, TruncatedStream, Truncation } from "./result.js";
+export type {
+  CommandEnd,
+  CommandOutput,
+  CommandResult,
+  SuccessfulResult,
+  TruncatedStream,
+  Truncation,
+} from "./result.js";
 export type { RunningCommand, RunOptions } from "./run.js";
 export { Sandbox } from "./sandbox.js";
 export { SandboxClient, type SnapshotAndWaitOptions } from "./sandbox-client.js";

@@ -1,5 +1,5 @@
 // What of the lifecycle API takes more than one request. Loaded on first use.
-import { invalid } from "./arguments.js";
+import { invalid, optionsOf } from "./arguments.js";
 import { GET, GET_SNAPSHOT, LIST_SNAPSHOTS, SNAPSHOT } from "./client.js";
 import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
@@ -95,6 +95,7 @@ export async function checkpoint(
   sandbox: string | undefined,
   options: CheckpointOptions,
 ): Promise<Traced<SnapshotInfo>> {
+  optionsOf(options, "checkpointType wait waitUntil timeout signal");
   const { checkpointType, wait = true, waitUntil = "local_ready", timeout, signal } = options;
   if (!["local_ready", "completed"].includes(waitUntil))
     throw invalid("`waitUntil` must be one of local_ready completed");

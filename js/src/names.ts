@@ -1,4 +1,5 @@
 // Words of the API under the names that the official SDK has for them. The words themselves do as well.
+import type { ProcessInfo, SandboxInfo, StartOptions } from "./generated/types.js";
 
 /** What a process has for standard input. */
 export const StdinMode = {
@@ -8,6 +9,9 @@ export const StdinMode = {
   PIPE: "pipe",
 } as const;
 
+/** What a process has for standard input. */
+export type StdinMode = NonNullable<StartOptions["stdinMode"]>;
+
 /** What becomes of a process's output. */
 export const OutputMode = {
   /** The server keeps it; it can be read and followed. */
@@ -15,6 +19,9 @@ export const OutputMode = {
   /** It is lost. */
   DISCARD: "discard",
 } as const;
+
+/** What becomes of a process's output. */
+export type OutputMode = NonNullable<StartOptions["stdoutMode"]>;
 
 /** What a process is doing, or how it ended. */
 export const ProcessStatus = {
@@ -27,6 +34,9 @@ export const ProcessStatus = {
   /** The memory limit ended it. */
   OOM_KILLED: "oom_killed",
 } as const;
+
+/** What a process is doing, or how it ended. */
+export type ProcessStatus = ProcessInfo["status"];
 
 /** What a sandbox is doing. A newer server may have other words. */
 export const SandboxStatus = {
@@ -44,4 +54,9 @@ export const SandboxStatus = {
   TERMINATED: "terminated",
   /** It did not come up in time. */
   TIMEOUT: "timeout",
+  /** It could not be made. */
+  FAILED: "failed",
 } as const;
+
+/** What a sandbox is doing. A newer server may have other words. */
+export type SandboxStatus = SandboxInfo["status"];

@@ -1,10 +1,15 @@
 // How a terminal comes about: what attaching needs is looked at before a session is made.
 import { checkHandler, optionsOf } from "./arguments.js";
-import { call, callSync, core } from "./core.js";
+import { OPTIONS } from "./client.js";
+import { call, callSync, core, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type { PtySessionInfo } from "./generated/types.js";
 import { type SocketConstructor, socketConstructor } from "./host.js";
 import { type CreatePtyOptions, Pty, type PtyConnectionOptions } from "./pty.js";
+
+/** What attaching takes. */
+const ATTACHING = "onData onExit onReattach signal";
+const reattaching = () => ({ reattach: optionNames(OPTIONS.follow).reconnect ?? null });
 
 /** A terminal, opened and attached to; its session ends if that fails. */
 export async function createPty(
@@ -12,7 +17,12 @@ export async function createPty(
   given: SocketConstructor | undefined,
   options: CreatePtyOptions,
 ): Promise<Pty> {
-  const checked: Partial<CreatePtyOptions> = optionsOf(options);
+  const checked: Partial<CreatePtyOptions> = optionsOf(
+    options,
+    ATTACHING,
+    reattaching(),
+    optionNames(OPTIONS.pty),
+  );
   const attach = await attacher(sandbox, given, checked);
   const session = await call<PtySessionInfo>(() => sandbox.createPty(options, checked.signal));
   try {
@@ -30,7 +40,7 @@ export async function connectPty(
   session: PtySessionInfo,
   options?: PtyConnectionOptions,
 ): Promise<Pty> {
-  return (await attacher(sandbox, given, optionsOf(options)))(session);
+  return (await attacher(sandbox, given, optionsOf(options, ATTACHING, reattaching())))(session);
 }
 
 async function attacher(

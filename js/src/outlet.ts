@@ -2,10 +2,10 @@
 import { checkHandler } from "./arguments.js";
 
 /** What a terminal writes. Characters and escape sequences may be cut anywhere. */
-export type PtyDataHandler = (data: Uint8Array) => unknown;
+export type PtyDataHandler = (data: Uint8Array<ArrayBuffer>) => unknown;
 
 /** Takes data; what is returned is settled once the data was consumed. */
-type Take = (data: Uint8Array) => Promise<unknown> | undefined;
+type Take = (data: Uint8Array<ArrayBuffer>) => Promise<unknown> | undefined;
 
 /** What is kept of output that nobody has taken yet: the last of it, as much as servers keep. */
 const WAITING_BYTES = 1024 * 1024;
@@ -18,7 +18,7 @@ export class Outlet {
   /** What handlers are busy with. */
   readonly #busy = new Set<Promise<unknown>>();
   /** What came before anybody wanted it. */
-  #waiting: Uint8Array[] | undefined = [];
+  #waiting: Uint8Array<ArrayBuffer>[] | undefined = [];
   #waitingBytes = 0;
   #unread = false;
 
@@ -26,7 +26,7 @@ export class Outlet {
     this.#consumed = consumed;
   }
 
-  deliver(data: Uint8Array): void {
+  deliver(data: Uint8Array<ArrayBuffer>): void {
     if (!this.#waiting) {
       this.#give(data, this.#consumed);
       return;
@@ -68,10 +68,10 @@ export class Outlet {
   }
 
   /** Output as a stream until `end`. Data was consumed once the stream holds little. */
-  stream(end: Promise<unknown>): ReadableStream<Uint8Array> {
+  stream(end: Promise<unknown>): ReadableStream<Uint8Array<ArrayBuffer>> {
     let stop = noop;
     let read = noop;
-    const source: UnderlyingDefaultSource<Uint8Array> = {
+    const source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> = {
       start: (controller) => {
         let room = Promise.resolve();
         const off = this.#subscribe(controller, (data) => {
@@ -130,7 +130,7 @@ export class Outlet {
     };
   }
 
-  #give(data: Uint8Array, consumed: (bytes: number) => void): void {
+  #give(data: Uint8Array<ArrayBuffer>, consumed: (bytes: number) => void): void {
     const pending: Promise<unknown>[] = [];
     try {
       for (const take of this.#takers.values()) {

@@ -5,7 +5,7 @@ import type { Cursor } from "./generated/types.js";
 export type Stream = "stdout" | "stderr";
 
 /** A batch as the core hands it over: text, ends, times, flags, raw bytes by event. */
-export type RawBatch = [string, Uint32Array, Float64Array, Uint8Array, [number, Uint8Array][]];
+export type RawBatch = [string, Uint32Array, Float64Array, Uint8Array, [number, Uint8Array<ArrayBuffer>][]];
 
 const STREAM = 3;
 const TERMINATED = 4;
@@ -28,7 +28,7 @@ export class OutputEvent {
   /** @internal The beginning of a line and more of it as one event. */
   static joined(before: OutputEvent, part: OutputEvent): OutputEvent {
     const text = before.text + part.text;
-    const raw: [number, Uint8Array][] = [];
+    const raw: [number, Uint8Array<ArrayBuffer>][] = [];
     let flags = part.#flags;
     if ((before.#flags | flags) & RAW) {
       const bytes = joined([before.bytes, part.bytes]);
@@ -59,7 +59,7 @@ export class OutputEvent {
   }
 
   /** The exact bytes, terminator included; text in UTF-8 where the server offers no bytes. */
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     if (!(this.#flags & RAW)) return encoder.encode(this.text);
     const raw = this.#batch[4].find(([index]) => index === this.#index)?.[1] ?? new Uint8Array();
     if (!(this.#flags & TERMINATED)) return raw;

@@ -34,8 +34,8 @@ export class Process implements ProcessInfo {
   declare readonly handle?: number;
   declare readonly pid: number;
   declare readonly status: ProcessInfo["status"];
-  declare readonly exitCode?: number;
-  declare readonly signal?: number;
+  declare readonly exitCode: number | null;
+  declare readonly signal: number | null;
   declare readonly oomKilled: boolean;
   declare readonly reason?: NonNullable<ProcessInfo["reason"]>;
   declare readonly stdinWritable: boolean;
@@ -52,8 +52,8 @@ export class Process implements ProcessInfo {
   readonly #info: ProcessInfo | ProcessJSON;
   readonly #after: Cursor | undefined;
   #output: FollowIterator | undefined;
-  #stdout: ReadableStream<Uint8Array> | undefined;
-  #stderr: ReadableStream<Uint8Array> | undefined;
+  #stdout: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #stderr: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #stdin: WritableStream<Data> | undefined;
 
   private constructor(sandbox: Sandbox, info: ProcessInfo | ProcessJSON) {
@@ -90,13 +90,13 @@ export class Process implements ProcessInfo {
    * Standard output as bytes from its start, unfinished lines included where the server sends them. It is read as it
    * is taken, and always the same stream.
    */
-  get stdout(): ReadableStream<Uint8Array> {
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address, AS_BYTES));
     return this.#stdout;
   }
 
   /** Standard error, as `stdout`. */
-  get stderr(): ReadableStream<Uint8Array> {
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address, AS_BYTES));
     return this.#stderr;
   }
@@ -217,7 +217,7 @@ async function limited<T>(
   late: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { signal, timeout }: WaitOptions = optionsOf(options);
+  const { signal, timeout }: WaitOptions = optionsOf(options, "signal timeout");
   if (timeout !== undefined && !(timeout > 0 && timeout < Infinity))
     throw invalid("`timeout` must be a finite number above 0");
   const both = new AbortController();
@@ -255,7 +255,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Events as the bytes that were written. Cancelling it closes the connection. */
-function bytesOf(follow: () => FollowIterator): ReadableStream<Uint8Array> {
+function bytesOf(follow: () => FollowIterator): ReadableStream<Uint8Array<ArrayBuffer>> {
   const batches = follow().batches();
   return new ReadableStream(
     {

@@ -21,7 +21,7 @@ export interface PtyConnectionOptions extends CallOptions {
    */
   onData?: PtyDataHandler | undefined;
   /** Called once the session has ended, with what `wait` resolves to. */
-  onExit?: ((exitCode: number | undefined) => void) | undefined;
+  onExit?: ((exitCode: number | null) => void) | undefined;
   /** Attach again when the connection breaks. Default: no. `true` is 10 tries, at most 5 s apart. */
   reattach?: boolean | Reconnect | undefined;
   /**
@@ -37,10 +37,10 @@ export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOpt
 
 /** How a terminal's session ended. */
 export interface PtyExit {
-  /** The exit code. Absent if a signal ended the program, or if it is unknown. */
-  exitCode?: number;
-  /** The number of the signal that ended the program. */
-  signal?: number;
+  /** The exit code; null if a signal ended the program, or if it is unknown. */
+  exitCode: number | null;
+  /** The number of the signal that ended the program; null if none did, or if it is unknown. */
+  signal: number | null;
   /** Why neither is known. */
   reason?: string;
 }
@@ -62,9 +62,9 @@ export class Pty implements AsyncDisposable {
   readonly #Socket: SocketConstructor;
   readonly #onReattach: PtyConnectionOptions["onReattach"];
   readonly #outlet: Outlet;
-  readonly #exitHandlers = new Set<(exitCode: number | undefined) => void>();
-  readonly #exit: Promise<number | undefined>;
-  #exited!: (exitCode: number | undefined) => void;
+  readonly #exitHandlers = new Set<(exitCode: number | null) => void>();
+  readonly #exit: Promise<number | null>;
+  #exited!: (exitCode: number | null) => void;
   #failed!: (error: unknown) => void;
   #over = false;
   #end: PtyExit | undefined;
@@ -79,7 +79,7 @@ export class Pty implements AsyncDisposable {
   #typing: Promise<void> = Promise.resolve();
   /** While the server has no room for input. */
   #roomy = noop;
-  #readable: ReadableStream<Uint8Array> | undefined;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Data> | undefined;
 
   private constructor(
@@ -128,9 +128,9 @@ export class Pty implements AsyncDisposable {
   }
 
   /** Calls `handler` once the session has ended, with what `wait` resolves to. Returns a function that unsubscribes. */
-  onExit(handler: (exitCode: number | undefined) => void): () => void {
+  onExit(handler: (exitCode: number | null) => void): () => void {
     checkHandler("handler", handler);
-    const told = (exitCode: number | undefined) => {
+    const told = (exitCode: number | null) => {
       if (this.#exitHandlers.delete(told)) handler(exitCode);
     };
     this.#exitHandlers.add(told);
@@ -169,11 +169,11 @@ export class Pty implements AsyncDisposable {
   }
 
   /**
-   * Resolves to the exit code, to -1 if a signal ended the program, or to undefined if the server does not know how the
+   * Resolves to the exit code, to -1 if a signal ended the program, or to null if the server does not know how the
    * program ended; `exit` says more. Rejects when the session is lost. As long as there is no `onData` handler or
    * `readable`, output does not slow the program down, and the last 1 MiB of it is kept.
    */
-  wait(): Promise<number | undefined> {
+  wait(): Promise<number | null> {
     this.#outlet.leaveUnread();
     return this.#exit;
   }
@@ -208,7 +208,7 @@ export class Pty implements AsyncDisposable {
   }
 
   /** What the terminal writes, to the session's end. A slow reader slows the program down (`hasFlowControl`). */
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#readable ??= this.#outlet.stream(this.#exit);
     return this.#readable;
   }
@@ -327,7 +327,7 @@ export class Pty implements AsyncDisposable {
       this.#over = true;
       const exited = (end: PtyExit) => {
         this.#end = end;
-        const told = end.signal === undefined ? end.exitCode : -1;
+        const told = end.signal === null ? end.exitCode : -1;
         this.#exited(told);
         for (const handler of [...this.#exitHandlers]) handler(told);
       };
@@ -339,9 +339,9 @@ export class Pty implements AsyncDisposable {
         });
       else if (done)
         void done.then(() => {
-          exited({ exitCode });
+          exited({ exitCode, signal: null });
         });
-      else exited({ exitCode });
+      else exited({ exitCode, signal: null });
     } catch (error) {
       this.#returning = this.#return(error).finally(() => {
         this.#returning = undefined;
@@ -352,11 +352,13 @@ export class Pty implements AsyncDisposable {
 
   /** Asks how the session ended: -1 stands for a signal, and for a status that the server has lost. */
   async #ask(): Promise<PtyExit> {
-    const signal = AbortSignal.timeout(ASKING);
-    const info = await call<PtyInfo>(() => this.#sandbox.pty(this.sessionId, signal)).catch(noop);
-    if (info?.signal !== undefined) return { signal: info.signal };
-    if (info?.exitCode !== undefined) return { exitCode: info.exitCode };
+    const within = AbortSignal.timeout(ASKING);
+    const info = await call<PtyInfo>(() => this.#sandbox.pty(this.sessionId, within)).catch(noop);
+    const { exitCode = null, signal = null } = info ?? {};
+    if (exitCode !== null || signal !== null) return { exitCode, signal };
     return {
+      exitCode,
+      signal,
       reason:
         "the server does not know how the terminal's program ended: it reports -1 for a signal and for a lost exit status",
     };
@@ -386,6 +388,6 @@ export class Pty implements AsyncDisposable {
 }
 
 /** Of a message, as the core has it. */
-type News = Uint8Array | [Uint8Array] | number | undefined;
+type News = Uint8Array<ArrayBuffer> | [Uint8Array<ArrayBuffer>] | number | undefined;
 
 function noop(): void {}

@@ -1,17 +1,32 @@
 /** How a command ended and what it wrote. */
-export interface CommandResult {
-  /** What the command returned, 0 to 255; null when a signal ended it. */
-  readonly exitCode: number | null;
-  /** The number of the signal that ended it, for example 9; null when it returned. */
-  readonly signal: number | null;
+export type CommandResult = CommandEnd & CommandOutput;
+
+/** The result of a command that returned 0, as `check` guarantees it. */
+export type SuccessfulResult = CommandOutput & { readonly exitCode: 0; readonly signal: null };
+
+/**
+ * How a command ended: it returned, or a signal ended it. Both are null where the server reports only that the memory
+ * limit ended it.
+ */
+export type CommandEnd =
+  | {
+      /** What the command returned, 0 to 255; null when a signal ended it. */
+      readonly exitCode: number;
+      /** The number of the signal that ended it, for example 9; null when it returned. */
+      readonly signal: null;
+    }
+  | { readonly exitCode: null; readonly signal: number | null };
+
+/** What a command wrote, and what else is known of its run. */
+export interface CommandOutput {
   /** Standard output: its lines joined by `\n`, without a final newline. */
   readonly stdout: string;
   /** Standard error: its lines joined by `\n`, without a final newline. */
   readonly stderr: string;
   /** Standard output, byte for byte where the server offers it, final newline included. */
-  readonly stdoutBytes: Uint8Array;
+  readonly stdoutBytes: Uint8Array<ArrayBuffer>;
   /** Standard error, byte for byte where the server offers it, final newline included. */
-  readonly stderrBytes: Uint8Array;
+  readonly stderrBytes: Uint8Array<ArrayBuffer>;
   /** Whether the time limit ended it; undefined where the server does not say. */
   readonly timedOut: boolean | undefined;
   /** Whether the memory limit ended it. */
@@ -74,7 +89,7 @@ function text([whole]: RawStream): string {
   return whole.endsWith("\n") ? whole.slice(0, -1) : whole;
 }
 
-function bytes([whole, spans]: RawStream): Uint8Array {
+function bytes([whole, spans]: RawStream): Uint8Array<ArrayBuffer> {
   if (spans.length === 0) return encoder.encode(whole);
   const parts: Uint8Array[] = [];
   let at = 0;
@@ -104,7 +119,7 @@ function truncation(raw: RawResult): Truncation | undefined {
 export function revive(raw: RawResult): CommandResult {
   const { stdout, stderr, ...plain } = raw;
   return {
-    ...plain,
+    ...(plain as CommandEnd & typeof plain),
     timedOut: raw.timedOut,
     pid: raw.pid,
     handle: raw.handle,

@@ -1,5 +1,6 @@
 import { checkHandler, invalid, optionsOf } from "./arguments.js";
-import { call, callSync } from "./core.js";
+import { OPTIONS } from "./client.js";
+import { call, callSync, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { CommandError, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
@@ -43,12 +44,14 @@ export function reconnectHandler({
  * result can be had afterwards. It runs from the call on. Who wants to iterate does so at once, before
  * the next `await`: otherwise its output is collected for the result.
  */
-export class RunningCommand implements Promise<CommandResult>, AsyncIterable<OutputEvent> {
+export class RunningCommand<R extends CommandResult = CommandResult>
+  implements Promise<R>, AsyncIterable<OutputEvent>
+{
   readonly #command: string;
   readonly #options: RunOptions;
   readonly #stream: Promise<Glue.RunStream>;
   #outcome: Promise<RawResult> | undefined;
-  #result: Promise<CommandResult> | undefined;
+  #result: Promise<R> | undefined;
   #iterated = false;
 
   /** @internal */
@@ -74,26 +77,26 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
    * `run_outcome_unknown`, `stream_broken`, `aborted` and others; with a {@link CommandError} where `check` is set
    * and it failed.
    */
-  result(): Promise<CommandResult> {
+  result(): Promise<R> {
     this.#result ??= this.#finish();
     return this.#result;
   }
 
   /** As of any promise: waits for the result. */
-  then<A = CommandResult, B = never>(
-    fulfilled?: ((value: CommandResult) => A | PromiseLike<A>) | null,
+  then<A = R, B = never>(
+    fulfilled?: ((value: R) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.result().then(fulfilled, rejected);
   }
 
   /** As of any promise. */
-  catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<CommandResult | B> {
+  catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<R | B> {
     return this.result().catch(rejected);
   }
 
   /** As of any promise. */
-  finally(settled?: (() => void) | null): Promise<CommandResult> {
+  finally(settled?: (() => void) | null): Promise<R> {
     return this.result().finally(settled);
   }
 
@@ -126,12 +129,13 @@ export class RunningCommand implements Promise<CommandResult>, AsyncIterable<Out
     });
   }
 
-  async #finish(): Promise<CommandResult> {
+  async #finish(): Promise<R> {
     const stream = await this.#stream;
     if (this.#options.onStdout || this.#options.onStderr) await this.#tell(stream);
     const result = revive(await this.#collect(stream));
     if (this.#options.check && result.exitCode !== 0) throw new CommandError(this.#command, result);
-    return result;
+    // With `check` it has succeeded.
+    return result as R;
   }
 
   /** Gives every event to its handler. */
@@ -173,7 +177,11 @@ async function begin(
   given: RunOptions | undefined,
   transports: Transports,
 ): Promise<Glue.RunStream> {
-  const options: RunOptions = optionsOf(given);
+  const options: RunOptions = optionsOf(
+    given,
+    "check onStdout onStderr onReconnect signal",
+    optionNames(OPTIONS.run),
+  );
   for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
   const onReconnect = reconnectHandler(options);
   const pieces = options.pieces === undefined && (options.onStdout ?? options.onStderr) !== undefined;

@@ -6,11 +6,14 @@ import {
   DELETE_SNAPSHOT,
   GET,
   GET_SNAPSHOT,
+  idOrName,
+  OPTIONS,
   single,
   SNAPSHOT,
   TERMINATE,
   UPDATE,
 } from "./client.js";
+import { call, optionNames } from "./core.js";
 import type { SandboxCopies, SandboxInfo, SnapshotInfo, SnapshotOptions } from "./generated/types.js";
 import type {
   CallOptions,
@@ -93,7 +96,7 @@ export class SandboxClient {
 
   /** Changes a sandbox, as `update` of {@link Sandbox}. */
   update(sandbox: string, options: UpdateOptions): Promise<Traced<SandboxInfo>> {
-    return single(UPDATE, sandbox, this.#with(options), options);
+    return this.#single(UPDATE, sandbox, options, OPTIONS.update);
   }
 
   /** Terminates a sandbox. One that has ended already is no error. */
@@ -113,17 +116,20 @@ export class SandboxClient {
 
   /** Makes running copies of a sandbox, as `copy` of {@link Sandbox}. */
   copy(sandbox: string, options?: CopyOptions): Promise<Traced<SandboxCopies>> {
-    return single(COPY, sandbox, this.#with(options), options);
+    return this.#single(COPY, sandbox, options, OPTIONS.copy);
   }
 
   /** Begins a snapshot of a sandbox. It resolves to the snapshot's id and state, and does not wait for it. */
   snapshot(sandbox: string, options?: SnapshotOptions & CallOptions): Promise<Traced<SnapshotInfo>> {
-    return single(SNAPSHOT, sandbox, this.#with(options), options);
+    return this.#single(SNAPSHOT, sandbox, options, OPTIONS.snapshot);
   }
 
   /** Takes a snapshot of a sandbox and waits for it, as `checkpoint` of {@link Sandbox}. */
   async snapshotAndWait(sandbox: string, options?: SnapshotAndWaitOptions): Promise<Traced<SnapshotInfo>> {
-    const { snapshotType: checkpointType, ...rest }: SnapshotAndWaitOptions = optionsOf(options);
+    const { snapshotType: checkpointType, ...rest }: SnapshotAndWaitOptions = optionsOf(
+      options,
+      "snapshotType waitUntil timeout signal",
+    );
     const { checkpoint } = await import("./lifecycle.js");
     return checkpoint(await client(this.#options), sandbox, { checkpointType, ...rest });
   }
@@ -146,6 +152,19 @@ export class SandboxClient {
   /** Does nothing: connections end with the calls that use them. Other clients have it. */
   close(): void {
     // Nothing is kept open.
+  }
+
+  /** A call that is one request with options. */
+  async #single<T>(
+    which: number,
+    sandbox: string,
+    options: CallOptions | undefined,
+    table: number,
+  ): Promise<T> {
+    const checked = idOrName(sandbox);
+    const from = await client(this.#options);
+    const { signal }: CallOptions = optionsOf(options, "signal", optionNames(table));
+    return call(() => from.single(which, checked, options, signal));
   }
 
   #with<T extends object>(options: T | undefined): T & ClientOptions {

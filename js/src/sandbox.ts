@@ -1,6 +1,6 @@
 import { bytesOf, type Data, invalid, optionsOf } from "./arguments.js";
-import { client, GET, idOrName, single, TERMINATE, UPDATE } from "./client.js";
-import { call, callSync } from "./core.js";
+import { client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
+import { call, callSync, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
   Cursor,
@@ -12,6 +12,7 @@ import type {
   PtyInfo,
   SandboxInfo,
   SendSignalResponse,
+  SignalName,
 } from "./generated/types.js";
 import { machine } from "./host.js";
 import type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
@@ -28,25 +29,24 @@ import type {
   Traced,
   UpdateOptions,
 } from "./options.js";
-import { Ports } from "./ports.js";
+import { Commands } from "./commands.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
 import { FollowIterator, nextBatch } from "./output.js";
+import type { SandboxStatus } from "./names.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
-import { Transports } from "./transports.js";
-import { reconnectHandler, RunningCommand, type RunOptions } from "./run.js";
+import { reconnectHandler } from "./run.js";
 
 const BOTH = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
-export class Sandbox extends Ports implements AsyncDisposable {
+export class Sandbox extends Commands implements AsyncDisposable {
   /** What `getOrCreate` did; absent where another call made the handle. */
   declare readonly bindOutcome?: BindOutcome;
   readonly #core: Glue.Sandbox;
-  readonly #transports: Transports;
   /** The name that it got by `update`. */
   #name: string | undefined;
   #owned: boolean;
@@ -55,7 +55,6 @@ export class Sandbox extends Ports implements AsyncDisposable {
     super(handle, options);
     this.#core = handle;
     this.#owned = owned;
-    this.#transports = new Transports(handle, options);
   }
 
   /**
@@ -71,7 +70,7 @@ export class Sandbox extends Ports implements AsyncDisposable {
    */
   static async create(options?: CreateOptions): Promise<Sandbox> {
     const given: CreateOptions = optionsOf(options);
-    const from = await client(given, true);
+    const from = await client(given, "signal", OPTIONS.create);
     return new Sandbox(await call(() => from.create(given, given.signal)), true, given);
   }
 
@@ -93,7 +92,7 @@ export class Sandbox extends Ports implements AsyncDisposable {
    */
   static async getOrCreate(name: string, options?: GetOrCreateOptions): Promise<Sandbox> {
     const given: GetOrCreateOptions = optionsOf(options);
-    const from = await client(given, true);
+    const from = await client(given, "resume signal", OPTIONS.create);
     const { getOrCreate } = await import("./lifecycle.js");
     return getOrCreate(from, idOrName(name), given, (handle) => new Sandbox(handle, false, given));
   }
@@ -113,14 +112,14 @@ export class Sandbox extends Ports implements AsyncDisposable {
       typeof sandbox === "string" ? { ...optionsOf(options), sandboxId: sandbox } : optionsOf(sandbox);
     const id = idOrName(given.sandboxId);
     const direct = given.proxyUrl !== undefined;
-    const from = await client(given);
+    const from = await client(given, "sandboxId signal");
     return new Sandbox(await call(() => from.connect(id, direct, given.signal)), false, given);
   }
 
   /** Every sandbox, from all pages of the list. */
   static async list(options?: ListOptions): Promise<SandboxInfo[]> {
     const given: ListOptions = optionsOf(options);
-    const from = await client(given);
+    const from = await client(given, "signal", OPTIONS.list);
     return call(() => from.list(given, given.signal));
   }
 
@@ -145,7 +144,7 @@ export class Sandbox extends Ports implements AsyncDisposable {
   }
 
   /** What the sandbox is doing now, for example `running`. */
-  async status(options?: CallOptions): Promise<string> {
+  async status(options?: CallOptions): Promise<SandboxStatus> {
     return (await this.info(options)).status;
   }
 
@@ -162,8 +161,10 @@ export class Sandbox extends Ports implements AsyncDisposable {
    * ```
    */
   async update(options: UpdateOptions): Promise<Traced<SandboxInfo>> {
-    const info = await this.#call<SandboxInfo>(options, (core, signal) =>
-      core.single(UPDATE, undefined, options, signal),
+    const info = await this.#call<SandboxInfo>(
+      options,
+      (core, signal) => core.single(UPDATE, undefined, options, signal),
+      OPTIONS.update,
     );
     this.#name = info.name;
     return info;
@@ -174,12 +175,12 @@ export class Sandbox extends Ports implements AsyncDisposable {
    * rejects with `invalid_request`.
    */
   suspend(options?: SuspendResumeOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.turn(false, options, signal));
+    return this.#call(options, (core, signal) => core.turn(false, options, signal), OPTIONS.turn);
   }
 
   /** Lets it go on, and waits until it runs. */
   resume(options?: SuspendResumeOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.turn(true, options, signal));
+    return this.#call(options, (core, signal) => core.turn(true, options, signal), OPTIONS.turn);
   }
 
   /** Ends the sandbox and everything in it. One that has ended already is no error. */
@@ -194,20 +195,15 @@ export class Sandbox extends Ports implements AsyncDisposable {
   }
 
   /**
-   * Runs a command to its end. Awaited, it is the result; iterated, it is the output as it arrives.
-   * The command is sent at once, and once; if the connection breaks, its output goes on by pid. That it fails
-   * is a result, unless `check` is set; that there is no such program is an error (`not_found`).
-   */
-  run(command: string, options?: RunOptions): RunningCommand {
-    return new RunningCommand(this.#core, command, options, this.#transports);
-  }
-
-  /**
    * Starts a process and does not wait for it. Rejects with `not_found` where there is no such program, with
    * `conflict` where the name is taken. It is sent once: with `connection_lost` it may have started.
    */
   async startProcess(command: string, options?: StartProcessOptions): Promise<Process> {
-    const start = this.#call<ProcessInfo>(options, (core, signal) => core.start(command, options, signal));
+    const start = this.#call<ProcessInfo>(
+      options,
+      (core, signal) => core.start(command, options, signal),
+      OPTIONS.start,
+    );
     return Process.of(this, await start);
   }
 
@@ -238,15 +234,17 @@ export class Sandbox extends Ports implements AsyncDisposable {
     return this.#call(options, (core, signal) => core.restart(process, signal));
   }
 
-  /** Sends a signal by number, 1 to 31, for example 15 for SIGTERM. */
+  /**
+   * Sends a signal.
+   *
+   * @param signal - Its name, for example `"SIGTERM"`, or its number on Linux, from 1 to 31.
+   */
   sendSignal(
     process: ProcessAddress,
-    signal: number,
+    signal: SignalName | number,
     options?: CallOptions,
   ): Promise<Traced<SendSignalResponse>> {
-    // The glue would make a number of anything.
-    const number = typeof signal === "number" ? signal : NaN;
-    return this.#call(options, (core, abort) => core.sendSignal(process, number, abort));
+    return this.#call(options, (core, abort) => core.sendSignal(process, signal, abort));
   }
 
   /**
@@ -297,18 +295,18 @@ export class Sandbox extends Ports implements AsyncDisposable {
   }
 
   /** A file's bytes. Rejects with `not_found` where there is none. */
-  readFile(path: string, options?: TransferOptions): Promise<Uint8Array> {
+  readFile(path: string, options?: TransferOptions): Promise<Uint8Array<ArrayBuffer>> {
     return read(this.#core, path, options);
   }
 
   /** A file as a stream of bytes, read as it is taken. Cancelling it closes the connection. */
-  readFileStream(path: string, options?: TransferOptions): Promise<ReadableStream<Uint8Array>> {
+  readFileStream(path: string, options?: TransferOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     return readStream(this.#core, path, options);
   }
 
   /**
-   * Writes a file, and makes the directories above it. A stream is sent as it comes; browsers collect it
-   * first.
+   * Writes a file, and makes the directories above it. A stream, or another async iterable of bytes such as
+   * `fs.createReadStream(path)`, is sent as it comes; browsers collect it first.
    */
   writeFile(path: string, content: FileContent, options?: TransferOptions): Promise<void> {
     return write(this.#core, path, content, options);
@@ -373,16 +371,20 @@ export class Sandbox extends Ports implements AsyncDisposable {
   #call<T>(
     options: CallOptions | undefined,
     work: (core: Glue.Sandbox, signal: AbortSignal | undefined) => Promise<unknown>,
+    table?: number,
   ): Promise<T> {
     // Everything that is wrong with a call is told by its promise.
-    return call(() => work(this.#core, (optionsOf(options) as CallOptions).signal));
+    return call(() => {
+      const names = table === undefined ? {} : optionNames(table);
+      return work(this.#core, (optionsOf(options, "signal", names) as CallOptions).signal);
+    });
   }
 
   #follow(which: number, process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return new FollowIterator(async () => {
-      const given: FollowOptions = optionsOf(options);
+      const given: FollowOptions = optionsOf(options, "onReconnect signal", optionNames(OPTIONS.follow));
       const onReconnect = reconnectHandler(given);
-      const [chosen, via] = await this.#transports.forFollow(given);
+      const [chosen, via] = await this.transports.forFollow(given);
       const stream = callSync(() =>
         this.#core.follow(which, process, chosen, onReconnect, via, given.signal),
       );

@@ -1,7 +1,7 @@
 // The snapshots and copies of a sandbox.
 import { optionsOf } from "./arguments.js";
-import { COPY, DELETE_SNAPSHOT, GET_SNAPSHOT, LIST_SNAPSHOTS, single } from "./client.js";
-import { call } from "./core.js";
+import { COPY, DELETE_SNAPSHOT, GET_SNAPSHOT, LIST_SNAPSHOTS, OPTIONS, single } from "./client.js";
+import { call, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
   CopyOptions as CoreCopyOptions,
@@ -77,7 +77,7 @@ export abstract class Snapshots {
 
   /** The snapshots that were taken of this sandbox. */
   async listSnapshots(options?: CallOptions): Promise<SnapshotInfo[]> {
-    return (await import("./lifecycle.js")).snapshotsOf(this.core, optionsOf(options));
+    return (await import("./lifecycle.js")).snapshotsOf(this.core, optionsOf(options, "signal"));
   }
 
   /**
@@ -88,6 +88,9 @@ export abstract class Snapshots {
    * @throws {@link ShorelineError} `unsupported` on servers that make no copies, such as local ones.
    */
   copy(options?: CopyOptions): Promise<Traced<SandboxCopies>> {
-    return call(() => this.core.single(COPY, undefined, options, (optionsOf(options) as CallOptions).signal));
+    return call(() => {
+      const { signal }: CallOptions = optionsOf(options, "signal", optionNames(OPTIONS.copy));
+      return this.core.single(COPY, undefined, options, signal);
+    });
   }
 }

@@ -45,7 +45,7 @@ interface HalfClose {
  */
 export class Tunnel implements AsyncDisposable {
   /** The bytes that the port sends, until it ends its side. Cancelling it closes the tunnel. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The bytes for the port. Closing it ends the input of the port; aborting it closes the tunnel. */
   readonly writable: WritableStream<Data>;
   /** Resolves when the tunnel has closed. Rejects with a `ConnectionError` (`connection_lost`) if it broke. */
@@ -69,7 +69,7 @@ export class Tunnel implements AsyncDisposable {
     });
     // Who reads or waits is told; who does not need not be.
     this.closed.catch(() => undefined);
-    this.readable = new ReadableStream<Uint8Array>(
+    this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => {
           this.#fail = (error) => {
@@ -193,7 +193,7 @@ export async function openTunnel(
   port: number,
   options?: TunnelOptions,
 ): Promise<Tunnel> {
-  const { signal, allowHalfOpen = false }: TunnelOptions = optionsOf(options);
+  const { signal, allowHalfOpen = false }: TunnelOptions = optionsOf(options, "signal allowHalfOpen");
   checkPort(port);
   const Socket = await socketConstructor(given);
   const [url, headers, end] = await call<[string, Record<string, string>, string]>(() =>

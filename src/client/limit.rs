@@ -98,7 +98,7 @@ fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act) {
     let call = if act == Act::Kill {
         process::order(route::KILL_PROCESS, &pid)
     } else {
-        process::signal(&pid, SIGTERM)
+        process::signal(&pid, &SIGTERM.into())
     };
     let Ok(call) = call else { return };
     let (sent, state) = (sandbox.clone().call(call, Leash::own()), state.clone());

@@ -139,9 +139,8 @@ enum Shape {
     Nothing,
     Object,
     Process,
-    Processes,
-    /// The array of that name in it.
-    Array(&'static str),
+    /// The array of that name, of processes or terminals.
+    Processes(&'static str),
 }
 
 impl Call {
@@ -178,12 +177,11 @@ impl Sandbox {
             Shape::Nothing => Ok(JsValue::UNDEFINED),
             Shape::Object => json_of(answer),
             Shape::Process => json_of(answer).inspect(types::complete_process),
-            Shape::Processes => {
-                let processes = types::array_in(&json_of(answer)?, "processes")?;
+            Shape::Processes(name) => {
+                let processes = types::array_in(&json_of(answer)?, name)?;
                 processes.iter().for_each(|process| types::complete_process(&process));
                 Ok(processes.into())
             }
-            Shape::Array(name) => types::array_in(&json_of(answer)?, name).map(JsValue::from),
         }
     }
 

@@ -13,6 +13,7 @@ use shoreline_protocol::error::Code;
 use shoreline_protocol::name;
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::run;
+use shoreline_protocol::signal;
 use shoreline_protocol::standing::Standing;
 use shoreline_protocol::tally::{Held, TallyReader};
 use shoreline_protocol::text::digits;
@@ -39,13 +40,23 @@ pub(crate) fn command(command: &JsValue, options: Object) -> Result<Object> {
     Ok(options)
 }
 
+/// Says what a command that was not found may have been meant as.
+pub(super) fn explained(mut error: Error, request: &Object) -> Error {
+    let has_spaces = js::text(request, "command").is_some_and(|command| command.contains(' '));
+    if error.code == Code::NotFound && has_spaces {
+        let hint = ". A command is one program: pass its arguments as `args`, or a line of shell to `sandbox.sh`";
+        error.message.push_str(hint);
+    }
+    error
+}
+
 /// Reads the options of a start.
 pub(crate) fn start_options(command: &JsValue, options: &JsValue) -> Result<Object> {
     self::command(command, types::read("", options, StartOptions::FIELDS)?)
 }
 
 pub(crate) fn list() -> Call {
-    Call::new(route::LIST_PROCESSES, Shape::Processes)
+    Call::new(route::LIST_PROCESSES, Shape::Processes("processes"))
 }
 
 /// A call about one process, with an object for an answer.
@@ -67,13 +78,17 @@ pub(crate) fn restart(process: &JsValue) -> Result<Call> {
     Ok(Call { patient: true, ..record(route::RESTART_PROCESS, process)? })
 }
 
-/// `number` is a classic signal number.
-pub(crate) fn signal(process: &JsValue, number: f64) -> Result<Call> {
-    if !(number % 1.0 == 0.0 && (1.0..=31.0).contains(&number)) {
+/// `signal` is the name or the number of a classic signal.
+pub(crate) fn signal(process: &JsValue, signal: &JsValue) -> Result<Call> {
+    let number = match signal.as_string() {
+        Some(name) => signal::number(&name).map(|number| number as f64),
+        None => signal.as_f64().filter(|n| n % 1.0 == 0.0 && (1.0..=31.0).contains(n)),
+    };
+    let Some(number) = number else {
         return Err(Error::argument(
-            "a signal is a whole number from 1 to 31, for example 15 for SIGTERM",
+            "a signal is a name such as \"SIGTERM\", or a whole number from 1 to 31",
         ));
-    }
+    };
     let body = Object::new();
     js::set(&body, "signal", &number.into());
     let payload = Payload::Json(to_json(&body)?);

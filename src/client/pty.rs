@@ -24,7 +24,7 @@ pub(crate) fn create(options: &JsValue) -> Result<Call> {
 }
 
 pub(crate) fn list() -> Call {
-    Call::new(route::LIST_PTYS, Shape::Array("sessions"))
+    Call::new(route::LIST_PTYS, Shape::Processes("sessions"))
 }
 
 /// A call about one session.
@@ -33,7 +33,7 @@ fn about(route: Route, session: &JsValue, shape: Shape) -> Result<Call> {
 }
 
 pub(crate) fn info(session: &JsValue) -> Result<Call> {
-    about(route::GET_PTY, session, Shape::Object)
+    about(route::GET_PTY, session, Shape::Process)
 }
 
 pub(crate) fn kill(session: &JsValue) -> Result<Call> {

@@ -283,7 +283,8 @@ impl Run {
     }
 
     /// Makes a failure final: ends what is under way, and keeps everything received for the error.
-    fn fail(&mut self, mut error: Error) {
+    fn fail(&mut self, error: Error) {
+        let mut error = process::explained(error, &self.request);
         let partial = self.outcome(None).into();
         let io = core::mem::replace(&mut self.io, Io::Nothing);
         self.limit.end();

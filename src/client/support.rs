@@ -58,7 +58,8 @@ impl Sandbox {
     /// `not_supported_by_server`, beside the errors of a call. A process that was started is then killed.
     pub(crate) async fn start(self: Rc<Self>, body: Object, leash: Leash) -> Result<JsValue> {
         self.check_start(&body, &leash).await?;
-        let record = self.clone().call(process::start(&body)?, leash).await?;
+        let started = self.clone().call(process::start(&body)?, leash).await;
+        let record = started.map_err(|error| process::explained(error, &body))?;
         let is_managed = js::get(&record, member!(ProcessInfo.managed)).is_object();
         let Some(option) = MANAGED.into_iter().find(|option| !is_managed && asks(&body, option))
         else {

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use core::future::Future;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 use futures::lock::Mutex;
-use js_sys::Promise;
+use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -32,6 +32,14 @@ use wasm_bindgen_futures::future_to_promise;
 #[must_use]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// The names of the options in one of the core's tables: an object with, by each name, the names of the object that it
+/// takes, or `null`.
+#[wasm_bindgen(js_name = optionNames)]
+#[must_use]
+pub fn option_names(table: u8) -> Object {
+    crate::types::option_names(table.into())
 }
 
 /// Between two calls of `next` nobody else would see to the connection.

@@ -196,7 +196,7 @@ impl Sandbox {
 
     /// A promise of `SendSignalResponse`.
     #[wasm_bindgen(js_name = sendSignal)]
-    pub fn send_signal(&self, process: &JsValue, number: f64, signal: JsValue) -> Promise {
+    pub fn send_signal(&self, process: &JsValue, number: &JsValue, signal: JsValue) -> Promise {
         self.call(process::signal(process, number), signal)
     }
 

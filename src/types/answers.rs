@@ -44,7 +44,7 @@ impl ProcessState {
     }
 }
 
-/// Adds `oomKilled` to the record of a process: some servers send it only where it is true.
+/// Adds what some servers leave out of the record of a process or a terminal: `oomKilled`, and how it has not ended.
 pub(crate) fn complete_process(process: &JsValue) {
     let status = js::text(process, member!(ProcessInfo.status));
     complete(process, status.is_some_and(|status| status == ProcessStatus::OomKilled.as_str()));
@@ -55,9 +55,15 @@ pub(crate) fn complete_process(process: &JsValue) {
 }
 
 fn complete(exit: &JsValue, oom_killed: bool) {
-    let name = member!(ProcessInfo.oom_killed);
-    if exit.is_object() && js::get(exit, name).is_undefined() {
-        js::set(exit.unchecked_ref(), name, &oom_killed.into());
+    let absent = [
+        (member!(ProcessInfo.exit_code), JsValue::NULL),
+        (member!(ProcessInfo.signal), JsValue::NULL),
+        (member!(ProcessInfo.oom_killed), oom_killed.into()),
+    ];
+    for (name, value) in absent {
+        if exit.is_object() && js::get(exit, name).is_undefined() {
+            js::set(exit.unchecked_ref(), name, &value);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod shape;
 mod values;
 
 pub(crate) use answers::*;
+pub(crate) use options::option_names;
 pub use options::*;
 #[cfg(feature = "ts")]
 pub use results::*;
@@ -72,5 +73,8 @@ pub fn typescript() -> alloc::string::String {
         DirectoryEntry,
         ListDirectoryResponse,
     );
+    out.push_str("/** The name of a classic signal of Linux. */\nexport type SignalName = ");
+    out.push_str(&union(shoreline_protocol::signal::NAMES));
+    out.push_str(";\n");
     out
 }

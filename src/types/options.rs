@@ -1,13 +1,13 @@
 //! What callers give. One declaration makes what the core reads and what TypeScript knows.
 
-use super::shape::{Field, Kind, Shape};
+use super::shape::{Field, Kind, Shape, names};
 use super::values::{
-    Count, FollowTransport, FollowUntil, HealthType, OnAbort, OnLongLine, OutputMode, ProcessName,
-    RestartWhen, RunTransport, SandboxName, Seconds, SnapshotType, StdinMode,
+    Count, FollowTransport, FollowUntil, HealthType, List, OnAbort, OnLongLine, OutputMode,
+    ProcessName, RestartWhen, RunTransport, SandboxName, SandboxStatus, Seconds, SnapshotType,
+    StdinMode, Variables,
 };
-use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::vec::Vec;
+use js_sys::Object;
 
 macro_rules! options {
     ($($(#[$attr:meta])* pub struct $name:ident { $($(#[$field_attr:meta])* $field:ident: $type:ty,)* })*) => {
@@ -69,7 +69,7 @@ options! {
         image: String,
         /// Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
         /// `not_supported_by_server` if the server ignores this option; local servers do not.
-        env: BTreeMap<String, String>,
+        env: Variables,
         /// Processors, for example 0.5. Default: the server's.
         cpus: f64,
         /// Memory, MB. Default: the server's.
@@ -79,19 +79,19 @@ options! {
         /// Seconds after which a named sandbox is suspended and an ephemeral one terminated.
         timeout_secs: u32,
         /// The program that runs at the start, and its arguments.
-        entrypoint: Vec<String>,
+        entrypoint: List<String>,
         /// Names of secrets to put into the environment.
-        secret_names: Vec<String>,
+        secret_names: List<String>,
         /// Whether the internet can be reached from inside. Default: true.
         allow_internet_access: bool,
         /// Hosts, addresses or CIDR ranges that can be reached.
-        allow_out: Vec<String>,
+        allow_out: List<String>,
         /// Hosts, addresses or CIDR ranges that cannot be reached.
-        deny_out: Vec<String>,
+        deny_out: List<String>,
         /// A snapshot to restore.
         snapshot_id: String,
         /// Ports inside that the proxy makes reachable. 9501 is reserved.
-        exposed_ports: Vec<u16>,
+        exposed_ports: List<u16>,
         /// Whether exposed ports need no key.
         allow_unauthenticated_access: bool,
         /// Whether a request to the sandbox resumes it when it is suspended. Only a named sandbox can have `false`. Local
@@ -111,7 +111,7 @@ options! {
         /// Whether exposed ports need no key.
         allow_unauthenticated_access: bool,
         /// Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
-        exposed_ports: Vec<u16>,
+        exposed_ports: List<u16>,
         /// What can be reached from inside, instead of all rules before. `null` removes every restriction.
         #[cfg_attr(feature = "ts", ts(optional, type = "NetworkRules | null"))]
         network: NetworkRules,
@@ -131,9 +131,9 @@ options! {
         /// Whether the internet can be reached from inside. Default: true.
         allow_internet_access: bool,
         /// Hosts, addresses or CIDR ranges that can be reached.
-        allow_out: Vec<String>,
+        allow_out: List<String>,
         /// Hosts, addresses or CIDR ranges that cannot be reached.
-        deny_out: Vec<String>,
+        deny_out: List<String>,
     }
 
     /// A snapshot to take.
@@ -159,7 +159,7 @@ options! {
     /// Which sandboxes to list.
     pub struct ListOptions {
         /// Only those in this state, for example `running`.
-        status: String,
+        status: SandboxStatus,
         /// How many the server is asked for at a time; all pages are read in any case.
         limit: u32,
     }
@@ -206,10 +206,10 @@ options! {
         /// The number of the last event, where the server numbers them.
         last_id: String,
         /// Events delivered of stdout (or of no stream) and of stderr.
-        counts: Vec<Count>,
+        counts: List<Count>,
         /// Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
         /// where there are none.
-        unfinished: Vec<Count>,
+        unfinished: List<Count>,
     }
 
     /// Who a process runs as, by parts.
@@ -225,9 +225,9 @@ options! {
     /// A process to start.
     pub struct StartOptions {
         /// Arguments; nothing is expanded, there is no shell.
-        args: Vec<String>,
-        /// Variables added to the sandbox's environment.
-        env: BTreeMap<String, String>,
+        args: List<String>,
+        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        env: Variables,
         /// The directory to start in. Default: the sandbox's.
         working_dir: String,
         /// Who it runs as. Default: the sandbox's user.
@@ -252,9 +252,9 @@ options! {
         #[cfg_attr(feature = "ts", ts(optional = false, type = "string"))]
         command: String,
         /// Arguments; nothing is expanded.
-        args: Vec<String>,
-        /// Variables added to the sandbox's environment.
-        env: BTreeMap<String, String>,
+        args: List<String>,
+        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        env: Variables,
         /// The directory to start in. Default: the sandbox's.
         working_dir: String,
         /// Rows, from 1 to 500. Default: 24.
@@ -266,9 +266,9 @@ options! {
     /// A command to run to its end.
     pub struct RunOptions {
         /// Arguments; nothing is expanded, there is no shell.
-        args: Vec<String>,
-        /// Variables added to the sandbox's environment.
-        env: BTreeMap<String, String>,
+        args: List<String>,
+        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        env: Variables,
         /// The directory to start in. Default: the sandbox's.
         working_dir: String,
         /// Who it runs as. Default: the sandbox's user.
@@ -298,6 +298,26 @@ options! {
         /// are larger than 64 KB goes by `fetch`. Default: `fetch`.
         transport: RunTransport,
     }
+}
+
+/// The members of options, as the shim numbers them.
+const TABLES: [&[Field]; 11] = [
+    ConnectionOptions::FIELDS,
+    CreateOptions::FIELDS,
+    ListOptions::FIELDS,
+    UpdateOptions::FIELDS,
+    SnapshotOptions::FIELDS,
+    CopyOptions::FIELDS,
+    TurnOptions::FIELDS,
+    StartOptions::FIELDS,
+    RunOptions::FIELDS,
+    FollowOptions::FIELDS,
+    CreatePtyOptions::FIELDS,
+];
+
+/// The names of the options of a table; see [`names`].
+pub(crate) fn option_names(table: usize) -> Object {
+    names(TABLES.get(table).copied().unwrap_or_default())
 }
 
 /// A duration in ms.

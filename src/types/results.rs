@@ -1,12 +1,12 @@
 //! The TypeScript types of answers. `answers` makes the objects.
 
-use super::Time;
+use super::{Nullable, SandboxStatus, Time};
 
 pub use process::*;
 
 /// Records, from the protocol's tables.
 mod process {
-    use super::super::Count as Number;
+    use super::super::{Count as Number, Nullable};
     use super::super::{HealthStatus, LimitScope, ManagedStatus, ProcessStatus, Reason, Time};
     use super::settings::{HealthCheckInfo as HealthCheck, RestartPolicyInfo as RestartPolicy};
 
@@ -144,14 +144,14 @@ results! {
         created_at: Time,
         /// When it ended.
         ended_at: Option<Time>,
-        /// How; absent for a signal, or where the server lost it.
-        exit_code: Option<i32>,
-        /// The number of the signal that ended it, where the server says so; the local server does.
-        signal: Option<i32>,
+        /// The exit code. `null` before, for a signal, and if the server lost it.
+        exit_code: Nullable<i32>,
+        /// The number of the signal that ended it, where the server says so; the local server does. Else `null`.
+        signal: Nullable<i32>,
         /// Whether it goes on.
         is_alive: bool,
         /// Whether the memory limit ended it.
-        oom_killed: Option<bool>,
+        oom_killed: bool,
     }
 
     /// Something in a directory.
@@ -203,9 +203,8 @@ results! {
         name: Option<String>,
         /// Its namespace.
         namespace: Option<String>,
-        /// Its state, in lower case: `pending`, `running`, `snapshotting`, `suspending`,
-        /// `suspended`, `terminated`, `timeout`, `failed`, or what a newer server says.
-        status: String,
+        /// Its state, in lower case. A newer server may have other words.
+        status: SandboxStatus,
         /// Its image.
         image: Option<String>,
         /// What it has.

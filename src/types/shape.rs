@@ -34,9 +34,9 @@ pub enum Kind {
     Name(fn(&str) -> core::result::Result<(), NameError>),
     /// An array of one kind.
     List(&'static Kind),
-    /// Environment variables.
+    /// Environment variables. Those that are undefined are left out.
     Variables,
-    /// An object of known members; others are ignored.
+    /// An object of known members. The shim refuses others.
     Object(&'static [Field]),
     /// Text, or such an object.
     TextOr(&'static Kind),
@@ -51,6 +51,13 @@ pub struct Field {
     pub kind: Kind,
 }
 
+impl Field {
+    fn wire(&self) -> &'static str {
+        // A Rust keyword is written with a mark.
+        self.name.strip_prefix("r#").unwrap_or(self.name)
+    }
+}
+
 /// Reads an object: the same with only the members that are known and there, named as on the wire.
 /// `path` is how a caller knows it, empty for the options themselves.
 pub(crate) fn read(path: &str, value: &JsValue, fields: &[Field]) -> Result<Object> {
@@ -62,8 +69,7 @@ pub(crate) fn read(path: &str, value: &JsValue, fields: &[Field]) -> Result<Obje
         return Err(wrong(if path.is_empty() { "options" } else { path }, "an object"));
     }
     for field in fields {
-        // A Rust keyword is written with a mark.
-        let wire = field.name.strip_prefix("r#").unwrap_or(field.name);
+        let wire = field.wire();
         let name = camel(wire);
         let value = js::get(value, &name);
         if !js::is_none(&value) {
@@ -72,6 +78,19 @@ pub(crate) fn read(path: &str, value: &JsValue, fields: &[Field]) -> Result<Obje
         }
     }
     Ok(out)
+}
+
+/// The names of an object's members as callers write them, each with those of the object that it takes, or `null`.
+pub(crate) fn names(fields: &[Field]) -> Object {
+    let out = Object::new();
+    for field in fields {
+        let inner = match field.kind {
+            Kind::Object(fields) | Kind::TextOr(&Kind::Object(fields)) => names(fields).into(),
+            _ => JsValue::NULL,
+        };
+        js::set(&out, &camel(field.wire()), &inner);
+    }
+    out
 }
 
 /// The value, if it is of that kind.
@@ -104,15 +123,7 @@ fn check(path: &str, value: JsValue, kind: Kind) -> Result<JsValue> {
             }
             Array::is_array(&value)
         }
-        Kind::Variables => {
-            // Something with entries of its own, such as a Map, would be sent as nothing.
-            let plain =
-                value.is_object() && !Reflect::has(&value, &Symbol::iterator()).unwrap_or_default();
-            if plain {
-                variables(path, value.unchecked_ref())?;
-            }
-            plain
-        }
+        Kind::Variables => return variables(path, &value),
         Kind::Object(fields) => return read(path, &value, fields).map(JsValue::from),
         Kind::TextOr(kind) => {
             let kind = if value.is_string() { Kind::Text } else { *kind };
@@ -122,16 +133,26 @@ fn check(path: &str, value: JsValue, kind: Kind) -> Result<JsValue> {
     if fits { Ok(value) } else { Err(wrong(path, &described(kind))) }
 }
 
-fn variables(path: &str, value: &Object) -> Result<()> {
-    for entry in Object::entries(value).iter() {
+/// The variables that have a value.
+fn variables(path: &str, value: &JsValue) -> Result<JsValue> {
+    // Something with entries of its own, such as a Map, would be sent as nothing.
+    if !value.is_object() || Reflect::has(value, &Symbol::iterator()).unwrap_or_default() {
+        return Err(wrong(path, &described(Kind::Variables)));
+    }
+    let out = Object::new();
+    for entry in Object::entries(value.unchecked_ref()).iter() {
         let entry: Array = entry.unchecked_into();
         let name = entry.get(0).as_string().unwrap_or_default();
         if name.is_empty() || name.bytes().any(|byte| matches!(byte, b'=' | 0)) {
             return Err(wrong(&joined(&[path, " names"]), "without '=' and NUL, and not empty"));
         }
-        text(&joined(&[path, ".", &name]), &entry.get(1))?;
+        let value = entry.get(1);
+        if !value.is_undefined() {
+            text(&joined(&[path, ".", &name]), &value)?;
+            js::set(&out, &name, &value);
+        }
     }
-    Ok(())
+    Ok(out.into())
 }
 
 fn text(path: &str, value: &JsValue) -> Result<String> {

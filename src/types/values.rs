@@ -1,9 +1,10 @@
 //! The types of options and results.
 
 use super::shape::{Kind, Shape};
-use alloc::collections::BTreeMap;
 use alloc::string::String;
+#[cfg(feature = "ts")]
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use shoreline_protocol::{name, record};
 use wasm_bindgen::JsValue;
 
@@ -31,11 +32,42 @@ shapes! {
     u16 = Kind::Whole(u16::MAX as f64);
     u32 = Kind::Whole(u32::MAX as f64);
     f64 = Kind::Positive;
-    BTreeMap<String, String> = Kind::Variables;
 }
 
-impl<T: Shape> Shape for Vec<T> {
+/// A member of an answer that is there and `null` where it has no value.
+#[cfg(feature = "ts")]
+#[derive(Clone, Copy, Debug)]
+pub struct Nullable<T>(PhantomData<T>);
+
+/// An array that callers give.
+#[derive(Clone, Copy, Debug)]
+pub struct List<T>(PhantomData<T>);
+
+impl<T: Shape> Shape for List<T> {
     const KIND: Kind = Kind::List(&T::KIND);
+}
+
+/// What TypeScript calls them.
+#[cfg(feature = "ts")]
+macro_rules! generic {
+    ($($name:ident = $before:literal, $after:literal;)*) => { $(
+        impl<T: ts_rs::TS> ts_rs::TS for $name<T> {
+            type WithoutGenerics = Self;
+            type OptionInnerType = Self;
+            fn name(config: &ts_rs::Config) -> String {
+                [$before, &T::name(config), $after].concat()
+            }
+            fn inline(config: &ts_rs::Config) -> String {
+                Self::name(config)
+            }
+        }
+    )* };
+}
+
+#[cfg(feature = "ts")]
+generic! {
+    List = "ReadonlyArray<", ">";
+    Nullable = "", " | null";
 }
 
 /// Types that are another in Rust's eyes only: what they take, and what TypeScript calls them.
@@ -64,6 +96,8 @@ macro_rules! named {
 }
 
 named! {
+    /// Environment variables.
+    Variables = Kind::Variables, "{ readonly [name: string]: string | undefined }";
     /// A number of seconds.
     Seconds = Kind::Positive, "number";
     /// A count of events.
@@ -72,6 +106,9 @@ named! {
     SandboxName = Kind::Name(name::check_sandbox_name), "string";
     /// A name for a managed process.
     ProcessName = Kind::Name(name::check_process_name), "string";
+    /// The state of a sandbox.
+    SandboxStatus = Kind::Text,
+        "\"pending\" | \"running\" | \"snapshotting\" | \"suspending\" | \"suspended\" | \"terminated\" | \"timeout\" | \"failed\" | (string & {})";
     /// How output is fetched.
     FollowTransport =
         Kind::OneOf(&["fetch", "websocket", "eventsource", "auto"]),
@@ -133,7 +170,7 @@ words! {
 
 /// A union of literal types.
 #[cfg(feature = "ts")]
-fn union(words: &[&str]) -> String {
+pub(super) fn union(words: &[&str]) -> String {
     words.iter().map(|word| alloc::format!("{word:?}")).collect::<Vec<_>>().join(" | ")
 }
 

@@ -26,7 +26,7 @@ test("what is written to a file is what is read from it, and what a command sees
   const bytes = noise(3_000_000);
   await sandbox.writeFile(path, bytes);
   const hash = await sha256(bytes);
-  equal(await sha256((await sandbox.readFile(path)) as Uint8Array<ArrayBuffer>), hash);
+  equal(await sha256(await sandbox.readFile(path)), hash);
   equal((await sandbox.run("sha256sum", { args: [path] })).stdout.split(" ")[0], hash);
 });
 
@@ -44,6 +44,11 @@ test("a file is written from text, from a view of a buffer, from a Blob and from
   const parts = ["a ", "stream"].map((part) => new TextEncoder().encode(part));
   await sandbox.writeFile(path, streamOf(parts));
   equal(await text(), "a stream");
+  const chunks = (async function* () {
+    for (const part of ["an ", "async ", "iterable"]) yield new TextEncoder().encode(part);
+  })();
+  await sandbox.writeFile(path, chunks);
+  equal(await text(), "an async iterable");
   await sandbox.writeFile(path, "");
   equal((await sandbox.readFile(path)).length, 0);
 });
@@ -147,6 +152,10 @@ test("what is no path and what is no content is refused before anything is sent"
   await rejects(sandbox.readFile("/tmp/x", { onProgress: 1 as never }), "invalid_argument");
   equal(sent.length, before);
   await rejects(sandbox.writeFile(`${directory()}/x`, streamOf(["text"])), "invalid_argument");
+  const lines = (async function* () {
+    yield "text";
+  })();
+  await rejects(sandbox.writeFile(`${directory()}/x`, lines as never), "invalid_argument");
 });
 
 test("a named sandbox is suspended, resumed and renamed", async ({ url, apiKey }) => {

@@ -25,9 +25,7 @@ test("a process's streams are the bytes that it wrote", async ({ sandbox }) => {
   const process = await sandbox.startProcess(
     ...shell("head -c 300000 /dev/zero | tr '\\0' '\\377'; printf 'a\\nb'"),
   );
-  const bytes = new Uint8Array(
-    await new Response(process.stdout as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer(),
-  );
+  const bytes = new Uint8Array(await new Response(process.stdout).arrayBuffer());
   const expected = new Uint8Array(300_003).fill(0xff);
   expected.set([97, 10, 98], 300_000);
   equal(await sha256(bytes), await sha256(expected));

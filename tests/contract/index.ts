@@ -8,6 +8,7 @@ import "./handle.js";
 import "./lifecycle.js";
 import "./log.js";
 import "./names.js";
+import "./option-names.js";
 import "./older.js";
 import "./peer.js";
 import "./pieces.js";
@@ -15,6 +16,7 @@ import "./ports.js";
 import "./process.js";
 import "./pty.js";
 import "./run.js";
+import "./shell.js";
 import "./tunnel.js";
 
 export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";

@@ -202,13 +202,14 @@ class Ending extends EventTarget {
   readonly close = (): void => undefined;
 }
 
-test("a terminal's exit status that a server has lost is undefined, with a reason", async () => {
-  const ends: [object | undefined, number | undefined, object][] = [
-    [{ exit_code: 7 }, 7, { exitCode: 7 }],
-    [{ exit_code: null, signal: 15 }, -1, { signal: 15 }],
-    [{ exit_code: -1 }, undefined, {}],
-    [{}, undefined, {}],
-    [undefined, undefined, {}],
+test("a terminal's exit status that a server has lost is null, with a reason", async () => {
+  const lost = { exitCode: null, signal: null };
+  const ends: [object | undefined, number | null, object][] = [
+    [{ exit_code: 7 }, 7, { exitCode: 7, signal: null }],
+    [{ exit_code: null, signal: 15 }, -1, { exitCode: null, signal: 15 }],
+    [{ exit_code: -1 }, null, lost],
+    [{}, null, lost],
+    [undefined, null, lost],
   ];
   for (const [record, code, end] of ends) {
     const { sandbox } = await sandboxOf(
@@ -216,11 +217,11 @@ test("a terminal's exit status that a server has lost is undefined, with a reaso
       { WebSocket: Ending as unknown as SocketConstructor },
     );
     const pty = await sandbox.connectPty("session", "token");
-    const codes: (number | undefined)[] = [];
+    const codes: (number | null)[] = [];
     pty.onExit((exitCode) => codes.push(exitCode));
     equal(await pty.wait(), code);
     equal(codes.length, 1);
     const { reason, ...known } = pty.exit ?? {};
-    equal([known, reason !== undefined], [end, code === undefined], JSON.stringify(record));
+    equal([known, reason !== undefined], [end, code === null], JSON.stringify(record));
   }
 });

@@ -27,7 +27,7 @@ test("a process that has ended says how", async ({ sandbox }) => {
   const { pid } = await sandbox.startProcess("sh", { args: ["-c", "exit 7"] });
   await ended(sandbox.followOutput(pid));
   const info = await sandbox.getProcess(pid);
-  equal([info.status, info.exitCode, info.signal], [ProcessStatus.EXITED, 7, undefined]);
+  equal([info.status, info.exitCode, info.signal], [ProcessStatus.EXITED, 7, null]);
   ok(info.endedAt instanceof Date && info.endedAt >= info.startedAt, "it ended after it started");
 });
 
@@ -46,7 +46,35 @@ test("killProcess ends a process at once", async ({ sandbox }) => {
   await sandbox.killProcess(pid);
   await ended(sandbox.followOutput(pid));
   const info = await sandbox.getProcess(pid);
-  equal([info.status, info.exitCode, info.signal], [ProcessStatus.SIGNALED, undefined, 9]);
+  equal([info.status, info.exitCode, info.signal], [ProcessStatus.SIGNALED, null, 9]);
+});
+
+test("how a process ended is null where it has not, in every record", async ({ sandbox }) => {
+  const started = await sandbox.startProcess("sleep", { args: ["1000"] });
+  await using pty = await sandbox.createPty({ command: "sleep", args: ["1000"] });
+  const records = [
+    started,
+    await sandbox.getProcess(started.pid),
+    ...(await sandbox.listProcesses()).filter(({ pid }) => pid === started.pid),
+    ...(await sandbox.listPtys()).filter(({ sessionId }) => sessionId === pty.sessionId),
+  ];
+  equal(records.length, 4);
+  for (const { exitCode, signal, oomKilled } of records)
+    ok(exitCode === null && signal === null && !oomKilled, "there is no end yet");
+  await started.kill();
+});
+
+test("sendSignal takes a name", async ({ sandbox }) => {
+  const { pid } = await sandbox.startProcess("sleep", { args: ["1000"] });
+  await sandbox.sendSignal(pid, "SIGTERM");
+  await ended(sandbox.followOutput(pid));
+  equal((await sandbox.getProcess(pid)).signal, 15);
+});
+
+test("variables that are undefined are left out", async ({ sandbox }) => {
+  const env = { HERE: "1", ABSENT: undefined };
+  const { stdout } = await sandbox.run("sh", { args: ["-c", 'echo "$HERE ${ABSENT-unset}"'], env });
+  equal(stdout, "1 unset");
 });
 
 test("sendSignal sends a signal that the process can handle", async ({ sandbox }) => {

@@ -28,7 +28,7 @@ test("a terminal runs a shell: what is typed has an answer, and its exit code is
   sandbox,
 }) => {
   const screen = new Screen();
-  const codes: (number | undefined)[] = [];
+  const codes: (number | null)[] = [];
   const pty = await sandbox.createPty({
     command: "sh",
     ...quiet,
@@ -41,7 +41,7 @@ test("a terminal runs a shell: what is typed has an answer, and its exit code is
   await pty.sendInput(new TextEncoder().encode("exit 7\n"));
   equal(pty.exit, undefined);
   equal(await pty.wait(), 7);
-  equal([codes, pty.exit], [[7], { exitCode: 7 }]);
+  equal([codes, pty.exit], [[7], { exitCode: 7, signal: null }]);
   await rejects(pty.sendInput("x"), "session_closed");
   await rejects(pty.connect(), "session_closed");
 });
@@ -242,7 +242,7 @@ test("killing a terminal ends its session", async ({ sandbox }) => {
   const pty = await sandbox.createPty({ command: "sleep", args: ["1000"] });
   await pty.kill();
   equal(await pty.wait(), -1);
-  equal(pty.exit, { signal: 1 });
+  equal(pty.exit, { exitCode: null, signal: 1 });
 });
 
 test("a terminal that cannot be had is an error that says why, and leaves nothing", async (context) => {

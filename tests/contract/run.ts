@@ -84,6 +84,11 @@ test("a command that cannot be started rejects and says why", async ({ sandbox }
   const error = await rejects(sandbox.run("no-such-program"), "not_found");
   ok(error.message.includes("no-such-program"), error.message);
   equal(error.retryable, false);
+  ok(!error.message.includes("`args`"), error.message);
+  for (const call of [() => sandbox.run("ls -l"), () => sandbox.startProcess("ls -l")]) {
+    const { message } = await rejects(call(), "not_found");
+    ok(message.includes("`args`") && message.includes("`sandbox.sh`"), message);
+  }
 });
 
 test("output is kept byte for byte", async ({ sandbox }) => {

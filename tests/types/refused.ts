@@ -27,8 +27,14 @@ export const refused = [
   () => sandbox.run("ls", { name: "a" }),
   // @ts-expect-error there is no such mode
   () => sandbox.startProcess("cat", { stdinMode: "open" }),
-  // @ts-expect-error a signal is a number
-  () => sandbox.sendSignal(1, "SIGTERM"),
+  // @ts-expect-error a signal's name begins with SIG
+  () => sandbox.sendSignal(1, "TERM"),
+  // @ts-expect-error a line for a shell has no arguments
+  () => sandbox.sh({ args: [] }),
+  // @ts-expect-error an object is no word
+  () => sandbox.sh`ls ${{}}`,
+  // @ts-expect-error an exit code and a signal exclude each other
+  async (): Promise<{ exitCode: number; signal: number }> => sandbox.run("ls"),
   // @ts-expect-error a process is a pid or a name
   () => sandbox.getProcess({ pid: 1 }),
   // @ts-expect-error the name is the first argument

@@ -45,6 +45,7 @@ pub mod retry;
 pub mod route;
 pub mod run;
 mod scan;
+pub mod signal;
 pub mod sse;
 pub mod standing;
 pub mod stream;

@@ -69,14 +69,17 @@ fn errors() -> String {
     for code in Code::ALL {
         let _ = writeln!(out, "  /** {} */\n  | \"{}\"", code.doc(), code.as_str());
     }
-    out.push_str("\n/** The class of an error. */\nexport type ErrorKind =\n");
+    out.push_str("\n/** The codes of each kind of error. */\nexport interface ErrorCodes {\n");
     let mut kinds: Vec<Kind> = Vec::new();
     for kind in Code::ALL.iter().map(|code| code.kind()) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
-            let _ = writeln!(out, "  | \"{}\"", kind.as_str());
+            let codes = Code::ALL.iter().filter(|code| code.kind() == kind);
+            let words = codes.map(|code| format!("\"{}\"", code.as_str())).collect::<Vec<_>>();
+            let _ = writeln!(out, "  {}: {};", kind.as_str(), words.join(" | "));
         }
     }
+    out.push_str("}\n\n/** The kind of an error. */\nexport type ErrorKind = keyof ErrorCodes;\n");
     out
 }
 

@@ -106,8 +106,8 @@ export async function execute(sandbox: Sandbox, run: Execution, interrupts: Inte
         `The command has ended; something it started still writes: shoreline logs -f ${sandbox.sandboxId} ${remote.pid}`,
       );
     if (cut.late) throw new Failure(EXIT.timeout, `the command took longer than ${timeout} s and was ended`);
-    if (exitCode !== undefined) return exitCode;
-    if (signal !== undefined) return 128 + signal;
+    if (exitCode !== null) return exitCode;
+    if (signal !== null) return 128 + signal;
     throw new Failure(EXIT.failure, "the server does not know how the command ended");
   } finally {
     if (cancel) cancel();
@@ -122,7 +122,7 @@ async function end(remote: Process, sandbox: Sandbox): Promise<void> {
   const kill = setTimeout(() => {
     remote.kill().catch(ignore);
   }, GRACE);
-  await sandbox.sendSignal(remote.pid, constants.signals.SIGTERM).catch(ignore);
+  await sandbox.sendSignal(remote.pid, "SIGTERM").catch(ignore);
   await remote.wait().catch(ignore);
   clearTimeout(kill);
 }

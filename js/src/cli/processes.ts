@@ -1,6 +1,6 @@
 // ps, logs, kill, restart.
 import type { Command } from "commander";
-import type { ProcessAddress, ProcessInfo } from "shoreline";
+import type { ProcessAddress, ProcessInfo, SignalName } from "shoreline";
 import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { Interrupted, misused } from "./exit.js";
@@ -52,7 +52,7 @@ export function addProcesses(program: Command): void {
     .description("Ends a process (SIGKILL) with what it started, or sends it another signal.")
     .option("-s, --signal <number>", "the signal, by number or name, for example TERM")
     .action(async (idOrName: string, process: string, options: { signal?: string }) => {
-      const signal = options.signal === undefined ? undefined : await signalNumber(options.signal);
+      const signal = options.signal === undefined ? undefined : signalOf(options.signal);
       const sandbox = await sandboxOf(program.opts(), idOrName);
       if (signal === undefined) await sandbox.killProcess(address(process));
       else await sandbox.sendSignal(address(process), signal);
@@ -73,7 +73,8 @@ export function addProcesses(program: Command): void {
 
 function row(info: ProcessInfo): string[] {
   const { pid, status, managed, command, args, exitCode, signal, outputOpen, outputHolders = [] } = info;
-  const code = exitCode === undefined ? (signal === undefined ? "" : ` (${signal})`) : ` (${exitCode})`;
+  const ended = exitCode ?? signal;
+  const code = ended === null ? "" : ` (${ended})`;
   const holders = outputHolders.map((holder) => `${holder.pid} ${holder.command}`);
   const by = holders.length === 0 ? "" : `: ${holders.join(", ")}`;
   const how = outputOpen ? `${code}, output open${by}` : code;
@@ -125,11 +126,8 @@ async function logs(
   if (interrupted !== undefined) throw new Interrupted(interrupted);
 }
 
-async function signalNumber(text: string): Promise<number> {
+/** A signal by number or name. The sandbox's numbers may not be those of this machine. */
+function signalOf(text: string): SignalName | number {
   if (/^\d+$/.test(text)) return Number(text);
-  const { constants } = await import("node:os");
-  const name = `SIG${text.toUpperCase().replace(/^SIG/, "")}`;
-  const number = (constants.signals as Record<string, number | undefined>)[name];
-  if (number === undefined) throw misused(`there is no signal ${text}`);
-  return number;
+  return `SIG${text.toUpperCase().replace(/^SIG/, "")}` as SignalName;
 }

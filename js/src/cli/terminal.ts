@@ -213,9 +213,9 @@ async function attached(pty: Pty, name: string, leaving?: () => Promise<void>): 
   try {
     const code = await pty.wait();
     whole = true;
-    const { signal, reason = "the terminal's program was ended by a signal" } = pty.exit ?? {};
-    if (signal !== undefined) return 128 + signal;
-    if (code !== undefined && code >= 0) return code;
+    const { signal = null, reason = "the terminal's program was ended by a signal" } = pty.exit ?? {};
+    if (signal !== null) return 128 + signal;
+    if (code !== null && code >= 0) return code;
     throw new Failure(EXIT.failure, reason);
   } finally {
     left = true;

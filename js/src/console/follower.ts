@@ -81,7 +81,7 @@ export class Follower {
       transport: "auto",
     });
     for await (const batch of events.batches()) {
-      for (const event of batch) parts.push(event.bytes as Uint8Array<ArrayBuffer>);
+      for (const event of batch) parts.push(event.bytes);
       if (shown && isBeyond(events.cursor(), shown)) break;
     }
     return new Blob(parts);

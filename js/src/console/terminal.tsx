@@ -238,7 +238,7 @@ function View({ model, inside, session }: { model: Model; inside: Inside; sessio
       resize();
       const code = await pty.wait();
       const known = code === -1 ? "ended by a signal" : `ended with exit code ${code}`;
-      over(code === undefined ? "ended; the exit status is unknown" : known);
+      over(code === null ? "ended; the exit status is unknown" : known);
     };
     attach().catch(lost);
     return () => {

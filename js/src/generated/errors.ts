@@ -85,13 +85,17 @@ export type ErrorCode =
   /** The WebAssembly core failed inside and cannot be used again: load the page or restart the process. */
   | "core_dead"
 
-/** The class of an error. */
-export type ErrorKind =
-  | "usage"
-  | "api"
-  | "connection"
-  | "timeout"
-  | "protocol"
-  | "abort"
-  | "command"
-  | "core"
+/** The codes of each kind of error. */
+export interface ErrorCodes {
+  usage: "invalid_argument" | "invalid_url" | "missing_api_key" | "missing_capability";
+  api: "authentication" | "permission" | "not_found" | "sandbox_not_found" | "pool_in_use" | "conflict" | "invalid_request" | "rate_limited" | "payload_too_large" | "unsupported" | "not_supported_by_server" | "unavailable" | "gateway" | "server";
+  connection: "connect_failed" | "connection_lost" | "stream_broken" | "run_outcome_unknown" | "session_closed";
+  timeout: "connect_timeout" | "idle_timeout" | "run_timeout" | "wait_timeout" | "start_timeout";
+  protocol: "stream_ended_without_exit" | "unexpected_content_type" | "invalid_response" | "malformed_event" | "line_too_long" | "output_too_large" | "output_gap" | "process_gone";
+  abort: "aborted";
+  command: "output_ended" | "command_failed";
+  core: "core_unavailable" | "core_dead";
+}
+
+/** The kind of an error. */
+export type ErrorKind = keyof ErrorCodes;

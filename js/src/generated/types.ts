@@ -65,7 +65,7 @@ image?: string | undefined,
  * Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
  * `not_supported_by_server` if the server ignores this option; local servers do not.
  */
-env?: { [key in string]: string } | undefined,
+env?: { readonly [name: string]: string | undefined } | undefined,
 /**
  * Processors, for example 0.5. Default: the server's.
  */
@@ -85,11 +85,11 @@ timeoutSecs?: number | undefined,
 /**
  * The program that runs at the start, and its arguments.
  */
-entrypoint?: Array<string> | undefined,
+entrypoint?: ReadonlyArray<string> | undefined,
 /**
  * Names of secrets to put into the environment.
  */
-secretNames?: Array<string> | undefined,
+secretNames?: ReadonlyArray<string> | undefined,
 /**
  * Whether the internet can be reached from inside. Default: true.
  */
@@ -97,11 +97,11 @@ allowInternetAccess?: boolean | undefined,
 /**
  * Hosts, addresses or CIDR ranges that can be reached.
  */
-allowOut?: Array<string> | undefined,
+allowOut?: ReadonlyArray<string> | undefined,
 /**
  * Hosts, addresses or CIDR ranges that cannot be reached.
  */
-denyOut?: Array<string> | undefined,
+denyOut?: ReadonlyArray<string> | undefined,
 /**
  * A snapshot to restore.
  */
@@ -109,7 +109,7 @@ snapshotId?: string | undefined,
 /**
  * Ports inside that the proxy makes reachable. 9501 is reserved.
  */
-exposedPorts?: Array<number> | undefined,
+exposedPorts?: ReadonlyArray<number> | undefined,
 /**
  * Whether exposed ports need no key.
  */
@@ -136,7 +136,7 @@ export type ListOptions = {
 /**
  * Only those in this state, for example `running`.
  */
-status?: string | undefined,
+status?: "pending" | "running" | "snapshotting" | "suspending" | "suspended" | "terminated" | "timeout" | "failed" | (string & {}) | undefined,
 /**
  * How many the server is asked for at a time; all pages are read in any case.
  */
@@ -157,7 +157,7 @@ allowUnauthenticatedAccess?: boolean | undefined,
 /**
  * Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
  */
-exposedPorts?: Array<number> | undefined,
+exposedPorts?: ReadonlyArray<number> | undefined,
 /**
  * What can be reached from inside, instead of all rules before. `null` removes every restriction.
  */
@@ -191,11 +191,11 @@ allowInternetAccess?: boolean | undefined,
 /**
  * Hosts, addresses or CIDR ranges that can be reached.
  */
-allowOut?: Array<string> | undefined,
+allowOut?: ReadonlyArray<string> | undefined,
 /**
  * Hosts, addresses or CIDR ranges that cannot be reached.
  */
-denyOut?: Array<string> | undefined, };
+denyOut?: ReadonlyArray<string> | undefined, };
 
 /**
  * A snapshot to take.
@@ -235,11 +235,11 @@ export type StartOptions = {
 /**
  * Arguments; nothing is expanded, there is no shell.
  */
-args?: Array<string> | undefined,
+args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment.
+ * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
  */
-env?: { [key in string]: string } | undefined,
+env?: { readonly [name: string]: string | undefined } | undefined,
 /**
  * The directory to start in. Default: the sandbox's.
  */
@@ -280,11 +280,11 @@ export type RunOptions = {
 /**
  * Arguments; nothing is expanded, there is no shell.
  */
-args?: Array<string> | undefined,
+args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment.
+ * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
  */
-env?: { [key in string]: string } | undefined,
+env?: { readonly [name: string]: string | undefined } | undefined,
 /**
  * The directory to start in. Default: the sandbox's.
  */
@@ -347,11 +347,11 @@ command: string,
 /**
  * Arguments; nothing is expanded.
  */
-args?: Array<string> | undefined,
+args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment.
+ * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
  */
-env?: { [key in string]: string } | undefined,
+env?: { readonly [name: string]: string | undefined } | undefined,
 /**
  * The directory to start in. Default: the sandbox's.
  */
@@ -435,12 +435,12 @@ lastId?: string | undefined,
 /**
  * Events delivered of stdout (or of no stream) and of stderr.
  */
-counts?: Array<number> | undefined,
+counts?: ReadonlyArray<number> | undefined,
 /**
  * Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
  * where there are none.
  */
-unfinished?: Array<number> | undefined, };
+unfinished?: ReadonlyArray<number> | undefined, };
 
 /**
  * When a managed process is restarted. Times in ms.
@@ -543,13 +543,13 @@ pid: number,
  */
 status: "running" | "exited" | "signaled" | "oom_killed",
 /**
- * The exit code, 0 to 255, once the status is `exited`. Absent if the server lost it.
+ * The exit code, 0 to 255, once the status is `exited`. `null` before, and if the server lost it.
  */
-exitCode?: number | undefined,
+exitCode: number | null,
 /**
- * The number of the signal that ended the process.
+ * The number of the signal that ended the process, or `null`.
  */
-signal?: number | undefined,
+signal: number | null,
 /**
  * Whether the memory limit ended the process.
  */
@@ -714,13 +714,13 @@ failureThreshold: number, };
  */
 export type ManagedProcessExit = {
 /**
- * The exit code.
+ * The exit code, or `null`.
  */
-exitCode?: number | undefined,
+exitCode: number | null,
 /**
- * The number of the signal that ended the process.
+ * The number of the signal that ended the process, or `null`.
  */
-signal?: number | undefined,
+signal: number | null,
 /**
  * Whether the memory limit ended the process.
  */
@@ -878,10 +878,9 @@ name?: string | undefined,
  */
 namespace?: string | undefined,
 /**
- * Its state, in lower case: `pending`, `running`, `snapshotting`, `suspending`,
- * `suspended`, `terminated`, `timeout`, `failed`, or what a newer server says.
+ * Its state, in lower case. A newer server may have other words.
  */
-status: string,
+status: "pending" | "running" | "snapshotting" | "suspending" | "suspended" | "terminated" | "timeout" | "failed" | (string & {}),
 /**
  * Its image.
  */
@@ -1085,13 +1084,13 @@ createdAt: Date,
  */
 endedAt?: Date | undefined,
 /**
- * How; absent for a signal, or where the server lost it.
+ * The exit code. `null` before, for a signal, and if the server lost it.
  */
-exitCode?: number | undefined,
+exitCode: number | null,
 /**
- * The number of the signal that ended it, where the server says so; the local server does.
+ * The number of the signal that ended it, where the server says so; the local server does. Else `null`.
  */
-signal?: number | undefined,
+signal: number | null,
 /**
  * Whether it goes on.
  */
@@ -1099,7 +1098,7 @@ isAlive: boolean,
 /**
  * Whether the memory limit ended it.
  */
-oomKilled?: boolean | undefined, };
+oomKilled: boolean, };
 
 /**
  * Something in a directory.
@@ -1135,3 +1134,5 @@ path: string,
  */
 entries: Array<DirectoryEntry>, };
 
+/** The name of a classic signal of Linux. */
+export type SignalName = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGILL" | "SIGTRAP" | "SIGABRT" | "SIGBUS" | "SIGFPE" | "SIGKILL" | "SIGUSR1" | "SIGSEGV" | "SIGUSR2" | "SIGPIPE" | "SIGALRM" | "SIGTERM" | "SIGSTKFLT" | "SIGCHLD" | "SIGCONT" | "SIGSTOP" | "SIGTSTP" | "SIGTTIN" | "SIGTTOU" | "SIGURG" | "SIGXCPU" | "SIGXFSZ" | "SIGVTALRM" | "SIGPROF" | "SIGWINCH" | "SIGIO" | "SIGPWR" | "SIGSYS";

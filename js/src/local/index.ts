@@ -116,7 +116,10 @@ const STOP_GRACE = 10_000;
  * @throws {LocalServerError} The server did not start, for example because of `isolation`; its `stderr` says why.
  */
 export async function startLocal(options?: LocalServerOptions): Promise<LocalServer> {
-  const given: LocalServerOptions = optionsOf(options);
+  const given: LocalServerOptions = optionsOf(
+    options,
+    "binary allowOrigins mounts network startupTimeout isolation",
+  );
   const { binary, startupTimeout = 30 } = given;
   const { allowOrigins = [], mounts = [], network, isolation = "auto" } = given;
   check(binary, allowOrigins, mounts, startupTimeout);

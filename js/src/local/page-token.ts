@@ -33,7 +33,12 @@ const ANSWER_BYTES = 65_536;
  * @throws `ShorelineError` `authentication`, `unsupported` (it is no local server), `connect_failed` and others.
  */
 export async function pageToken(options: PageTokenOptions): Promise<PageToken> {
-  const { apiUrl, apiKey, origin, expiresIn = 300 }: Partial<PageTokenOptions> = optionsOf(options);
+  const {
+    apiUrl,
+    apiKey,
+    origin,
+    expiresIn = 300,
+  }: Partial<PageTokenOptions> = optionsOf(options, "apiUrl apiKey origin expiresIn");
   if (typeof apiUrl !== "string" || !/^https?:\/\/[^\s]+$/.test(apiUrl) || !URL.canParse(apiUrl))
     throw invalid("`apiUrl` must be the server's address, for example http://127.0.0.1:8900");
   // The runtime's own complaints about these would hold them.

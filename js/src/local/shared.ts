@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { optionsOf } from "../arguments.js";
 import { LocalServerError } from "./error.js";
 import { launched } from "./launch.js";
 import type { IsolationLevel } from "./ready.js";
@@ -70,8 +71,9 @@ export async function findShared(): Promise<SharedServer | undefined> {
  * @throws {LocalServerError} It did not start; it runs and does not answer within 10 s; or the file that tells of it
  * belongs to somebody else.
  */
-export async function sharedLocal(options: SharedOptions = {}): Promise<SharedServer> {
-  const { stopWhenIdle = 600, isolation = "auto" } = options;
+export async function sharedLocal(options?: SharedOptions): Promise<SharedServer> {
+  const given: SharedOptions = optionsOf(options, "stopWhenIdle isolation");
+  const { stopWhenIdle = 600, isolation = "auto" } = given;
   const path = stateFile();
   for (let round = 0; round < ROUNDS; round++) {
     const known = read(path);

@@ -17,7 +17,11 @@ export async function listen(
   remotePort: number,
   options: CreateTunnelOptions | undefined,
 ): Promise<TcpTunnel> {
-  const { localPort = remotePort, onError, signal }: CreateTunnelOptions = optionsOf(options);
+  const {
+    localPort = remotePort,
+    onError,
+    signal,
+  }: CreateTunnelOptions = optionsOf(options, "localPort onError signal");
   checkPort(remotePort);
   if (localPort !== 0) checkPort(localPort);
   checkHandler("onError", onError);

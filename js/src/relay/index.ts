@@ -5,7 +5,7 @@
  * @module shoreline/relay
  */
 
-import { invalid } from "../arguments.js";
+import { invalid, optionsOf } from "../arguments.js";
 import type { NodeRequest, NodeSocket } from "./node.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
 import { bunHandlers, type BunServer, type BunSocket, joined } from "./socket.js";
@@ -106,6 +106,7 @@ class Refusal extends Error {
  * ```
  */
 export function createRelay(options: RelayOptions): Relay {
+  optionsOf(options, "apiKey authorize sandboxUrl basePath origins tokenSecret trustForwarded onError fetch");
   check(options);
   const { authorize, origins = [], tokenSecret, basePath = "/sandboxes", trustForwarded = false } = options;
   const secrets = tokenSecret === undefined ? undefined : secretsOf(tokenSecret);

@@ -13,6 +13,7 @@
 //! | `Always<T>` | always | required |
 //! | `Expected<T>` | always | optional, since other servers leave it out |
 //! | `OrNull<T>` | `null` where there is no value | optional |
+//! | `Nullable<T>` | `null` where there is no value | `T` or `null` |
 //! | `OrAbsent<T>` | absent where there is no value | optional |
 //! | `Defaulted<T> = D` | always | optional for callers, required in a record |
 //!
@@ -35,6 +36,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 type Always<T> = T;
 type Expected<T> = T;
 type OrNull<T> = Option<T>;
+type Nullable<T> = Option<T>;
 type OrAbsent<T> = Option<T>;
 type Defaulted<T> = T;
 type Number = u64;

@@ -13,10 +13,10 @@ macro_rules! process_records {
                 pid: Always<u32>,
                 /// What the process is doing, or how it ended.
                 status: Always<ProcessStatus>,
-                /// The exit code, 0 to 255, once the status is `exited`. Absent if the server lost it.
-                exit_code: OrNull<i32>,
-                /// The number of the signal that ended the process.
-                signal: OrNull<i32>,
+                /// The exit code, 0 to 255, once the status is `exited`. `null` before, and if the server lost it.
+                exit_code: Nullable<i32>,
+                /// The number of the signal that ended the process, or `null`.
+                signal: Nullable<i32>,
                 /// Whether the memory limit ended the process.
                 oom_killed: Always<bool>,
                 /// Why the process ended, if the server says so.
@@ -76,10 +76,10 @@ macro_rules! process_records {
 
             /// An earlier end of a managed process.
             ManagedProcessExit {
-                /// The exit code.
-                exit_code: OrNull<i32>,
-                /// The number of the signal that ended the process.
-                signal: OrNull<i32>,
+                /// The exit code, or `null`.
+                exit_code: Nullable<i32>,
+                /// The number of the signal that ended the process, or `null`.
+                signal: Nullable<i32>,
                 /// Whether the memory limit ended the process.
                 oom_killed: Always<bool>,
                 /// When the process ended.

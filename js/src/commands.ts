@@ -1,0 +1,74 @@
+// The part of a sandbox that runs commands to their end.
+import type * as Glue from "./core/shoreline.js";
+import { invalid } from "./arguments.js";
+import type { ClientOptions } from "./options.js";
+import { Ports } from "./ports.js";
+import type { CommandResult, SuccessfulResult } from "./result.js";
+import { RunningCommand, type RunOptions } from "./run.js";
+import { shellArgs, type ShellValue } from "./shell.js";
+import { Transports } from "./transports.js";
+
+/** Options of a command whose failure is an error. */
+export type CheckedRunOptions = RunOptions & { check: true };
+
+/** How a line for a shell is run. */
+export type ShellOptions = Omit<RunOptions, "args">;
+
+/** Runs a template as a line for a shell. */
+export type Shell<R extends CommandResult = CommandResult> = (
+  parts: TemplateStringsArray,
+  ...values: ShellValue[]
+) => RunningCommand<R>;
+
+/** The part of a sandbox that runs commands to their end. */
+export abstract class Commands extends Ports {
+  /** @internal */
+  protected readonly transports: Transports;
+
+  /** @internal */
+  constructor(core: Glue.Sandbox, options: ClientOptions) {
+    super(core, options);
+    this.transports = new Transports(core, options);
+  }
+
+  /**
+   * Runs a command to its end. Awaited, it is the result; iterated, it is the output as it arrives.
+   * The command is sent at once, and once; if the connection breaks, its output goes on by pid. That it fails
+   * is a result, unless `check` is set; that there is no such program is an error (`not_found`).
+   *
+   * @param command - One program. Its arguments go into `args`; for a line of shell see `sh`.
+   */
+  run(command: string, options: CheckedRunOptions): RunningCommand<SuccessfulResult>;
+  run(command: string, options?: RunOptions): RunningCommand;
+  run(command: string, options?: RunOptions): RunningCommand {
+    return new RunningCommand(this.core, command, options, this.transports);
+  }
+
+  /**
+   * Runs a line of shell (`sh -c`) as `run` runs a command. Each `${…}` is one word, whatever characters it has: the shell
+   * never reads it as code. An array is one word for each of its items. Put no quotes around it.
+   *
+   * @returns The command; with options, a function that takes the line.
+   * @throws {@link ShorelineError} `invalid_argument`, at once, where a value stands within quotes, or is not a string, a
+   * number or an array of these.
+   *
+   * @example
+   * ```ts
+   * const { stdout } = await sandbox.sh`grep -c ${pattern} ${files} | sort`;
+   * await sandbox.sh({ workingDir: "/srv", check: true })`git commit -m ${message} && git push`;
+   * ```
+   */
+  sh(parts: TemplateStringsArray, ...values: ShellValue[]): RunningCommand;
+  sh(options: ShellOptions & { check: true }): Shell<SuccessfulResult>;
+  sh(options: ShellOptions): Shell;
+  sh(first: TemplateStringsArray | RunOptions, ...values: ShellValue[]): RunningCommand | Shell {
+    if (isTemplate(first)) return this.run("sh", { args: shellArgs(first, values) });
+    if (typeof first !== "object" || (first as unknown) === null || "args" in first)
+      throw invalid("`sh` takes a template, or options without `args`: sandbox.sh`ls -l`");
+    return (parts, ...values) => this.run("sh", { ...first, args: shellArgs(parts, values) });
+  }
+}
+
+function isTemplate(value: unknown): value is TemplateStringsArray {
+  return Array.isArray(value) && "raw" in value;
+}
