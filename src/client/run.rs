@@ -196,6 +196,10 @@ impl Run {
             Ok(Some(chunk)) => return Ok(self.machine.push(chunk, batch)?),
             Ok(None) => (Over::Ended, StreamError::NoExit.into()),
             Err(error) if error.failure().is_none() => return Err(error),
+            // A proxy may keep a stream open that the server has ended.
+            Err(error) if self.machine.exit().is_some() && error.is_timeout() => {
+                (Over::Ended, error)
+            }
             Err(error) => (Over::Broke, error),
         };
         match self.machine.over(over) {
@@ -298,7 +302,7 @@ impl Run {
                 }
             };
             error = Error::new(Code::RunTimeout, message);
-        } else if self.machine.is_at_gate() || error.code == Code::Aborted && self.kill_on_abort {
+        } else if self.machine.is_at_gate() || self.gives_up(error.code) && self.kill_on_abort {
             // The machine goes along: it may have read half of what says the pid.
             let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
             host::spawn(kill(self.sandbox.clone(), machine, io));
@@ -312,6 +316,16 @@ impl Run {
         }
         error.partial = partial;
         self.failed = Some(error);
+    }
+
+    /// Whether this error is the client's decision to stop reading a command that may still run.
+    fn gives_up(&self, code: Code) -> bool {
+        let ended = self.machine.exit().is_some() || matches!(self.machine.step(), Step::Done(_));
+        let decided = matches!(
+            code,
+            Code::Aborted | Code::LineTooLong | Code::OutputTooLarge | Code::MalformedEvent
+        );
+        decided && !ended
     }
 
     /// The result. Only after [`Self::next`] gave `false`.
@@ -369,7 +383,7 @@ fn unknown_outcome(error: Error) -> Error {
     Error::of(Code::RunOutcomeUnknown, &text).with_cause(error.into())
 }
 
-/// After an abort: kills the command, and where its pid is not known yet, waits for it a little.
+/// Kills the command. If its pid is not known yet, waits for it a little.
 async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io) {
     let pid = match machine.pid() {
         Some(pid) => {

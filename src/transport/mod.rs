@@ -220,7 +220,7 @@ impl Transport {
         error.trace_id = trace_id;
         error.retry_after_ms = header("retry-after").and_then(|text| {
             retry::retry_after_ms(&text).or_else(|| {
-                let ms = Date::parse(&text) - host::now();
+                let ms = Date::parse(&text) - Date::now();
                 (!ms.is_nan()).then_some(ms as u64)
             })
         });

@@ -166,7 +166,8 @@ options! {
 
     /// How hard a broken stream is taken up again.
     pub struct Reconnect {
-        /// Tries in a row without a new event before it is given up. Default: 10. 0 = never try.
+        /// Tries in a row without a new event before it is given up; keep-alives do not count as events. Default:
+        /// 10. 0 = never try. Raise it for a quiet process behind a proxy that ends long connections.
         max_attempts: u32,
         /// The longest wait between two tries, ms; waits double from 100 ms, with jitter. Default: 5000.
         max_delay_ms: u32,
@@ -278,7 +279,8 @@ options! {
         /// Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
         /// what is missing. Default: everything, up to 256 MiB; more is an error (`output_too_large`).
         max_output_bytes: u32,
-        /// Whether an abort ends the command or leaves it running. Default: `kill`.
+        /// Whether an abort ends the command or leaves it running. Default: `kill`. The same applies to output that
+        /// the client cannot take: `line_too_long`, `output_too_large` and `malformed_event`.
         on_abort: OnAbort,
         /// How a broken connection is taken up again.
         reconnect: Reconnect,

@@ -6,6 +6,7 @@ import "./files.js";
 import "./follow.js";
 import "./handle.js";
 import "./lifecycle.js";
+import "./limits.js";
 import "./log.js";
 import "./names.js";
 import "./option-names.js";

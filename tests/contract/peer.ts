@@ -4,12 +4,12 @@ import { equal, ok, rejects, sandboxOf, test } from "./harness.js";
 
 const HTML = "<!doctype html><title>Sign in</title>";
 
-function answer(body: BodyInit | null, type?: string, status = 200): Response {
+export function answer(body: BodyInit | null, type?: string, status = 200): Response {
   return new Response(body, { status, headers: type === undefined ? {} : { "Content-Type": type } });
 }
 
 /** An event stream in these chunks; `cut` breaks it off after them. */
-function events(chunks: string[], { cut = false } = {}): Response {
+export function events(chunks: string[], { cut = false } = {}): Response {
   const encoder = new TextEncoder();
   const queue = [...chunks];
   const body = new ReadableStream<Uint8Array>({
@@ -23,13 +23,13 @@ function events(chunks: string[], { cut = false } = {}): Response {
   return answer(body, "text/event-stream");
 }
 
-const line = (text: string, stream = "stdout") =>
+export const line = (text: string, stream = "stdout") =>
   `data: ${JSON.stringify({ line: text, timestamp: 1765432100123, stream })}\n\n`;
-const STARTED = 'data: {"pid":42,"started_at":1765432100000}\n\n';
-const EXITED = 'data: {"exit_code":0}\n\n';
+export const STARTED = 'data: {"pid":42,"started_at":1765432100000}\n\n';
+export const EXITED = 'data: {"exit_code":0}\n\n';
 const EOF = "event: eof\ndata: {}\n\n";
 const process = { pid: 42, status: "running", command: "ls", started_at: 1765432100000 };
-const once = { reconnect: { maxAttempts: 0 } };
+export const once = { reconnect: { maxAttempts: 0 } };
 
 async function linesOf(output: AsyncIterable<{ line: string }>): Promise<string[]> {
   const lines: string[] = [];

@@ -86,7 +86,7 @@ pub struct Follow {
     stage: Stage,
     /// Whether the server has ever begun to answer, so that a 404 means that the process is gone.
     begun: bool,
-    /// Tries in a row that brought nothing.
+    /// Tries in a row that brought no new event.
     failures: u32,
     /// How long the server wants to be left alone before a reconnect.
     retry_ms: u64,
@@ -196,12 +196,11 @@ impl Follow {
     /// When it is certain that not every event can be had.
     pub fn push(&mut self, chunk: &[u8], out: &mut Batch) -> Result<(), StreamError> {
         let Stage::Reading(decoder) = &mut self.stage else { return Ok(()) };
-        let before = (out.len(), decoder.comments());
+        let before = out.len();
         decoder.push(chunk, &mut self.position, out)?;
-        if (out.len(), decoder.comments()) != before {
+        // Not for a comment: a server that sends one and closes would be retried forever.
+        if out.len() != before {
             self.failures = 0;
-        }
-        if out.len() != before.0 {
             self.unsettled = 0;
         }
         self.retry_ms = decoder.retry_ms().unwrap_or(self.retry_ms);
@@ -373,7 +372,7 @@ impl Follow {
         self.position
     }
 
-    /// Tries in a row that brought nothing.
+    /// Tries in a row that brought no new event.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures

@@ -82,7 +82,6 @@ pub(crate) struct State {
     output_open: bool,
     pub(crate) line_count: Option<u64>,
     retry_ms: Option<u64>,
-    comments: usize,
     malformed: usize,
     failed: Option<StreamError>,
 }
@@ -108,7 +107,6 @@ impl OutputDecoder {
                 output_open: false,
                 line_count: None,
                 retry_ms: None,
-                comments: 0,
                 malformed: 0,
                 failed: None,
             },
@@ -178,12 +176,6 @@ impl OutputDecoder {
         self.state.retry_ms
     }
 
-    /// Comments so far, with which a server keeps a silent connection alive.
-    #[must_use]
-    pub const fn comments(&self) -> usize {
-        self.state.comments
-    }
-
     /// Unnamed events that were no JSON object, and ignored.
     #[must_use]
     pub const fn malformed(&self) -> usize {
@@ -199,7 +191,7 @@ impl State {
         out: &mut Batch,
     ) -> Result<(), StreamError> {
         match *item {
-            Item::Comment(_) => self.comments += 1,
+            Item::Comment(_) => {}
             Item::Retry(ms) => self.retry_ms = Some(ms),
             Item::Event { .. } if self.end.is_some_and(|end| self.ends_with(end)) => {}
             Item::Event { name: b"eof", .. } if self.mode != Mode::Run => {

@@ -2,10 +2,10 @@
 //! moves the bytes does it and reports what came of it.
 //!
 //! ```text
-//! Post -> Read -> … -> exit ---------------------------------------> Done
+//! Post -> Read -> … -> exit, ended in order ------------------------> Done
 //!   |       \-> broken, or ended without exit, pid known \
 //!   \-> no such endpoint -> Start -> Attach -> Open ------> Follow -> Look -> Done
-//!                                                             \-> exit marked -> Done
+//!                                                             \-> exit known -> Done
 //! ```
 //!
 //! A server without the endpoint may lose what a process writes before its output is followed. There the command waits
@@ -178,8 +178,9 @@ impl Run {
     /// Neither the exit nor the process is known, so that there is no going on: with this code.
     pub fn over(&mut self, how: Over) -> Result<(), Code> {
         self.stage = match (self.exit(), self.pid, how) {
-            (Some(exit), ..) => Stage::Done(exit),
-            (None, Some(pid), _) => Stage::Following { pid },
+            (Some(exit), _, Over::Ended) | (Some(exit), None, _) => Stage::Done(exit),
+            // After an exit that is followed by a break, output may be missing.
+            (_, Some(pid), _) => Stage::Following { pid },
             (None, None, Over::Ended) => return Err(Code::StreamEndedWithoutExit),
             (None, None, Over::Broke) => return Err(Code::RunOutcomeUnknown),
         };
@@ -228,11 +229,13 @@ impl Run {
     /// The process's output has been followed to its end, or to the mark of the exit.
     pub fn followed(&mut self, exited: Option<Exited>) {
         if let Stage::Following { pid } = self.stage {
-            self.stage = match exited {
-                Some(Exited { exit, .. }) => Stage::Done(exit),
+            if let Some(exited) = exited {
+                self.output_open = exited.output_open;
+            }
+            self.stage = match exited.map(|exited| exited.exit).or(self.exit()) {
+                Some(exit) => Stage::Done(exit),
                 None => Stage::Looking { pid, looks: 0 },
             };
-            self.output_open = exited.is_some_and(|exited| exited.output_open);
         }
     }
 

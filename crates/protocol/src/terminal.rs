@@ -50,7 +50,7 @@ pub struct Terminal {
     /// The next output is what may have been delivered.
     anew: bool,
     exit: Option<i32>,
-    /// Connections in a row that brought nothing.
+    /// Connections in a row that brought no new output.
     failures: u32,
     /// Bytes that were delivered and are not consumed yet.
     held: u64,
@@ -153,7 +153,6 @@ impl Terminal {
             // This server does not count, or does not any more.
             self.position = None;
         }
-        self.failures = 0;
         self.received = self.received.saturating_add(data.len() as u64);
         let mut news = data;
         if let Some(position) = &mut self.position {
@@ -167,8 +166,12 @@ impl Terminal {
         }
         self.delivered = true;
         self.held = self.held.saturating_add(news.len() as u64);
-        let anew = core::mem::take(&mut self.anew);
-        Some(if anew { News::Anew(news) } else { News::Data(news) })
+        if core::mem::take(&mut self.anew) {
+            // The server may have sent all of it before.
+            return Some(News::Anew(news));
+        }
+        self.failures = 0;
+        Some(News::Data(news))
     }
 
     /// The connection has closed: the exit code, or why there is none. `code` is nothing where it broke
@@ -204,7 +207,7 @@ impl Terminal {
 /// Keeps input under what servers take in any second, with room for a server that counts otherwise.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Until when, in ms since the epoch, what was sent is paid off.
+    /// When what was sent is paid off, in ms of the caller's clock.
     paid: f64,
 }
 
@@ -224,6 +227,28 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn output_that_is_sent_again_does_not_end_a_row_of_failures() {
+        let policy = Policy { max_retries: 2, base_ms: 1, max_delay_ms: 1 };
+        // With the position of the output, and without.
+        for head in [Some(Output::Position(0).encode()), None] {
+            let mut terminal = Terminal::default();
+            let mut connection = |data: &[&[u8]]| {
+                terminal.ready();
+                for message in
+                    head.iter().cloned().chain(data.iter().map(|data| Output::Data(data).encode()))
+                {
+                    terminal.receive(&message);
+                }
+                terminal.again(Loss::ConnectionLost, 0.0, &policy).is_some()
+            };
+            assert!(connection(&[b"$ "]));
+            assert!(connection(&[b"$ "]));
+            assert!(!connection(&[b"$ "]));
+            assert!(connection(&[b"$ ", b"new"]));
+        }
+    }
 
     #[test]
     fn input_stays_under_the_limit_in_every_second() {

@@ -141,7 +141,12 @@ fn run() {
         let reset = vector["ending"] == "reset";
         for split in splits(&reads) {
             let how = if reset { Over::Broke } else { Over::Ended };
-            let (run, over, [stdout, stderr]) = run_stream(&split, how);
+            let (mut run, over, [stdout, stderr]) = run_stream(&split, how);
+            if reset && run.exit().is_some() {
+                // The follow finds that the server has nothing more.
+                assert_eq!(Some(run.step()), run.pid().map(|pid| Step::Follow { pid }), "{id}");
+                run.followed(None);
+            }
             if let Step::Done(exit) = run.step() {
                 let result = json!({
                     "exit_code": exit.exit_code(), "signal": exit.signal(),

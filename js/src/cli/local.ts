@@ -95,9 +95,10 @@ export function addLocal(program: Command): void {
         return;
       }
       process.kill(server.pid, "SIGTERM");
-      const end = Date.now() + 15_000;
+      const end = performance.now() + 15_000;
       while ((await findShared()) !== undefined) {
-        if (Date.now() > end) throw new Failure(EXIT.failure, `process ${server.pid} did not stop: kill it`);
+        if (performance.now() > end)
+          throw new Failure(EXIT.failure, `process ${server.pid} did not stop: kill it`);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       print("Stopped the local server.");

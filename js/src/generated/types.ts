@@ -303,7 +303,8 @@ timeout?: number | undefined,
  */
 maxOutputBytes?: number | undefined,
 /**
- * Whether an abort ends the command or leaves it running. Default: `kill`.
+ * Whether an abort ends the command or leaves it running. Default: `kill`. The same applies to output that
+ * the client cannot take: `line_too_long`, `output_too_large` and `malformed_event`.
  */
 onAbort?: "kill" | "detach" | undefined,
 /**
@@ -416,7 +417,8 @@ after?: Cursor | undefined, };
  */
 export type Reconnect = {
 /**
- * Tries in a row without a new event before it is given up. Default: 10. 0 = never try.
+ * Tries in a row without a new event before it is given up; keep-alives do not count as events. Default:
+ * 10. 0 = never try. Raise it for a quiet process behind a proxy that ends long connections.
  */
 maxAttempts?: number | undefined,
 /**

@@ -25,17 +25,19 @@ fn wait(attempt: u32, delay_ms: u64) -> Option<Wait> {
 }
 
 #[test]
-fn tries_count_in_a_row_and_life_ends_the_row() {
+fn tries_count_in_a_row_and_a_new_event_ends_the_row() {
     let mut follow = follow(3);
     assert_eq!(connection(&mut follow, b""), wait(1, 100));
     assert_eq!(connection(&mut follow, b"data: {\"line"), wait(2, 200));
-    // A new event and a keep-alive are life, an event that came before is none.
     assert_eq!(connection(&mut follow, EVENT), wait(1, 100));
+    // Neither an event that came before nor a keep-alive is new.
     assert_eq!(connection(&mut follow, EVENT), wait(2, 200));
-    assert_eq!(connection(&mut follow, b":\n\n"), wait(1, 100));
-    assert_eq!(connection(&mut follow, EVENT), wait(2, 200));
-    assert_eq!(connection(&mut follow, EVENT), wait(3, 400));
-    assert_eq!(connection(&mut follow, EVENT), None);
+    assert_eq!(connection(&mut follow, b":\n\n"), wait(3, 400));
+    assert_eq!(connection(&mut follow, &[EVENT, EVENT].concat()), wait(1, 100));
+    for tries in 2..=3 {
+        assert!(connection(&mut follow, b":\n\n").is_some_and(|wait| wait.attempt == tries));
+    }
+    assert_eq!(connection(&mut follow, b":\n\n"), None);
     assert_eq!(follow.verdict(Code::ConnectionLost, None), Code::StreamBroken);
 }
 

@@ -12,18 +12,24 @@ use shoreline_protocol::stream::Stream;
 
 const PID: u32 = 42;
 
-/// What a run's own stream is made of.
-fn stream(log: &[(Stream, String)], ids: bool, exit: Exit) -> Vec<u8> {
-    let mut bytes = format!("data: {{\"pid\":{PID},\"started_at\":1765432100000}}\n\n");
+/// What a run's own stream is made of. The exit precedes the last `behind` lines.
+fn stream(log: &[(Stream, String)], ids: bool, exit: Exit, behind: usize) -> Vec<u8> {
+    let mut bytes =
+        format!("data: {{\"pid\":{PID},\"started_at\":1765432100000}}\n\n").into_bytes();
     for (number, (stream, line)) in log.iter().enumerate() {
+        if number + behind == log.len() {
+            shoreline_protocol::wire::event::exited(&exit, false, &mut bytes);
+        }
         if ids {
-            bytes.push_str(&format!("id: {}\n", 5 + number));
+            bytes.extend(format!("id: {}\n", 5 + number).bytes());
         }
         let stream = stream.as_str();
-        bytes.push_str(&format!("data: {{\"line\":\"{line}\",\"stream\":\"{stream}\"}}\n\n"));
+        let data = format!("data: {{\"line\":\"{line}\",\"stream\":\"{stream}\"}}\n\n");
+        bytes.extend(data.bytes());
     }
-    let mut bytes = bytes.into_bytes();
-    shoreline_protocol::wire::event::exited(&exit, false, &mut bytes);
+    if behind == 0 {
+        shoreline_protocol::wire::event::exited(&exit, false, &mut bytes);
+    }
     bytes
 }
 
@@ -91,7 +97,7 @@ proptest! {
 
     /// Wherever the stream is cut, in order or not, the result is the same to the byte: it comes from
     /// the stream, or by pid, or, before the start was seen, not at all. What is written after the exit does
-    /// not change it.
+    /// not change it. Nor does an exit that comes before the last lines and is followed by a break.
     #[test]
     fn a_cut_changes_nothing(
         log in follow::log(),
@@ -101,10 +107,12 @@ proptest! {
         exit in exit(),
         cut in prop_oneof![Just(1.0), 0.0..1.0_f64],
         broke in any::<bool>(),
+        behind in 0_usize..4,
         cuts in cuts(),
         still_running in 0_usize..12,
     ) {
-        let mut bytes = stream(&log, ids != follow::Ids::None, exit);
+        let behind = if broke { behind.min(log.len()) } else { 0 };
+        let mut bytes = stream(&log, ids != follow::Ids::None, exit, behind);
         let at = (cut * bytes.len() as f64) as usize;
         bytes.truncate(at);
         let over = if broke { Over::Broke } else { Over::Ended };
