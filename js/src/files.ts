@@ -89,8 +89,9 @@ export async function write(
   checkHandler("onProgress", onProgress);
   const body = isBody(content) ? content : isIterable(content) ? streamOf(content) : bytesOf(content);
   if ("getReader" in body) {
+    if (body.locked) throw invalid("the stream is locked: something else reads it");
     let sent = 0;
-    const { counted, refused } = counting(body, (progress) => {
+    const { counted, refused, release } = counting(body, (progress) => {
       sent = progress.transferred;
       onProgress?.(progress);
     });
@@ -98,8 +99,10 @@ export async function write(
       const content = host.streamsUploads ? counted : await new Response(counted).blob();
       await call(() => core.writeFile(path, content, signal));
     } catch (error) {
-      // `fetch` tells of a stream's error as of a broken connection.
-      throw refused() ?? cutOff(error, sent);
+      // `fetch` reports an error of the stream as a broken connection.
+      const failure = refused() ?? cutOff(error, sent);
+      release(failure);
+      throw failure;
     }
     return;
   }
@@ -155,23 +158,36 @@ function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array>
   );
 }
 
-/** A stream that says how far it is, and refuses what is no bytes. */
+/** A stream that says how far it is, and refuses what is no bytes. `release` cancels its source, whoever reads it. */
 function counting(
   stream: ReadableStream<Uint8Array>,
   onProgress: TransferOptions["onProgress"],
-): { counted: ReadableStream<Uint8Array>; refused: () => unknown } {
+): {
+  counted: ReadableStream<Uint8Array>;
+  refused: () => unknown;
+  release: (reason: unknown) => void;
+} {
   let transferred = 0;
   let refusal: unknown;
+  let release!: (reason: unknown) => void;
   const counter = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => {
+      release = (reason) => {
+        controller.error(reason);
+      };
+    },
     transform(chunk, controller) {
-      if (!ArrayBuffer.isView(chunk)) {
-        refusal = invalid("a stream that is written to a file must give Uint8Arrays");
-        throw refusal;
+      try {
+        if (!ArrayBuffer.isView(chunk))
+          throw invalid("a stream that is written to a file must give Uint8Arrays");
+        transferred += chunk.byteLength;
+        onProgress?.({ transferred, total: undefined });
+      } catch (error) {
+        refusal = error;
+        throw error;
       }
-      transferred += chunk.byteLength;
-      onProgress?.({ transferred, total: undefined });
       controller.enqueue(chunk);
     },
   });
-  return { counted: stream.pipeThrough(counter), refused: () => refusal };
+  return { counted: stream.pipeThrough(counter), refused: () => refusal, release };
 }

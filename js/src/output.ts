@@ -159,6 +159,8 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
   #done = false;
+  /** Ends the waiting for a source that is being opened. */
+  #leave = noop;
 
   /** @internal */
   constructor(open: () => Promise<BatchSource>) {
@@ -182,7 +184,9 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     this.#length = this.#index;
     const source = this.#source;
     this.#source = undefined;
-    if (source) await source.then((opened) => opened.close(), noop);
+    this.#leave();
+    if (source && this.opened) await this.opened.close();
+    else source?.then((opened) => opened.close()).catch(noop);
     return { done: true, value: undefined };
   }
 
@@ -202,7 +206,17 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   }
 
   /** The events that are at hand, or the next ones: whole batches, for those who count microseconds. */
-  async *batches(): AsyncGenerator<OutputEvent[], undefined, void> {
+  batches(): AsyncGenerator<OutputEvent[], undefined, void> {
+    const batches = this.#batches();
+    // A generator's own waits for the batch that is being read.
+    batches.return = async () => {
+      await this.return();
+      return { done: true, value: undefined };
+    };
+    return batches;
+  }
+
+  async *#batches(): AsyncGenerator<OutputEvent[], undefined, void> {
     try {
       for (;;) {
         const first = await this.next();
@@ -229,11 +243,24 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     }
   }
 
+  /** The source; `undefined` where the iteration is left before it is there. */
+  #opening(): Promise<BatchSource | undefined> {
+    this.#source ??= this.#open();
+    return new Promise((resolve, reject) => {
+      this.#leave = () => {
+        resolve(undefined);
+      };
+      this.#source?.then((source) => {
+        if (!this.#done) this.opened = source;
+        resolve(source);
+      }, reject);
+    });
+  }
+
   async #read(): Promise<void> {
     try {
-      this.#source ??= this.#open();
-      const source = await this.#source;
-      this.opened = source;
+      const source = this.opened ?? (await this.#opening());
+      if (!source) return;
       // While the next batch comes, what was taken is all of the last one.
       this.held = source.cursor?.(this.#index);
       const batch = await source.next();

@@ -4,6 +4,7 @@ import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo } from "./ge
 import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
 import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
 import type { Sandbox } from "./sandbox.js";
+import { pause } from "./socket.js";
 import { after } from "./timer.js";
 
 /** What a process is known by, and how far its output was read: plain data, for another isolate. */
@@ -101,13 +102,15 @@ export class Process implements ProcessInfo {
     return this.#stderr;
   }
 
-  /** Standard input of a process that was started with `stdinMode: "pipe"`. Closing it closes that. */
+  /**
+   * Standard input of a process that was started with `stdinMode: "pipe"`. Closing the stream ends the input. Aborting
+   * it, as `pipeTo` does when its source fails, leaves the input open, so that the process does not take a part of the
+   * input for all of it: call `kill`, or `sandbox.closeStdin(pid)` to end the input there.
+   */
   get stdin(): WritableStream<Data> {
-    const close = () => this.#sandbox.closeStdin(this.#address);
     this.#stdin ??= new WritableStream({
       write: (data) => this.#sandbox.writeStdin(this.#address, data),
-      close,
-      abort: close,
+      close: () => this.#sandbox.closeStdin(this.#address),
     });
     return this.#stdin;
   }
@@ -240,18 +243,6 @@ async function limited<T>(
     if (cancel) cancel();
     signal?.removeEventListener("abort", abort);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 /** Events as the bytes that were written. Cancelling it closes the connection. */

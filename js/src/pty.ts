@@ -4,13 +4,13 @@ import type * as Glue from "./core/shoreline.js";
 import { ConnectionError, ProtocolError, ShorelineError } from "./errors.js";
 import type {
   CreatePtyOptions as CoreCreatePtyOptions,
-  PtyInfo,
   PtySessionInfo,
   Reconnect,
 } from "./generated/types.js";
 import type { SocketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
 import { Outlet, type PtyDataHandler } from "./outlet.js";
+import { askExit, type PtyExit } from "./pty-exit.js";
 import { opened, pause } from "./socket.js";
 
 /** How a terminal is attached to. */
@@ -35,18 +35,7 @@ export interface PtyConnectionOptions extends CallOptions {
 /** A terminal to open, and how it is attached to. */
 export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOptions {}
 
-/** How a terminal's session ended. */
-export interface PtyExit {
-  /** The exit code; null if a signal ended the program, or if it is unknown. */
-  exitCode: number | null;
-  /** The number of the signal that ended the program; null if none did, or if it is unknown. */
-  signal: number | null;
-  /** Why neither is known. */
-  reason?: string;
-}
-
-/** How long the server may take to report how a session ended, ms. */
-const ASKING = 5000;
+export type { PtyExit };
 
 /** Clears a terminal: ECMA-48's RIS. */
 const RESET = Uint8Array.of(0x1b, 0x63);
@@ -63,13 +52,14 @@ export class Pty implements AsyncDisposable {
   readonly #onReattach: PtyConnectionOptions["onReattach"];
   readonly #outlet: Outlet;
   readonly #exitHandlers = new Set<(exitCode: number | null) => void>();
-  readonly #exit: Promise<number | null>;
+  #exit!: Promise<number | null>;
   #exited!: (exitCode: number | null) => void;
   #failed!: (error: unknown) => void;
   #over = false;
   #end: PtyExit | undefined;
   #socket: WebSocket | undefined;
   #connecting: Promise<this> | undefined;
+  #leaving = new AbortController();
   #size: Uint8Array | undefined;
   #attachments = 0;
   /** While it is attached again. */
@@ -95,15 +85,10 @@ export class Pty implements AsyncDisposable {
     this.sessionId = sessionId;
     this.token = token;
     this.#onReattach = onReattach;
-    this.#exit = new Promise((resolve, reject) => {
-      this.#exited = resolve;
-      this.#failed = reject;
-    });
     this.#outlet = new Outlet((bytes) => {
       this.#consumed(bytes);
     });
-    // Who waits is told; who does not need not be.
-    this.#exit.catch(noop);
+    this.#begin();
     if (onData) this.onData(onData);
     if (onExit) this.onExit(onExit);
   }
@@ -117,6 +102,16 @@ export class Pty implements AsyncDisposable {
     options: PtyConnectionOptions,
   ): Pty {
     return new Pty(sandbox, terminal, Socket, session, options);
+  }
+
+  #begin(): void {
+    this.#exit = new Promise((resolve, reject) => {
+      this.#exited = resolve;
+      this.#failed = reject;
+    });
+    // Who waits is told; who does not need not be.
+    this.#exit.catch(noop);
+    this.#readable = undefined;
   }
 
   /**
@@ -144,10 +139,13 @@ export class Pty implements AsyncDisposable {
   /** Attaches, unless it is attached. */
   connect(options?: CallOptions): Promise<this> {
     if (this.#socket) return Promise.resolve(this);
-    this.#connecting ??= this.#attach(options?.signal).finally(() => {
-      this.#connecting = undefined;
+    if (this.#failed === noop) this.#begin();
+    if (this.#connecting) return this.#connecting;
+    const connecting = this.#attach(options?.signal).finally(() => {
+      if (this.#connecting === connecting) this.#connecting = undefined;
     });
-    return this.#connecting;
+    this.#connecting = connecting;
+    return connecting;
   }
 
   /**
@@ -183,11 +181,22 @@ export class Pty implements AsyncDisposable {
     return this.#end;
   }
 
-  /** Leaves the session, which goes on; `connect` attaches again. */
+  /**
+   * Detaches from the session, which goes on: after `connect`, `wait` and `readable` continue. While a broken connection
+   * is being replaced (`reattach`), this ends the attempts: `wait` and `readable` fail with `session_closed`.
+   */
   disconnect(code = 1000, reason = "client disconnect"): void {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(code, reason);
+    const error = closed("the terminal was disconnected: call `connect`");
+    this.#leaving.abort(error);
+    this.#leaving = new AbortController();
+    this.#connecting = undefined;
+    if (this.#returning) {
+      this.#failed(error);
+      this.#failed = noop;
+    }
     this.#roomy();
   }
 
@@ -221,12 +230,9 @@ export class Pty implements AsyncDisposable {
 
   #open(): WebSocket {
     if (this.#socket) return this.#socket;
-    throw new ConnectionError({
-      code: "session_closed",
-      message: this.#over
-        ? "the terminal's session has ended"
-        : "the terminal is not connected: call `connect`",
-    });
+    throw closed(
+      this.#over ? "the terminal's session has ended" : "the terminal is not connected: call `connect`",
+    );
   }
 
   async #type(input: Uint8Array): Promise<void> {
@@ -261,12 +267,17 @@ export class Pty implements AsyncDisposable {
 
   async #attach(signal: AbortSignal | undefined): Promise<this> {
     if (this.#over) this.#open();
+    const leaving = this.#leaving.signal;
     const [url, headers] = await call<[string, Record<string, string>]>(() =>
       this.#sandbox.terminalSocket(this.sessionId, this.token, this.#terminal.credit(), signal),
     );
     const socket = new this.#Socket(url, [], { headers });
     socket.binaryType = "arraybuffer";
     await this.#opened(socket, signal);
+    if (leaving.aborted) {
+      socket.close();
+      throw leaving.reason;
+    }
     this.#socket = socket;
     this.#fresh = this.#attachments++ > 0;
     socket.addEventListener("message", ({ data }: MessageEvent) => {
@@ -334,7 +345,7 @@ export class Pty implements AsyncDisposable {
       // Handlers first get what was written before.
       const done = this.#outlet.done();
       if (exitCode < 0)
-        void Promise.all([this.#ask(), done]).then(([end]) => {
+        void Promise.all([askExit(this.#sandbox, this.sessionId), done]).then(([end]) => {
           exited(end);
         });
       else if (done)
@@ -350,30 +361,20 @@ export class Pty implements AsyncDisposable {
     this.#roomy();
   }
 
-  /** Asks how the session ended: -1 stands for a signal, and for a status that the server has lost. */
-  async #ask(): Promise<PtyExit> {
-    const within = AbortSignal.timeout(ASKING);
-    const info = await call<PtyInfo>(() => this.#sandbox.pty(this.sessionId, within)).catch(noop);
-    const { exitCode = null, signal = null } = info ?? {};
-    if (exitCode !== null || signal !== null) return { exitCode, signal };
-    return {
-      exitCode,
-      signal,
-      reason:
-        "the server does not know how the terminal's program ended: it reports -1 for a signal and for a lost exit status",
-    };
-  }
-
   /** Attaches again, as long as that is allowed and can help. */
   async #return(error: unknown): Promise<void> {
+    const leaving = this.#leaving;
+    const isLeft = () => this.#leaving !== leaving;
     for (;;) {
       const wait = callSync(() => this.#terminal.again());
       if (wait === undefined) break;
-      await pause(wait);
+      await pause(wait, leaving.signal);
+      if (isLeft()) return;
       try {
-        await this.connect();
+        await this.connect({ signal: leaving.signal });
         return;
       } catch (failure) {
+        if (isLeft()) return;
         error = failure;
         if (!ShorelineError.is(failure) || !failure.retryable) break;
       }
@@ -389,5 +390,9 @@ export class Pty implements AsyncDisposable {
 
 /** Of a message, as the core has it. */
 type News = Uint8Array<ArrayBuffer> | [Uint8Array<ArrayBuffer>] | number | undefined;
+
+function closed(message: string): ConnectionError {
+  return new ConnectionError({ code: "session_closed", message });
+}
 
 function noop(): void {}

@@ -23,8 +23,16 @@ export async function opened(socket: WebSocket, signal: AbortSignal | undefined)
   return open;
 }
 
-export function pause(ms: number): Promise<void> {
+/** Waits, no longer than until the signal aborts. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, ms);
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
   });
 }

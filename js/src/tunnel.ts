@@ -46,7 +46,10 @@ interface HalfClose {
 export class Tunnel implements AsyncDisposable {
   /** The bytes that the port sends, until it ends its side. Cancelling it closes the tunnel. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The bytes for the port. Closing it ends the input of the port; aborting it closes the tunnel. */
+  /**
+   * The bytes for the port. Closing it ends the input of the port; aborting it closes the tunnel. Fails once the tunnel
+   * has closed.
+   */
   readonly writable: WritableStream<Data>;
   /** Resolves when the tunnel has closed. Rejects with a `ConnectionError` (`connection_lost`) if it broke. */
   readonly closed: Promise<void>;
@@ -63,6 +66,7 @@ export class Tunnel implements AsyncDisposable {
     this.#half = half;
     let end!: () => void;
     let fail!: (error: unknown) => void;
+    let refuse!: (error: unknown) => void;
     this.closed = new Promise((resolve, reject) => {
       end = resolve;
       fail = reject;
@@ -76,6 +80,7 @@ export class Tunnel implements AsyncDisposable {
             this.#left = true;
             socket.close();
             controller.error(error);
+            refuse(error);
             fail(error);
           };
           const broken = (message: string) => {
@@ -88,7 +93,10 @@ export class Tunnel implements AsyncDisposable {
               controller.close();
               // Nothing is pulled any more.
               socket.resume?.();
-              if (!half.allowHalfOpen) void this.close();
+              if (!half.allowHalfOpen) {
+                refuse(ended());
+                void this.close();
+              }
             }
             if (!(data instanceof ArrayBuffer)) return;
             controller.enqueue(new Uint8Array(data));
@@ -98,6 +106,7 @@ export class Tunnel implements AsyncDisposable {
           });
           socket.addEventListener("close", ({ code, reason }) => {
             if (this.#left || code === 1000) {
+              refuse(ended());
               try {
                 controller.close();
               } catch {
@@ -116,6 +125,11 @@ export class Tunnel implements AsyncDisposable {
       { highWaterMark: UNDER_WAY, size: ({ byteLength }: Uint8Array) => byteLength },
     );
     this.writable = new WritableStream<Data>({
+      start: (controller) => {
+        refuse = (error) => {
+          controller.error(error);
+        };
+      },
       write: (data) => this.#write(bytesOf(data)),
       close: () => this.#endInput(),
       abort: () => this.close(),
@@ -156,14 +170,18 @@ export class Tunnel implements AsyncDisposable {
 
   async #write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += MESSAGE) {
-      // No event tells that a socket has room again.
-      for (let ms = 1; this.#socket.bufferedAmount > UNDER_WAY; ms = Math.min(ms * 2, 50)) await pause(ms);
-      if (this.#left || this.#socket.readyState !== 1) {
-        throw new ConnectionError({ code: "connection_lost", message: "the tunnel has ended" });
-      }
+      const isOpen = () => !this.#left && this.#socket.readyState === 1;
+      // No event tells that a socket has room again. One that has closed never has.
+      for (let ms = 1; isOpen() && this.#socket.bufferedAmount > UNDER_WAY; ms = Math.min(ms * 2, 50))
+        await pause(ms);
+      if (!isOpen()) throw ended();
       this.#socket.send(bytes.slice(at, at + MESSAGE));
     }
   }
+}
+
+function ended(): ConnectionError {
+  return new ConnectionError({ code: "connection_lost", message: "the tunnel has ended" });
 }
 
 /** The sandboxes whose server is known to end one side of a tunnel, or not to. */

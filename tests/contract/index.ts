@@ -1,5 +1,6 @@
 // The whole suite: every file declares its cases as it is loaded.
 import "./arguments.js";
+import "./cancelling.js";
 import "./channels.js";
 import "./event-source.js";
 import "./files.js";

@@ -148,6 +148,26 @@ test("a tunnel that breaks after the end of the input is an error", async () => 
   await rejects(tunnel.closed, "connection_lost");
 });
 
+test("a tunnel's writable fails as soon as the tunnel has ended, without a write", async () => {
+  for (const end of ["end", 1000, 1006]) {
+    const [tunnel, peer] = await tunnelTo(HALF);
+    const writer = tunnel.writable.getWriter();
+    // What waits for room in the socket waits no longer.
+    peer.bufferedAmount = Infinity;
+    const writing = writer.write("x");
+    if (typeof end === "string") peer.says(end);
+    else peer.closes(end);
+    await rejects(writer.closed, "connection_lost");
+    await rejects(writing, "connection_lost");
+  }
+  const [half, port] = await tunnelTo(HALF, { allowHalfOpen: true });
+  port.says("end");
+  await half.writable.getWriter().write("still here");
+  const [left] = await tunnelTo(HALF);
+  await left.close();
+  await rejects(left.writable.getWriter().closed, "connection_lost");
+});
+
 const PROGRAM = `import socket
 s = socket.create_server(("127.0.0.1", 0))
 print(s.getsockname()[1], flush=True)
