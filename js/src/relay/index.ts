@@ -6,9 +6,9 @@
  */
 
 import { invalid, optionsOf } from "../arguments.js";
-import type { NodeRequest, NodeSocket } from "./node.js";
+import type { BunServer, BunSocket, NodeRequest, NodeSocket } from "./runtimes.js";
 import { type RelayScope, SANDBOX_ID, targetOf } from "./routes.js";
-import { bunHandlers, type BunServer, type BunSocket, joined } from "./socket.js";
+import { bunHandlers, joined } from "./socket.js";
 import { areScopes, secretsOf, sign, type TokenSecret, verify } from "./token.js";
 
 export type {} from "../platform.js";

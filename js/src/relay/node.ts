@@ -1,19 +1,6 @@
 // WebSockets through the relay in Node, where the server's `upgrade` event has them. Loaded on first use.
+import type { NodeRequest, NodeSocket } from "./runtimes.js";
 import { Upstream } from "./socket.js";
-
-/** What is used of Node's `IncomingMessage`. */
-export interface NodeRequest {
-  url?: string | undefined;
-  headers: Record<string, string | string[] | undefined>;
-  socket: object;
-}
-
-/** What is used of Node's `Duplex`. */
-export interface NodeSocket {
-  readonly destroyed: boolean;
-  on(event: "error", listener: () => void): unknown;
-  end(text: string): unknown;
-}
 
 /** The request as others have it; its address is what the page was told. */
 export function requestOf({ url = "/", headers, socket }: NodeRequest): Request {

@@ -1,4 +1,5 @@
 // A page's WebSocket joined with the sandbox's, where the runtime lets who answers a request do that.
+import type { BunServer, BunSocket } from "./runtimes.js";
 
 /** A response of workerd's, which has a socket. */
 interface WithSocket {
@@ -8,21 +9,6 @@ interface WithSocket {
 /** What Deno has of it. */
 interface Deno {
   upgradeWebSocket(request: Request): { socket: WebSocket; response: Response };
-}
-
-/** What Bun has of it: the second argument of `fetch` in `Bun.serve`. */
-export interface BunServer {
-  upgrade(request: Request, options: { data: unknown }): boolean;
-}
-
-/** A socket that Bun has accepted. */
-export interface BunSocket {
-  /** What `upgrade` was given. */
-  readonly data: unknown;
-  readonly readyState: number;
-  send(data: string | Uint8Array | ArrayBuffer): unknown;
-  getBufferedAmount(): number;
-  close(code?: number, reason?: string): void;
 }
 
 /** What of a socket is used, whoever made it. */
