@@ -89,13 +89,28 @@ async function core() {
     rmSync(out, { recursive: true, force: true });
     mkdirSync(out, { recursive: true });
     // Features are read from the module's own section.
-    const optimize = ["-Oz", "--strip-debug", "--strip-producers"];
+    const optimize = ["-Oz", "--strip-debug", "--strip-producers", "--minify-imports-and-exports-and-modules"];
     const files = [join(raw, "shoreline_bg.wasm"), "-o", join("pkg", "core", "shoreline_bg.wasm")];
-    await run(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
-    for (const name of ["shoreline.js", "shoreline.d.ts"])
-      copyFileSync(join(root, raw, name), join(out, name));
+    const names = await read(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
+    const glue = readFileSync(join(root, raw, "shoreline.js"), "utf8");
+    writeFileSync(join(out, "shoreline.js"), shortened(glue, JSON.parse(names)));
+    copyFileSync(join(root, raw, "shoreline.d.ts"), join(out, "shoreline.d.ts"));
     inline(join(out, "shoreline_bg.wasm"), out);
   });
+}
+
+/** The glue with the names that the module's imports and exports have been given. */
+function shortened(glue, { imports, exports }) {
+  const given = new Map(imports.map(([, name, short]) => [name, short]));
+  const had = new Map(exports);
+  const short = (names, name) => {
+    if (!names.has(name)) throw new StepError(`the module has no ${name}`);
+    return names.get(name);
+  };
+  return glue
+    .replace(/^( {8})(__wb\w+)(?=: function)/gm, (_, indent, name) => indent + short(given, name))
+    .replace(/\bwasm\.(\w+)/g, (_, name) => `wasm.${short(had, name)}`)
+    .replace('"./shoreline_bg.js": import0', "a: import0");
 }
 
 /** The module as text, for programs that lose the file. */

@@ -19,7 +19,7 @@ let server: LocalServer;
 let env: NodeJS.ProcessEnv;
 before(async () => {
   server = await startLocal();
-  env = { ...process.env, TENSORLAKE_API_URL: server.url, TENSORLAKE_API_KEY: server.apiKey };
+  env = { ...process.env, NO_COLOR: "1", TENSORLAKE_API_URL: server.url, TENSORLAKE_API_KEY: server.apiKey };
   // Of this test's own runner.
   delete env.NODE_TEST_CONTEXT;
 });

@@ -1,6 +1,7 @@
 // Where the server's program is.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -11,7 +12,9 @@ export const VARIABLE = "SHORELINE_LOCAL_BINARY";
 export function serverBinary(): string | undefined {
   const named = process.env[VARIABLE];
   if (named) return named;
-  const built = fileURLToPath(new URL("../../target/release/shoreline-local", import.meta.url));
+  // A URL of this module's own would be looked for by bundlers.
+  const here = dirname(fileURLToPath(import.meta.url));
+  const built = join(here, "..", "..", "target", "release", "shoreline-local");
   return packaged() ?? (existsSync(built) ? built : undefined);
 }
 
