@@ -4,16 +4,18 @@
 use anyhow::{Result, bail};
 use shoreline_protocol::error::{Code, Kind, ServerCode};
 use shoreline_protocol::route::{self, Scope};
+use shoreline_protocol::signal;
 use std::fmt::Write as _;
 use std::path::Path;
 
 const NOTE: &str = "// Made by `cargo xtask types` from Rust; never edited.\n\n";
 
-fn files() -> [(&'static str, String); 5] {
+fn files() -> [(&'static str, String); 6] {
     [
         ("js/src/generated/types.ts", types()),
         ("js/src/generated/errors.ts", errors()),
         ("js/src/generated/routes.ts", routes()),
+        ("js/src/generated/signals.ts", signals()),
         ("js/src/generated/version.ts", version()),
         ("docs/errors.md", error_page()),
     ]
@@ -45,6 +47,16 @@ pub(crate) fn check() -> Result<()> {
 
 fn version() -> String {
     format!("{NOTE}export const version = \"{}\";\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// For the command line and the console: the client sends names to the core.
+fn signals() -> String {
+    let names = signal::NAMES.iter().map(|name| format!("  \"{name}\",\n")).collect::<String>();
+    format!(
+        "{NOTE}import type {{ SignalName }} from \"./types.js\";\n\n\
+         /** The names of the classic signals of Linux, in the order of their numbers, from 1. */\n\
+         export const SIGNALS: readonly SignalName[] = [\n{names}];\n"
+    )
 }
 
 fn types() -> String {

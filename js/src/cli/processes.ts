@@ -1,6 +1,7 @@
 // ps, logs, kill, restart.
 import type { Command } from "commander";
 import type { ProcessAddress, ProcessInfo, SignalName } from "shoreline";
+import { SIGNALS } from "../generated/signals.js";
 import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { Interrupted, misused } from "./exit.js";
@@ -129,5 +130,8 @@ async function logs(
 /** A signal by number or name. The sandbox's numbers may not be those of this machine. */
 function signalOf(text: string): SignalName | number {
   if (/^\d+$/.test(text)) return Number(text);
-  return `SIG${text.toUpperCase().replace(/^SIG/, "")}` as SignalName;
+  const name = `SIG${text.toUpperCase().replace(/^SIG/, "")}`;
+  const known = SIGNALS.find((each) => each === name);
+  if (known === undefined) throw misused(`there is no signal ${text}`);
+  return known;
 }

@@ -1,22 +1,24 @@
 // The processes of a sandbox: running commands, their output, input and signals.
 import { type Signal, useSignal } from "@preact/signals";
-import type { OutputHolder, ProcessAddress, ProcessInfo } from "shoreline";
+import type { OutputHolder, ProcessAddress, ProcessInfo, SignalName } from "shoreline";
+import { SIGNALS } from "../generated/signals.js";
 import { printable } from "../printable.js";
 import { addressOf, type Inside, type Model } from "./model.js";
 import { Output } from "./output.js";
 import { Check, Field, time } from "./parts.js";
 
-const SIGNALS = [
-  ["SIGINT", 2],
-  ["SIGTERM", 15],
-  ["SIGKILL", 9],
-  ["SIGHUP", 1],
-  ["SIGQUIT", 3],
-  ["SIGUSR1", 10],
-  ["SIGUSR2", 12],
-  ["SIGSTOP", 19],
-  ["SIGCONT", 18],
-] as const;
+/** The signals that can be chosen. */
+const OFFERED: readonly SignalName[] = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGKILL",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGSTOP",
+  "SIGCONT",
+];
 
 /** What is shown of a process in one line: a shell's script is what somebody typed. */
 function commandOf({ command, args, managed }: ProcessInfo): string {
@@ -31,7 +33,7 @@ function statusOf(process: ProcessInfo): string {
 function endOf({ status, exitCode, signal, managed }: ProcessInfo): string {
   if (managed?.status === "backing_off") return "starts again soon";
   if (status === "exited") return `exit code ${exitCode ?? "unknown"}`;
-  if (status === "signaled") return `ended by ${SIGNALS.find(([, number]) => number === signal)?.[0] ?? `signal ${signal ?? ""}`}`;
+  if (status === "signaled") return `ended by ${SIGNALS[(signal ?? 0) - 1] ?? `signal ${signal ?? ""}`}`;
   return status === "oom_killed" ? "out of memory" : printable(status);
 }
 
@@ -131,7 +133,7 @@ interface DetailProps {
 function Detail({ model, inside, process, chosen }: DetailProps) {
   const running = process.status === "running";
   const address = addressOf(process);
-  const number = useSignal(2);
+  const chosenSignal = useSignal<SignalName>("SIGINT");
   return (
     <section class="detail" aria-label={`Process ${process.pid}`}>
       <header>
@@ -153,20 +155,18 @@ function Detail({ model, inside, process, chosen }: DetailProps) {
             class="signal"
             onSubmit={(event) => {
               event.preventDefault();
-              void model.act("The signal was not sent", () => inside.sandbox.sendSignal(address, number.value));
+              void model.act("The signal was not sent", () => inside.sandbox.sendSignal(address, chosenSignal.value));
             }}
           >
             <select
               aria-label="Signal"
-              value={number.value}
+              value={chosenSignal.value}
               onChange={(event) => {
-                number.value = Number(event.currentTarget.value);
+                chosenSignal.value = event.currentTarget.value as SignalName;
               }}
             >
-              {SIGNALS.map(([name, value]) => (
-                <option key={name} value={value}>
-                  {name}
-                </option>
+              {OFFERED.map((name) => (
+                <option key={name}>{name}</option>
               ))}
             </select>
             <button type="submit">Send signal</button>
