@@ -22,13 +22,17 @@ export type Shell<R extends CommandResult = CommandResult> = (
 
 /** The part of a sandbox that runs commands to their end. */
 export abstract class Commands extends Ports {
-  /** @internal */
-  protected readonly transports: Transports;
+  readonly #transports: Transports;
 
   /** @internal */
   constructor(core: Glue.Sandbox, options: ClientOptions) {
     super(core, options);
-    this.transports = new Transports(core, options);
+    this.#transports = new Transports(core, options);
+  }
+
+  /** @internal */
+  protected get transports(): Transports {
+    return this.#transports;
   }
 
   /**

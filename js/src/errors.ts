@@ -9,7 +9,7 @@ import { type CommandOutput, type CommandResult, type RawResult, revive, type Tr
  */
 export class ShorelineError extends Error {
   /** The name of its class. */
-  override readonly name: string = "ShorelineError";
+  declare readonly name: string;
   /** A stable code, for example `not_found` or `stream_broken`: {@link ErrorCode}. */
   readonly code: ErrorCode;
   /** The HTTP status, where a server answered with one. */
@@ -39,16 +39,27 @@ export class ShorelineError extends Error {
   }
 
   /**
-   * Whether `value` is an error of Shoreline, from whichever copy of the package. A comparison of its `code` then says
-   * which class it is.
+   * Whether `value` is an error of Shoreline, from whichever copy of the package, and of the class that this is called
+   * on: `ApiError.is(error)`. A comparison of its `code` says which class it is.
    *
    * @example
    * ```ts
    * if (ShorelineError.is(error) && error.code === "command_failed") console.log(error.stderr);
    * ```
    */
-  static is(value: unknown): value is AnyError {
-    return typeof value === "object" && value !== null && brand in value;
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- as a callback it is called on nothing
+  static is(this: void, value: unknown): value is AnyError;
+  static is<C extends abstract new (...args: never[]) => ShorelineError>(
+    this: C,
+    value: unknown,
+  ): value is ShorelineError extends InstanceType<C> ? AnyError : InstanceType<C>;
+  static is(this: unknown, value: unknown): boolean {
+    if (typeof value !== "object" || value === null || !(brand in value)) return false;
+    const wanted = typeof this === "function" ? this : ShorelineError;
+    if (wanted === ShorelineError || value instanceof wanted) return true;
+    // That of another copy has the name of the class.
+    const { prototype } = wanted as typeof ShorelineError;
+    return Object.hasOwn(prototype, "name") && prototype.name === (value as { name?: unknown }).name;
   }
 }
 
@@ -56,37 +67,37 @@ const brand: unique symbol = Symbol.for("shoreline.error") as never;
 
 /** The call itself is wrong; nothing was sent. */
 export class UsageError extends ShorelineError {
-  override readonly name = "UsageError";
+  declare readonly name: "UsageError";
   declare readonly code: ErrorCodes["usage"];
 }
 
 /** The server answered with an error status. */
 export class ApiError extends ShorelineError {
-  override readonly name = "ApiError";
+  declare readonly name: "ApiError";
   declare readonly code: ErrorCodes["api"];
 }
 
 /** No connection, or one that broke and could not be taken up again. */
 export class ConnectionError extends ShorelineError {
-  override readonly name = "ConnectionError";
+  declare readonly name: "ConnectionError";
   declare readonly code: ErrorCodes["connection"];
 }
 
 /** A deadline passed; `code` says which. */
 export class TimeoutError extends ShorelineError {
-  override readonly name = "TimeoutError";
+  declare readonly name: "TimeoutError";
   declare readonly code: ErrorCodes["timeout"];
 }
 
 /** The server sent what the protocol does not allow, or ended too early. */
 export class ProtocolError extends ShorelineError {
-  override readonly name = "ProtocolError";
+  declare readonly name: "ProtocolError";
   declare readonly code: ErrorCodes["protocol"];
 }
 
 /** The caller's signal aborted the call. `reason` is the signal's. */
 export class AbortError extends ShorelineError {
-  override readonly name = "AbortError";
+  declare readonly name: "AbortError";
   declare readonly code: ErrorCodes["abort"];
   /** The signal's reason. */
   readonly reason: unknown;
@@ -99,21 +110,21 @@ export class AbortError extends ShorelineError {
 
 /** A command did not exit with 0 and `check` was set (`command_failed`). It has every field of the result. */
 export class CommandError extends ShorelineError implements CommandOutput {
-  override readonly name = "CommandError";
+  declare readonly name: "CommandError";
   declare readonly code: "command_failed";
-  readonly exitCode: number | null;
-  readonly signal: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly stdoutBytes: Uint8Array<ArrayBuffer>;
-  readonly stderrBytes: Uint8Array<ArrayBuffer>;
-  readonly timedOut: boolean | undefined;
-  readonly oomKilled: boolean;
-  readonly outputOpen: boolean;
-  readonly pid: number | undefined;
-  readonly handle: number | undefined;
-  readonly durationMs: number;
-  readonly truncated: Truncation | undefined;
+  declare readonly exitCode: number | null;
+  declare readonly signal: number | null;
+  declare readonly stdout: string;
+  declare readonly stderr: string;
+  declare readonly stdoutBytes: Uint8Array<ArrayBuffer>;
+  declare readonly stderrBytes: Uint8Array<ArrayBuffer>;
+  declare readonly timedOut: boolean | undefined;
+  declare readonly oomKilled: boolean;
+  declare readonly outputOpen: boolean;
+  declare readonly pid: number | undefined;
+  declare readonly handle: number | undefined;
+  declare readonly durationMs: number;
+  declare readonly truncated: Truncation | undefined;
 
   constructor(command: string, result: CommandResult) {
     const how = result.timedOut
@@ -123,27 +134,31 @@ export class CommandError extends ShorelineError implements CommandOutput {
         : `exited with ${result.exitCode}`;
     const last = result.stderr.trimEnd().split("\n").at(-1)?.slice(0, 500);
     super({ code: "command_failed", message: `${command} ${how}${last ? `: ${last}` : ""}` });
-    this.exitCode = result.exitCode;
-    this.signal = result.signal;
-    this.stdout = result.stdout;
-    this.stderr = result.stderr;
-    this.stdoutBytes = result.stdoutBytes;
-    this.stderrBytes = result.stderrBytes;
-    this.timedOut = result.timedOut;
-    this.oomKilled = result.oomKilled;
-    this.outputOpen = result.outputOpen;
-    this.pid = result.pid;
-    this.handle = result.handle;
-    this.durationMs = result.durationMs;
-    this.truncated = result.truncated;
+    // As they are in the result: its bytes are made when they are asked for.
+    Object.defineProperties(this, Object.getOwnPropertyDescriptors(result));
   }
 }
 
 /** The WebAssembly core could not be loaded, or died. */
 export class CoreError extends ShorelineError {
-  override readonly name = "CoreError";
+  declare readonly name: "CoreError";
   declare readonly code: ErrorCodes["core"];
 }
+
+const named = {
+  ShorelineError,
+  UsageError,
+  ApiError,
+  ConnectionError,
+  TimeoutError,
+  ProtocolError,
+  AbortError,
+  CommandError,
+  CoreError,
+};
+// As of the language's own errors; what minifies code renames the classes.
+for (const [name, { prototype }] of Object.entries(named))
+  Object.defineProperty(prototype, "name", { value: name, writable: true, configurable: true });
 
 /** Every error, by its `code`: to compare that says which class it is. */
 export type AnyError =

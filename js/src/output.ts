@@ -12,85 +12,62 @@ const TERMINATED = 4;
 const RAW = 8;
 const TRUNCATED = 16;
 const PIECE = 32;
+const NEWLINE = Uint8Array.of(0x0a);
 const encoder = new TextEncoder();
 
-/** One line of output, or with `pieces`, a part of one. Its properties are made when they are read. */
+/**
+ * One line of output, or with `pieces`, a part of one. Events can be compared, spread and cloned. What they are made of
+ * are own properties; `timestamp` and `bytes` are made of those. Where output is not UTF-8, `bytes` is an own property too.
+ */
 export class OutputEvent {
-  readonly #batch: RawBatch;
-  readonly #index: number;
-
-  /** @internal */
-  constructor(batch: RawBatch, index: number) {
-    this.#batch = batch;
-    this.#index = index;
-  }
-
-  /** @internal The beginning of a line and more of it as one event. */
-  static joined(before: OutputEvent, part: OutputEvent): OutputEvent {
-    const text = before.text + part.text;
-    const raw: [number, Uint8Array<ArrayBuffer>][] = [];
-    let flags = part.#flags;
-    if ((before.#flags | flags) & RAW) {
-      const bytes = joined([before.bytes, part.bytes]);
-      raw.push([0, flags & TERMINATED ? bytes.subarray(0, -1) : bytes]);
-      flags |= RAW;
-    }
-    const time = part.#batch[2][part.#index] as number;
-    return new OutputEvent(
-      [text, Uint32Array.of(text.length), Float64Array.of(time), Uint8Array.of(flags), raw],
-      0,
-    );
-  }
-
-  get #flags(): number {
-    return this.#batch[3][this.#index] as number;
-  }
-
   /** The line without its terminator. */
-  get line(): string {
-    const text = this.text;
-    return this.#flags & TERMINATED ? text.slice(0, -1) : text;
-  }
-
+  readonly line: string;
   /** The line with its terminator; an unfinished last line has none, where the server says so. */
-  get text(): string {
-    const [text, ends] = this.#batch;
-    return text.slice(this.#index === 0 ? 0 : ends[this.#index - 1], ends[this.#index]);
-  }
-
-  /** The exact bytes, terminator included; text in UTF-8 where the server offers no bytes. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    if (!(this.#flags & RAW)) return encoder.encode(this.text);
-    const raw = this.#batch[4].find(([index]) => index === this.#index)?.[1] ?? new Uint8Array();
-    if (!(this.#flags & TERMINATED)) return raw;
-    const bytes = new Uint8Array(raw.length + 1);
-    bytes.set(raw);
-    bytes[raw.length] = 0x0a;
-    return bytes;
-  }
-
+  readonly text: string;
   /** Which stream; undefined where the server does not say, as when one stream is followed. */
-  get stream(): Stream | undefined {
-    return streams[this.#flags & STREAM];
-  }
-
-  /** When the server read it; undefined where it does not know. */
-  get timestamp(): Date | undefined {
-    const time = this.#batch[2][this.#index] as number;
-    return Number.isNaN(time) ? undefined : new Date(time);
-  }
-
+  readonly stream: Stream | undefined;
+  /** When the server read it, in ms since the epoch; undefined where it does not know. */
+  readonly timeMs: number | undefined;
   /** Whether the line was cut at the limit (`longLine: "cut"`). */
-  get truncated(): boolean {
-    return (this.#flags & TRUNCATED) !== 0;
-  }
-
+  readonly truncated: boolean;
   /**
    * Whether this is a part of a line that is not finished (`pieces`). More of the line follows in other events of the
    * same stream. The last of these events is not partial; it may be empty.
    */
-  get partial(): boolean {
-    return (this.#flags & PIECE) !== 0;
+  readonly partial: boolean;
+
+  /** @internal */
+  constructor(text: string, flags: number, time: number, bytes?: () => Uint8Array<ArrayBuffer>) {
+    this.line = flags & TERMINATED ? text.slice(0, -1) : text;
+    this.text = text;
+    this.stream = streams[flags & STREAM];
+    this.timeMs = Number.isNaN(time) ? undefined : time;
+    this.truncated = (flags & TRUNCATED) !== 0;
+    this.partial = (flags & PIECE) !== 0;
+    if (bytes) Object.defineProperty(this, "bytes", { get: bytes, enumerable: true });
+  }
+
+  /** @internal The beginning of a line and more of it as one event. */
+  static joined(before: OutputEvent, part: OutputEvent): OutputEvent {
+    const flags =
+      streams.indexOf(part.stream) |
+      (part.text === part.line ? 0 : TERMINATED) |
+      (part.truncated ? TRUNCATED : 0) |
+      (part.partial ? PIECE : 0);
+    const isRaw = Object.hasOwn(before, "bytes") || Object.hasOwn(part, "bytes");
+    const bytes = isRaw ? joined([before.bytes, part.bytes]) : undefined;
+    return new OutputEvent(before.text + part.text, flags, part.timeMs ?? NaN, bytes && (() => bytes));
+  }
+
+  // A Date for each event would take as long as all the rest of it.
+  /** `timeMs` as a Date, made when it is read. */
+  get timestamp(): Date | undefined {
+    return this.timeMs === undefined ? undefined : new Date(this.timeMs);
+  }
+
+  /** The exact bytes, terminator included; text in UTF-8 where the server offers no bytes. Made when they are read. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return encoder.encode(this.text);
   }
 
   /** The same as a plain object. */
@@ -110,6 +87,22 @@ export class OutputEvent {
   [Symbol.for("nodejs.util.inspect.custom")](): object {
     return this.toJSON();
   }
+}
+
+/** An event of a batch. */
+export function eventOf(batch: RawBatch, index: number): OutputEvent {
+  const ends = batch[1];
+  const text = batch[0].slice(index === 0 ? 0 : ends[index - 1], ends[index]);
+  const flags = batch[3][index] as number;
+  const bytes = flags & RAW ? rawBytes(batch[4], index, flags) : undefined;
+  return new OutputEvent(text, flags, batch[2][index] as number, bytes);
+}
+
+function rawBytes(all: RawBatch[4], index: number, flags: number): () => Uint8Array<ArrayBuffer> {
+  return () => {
+    const raw = all.find(([at]) => at === index)?.[1] ?? new Uint8Array();
+    return flags & TERMINATED ? joined([raw, NEWLINE]) : raw;
+  };
 }
 
 const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"];
@@ -170,7 +163,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   /** The next event. Rejects with a {@link ShorelineError} where the output cannot be had in full. */
   next(): Promise<IteratorResult<OutputEvent, undefined>> {
     if (this.#index < this.#length && this.#waiting === 0) {
-      return Promise.resolve({ done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) });
+      return Promise.resolve({ done: false, value: eventOf(this.#batch as RawBatch, this.#index++) });
     }
     this.#waiting++;
     const turn = this.#last.then(() => this.#pull());
@@ -223,7 +216,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
         if (first.done) return;
         const events = [first.value];
         while (this.#index < this.#length) {
-          events.push(new OutputEvent(this.#batch as RawBatch, this.#index++));
+          events.push(eventOf(this.#batch as RawBatch, this.#index++));
         }
         yield events;
       }
@@ -236,7 +229,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     try {
       while (this.#index >= this.#length && !this.#done) await this.#read();
       if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
-      return { done: false, value: new OutputEvent(this.#batch as RawBatch, this.#index++) };
+      return { done: false, value: eventOf(this.#batch as RawBatch, this.#index++) };
     } finally {
       // Before the caller goes on: its next call finds the rest of the batch at hand.
       this.#waiting--;

@@ -42,13 +42,17 @@ export interface TcpTunnel extends AsyncDisposable {
 
 /** The part of a sandbox that is about its ports. */
 export abstract class Ports extends Snapshots {
-  /** @internal */
-  protected readonly options: ClientOptions;
+  readonly #options: ClientOptions;
 
   /** @internal */
   constructor(core: Glue.Sandbox, options: ClientOptions) {
     super(core);
-    this.options = options;
+    this.#options = options;
+  }
+
+  /** @internal */
+  protected get options(): ClientOptions {
+    return this.#options;
   }
 
   /**

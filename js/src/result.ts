@@ -23,9 +23,12 @@ export interface CommandOutput {
   readonly stdout: string;
   /** Standard error: its lines joined by `\n`, without a final newline. */
   readonly stderr: string;
-  /** Standard output, byte for byte where the server offers it, final newline included. */
+  /**
+   * Standard output, byte for byte where the server offers it, final newline included. Not enumerable: JSON, spread and
+   * `structuredClone` have the text only.
+   */
   readonly stdoutBytes: Uint8Array<ArrayBuffer>;
-  /** Standard error, byte for byte where the server offers it, final newline included. */
+  /** Standard error, as `stdoutBytes`. */
   readonly stderrBytes: Uint8Array<ArrayBuffer>;
   /** Whether the time limit ended it; undefined where the server does not say. */
   readonly timedOut: boolean | undefined;
@@ -118,20 +121,18 @@ function truncation(raw: RawResult): Truncation | undefined {
 /** Makes a result, or what there is of one, of what the core collected. */
 export function revive(raw: RawResult): CommandResult {
   const { stdout, stderr, ...plain } = raw;
-  return {
+  const result = {
     ...(plain as CommandEnd & typeof plain),
     timedOut: raw.timedOut,
     pid: raw.pid,
     handle: raw.handle,
     stdout: text(stdout),
     stderr: text(stderr),
-    // Made when they are asked for: most callers want the text only.
-    get stdoutBytes() {
-      return bytes(stdout);
-    },
-    get stderrBytes() {
-      return bytes(stderr);
-    },
     truncated: truncation(raw),
   };
+  // Made when they are asked for: most callers want the text only, in JSON too.
+  return Object.defineProperties(result, {
+    stdoutBytes: { get: () => bytes(stdout) },
+    stderrBytes: { get: () => bytes(stderr) },
+  }) as CommandResult;
 }

@@ -5,7 +5,7 @@ import type * as Glue from "./core/shoreline.js";
 import { CommandError, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import type { ReconnectInfo } from "./options.js";
-import { EventIterator, nextBatch, OutputEvent, type RawBatch } from "./output.js";
+import { EventIterator, eventOf, nextBatch, type OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
 import type { Transports } from "./transports.js";
 
@@ -146,7 +146,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
         for (let i = 0; i < batch[1].length; i++) {
           // Nothing is left of a line that came in pieces and ends without a line end.
           if (batch[1][i] === (batch[1][i - 1] ?? 0)) continue;
-          const event = new OutputEvent(batch, i);
+          const event = eventOf(batch, i);
           (event.stream === "stderr" ? onStderr : onStdout)?.(event);
         }
       } catch (error) {

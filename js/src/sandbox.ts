@@ -44,15 +44,19 @@ const STDERR = 2;
 
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox extends Commands implements AsyncDisposable {
+  /** The id, or what the sandbox was reached by. */
+  readonly sandboxId: string;
+  /** The name; ephemeral sandboxes have none. */
+  readonly name: string | undefined;
   /** What `getOrCreate` did; absent where another call made the handle. */
   declare readonly bindOutcome?: BindOutcome;
   readonly #core: Glue.Sandbox;
-  /** The name that it got by `update`. */
-  #name: string | undefined;
   #owned: boolean;
 
   private constructor(handle: Glue.Sandbox, owned: boolean, options: ClientOptions) {
     super(handle, options);
+    this.sandboxId = handle.id;
+    this.name = handle.name;
     this.#core = handle;
     this.#owned = owned;
   }
@@ -128,16 +132,6 @@ export class Sandbox extends Commands implements AsyncDisposable {
     return single(TERMINATE, sandbox, options);
   }
 
-  /** The id, or what the sandbox was reached by. */
-  get sandboxId(): string {
-    return this.#core.id;
-  }
-
-  /** The name; ephemeral sandboxes have none. */
-  get name(): string | undefined {
-    return this.#name ?? this.#core.name;
-  }
-
   /** What the server says of the sandbox now. */
   info(options?: CallOptions): Promise<Traced<SandboxInfo>> {
     return this.#call(options, (core, signal) => core.single(GET, undefined, undefined, signal));
@@ -166,7 +160,7 @@ export class Sandbox extends Commands implements AsyncDisposable {
       (core, signal) => core.single(UPDATE, undefined, options, signal),
       OPTIONS.update,
     );
-    this.#name = info.name;
+    (this as { name: string | undefined }).name = info.name ?? this.name;
     return info;
   }
 

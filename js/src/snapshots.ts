@@ -28,12 +28,17 @@ export interface CopyOptions extends CoreCopyOptions, CallOptions {}
 
 /** The part of a sandbox that is about its snapshots and copies. */
 export abstract class Snapshots {
-  /** @internal */
-  protected readonly core: Glue.Sandbox;
+  // Not plain properties, here and below, so that printing a sandbox prints nothing of its options, such as the key.
+  readonly #core: Glue.Sandbox;
 
   /** @internal */
   constructor(core: Glue.Sandbox) {
-    this.core = core;
+    this.#core = core;
+  }
+
+  /** @internal */
+  protected get core(): Glue.Sandbox {
+    return this.#core;
   }
 
   /**

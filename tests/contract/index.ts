@@ -20,5 +20,6 @@ import "./pty.js";
 import "./run.js";
 import "./shell.js";
 import "./tunnel.js";
+import "./values.js";
 
 export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";
