@@ -9,7 +9,10 @@ import { shellArgs, type ShellValue } from "./shell.js";
 import { Transports } from "./transports.js";
 
 /** Options of a command whose failure is an error. */
-export type CheckedRunOptions = RunOptions & { check: true };
+export interface CheckedRunOptions extends RunOptions {
+  /** Makes anything but exit code 0 a `CommandError`. */
+  check: true;
+}
 
 /** How a line for a shell is run. */
 export type ShellOptions = Omit<RunOptions, "args">;

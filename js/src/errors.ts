@@ -112,7 +112,9 @@ export class AbortError extends ShorelineError {
 export class CommandError extends ShorelineError implements CommandOutput {
   declare readonly name: "CommandError";
   declare readonly code: "command_failed";
+  /** The exit code; null if a signal ended the command. */
   declare readonly exitCode: number | null;
+  /** The number of the signal that ended the command; null if it returned. */
   declare readonly signal: number | null;
   declare readonly stdout: string;
   declare readonly stderr: string;
@@ -170,7 +172,10 @@ export type AnyError =
   | AbortError
   | CommandError
   | CoreError
-  | (ShorelineError & { readonly code: Exclude<ErrorCodes["command"], "command_failed"> });
+  | (ShorelineError & {
+      /** A code of what was waited for in a command's output. */
+      readonly code: Exclude<ErrorCodes["command"], "command_failed">;
+    });
 
 /** What an error is made of. */
 export interface ErrorFields {

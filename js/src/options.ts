@@ -38,7 +38,9 @@ export type LogLevel = "off" | "warn" | "debug";
  * output are WebSockets and not logged.
  */
 export interface LogEntry {
+  /** `warn` where the request failed, or was answered with 429 or 5xx. */
   level: "warn" | "debug";
+  /** The request's method. */
   method: string;
   /** The path, without a query. */
   path: string;

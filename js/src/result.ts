@@ -2,7 +2,12 @@
 export type CommandResult = CommandEnd & CommandOutput;
 
 /** The result of a command that returned 0, as `check` guarantees it. */
-export type SuccessfulResult = CommandOutput & { readonly exitCode: 0; readonly signal: null };
+export interface SuccessfulResult extends CommandOutput {
+  /** The exit code: 0. */
+  readonly exitCode: 0;
+  /** No signal ended it. */
+  readonly signal: null;
+}
 
 /**
  * How a command ended: it returned, or a signal ended it. Both are null where the server reports only that the memory
@@ -15,7 +20,12 @@ export type CommandEnd =
       /** The number of the signal that ended it, for example 9; null when it returned. */
       readonly signal: null;
     }
-  | { readonly exitCode: null; readonly signal: number | null };
+  | {
+      /** Null, since a signal ended it. */
+      readonly exitCode: null;
+      /** The number of the signal; null if it is unknown. */
+      readonly signal: number | null;
+    };
 
 /** What a command wrote, and what else is known of its run. */
 export interface CommandOutput {

@@ -88,7 +88,10 @@ fn errors() -> String {
             kinds.push(kind);
             let codes = Code::ALL.iter().filter(|code| code.kind() == kind);
             let words = codes.map(|code| format!("\"{}\"", code.as_str())).collect::<Vec<_>>();
-            let _ = writeln!(out, "  {}: {};", kind.as_str(), words.join(" | "));
+            let kind = kind.as_str();
+            let class = kind[..1].to_uppercase() + &kind[1..];
+            let _ = writeln!(out, "  /** The codes of a `{class}Error`. */");
+            let _ = writeln!(out, "  {kind}: {};", words.join(" | "));
         }
     }
     out.push_str("}\n\n/** The kind of an error. */\nexport type ErrorKind = keyof ErrorCodes;\n");

@@ -87,13 +87,21 @@ export type ErrorCode =
 
 /** The codes of each kind of error. */
 export interface ErrorCodes {
+  /** The codes of a `UsageError`. */
   usage: "invalid_argument" | "invalid_url" | "missing_api_key" | "missing_capability";
+  /** The codes of a `ApiError`. */
   api: "authentication" | "permission" | "not_found" | "sandbox_not_found" | "pool_in_use" | "conflict" | "invalid_request" | "rate_limited" | "payload_too_large" | "unsupported" | "not_supported_by_server" | "unavailable" | "gateway" | "server";
+  /** The codes of a `ConnectionError`. */
   connection: "connect_failed" | "connection_lost" | "stream_broken" | "run_outcome_unknown" | "session_closed";
+  /** The codes of a `TimeoutError`. */
   timeout: "connect_timeout" | "idle_timeout" | "run_timeout" | "wait_timeout" | "start_timeout";
+  /** The codes of a `ProtocolError`. */
   protocol: "stream_ended_without_exit" | "unexpected_content_type" | "invalid_response" | "malformed_event" | "line_too_long" | "output_too_large" | "output_gap" | "process_gone";
+  /** The codes of a `AbortError`. */
   abort: "aborted";
+  /** The codes of a `CommandError`. */
   command: "output_ended" | "command_failed";
+  /** The codes of a `CoreError`. */
   core: "core_unavailable" | "core_dead";
 }
 

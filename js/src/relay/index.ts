@@ -63,8 +63,11 @@ export interface Relay {
   readonly upgrade: (request: NodeRequest, socket: NodeSocket, head: Uint8Array) => void;
   /** Carries WebSockets in Bun: `websocket` of `Bun.serve`. */
   readonly websocket: {
+    /** Takes a socket that was accepted. */
     open: (socket: BunSocket) => void;
+    /** Takes a message of the page. */
     message: (socket: BunSocket, message: string | Uint8Array) => void;
+    /** Takes the end of the page's socket. */
     close: (socket: BunSocket, code: number, reason: string) => void;
   };
   /**
