@@ -89,7 +89,12 @@ async function core() {
     rmSync(out, { recursive: true, force: true });
     mkdirSync(out, { recursive: true });
     // Features are read from the module's own section.
-    const optimize = ["-Oz", "--strip-debug", "--strip-producers", "--minify-imports-and-exports-and-modules"];
+    const optimize = [
+      "-Oz",
+      "--strip-debug",
+      "--strip-producers",
+      "--minify-imports-and-exports-and-modules",
+    ];
     const files = [join(raw, "shoreline_bg.wasm"), "-o", join("pkg", "core", "shoreline_bg.wasm")];
     const names = await read(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
     const glue = readFileSync(join(root, raw, "shoreline.js"), "utf8");

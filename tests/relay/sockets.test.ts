@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { after, before } from "node:test";
+import { after, before, type TestContext } from "node:test";
 import { Sandbox, ShorelineError } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { createRelay, type RelayScope } from "shoreline/relay";
@@ -83,8 +83,12 @@ test("ten outputs over one socket, and every line of a flood", async () => {
 });
 
 /** A relay to a sandbox's server that this test plays, and a page that is connected through it. */
-async function played(serve: (theirs: WebSocket) => void): Promise<{ page: WebSocket; theirs: WebSocket }> {
+async function played(
+  t: TestContext,
+  serve: (theirs: WebSocket) => void,
+): Promise<{ page: WebSocket; theirs: WebSocket }> {
   const upstream = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(upstream, "listening");
   const front = createServer();
   const { port } = upstream.address() as AddressInfo;
   const through = createRelay({
@@ -94,20 +98,22 @@ async function played(serve: (theirs: WebSocket) => void): Promise<{ page: WebSo
   });
   front.on("upgrade", through.upgrade);
   await once(front.listen(0, "127.0.0.1"), "listening");
+  t.after(() => {
+    front.close();
+    front.closeAllConnections();
+    for (const client of upstream.clients) client.terminate();
+    upstream.close();
+  });
   const connected = once(upstream, "connection") as Promise<[WebSocket]>;
   upstream.once("connection", serve);
   const at = (front.address() as AddressInfo).port;
   const page = new WebSocket(`ws://127.0.0.1:${at}/sandboxes/box/api/v1/pty/x/ws`);
   const [theirs] = await connected;
-  page.on("close", () => {
-    front.close();
-    upstream.close();
-  });
   return { page, theirs };
 }
 
-test("what the sandbox sends at once arrives, and its end with code and reason", async () => {
-  const { page } = await played((theirs) => {
+test("what the sandbox sends at once arrives, and its end with code and reason", async (t) => {
+  const { page } = await played(t, (theirs) => {
     theirs.send("early");
     theirs.close(4321, "over");
   });
@@ -117,8 +123,8 @@ test("what the sandbox sends at once arrives, and its end with code and reason",
   assert.deepEqual([texts, code, String(reason)], [["early"], 4321, "over"]);
 });
 
-test("when the page goes, so does the sandbox's socket", async () => {
-  const { page, theirs } = await played(() => undefined);
+test("when the page goes, so does the sandbox's socket", async (t) => {
+  const { page, theirs } = await played(t, () => undefined);
   const closed = once(theirs, "close");
   await once(page, "open");
   page.terminate();
