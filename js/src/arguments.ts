@@ -76,6 +76,11 @@ export function checkHandler(name: string, handler: unknown): void {
   if (handler !== undefined && typeof handler !== "function") throw invalid(`\`${name}\` must be a function`);
 }
 
+/** Whether what a handler has returned is awaited. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | undefined | null)?.then === "function";
+}
+
 /** Refuses what is not the number of a port. */
 export function checkPort(port: unknown): void {
   if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65_535)

@@ -208,10 +208,18 @@ const classes: Record<ErrorKind, new (fields: ErrorFields) => ShorelineError> = 
   core: CoreError,
 };
 
+/** The error of a handler that the core calls, on its way through the core. */
+export class HandlerFailure extends Error {
+  constructor(readonly error: unknown) {
+    super();
+  }
+}
+
 /** The one place that makes classes of the core's errors. */
 export function toError(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Error) return value;
   const fields = value as ErrorFields & { kind?: ErrorKind };
+  if (fields.cause instanceof HandlerFailure) return fields.cause.error;
   const make = fields.kind === undefined ? undefined : classes[fields.kind];
   if (make === undefined) return value;
   const cause = toError(fields.cause);

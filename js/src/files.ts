@@ -15,8 +15,11 @@ export interface Progress {
 
 /** How a file is transferred. */
 export interface TransferOptions extends CallOptions {
-  /** Called as bytes go; what is given whole is reported at its start and at its end. */
-  onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * Called as bytes go; what is given whole is reported at its start and at its end. If it returns a promise, the transfer
+   * waits for it. An error that it throws, or the promise's rejection, is the call's.
+   */
+  onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
 /** What a file can be written from. */
@@ -42,7 +45,7 @@ export async function readStream(
           return;
         }
         transferred += chunk.length;
-        onProgress?.({ transferred, total });
+        await onProgress?.({ transferred, total });
         controller.enqueue(chunk);
       },
       cancel() {
@@ -93,7 +96,7 @@ export async function write(
     let sent = 0;
     const { counted, refused, release } = counting(body, (progress) => {
       sent = progress.transferred;
-      onProgress?.(progress);
+      return onProgress?.(progress);
     });
     try {
       const content = host.streamsUploads ? counted : await new Response(counted).blob();
@@ -107,13 +110,13 @@ export async function write(
     return;
   }
   const total = body instanceof Uint8Array ? body.length : body.size;
-  onProgress?.({ transferred: 0, total });
+  await onProgress?.({ transferred: 0, total });
   try {
     await call(() => core.writeFile(path, body, signal));
   } catch (error) {
     throw cutOff(error, total);
   }
-  onProgress?.({ transferred: total, total });
+  await onProgress?.({ transferred: total, total });
 }
 
 /** Larger bodies are refused by the open-source server, which may close the connection before its answer is read. */
@@ -176,12 +179,12 @@ function counting(
         controller.error(reason);
       };
     },
-    transform(chunk, controller) {
+    async transform(chunk, controller) {
       try {
         if (!ArrayBuffer.isView(chunk))
           throw invalid("a stream that is written to a file must give Uint8Arrays");
         transferred += chunk.byteLength;
-        onProgress?.({ transferred, total: undefined });
+        await onProgress?.({ transferred, total: undefined });
       } catch (error) {
         refusal = error;
         throw error;

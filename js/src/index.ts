@@ -79,7 +79,8 @@ export type {
 } from "./options.js";
 export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
 export { type PtyDataHandler } from "./outlet.js";
-export { type CreatePtyOptions, Pty, type PtyConnectionOptions, type PtyExit } from "./pty.js";
+export { Pty } from "./pty.js";
+export type { CreatePtyOptions, PtyConnectionOptions, PtyExit } from "./pty-options.js";
 export type { CreateTunnelOptions, TcpTunnel, TunnelAddress } from "./ports.js";
 export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
 export type {

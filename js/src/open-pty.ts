@@ -5,7 +5,8 @@ import { call, callSync, core, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type { PtySessionInfo } from "./generated/types.js";
 import { type SocketConstructor, socketConstructor } from "./host.js";
-import { type CreatePtyOptions, Pty, type PtyConnectionOptions } from "./pty.js";
+import { Pty } from "./pty.js";
+import type { CreatePtyOptions, PtyConnectionOptions } from "./pty-options.js";
 
 /** What attaching takes. */
 const ATTACHING = "onData onExit onReattach signal";

@@ -86,8 +86,11 @@ export interface ReconnectInfo {
 
 /** How output is followed. */
 export interface FollowOptions extends CoreFollowOptions, CallOptions {
-  /** Called before a broken connection is taken up again. */
-  onReconnect?: ((info: ReconnectInfo) => void) | undefined;
+  /**
+   * Called before a broken connection is taken up again, which waits for a promise that it returns. An error that it
+   * throws, or the promise's rejection, is the iteration's.
+   */
+  onReconnect?: ((info: ReconnectInfo) => unknown) | undefined;
 }
 
 /** A pid, or the name of a managed process. */

@@ -1,5 +1,5 @@
 // Hands a terminal's output to its consumers, and tells when they have consumed it.
-import { checkHandler } from "./arguments.js";
+import { checkHandler, isPromise } from "./arguments.js";
 
 /** What a terminal writes. Characters and escape sequences may be cut anywhere. */
 export type PtyDataHandler = (data: Uint8Array<ArrayBuffer>) => unknown;
@@ -14,6 +14,7 @@ const STREAM_BYTES = 64 * 1024;
 
 export class Outlet {
   readonly #consumed: (bytes: number) => void;
+  readonly #failed: (error: unknown) => void;
   readonly #takers = new Map<unknown, Take>();
   /** What handlers are busy with. */
   readonly #busy = new Set<Promise<unknown>>();
@@ -22,8 +23,10 @@ export class Outlet {
   #waitingBytes = 0;
   #unread = false;
 
-  constructor(consumed: (bytes: number) => void) {
+  /** `failed` is told of an error of a handler; the other handlers are called all the same. */
+  constructor(consumed: (bytes: number) => void, failed: (error: unknown) => void) {
     this.#consumed = consumed;
+    this.#failed = failed;
   }
 
   deliver(data: Uint8Array<ArrayBuffer>): void {
@@ -55,12 +58,12 @@ export class Outlet {
     return this.#subscribe(handler, (data) => {
       const result = before ? before.then(() => handler(data)) : handler(data);
       if (!isPromise(result)) return undefined;
-      const turn = Promise.resolve(result).finally(() => {
-        this.#busy.delete(settled);
-        if (before === settled) before = undefined;
-      });
-      // An error of the handler stays unhandled, as one that it throws.
-      const settled: Promise<unknown> = Promise.allSettled([turn]);
+      const settled: Promise<unknown> = Promise.resolve(result)
+        .catch(this.#failed)
+        .finally(() => {
+          this.#busy.delete(settled);
+          if (before === settled) before = undefined;
+        });
       before = settled;
       this.#busy.add(settled);
       return settled;
@@ -132,23 +135,20 @@ export class Outlet {
 
   #give(data: Uint8Array<ArrayBuffer>, consumed: (bytes: number) => void): void {
     const pending: Promise<unknown>[] = [];
-    try {
-      for (const take of this.#takers.values()) {
+    for (const take of this.#takers.values()) {
+      try {
         const taken = take(data);
         if (taken) pending.push(taken);
+      } catch (error) {
+        this.#failed(error);
       }
-    } finally {
-      if (pending.length === 0) consumed(data.length);
-      else
-        void Promise.allSettled(pending).then(() => {
-          consumed(data.length);
-        });
     }
+    if (pending.length === 0) consumed(data.length);
+    else
+      void Promise.allSettled(pending).then(() => {
+        consumed(data.length);
+      });
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | undefined | null)?.then === "function";
 }
 
 function noop(): void {}

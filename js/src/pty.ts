@@ -1,41 +1,14 @@
-import { bytesOf, checkHandler, type Data } from "./arguments.js";
+import { bytesOf, checkHandler, type Data, isPromise } from "./arguments.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { ConnectionError, ProtocolError, ShorelineError } from "./errors.js";
-import type {
-  CreatePtyOptions as CoreCreatePtyOptions,
-  PtySessionInfo,
-  Reconnect,
-} from "./generated/types.js";
+import type { PtySessionInfo } from "./generated/types.js";
 import type { SocketConstructor } from "./host.js";
 import type { CallOptions } from "./options.js";
 import { Outlet, type PtyDataHandler } from "./outlet.js";
-import { askExit, type PtyExit } from "./pty-exit.js";
+import { endOf } from "./pty-end.js";
+import type { PtyConnectionOptions, PtyExit } from "./pty-options.js";
 import { opened, pause } from "./socket.js";
-
-/** How a terminal is attached to. */
-export interface PtyConnectionOptions extends CallOptions {
-  /**
-   * Is called with what the terminal writes. If it returns a promise, the next call waits for it. A server with flow
-   * control then slows the program down to what is consumed.
-   */
-  onData?: PtyDataHandler | undefined;
-  /** Called once the session has ended, with what `wait` resolves to. */
-  onExit?: ((exitCode: number | null) => void) | undefined;
-  /** Attach again when the connection breaks. Default: no. `true` is 10 tries, at most 5 s apart. */
-  reattach?: boolean | Reconnect | undefined;
-  /**
-   * Called when the connection was taken up again. `lostBytes` is how much output is missing, or undefined
-   * where the server cannot say: the terminal is then cleared and shows what the server keeps. Without it,
-   * output that is missing ends the session's `wait` with an error.
-   */
-  onReattach?: ((info: { lostBytes: number | undefined }) => void) | undefined;
-}
-
-/** A terminal to open, and how it is attached to. */
-export interface CreatePtyOptions extends CoreCreatePtyOptions, PtyConnectionOptions {}
-
-export type { PtyExit };
 
 /** Clears a terminal: ECMA-48's RIS. */
 const RESET = Uint8Array.of(0x1b, 0x63);
@@ -51,11 +24,13 @@ export class Pty implements AsyncDisposable {
   readonly #Socket: SocketConstructor;
   readonly #onReattach: PtyConnectionOptions["onReattach"];
   readonly #outlet: Outlet;
-  readonly #exitHandlers = new Set<(exitCode: number | null) => void>();
+  readonly #exitHandlers = new Set<(exitCode: number | null) => unknown>();
   #exit!: Promise<number | null>;
   #exited!: (exitCode: number | null) => void;
   #failed!: (error: unknown) => void;
   #over = false;
+  /** What a handler has failed with. */
+  #cause: unknown;
   #end: PtyExit | undefined;
   #socket: WebSocket | undefined;
   #connecting: Promise<this> | undefined;
@@ -66,6 +41,8 @@ export class Pty implements AsyncDisposable {
   #returning: Promise<void> | undefined;
   /** Whether the first message of an attachment is due. */
   #fresh = false;
+  /** While a promise of `onReattach` is awaited. */
+  #telling: Promise<void> | undefined;
   #typing: Promise<void> = Promise.resolve();
   /** While the server has no room for input. */
   #roomy = noop;
@@ -85,9 +62,14 @@ export class Pty implements AsyncDisposable {
     this.sessionId = sessionId;
     this.token = token;
     this.#onReattach = onReattach;
-    this.#outlet = new Outlet((bytes) => {
-      this.#consumed(bytes);
-    });
+    this.#outlet = new Outlet(
+      (bytes) => {
+        this.#consumed(bytes);
+      },
+      (error) => {
+        this.#leave(error);
+      },
+    );
     this.#begin();
     if (onData) this.onData(onData);
     if (onExit) this.onExit(onExit);
@@ -122,15 +104,16 @@ export class Pty implements AsyncDisposable {
     return this.#outlet.subscribe(handler);
   }
 
-  /** Calls `handler` once the session has ended, with what `wait` resolves to. Returns a function that unsubscribes. */
-  onExit(handler: (exitCode: number | null) => void): () => void {
+  /**
+   * Calls `handler` once the session has ended, with what `wait` resolves to after it: a handler must not wait for that.
+   * Of a handler that comes after the end, errors are ignored. Returns a function that unsubscribes.
+   */
+  onExit(handler: (exitCode: number | null) => unknown): () => void {
     checkHandler("handler", handler);
-    const told = (exitCode: number | null) => {
-      if (this.#exitHandlers.delete(told)) handler(exitCode);
-    };
+    const told = (exitCode: number | null) => this.#exitHandlers.delete(told) && handler(exitCode);
     this.#exitHandlers.add(told);
     this.#outlet.leaveUnread();
-    if (this.#over) void this.#exit.then(told, noop);
+    if (this.#over) void this.#exit.then(told).catch(noop);
     return () => {
       this.#exitHandlers.delete(told);
     };
@@ -212,7 +195,8 @@ export class Pty implements AsyncDisposable {
 
   /** Ends the session if it goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#over) await this.kill();
+    // A session that a handler's error has left goes on.
+    if (!this.#over || this.#cause !== undefined) await this.kill();
     this.disconnect();
   }
 
@@ -230,9 +214,10 @@ export class Pty implements AsyncDisposable {
 
   #open(): WebSocket {
     if (this.#socket) return this.#socket;
-    throw closed(
-      this.#over ? "the terminal's session has ended" : "the terminal is not connected: call `connect`",
-    );
+    const message = this.#over
+      ? "the terminal's session has ended, or a handler has failed"
+      : "the terminal is not connected: call `connect`";
+    throw closed(message, this.#cause);
   }
 
   async #type(input: Uint8Array): Promise<void> {
@@ -281,10 +266,15 @@ export class Pty implements AsyncDisposable {
     this.#socket = socket;
     this.#fresh = this.#attachments++ > 0;
     socket.addEventListener("message", ({ data }: MessageEvent) => {
-      if (this.#socket === socket && data instanceof ArrayBuffer) this.#received(new Uint8Array(data));
+      if (data instanceof ArrayBuffer)
+        this.#next(socket, () => {
+          this.#received(new Uint8Array(data));
+        });
     });
     socket.addEventListener("close", ({ code, reason }) => {
-      if (this.#socket === socket) this.#closed(code, reason);
+      this.#next(socket, () => {
+        this.#closed(code, reason);
+      });
     });
     socket.send(callSync(() => this.#terminal.ready()));
     if (this.#size) socket.send(this.#size);
@@ -303,6 +293,15 @@ export class Pty implements AsyncDisposable {
     });
   }
 
+  /** Does what an event of the socket asks for, after a promise of `onReattach`. */
+  #next(socket: WebSocket, work: () => void): void {
+    const act = () => {
+      if (this.#socket === socket) work();
+    };
+    if (this.#telling) void this.#telling.then(act);
+    else act();
+  }
+
   #received(message: Uint8Array): void {
     const news = callSync<unknown>(() => this.#terminal.receive(message)) as News;
     if (this.#fresh) {
@@ -318,8 +317,33 @@ export class Pty implements AsyncDisposable {
         );
         return;
       }
-      this.#onReattach?.({ lostBytes });
+      try {
+        const told = this.#onReattach?.({ lostBytes });
+        if (isPromise(told)) {
+          this.#telling = this.#tell(told, news);
+          return;
+        }
+      } catch (error) {
+        this.#leave(error);
+        return;
+      }
     }
+    this.#deliver(news);
+  }
+
+  /** Delivers once a promise of `onReattach` is kept. */
+  async #tell(told: PromiseLike<unknown>, news: News): Promise<void> {
+    try {
+      await told;
+      this.#deliver(news);
+    } catch (error) {
+      this.#leave(error);
+    } finally {
+      this.#telling = undefined;
+    }
+  }
+
+  #deliver(news: News): void {
     this.#roomy();
     if (Array.isArray(news)) {
       this.#outlet.deliver(RESET);
@@ -336,23 +360,22 @@ export class Pty implements AsyncDisposable {
     try {
       const exitCode = callSync(() => this.#terminal.closed(code, reason));
       this.#over = true;
-      const exited = (end: PtyExit) => {
+      const exited = async (end: PtyExit) => {
         this.#end = end;
         const told = end.signal === null ? end.exitCode : -1;
-        this.#exited(told);
-        for (const handler of [...this.#exitHandlers]) handler(told);
+        const handled = [...this.#exitHandlers].map(async (handler) => handler(told));
+        // Each is called, whatever another one does.
+        await Promise.allSettled(handled);
+        Promise.all(handled).then(() => {
+          this.#exited(told);
+        }, this.#failed);
       };
       // Handlers first get what was written before.
       const done = this.#outlet.done();
       if (exitCode < 0)
-        void Promise.all([askExit(this.#sandbox, this.sessionId), done]).then(([end]) => {
-          exited(end);
-        });
-      else if (done)
-        void done.then(() => {
-          exited({ exitCode, signal: null });
-        });
-      else exited({ exitCode, signal: null });
+        void Promise.all([endOf(this.#sandbox, this.sessionId), done]).then(([end]) => exited(end));
+      else if (done) void done.then(() => exited({ exitCode, signal: null }));
+      else void exited({ exitCode, signal: null });
     } catch (error) {
       this.#returning = this.#return(error).finally(() => {
         this.#returning = undefined;
@@ -382,6 +405,13 @@ export class Pty implements AsyncDisposable {
     this.#fail(error);
   }
 
+  /** A handler has failed: nothing more is delivered, and who waits is told why. */
+  #leave(error: unknown): void {
+    this.#cause ??= error;
+    this.#fail(error);
+    this.disconnect();
+  }
+
   #fail(error: unknown): void {
     this.#over = true;
     this.#failed(error);
@@ -391,8 +421,8 @@ export class Pty implements AsyncDisposable {
 /** Of a message, as the core has it. */
 type News = Uint8Array<ArrayBuffer> | [Uint8Array<ArrayBuffer>] | number | undefined;
 
-function closed(message: string): ConnectionError {
-  return new ConnectionError({ code: "session_closed", message });
+function closed(message: string, cause?: unknown): ConnectionError {
+  return new ConnectionError({ code: "session_closed", message, cause });
 }
 
 function noop(): void {}

@@ -1,13 +1,13 @@
-import { checkHandler, invalid, optionsOf } from "./arguments.js";
+import { checkHandler, invalid, isPromise, optionsOf } from "./arguments.js";
 import { OPTIONS } from "./client.js";
 import { call, callSync, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { CommandError, type ShorelineError, toError } from "./errors.js";
+import { CommandError, HandlerFailure, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import type { ReconnectInfo } from "./options.js";
 import { EventIterator, eventOf, nextBatch, type OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
-import type { Transports } from "./transports.js";
+import { type Transports, unlessAborted } from "./transports.js";
 
 /** A command to run to its end. */
 export interface RunOptions extends CoreRunOptions {
@@ -16,12 +16,16 @@ export interface RunOptions extends CoreRunOptions {
    * command is a result.
    */
   check?: boolean | undefined;
-  /** Called with each event of standard output as it arrives, and with parts of unfinished lines (`pieces`). */
-  onStdout?: ((event: OutputEvent) => void) | undefined;
-  /** Called with each event of standard error as it arrives, and with parts of unfinished lines (`pieces`). */
-  onStderr?: ((event: OutputEvent) => void) | undefined;
-  /** Called before a broken connection is taken up again. */
-  onReconnect?: ((info: ReconnectInfo) => void) | undefined;
+  /**
+   * Called with each event of standard output as it arrives, and with parts of unfinished lines (`pieces`). If it returns
+   * a promise, that is awaited before the next event, which slows the command down. An error that it throws, or the
+   * promise's rejection, is the call's and ends the command.
+   */
+  onStdout?: ((event: OutputEvent) => unknown) | undefined;
+  /** Called with each event of standard error, as `onStdout`. */
+  onStderr?: ((event: OutputEvent) => unknown) | undefined;
+  /** Called before a broken connection is taken up again, which waits for a promise. Its errors are as those of `onStdout`. */
+  onReconnect?: ((info: ReconnectInfo) => unknown) | undefined;
   /** Aborts the call; `onAbort` says what becomes of the command. */
   signal?: AbortSignal | undefined;
 }
@@ -29,12 +33,16 @@ export interface RunOptions extends CoreRunOptions {
 /** The handler as the core calls it, with errors that are not classes yet. */
 export function reconnectHandler({
   onReconnect,
-}: Pick<RunOptions, "onReconnect">): ((info: ReconnectInfo) => void) | undefined {
+}: Pick<RunOptions, "onReconnect">): ((info: ReconnectInfo) => Promise<void>) | undefined {
   checkHandler("onReconnect", onReconnect);
   return (
     onReconnect &&
-    ((info) => {
-      onReconnect({ ...info, error: toError(info.error) as ShorelineError });
+    (async (info) => {
+      try {
+        await onReconnect({ ...info, error: toError(info.error) as ShorelineError });
+      } catch (error) {
+        throw new HandlerFailure(error);
+      }
     })
   );
 }
@@ -147,7 +155,9 @@ export class RunningCommand<R extends CommandResult = CommandResult>
           // Nothing is left of a line that came in pieces and ends without a line end.
           if (batch[1][i] === (batch[1][i - 1] ?? 0)) continue;
           const event = eventOf(batch, i);
-          (event.stream === "stderr" ? onStderr : onStdout)?.(event);
+          const told = (event.stream === "stderr" ? onStderr : onStdout)?.(event);
+          // Of an abort the next read tells, however long the handler takes.
+          if (isPromise(told)) await unlessAborted(told.then(yes), this.#options.signal);
         }
       } catch (error) {
         await this.#end(stream);
@@ -193,5 +203,7 @@ async function begin(
   const [chosen, via] = await transports.forRun({ ...options, ...read });
   return callSync(() => sandbox.run(command, chosen, onReconnect, via, options.signal));
 }
+
+const yes = () => true;
 
 function noop(): void {}

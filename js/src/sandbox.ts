@@ -35,7 +35,8 @@ import { FollowIterator, nextBatch } from "./output.js";
 import type { SandboxStatus } from "./names.js";
 import { Process, type ProcessJSON } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
-import type { CreatePtyOptions, Pty, PtyConnectionOptions } from "./pty.js";
+import type { Pty } from "./pty.js";
+import type { CreatePtyOptions, PtyConnectionOptions } from "./pty-options.js";
 import { reconnectHandler } from "./run.js";
 
 const BOTH = 0;

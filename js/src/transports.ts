@@ -70,7 +70,10 @@ export class Transports {
 }
 
 /** What a promise gives, or `false` once the signal aborts. */
-async function unlessAborted(promise: Promise<boolean>, signal: AbortSignal | undefined): Promise<boolean> {
+export async function unlessAborted(
+  promise: PromiseLike<boolean>,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   let leave = noop;
   const aborted = new Promise<false>((resolve) => {
     leave = () => {

@@ -3,13 +3,13 @@
 
 use super::Sandbox;
 use crate::error::{Error, Result};
-use crate::transport::{Body, Leash, Reading, Request, Via};
+use crate::transport::{Body, Leash, Reading, Request, Via, Waited};
 use crate::types::{self, FollowOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::Cell;
-use js_sys::{Array, Function, Object};
+use js_sys::{Array, Function, Object, Promise};
 use serde::Serialize;
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
@@ -291,7 +291,15 @@ impl Follow {
             js::set(&info, "attempt", &wait.attempt.into());
             js::set(&info, "delayMs", &(wait.delay_ms as f64).into());
             js::set(&info, "error", &error.into());
-            if let Err(cause) = callback.call1(&JsValue::UNDEFINED, &info) {
+            let told = match callback.call1(&JsValue::UNDEFINED, &info) {
+                Ok(told) => match self.leash.wait(Promise::resolve(&told), 0.0).await {
+                    Ok(Waited::Broken(cause)) => Err(cause),
+                    Ok(_) => Ok(()),
+                    Err(error) => return Err(self.final_of(error)),
+                },
+                Err(cause) => Err(cause),
+            };
+            if let Err(cause) = told {
                 let error = Error::argument("`onReconnect` threw an error").with_cause(cause);
                 return Err(self.final_of(error));
             }

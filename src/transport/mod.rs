@@ -7,8 +7,7 @@ mod sent;
 
 pub(crate) use body::Body;
 pub(crate) use key::Key;
-pub(crate) use leash::Leash;
-use leash::Waited;
+pub(crate) use leash::{Leash, Waited};
 
 use crate::error::{Error, Result};
 use crate::{host, js};

@@ -6,6 +6,7 @@ import "./event-source.js";
 import "./files.js";
 import "./follow.js";
 import "./handle.js";
+import "./handlers.js";
 import "./lifecycle.js";
 import "./limits.js";
 import "./log.js";

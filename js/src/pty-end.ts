@@ -1,22 +1,14 @@
+// How a terminal's session ended, where its socket does not say.
 import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type { PtyInfo } from "./generated/types.js";
-
-/** How a terminal's session ended. */
-export interface PtyExit {
-  /** The exit code; null if a signal ended the program, or if it is unknown. */
-  exitCode: number | null;
-  /** The number of the signal that ended the program; null if none did, or if it is unknown. */
-  signal: number | null;
-  /** Why neither is known. */
-  reason?: string;
-}
+import type { PtyExit } from "./pty-options.js";
 
 /** How long the server may take to report how a session ended, ms. */
 const ASKING = 5000;
 
-/** @internal Asks how a session ended: -1 stands for a signal, and for a status that the server has lost. */
-export async function askExit(sandbox: Glue.Sandbox, sessionId: string): Promise<PtyExit> {
+/** Asks the server: -1 stands for a signal, and for a status that the server has lost. */
+export async function endOf(sandbox: Glue.Sandbox, sessionId: string): Promise<PtyExit> {
   const within = AbortSignal.timeout(ASKING);
   const info = await call<PtyInfo>(() => sandbox.pty(sessionId, within)).catch(() => undefined);
   const { exitCode = null, signal = null } = info ?? {};
