@@ -1,6 +1,6 @@
 import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
-import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo } from "./generated/types.js";
+import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo, SignalName } from "./generated/types.js";
 import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
 import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
 import type { Sandbox } from "./sandbox.js";
@@ -26,12 +26,14 @@ export interface WaitOptions extends CallOptions {
 /** Between two looks at a process, ms: a quick end is seen quickly, a late one costs little. */
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 1000;
+/** How many looks in a row may fail. */
+const FAILURES = 10;
 
 /** How output is followed that is not taken line by line. */
 const AS_BYTES = { pieces: true, transport: "auto" } as const;
 
 /** A process that was started: what the server said of it then, and what can be done with it. */
-export class Process implements ProcessInfo {
+export class Process implements ProcessInfo, AsyncDisposable {
   declare readonly handle?: number;
   declare readonly pid: number;
   declare readonly status: ProcessInfo["status"];
@@ -50,7 +52,7 @@ export class Process implements ProcessInfo {
   /** The id of the server's trace of the request that started it, where the server sent one. */
   declare readonly traceId?: string;
   readonly #sandbox: Sandbox;
-  readonly #info: ProcessInfo | ProcessJSON;
+  #info: ProcessInfo | ProcessJSON;
   readonly #after: Cursor | undefined;
   #output: FollowIterator | undefined;
   #stdout: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
@@ -115,14 +117,33 @@ export class Process implements ProcessInfo {
     return this.#stdin;
   }
 
-  /** The process once it has ended. Rejects with `wait_timeout` where that takes longer than `timeout`. */
+  /**
+   * The process once it has ended. `status`, `exitCode` and the other properties of the handle are then those of the end.
+   * A server that cannot be reached is asked again, ten times in a row.
+   *
+   * Rejects with `wait_timeout` where that takes longer than `timeout`.
+   */
   async wait(options?: WaitOptions): Promise<ProcessInfo> {
-    return limited(options, `process ${this.pid} did not end`, (signal) => this.#ended(signal));
+    const late = `process ${this.pid} did not end`;
+    const info = await limited(options, late, (signal) => this.#ended(signal));
+    this.#info = info;
+    Object.assign(this, info);
+    return info;
   }
 
   /** Kills it (SIGKILL), or stops a managed one. */
-  kill(options?: CallOptions): Promise<void> {
-    return this.#sandbox.killProcess(this.#address, options);
+  kill(options?: CallOptions): Promise<void>;
+  /** Sends it a signal, by name or by number. */
+  kill(signal: SignalName | number, options?: CallOptions): Promise<void>;
+  async kill(first?: SignalName | number | CallOptions, options?: CallOptions): Promise<void> {
+    if (typeof first === "object" || first === undefined)
+      await this.#sandbox.killProcess(this.#address, first ?? options);
+    else await this.#sandbox.sendSignal(this.#address, first, options);
+  }
+
+  /** Kills it, unless it is known to have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status === "running") await this.kill();
   }
 
   /**
@@ -186,9 +207,15 @@ export class Process implements ProcessInfo {
   }
 
   async #ended(signal: AbortSignal): Promise<ProcessInfo> {
+    let failures = 0;
     for (let delay = FIRST_LOOK_MS; ; delay = Math.min(delay * 1.5, LAST_LOOK_MS)) {
-      const info = await this.#sandbox.getProcess(this.#address, { signal });
-      if (info.status !== "running") return info;
+      try {
+        const info = await this.#sandbox.getProcess(this.#address, { signal });
+        if (info.status !== "running") return info;
+        failures = 0;
+      } catch (error) {
+        if (!ShorelineError.is(error) || !error.retryable || ++failures > FAILURES) throw error;
+      }
       await pause(delay, signal);
     }
   }

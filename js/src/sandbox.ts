@@ -202,10 +202,17 @@ export class Sandbox extends Commands implements AsyncDisposable {
     return Process.of(this, await start);
   }
 
-  /** A process as another isolate knew it: its output goes on where that was. */
+  /**
+   * A process as another isolate knew it: its output goes on where that was.
+   *
+   * @throws {@link ShorelineError} `invalid_argument`, at once, for a process of another sandbox.
+   */
   process(json: ProcessJSON): Process {
     const known: Partial<ProcessJSON> = optionsOf(json);
     if (known.pid === undefined) throw invalid("a process is taken up from what its `toJSON` gave");
+    const { sandboxId } = known;
+    if (sandboxId !== undefined && sandboxId !== this.sandboxId && sandboxId !== this.name)
+      throw invalid(`the process is one of sandbox ${sandboxId}: connect to that`);
     return Process.of(this, known as ProcessJSON);
   }
 

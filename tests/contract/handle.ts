@@ -1,5 +1,5 @@
 import { Process, type ProcessJSON, Sandbox } from "shoreline";
-import { equal, ok, recorded, rejects, sha256, test } from "./harness.js";
+import { equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
 async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
   return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
@@ -56,6 +56,59 @@ test("cancelling a process's stream closes the connection, not the process", asy
   equal((await sandbox.getProcess(process.pid)).status, "running");
   await process.kill();
   equal((await process.wait()).signal, 9);
+});
+
+test("a process's handle shows how it ended once that was waited for", async ({ sandbox }) => {
+  const process = await sandbox.startProcess("sleep", { args: ["1000"] });
+  await process.kill("SIGTERM");
+  await process.wait();
+  equal([process.status, process.exitCode, process.signal], ["signaled", null, 15]);
+  equal(process.toJSON().signal, 15);
+  const other = await sandbox.startProcess("sleep", { args: ["1000"] });
+  await other.kill(10);
+  equal((await other.wait()).signal, 10);
+  await rejects(other.kill("TERM" as never), "invalid_argument");
+});
+
+test("a process that is disposed of is killed", async ({ sandbox }) => {
+  let left: Process;
+  {
+    await using process = await sandbox.startProcess("sleep", { args: ["1000"] });
+    left = process;
+  }
+  equal((await left.wait()).signal, 9);
+  await left[Symbol.asyncDispose]();
+});
+
+test("a process of another sandbox is refused", async ({ sandbox }) => {
+  const process = await sandbox.startProcess("true");
+  const json = { ...process.toJSON(), sandboxId: "another-sandbox" };
+  const { message } = await rejects(
+    Promise.resolve().then(() => sandbox.process(json)),
+    "invalid_argument",
+  );
+  ok(message.includes("another-sandbox"), message);
+});
+
+test("waiting for an end goes on while the server cannot be reached, and gives up in the end", async () => {
+  const record = { pid: 7, status: "running", command: "ls", args: [], started_at: 1 };
+  let failures = 3;
+  let asked = 0;
+  const { sandbox } = await sandboxOf(
+    (_, init) => {
+      if (init?.method === "POST") return Promise.resolve(Response.json(record));
+      asked++;
+      if (failures-- > 0) return Promise.reject(new TypeError("fetch failed"));
+      return Promise.resolve(Response.json({ ...record, status: "exited", exit_code: 3 }));
+    },
+    { maxRetries: 0 },
+  );
+  const process = await sandbox.startProcess("ls");
+  equal([(await process.wait()).exitCode, asked], [3, 4]);
+  failures = Infinity;
+  asked = 0;
+  await rejects(process.wait(), "connection_lost");
+  equal(asked, 11);
 });
 
 test("a line is waited for, by text or by pattern", async ({ sandbox }) => {
