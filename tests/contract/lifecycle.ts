@@ -1,5 +1,4 @@
 import { ApiError, Sandbox } from "shoreline";
-import { Engine } from "./engine.js";
 import { equal, ok, recorder, rejects, test } from "./harness.js";
 
 test("create makes a sandbox that runs, and info tells of it", async ({ url, apiKey }) => {
@@ -16,24 +15,6 @@ test("create makes a sandbox that runs, and info tells of it", async ({ url, api
     equal((await sandbox.run("echo", { args: ["here"] })).stdout, "here");
   } finally {
     await sandbox.terminate();
-  }
-});
-
-test("a clock that is set meanwhile ends no waiting, and is in no duration", async ({ sandbox }) => {
-  const { now } = Date;
-  const engine = new Engine();
-  const fetch = (url: string, init?: RequestInit) => {
-    Date.now = () => now() + 86_400_000;
-    return engine.fetch(url, init);
-  };
-  try {
-    equal((await Sandbox.create({ apiUrl: engine.url, apiKey: "key", fetch })).sandboxId, "made");
-    const onStdout = () => {
-      Date.now = now;
-    };
-    ok((await sandbox.run("echo", { args: ["a"], onStdout })).durationMs > 0, "a duration is positive");
-  } finally {
-    Date.now = now;
   }
 });
 

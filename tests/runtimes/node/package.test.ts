@@ -65,6 +65,18 @@ test("a run that nobody awaits tells of its error as any promise does", () => {
   assert.match(failing.stderr, /CommandError: false exited with 1/);
 });
 
+// Not in the contract: workerd ends a pipe whose signal aborts only with the source's next chunk.
+test("aborting a pipe from a process's output settles at once", async () => {
+  await using sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
+  const proc = await sandbox.startProcess("sleep", { args: ["1000"] });
+  const leaving = new AbortController();
+  const piped = proc.stdout.pipeTo(new WritableStream(), { signal: leaving.signal });
+  await sandbox.health();
+  leaving.abort(new RangeError("enough"));
+  await assert.rejects(piped, RangeError);
+  await proc.kill();
+});
+
 test("a crash of the core is told, then and later", () => {
   const { stdout } = program(`
     const sandbox = await Sandbox.create();
