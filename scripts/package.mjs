@@ -1,5 +1,14 @@
 // The package as npm would publish it, and the tests compiled beside it.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { bin, filesBelow, read, root, run, StepError } from "./steps.mjs";
 
@@ -30,6 +39,16 @@ async function packOne(folder, tarball, installed) {
   const [{ filename }] = JSON.parse(await read("npm", ["pack", folder, ...options]));
   renameSync(join(PACKED, filename), join(root, tarball));
   await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
+}
+
+/** A copy of the packed package below `target`; returns its folder. */
+export function unpackTo(name) {
+  const copy = join(root, "target", name);
+  rmSync(copy, { recursive: true, force: true });
+  cpSync(join(PACKED, "package.json"), join(copy, "package.json"));
+  const folder = join(copy, "node_modules", "shoreline");
+  cpSync(INSTALLED, folder, { recursive: true });
+  return folder;
 }
 
 let compiling;

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { instances } from "./glue.mjs";
 import { bin, filesBelow, read, root, run, say, sideBySide, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
@@ -73,18 +74,17 @@ async function wasmEnvironment() {
 
 async function core() {
   const outputs = ["pkg/core"];
-  const inputs = [...CORE, "crates/xtask/Cargo.toml", "crates/xtask/src/main.rs", "scripts/setup.mjs"];
+  const inputs = [
+    ...CORE,
+    "crates/xtask/Cargo.toml",
+    "crates/xtask/src/main.rs",
+    "scripts/setup.mjs",
+    "scripts/glue.mjs",
+  ];
   const extra = process.env.RUSTC ?? "";
   const title = "building the WebAssembly core (minutes the first time)";
   await step("core", { inputs, outputs, extra, title }, async () => {
-    const env = await wasmEnvironment();
-    // Beside the other crate type, cargo would leave link-time optimization out.
-    const one = ["--crate-type", "cdylib", "--target", WASM, "--profile", "wasm"];
-    await run("cargo", ["rustc", "--locked", "-p", "shoreline", "--lib", ...one], { env });
-    say("making the glue (builds its tool the first time)");
-    const made = join("target", WASM, "wasm", "shoreline.wasm");
-    const raw = join("target", "glue");
-    await run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "bindgen", made, raw]);
+    const raw = await rawCore("glue");
     const out = join(root, "pkg", "core");
     rmSync(out, { recursive: true, force: true });
     mkdirSync(out, { recursive: true });
@@ -97,25 +97,41 @@ async function core() {
     ];
     const files = [join(raw, "shoreline_bg.wasm"), "-o", join("pkg", "core", "shoreline_bg.wasm")];
     const names = await read(process.execPath, [bin("binaryen", "bin", "wasm-opt"), ...optimize, ...files]);
-    const glue = readFileSync(join(root, raw, "shoreline.js"), "utf8");
-    writeFileSync(join(out, "shoreline.js"), shortened(glue, JSON.parse(names)));
-    copyFileSync(join(root, raw, "shoreline.d.ts"), join(out, "shoreline.d.ts"));
+    for (const [name, text] of Object.entries(glueOf(raw, JSON.parse(names))))
+      writeFileSync(join(out, name), text);
     inline(join(out, "shoreline_bg.wasm"), out);
   });
 }
 
-/** The glue with the names that the module's imports and exports have been given. */
-function shortened(glue, { imports, exports }) {
-  const given = new Map(imports.map(([, name, short]) => [name, short]));
-  const had = new Map(exports);
-  const short = (names, name) => {
-    if (!names.has(name)) throw new StepError(`the module has no ${name}`);
-    return names.get(name);
-  };
-  return glue
-    .replace(/^( {8})(__wb\w+)(?=: function)/gm, (_, indent, name) => indent + short(given, name))
-    .replace(/\bwasm\.(\w+)/g, (_, name) => `wasm.${short(had, name)}`)
-    .replace('"./shoreline_bg.js": import0', "a: import0");
+/** Compiles the core with the given features, and makes its glue below `target`. */
+async function rawCore(name, ...features) {
+  const env = await wasmEnvironment();
+  // Beside the other crate type, cargo would leave link-time optimization out.
+  const one = ["--crate-type", "cdylib", "--target", WASM, "--profile", "wasm", ...features];
+  await run("cargo", ["rustc", "--locked", "-p", "shoreline", "--lib", ...one], { env });
+  say("making the glue (builds its tool the first time)");
+  const made = join("target", WASM, "wasm", "shoreline.wasm");
+  const raw = join("target", name);
+  await run("cargo", ["run", "--locked", "-q", "-p", "xtask", "--", "bindgen", made, raw]);
+  return raw;
+}
+
+/** The glue; `names` are those that imports and exports have been given. */
+function glueOf(raw, names) {
+  const text = (name) => readFileSync(join(root, raw, name), "utf8");
+  const { script, types } = instances(text("shoreline.js"), text("shoreline.d.ts"), names);
+  return { "shoreline.js": script, "shoreline.d.ts": types };
+}
+
+/** Puts a core with the export `trap`, which panics after an await, into an unpacked package. */
+export async function trappingCore(folder) {
+  const raw = await rawCore("trap", "--features", "trap");
+  const out = join(folder, "pkg", "core");
+  copyFileSync(join(root, raw, "shoreline_bg.wasm"), join(out, "shoreline_bg.wasm"));
+  writeFileSync(join(out, "real.js"), glueOf(raw)["shoreline.js"]);
+  // Gives the instance to the test, which the package does not.
+  const shared = "export default (died) => (globalThis.core = instance(died));\n";
+  writeFileSync(join(out, "shoreline.js"), `import instance from "./real.js";\n${shared}`);
 }
 
 /** The module as text, for programs that lose the file. */
@@ -225,7 +241,7 @@ async function required() {
     format: "cjs",
     target: "node20",
     platform: "node",
-    plugins: [{ name: "glue", setup: (build) => build.onResolve({ filter: /^\.\.\/core\// }, glueOf) }],
+    plugins: [{ name: "glue", setup: (build) => build.onResolve({ filter: /^\.\.\/core\// }, inPackage) }],
     // Test runners lack it unless a flag is set.
     supported: { "dynamic-import": false },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
@@ -243,7 +259,7 @@ async function required() {
 }
 
 /** The glue is not in `js/src`. */
-const glueOf = ({ path }) => ({ path: join(root, "pkg", path.slice(3)) });
+const inPackage = ({ path }) => ({ path: join(root, "pkg", path.slice(3)) });
 
 /** The command line with its libraries, which users of the rest need not have. The rest it imports as they do. */
 async function program() {

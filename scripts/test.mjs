@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
 import { bubblewrap, chromium, firefox } from "./debian.mjs";
-import { compileTests, lintPackage, pack } from "./package.mjs";
+import { compileTests, lintPackage, pack, unpackTo } from "./package.mjs";
 import { checkOfficial } from "./official.mjs";
 import { checkReference } from "./reference.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
-import { setup, WASM, wasmCompiler } from "./setup.mjs";
+import { setup, trappingCore, WASM, wasmCompiler } from "./setup.mjs";
 import { size, startUp } from "./size.mjs";
 import { bin, run, say, seconds, sideBySide, StepError, together, watch } from "./steps.mjs";
 
@@ -99,6 +99,10 @@ const steps = {
   bundlers: () => tests("bundlers/"),
   relaying: () => tests("relaying/", { command: NODE }),
   commands: () => tests("commands/"),
+  traps: async () => {
+    await trappingCore(unpackTo("trapped"));
+    return tests("traps/");
+  },
   "runtime-table": () => {
     const missing = table();
     return missing && new Skip(missing);
@@ -129,7 +133,7 @@ const needs = {
 /** What measures time runs while nothing else does. */
 const ALONE = ["size", "start-up"];
 /** Of what compiles Rust, one at a time can work: cargo locks the directory. */
-const COMPILERS = ["clippy", "clippy-core", "types", "unit", "fuzz", "escape", "rustdoc"];
+const COMPILERS = ["clippy", "clippy-core", "types", "unit", "fuzz", "escape", "rustdoc", "traps"];
 /** What says what came of others. */
 const LAST = ["runtime-table"];
 const only = (names, kind) => names.filter((name) => kind.includes(name));

@@ -2,12 +2,33 @@
 //! copy is paid for in the wasm.
 
 use alloc::string::String;
-use js_sys::{Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect};
+use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Object, js_name = entries, catch)]
+    fn object_entries(object: &JsValue) -> Result<Array, JsValue>;
+}
 
 /// A member; undefined where there is none.
 pub(crate) fn get(object: &JsValue, key: &str) -> JsValue {
+    if object.is_undefined() {
+        return JsValue::UNDEFINED;
+    }
     Reflect::get(object, &key.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Calls a method of an object that may be a stand-in for one of the runtime's own, and throw: an exception that is not
+/// caught here leaves through the wasm, which cannot be used after that.
+pub(crate) fn call(object: &JsValue, method: &str) -> Result<JsValue, JsValue> {
+    get(object, method).dyn_into::<Function>()?.call0(object)
+}
+
+/// The members of an object by name; none if reading them throws.
+pub(crate) fn entries(object: &JsValue) -> Array {
+    object_entries(object).unwrap_or_default()
 }
 
 /// A member that is text.

@@ -163,7 +163,12 @@ class Shared {
   }
 
   #receive(data: unknown): void {
-    const read = data instanceof ArrayBuffer ? this.#core.readChannel(new Uint8Array(data)) : undefined;
+    let read: unknown;
+    try {
+      if (data instanceof ArrayBuffer) read = this.#core.readChannel(new Uint8Array(data));
+    } catch {
+      // The core has failed inside, with everything that read from here.
+    }
     if (!read) {
       this.#end("the server sent a message that is malformed");
       return;

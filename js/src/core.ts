@@ -1,21 +1,31 @@
 import type { OptionNames } from "./arguments.js";
-import type * as Glue from "./core/shoreline.js";
+import type instance from "./core/shoreline.js";
 import { CoreError, toError } from "./errors.js";
 import { version } from "./generated/version.js";
 
-/** The core's module, once it is there. */
-export type Core = typeof Glue;
+/** An instance of the core. */
+export type Core = ReturnType<typeof instance>;
 
-let load: (() => Promise<Core>) | undefined;
+/** What an instance calls once it has failed; it gives the error for later calls. */
+export type Died = (cause: unknown) => CoreError;
+
+type Loader = (died: Died) => Promise<Core>;
+
+const loaders: Loader[] = [];
 let loading: Promise<Core> | undefined;
-let death: CoreError | undefined;
-let loaded: Core | undefined;
 /** What the core says of its tables of options, each once. */
 const tables: (OptionNames | undefined)[] = [];
+let current: Core | undefined;
+/** What rejects the calls under way. */
+const underWay = new Set<(error: CoreError) => void>();
 
-/** Each runtime's entry says how the core is had there; nothing is loaded before it is needed. */
-export function useLoader(loader: () => Promise<Core>): void {
-  load = loader;
+/**
+ * Adds a way to load the core, which is loaded on first use. A program may import several of the package's entries: the
+ * first loader that works is used. `first` puts a loader before the others.
+ */
+export function useLoader(loader: Loader, first = false): void {
+  if (first) loaders.unshift(loader);
+  else loaders.push(loader);
 }
 
 /** Loads the core on first use, and tries again after a failure to load. */
@@ -34,54 +44,68 @@ export function core(): Promise<Core> {
 async function start(): Promise<Core> {
   if (typeof WebAssembly === "undefined")
     throw new Error("this runtime has no WebAssembly, or was told to do without (Node: --jitless)");
-  if (!load) throw new Error('nothing says where it is: import "shoreline", or call `useModule` first');
-  const core = await load();
-  if (core.version() !== version) throw new Error(`the core is ${core.version()}, the package ${version}`);
-  loaded = core;
-  return core;
+  if (loaders.length === 0)
+    throw new Error('no loader is configured: import "shoreline", or call `useModule` first');
+  let failure: unknown;
+  for (const load of loaders) {
+    try {
+      const core = await load(died);
+      if (core.version() !== version)
+        throw new Error(`the core is ${core.version()}, the package ${version}`);
+      current = core;
+      return core;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 /** The names of the options in one of the core's tables. The core has to be loaded. */
 export function optionNames(table: number): OptionNames {
-  return (tables[table] ??= callSync(() => loaded?.optionNames(table) as OptionNames));
+  return (tables[table] ??= callSync(() => current?.optionNames(table) as OptionNames));
 }
 
-/** Makes a call into the core; its errors become classes, and a crash marks the core as dead. */
+/** Makes a call into the core; its errors become classes. */
 export async function call<T>(work: () => Promise<unknown>): Promise<T> {
+  let leave!: (error: unknown) => void;
   try {
-    return (await alive(work)) as T;
+    return await new Promise<T>((resolve, reject) => {
+      leave = reject;
+      underWay.add(leave);
+      (work() as Promise<T>).then(resolve, reject);
+    });
   } catch (error) {
     throw thrown(error);
+  } finally {
+    underWay.delete(leave);
   }
 }
 
 /** As {@link call}, for a call that answers at once. */
 export function callSync<T>(work: () => T): T {
   try {
-    return alive(work);
+    return work();
   } catch (error) {
     throw thrown(error);
   }
 }
 
-function alive<T>(work: () => T): T {
-  // After a crash the instance may be inconsistent: further calls could give wrong answers.
-  if (death) throw death;
-  return work();
-}
-
 /** What a caller is told of an error that came out of the core. */
 function thrown(error: unknown): unknown {
-  if (error instanceof WebAssembly.RuntimeError) {
-    death ??= new CoreError({
-      code: "core_dead",
-      message:
-        "the WebAssembly core failed inside and cannot be used again: restart the process or reload the page",
-      cause: error,
-    });
-    return death;
-  }
-  return toError(error);
+  return error instanceof WebAssembly.RuntimeError && current ? current.trapped(error) : toError(error);
+}
+
+/** Rejects the calls under way in an instance that has failed, whose promises would never settle, and lets it go. */
+function died(cause: unknown): CoreError {
+  const error = new CoreError({
+    code: "core_dead",
+    message: "the WebAssembly core failed inside: create the sandbox or connect to it again",
+    cause,
+  });
+  loading = undefined;
+  for (const leave of underWay) leave(error);
+  return error;
 }
 
 function describe(cause: unknown): string {

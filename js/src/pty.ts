@@ -91,8 +91,11 @@ export class Pty implements AsyncDisposable {
       this.#exited = resolve;
       this.#failed = reject;
     });
-    // Who waits is told; who does not need not be.
-    this.#exit.catch(noop);
+    // Who waits is told; who does not need not be. A core that fails inside ends the terminal.
+    call(() => this.#exit.catch(noop)).catch((error: unknown) => {
+      this.disconnect();
+      this.#fail(error);
+    });
     this.#readable = undefined;
   }
 
@@ -127,8 +130,7 @@ export class Pty implements AsyncDisposable {
     const connecting = this.#attach(options?.signal).finally(() => {
       if (this.#connecting === connecting) this.#connecting = undefined;
     });
-    this.#connecting = connecting;
-    return connecting;
+    return (this.#connecting = connecting);
   }
 
   /**
@@ -246,6 +248,7 @@ export class Pty implements AsyncDisposable {
   }
 
   #consumed(bytes: number): void {
+    if (this.#over) return;
     const message = callSync(() => this.#terminal.consumed(bytes));
     if (message) this.#socket?.send(message);
   }

@@ -52,6 +52,17 @@ fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut 
     });
 }
 
+/// Panics after an await. The promise never settles.
+#[cfg(feature = "trap")]
+#[wasm_bindgen]
+#[allow(clippy::panic)]
+pub fn trap() -> Promise {
+    promise(async {
+        Leash::own().sleep(1.0).await?;
+        panic!("this is what it is for")
+    })
+}
+
 /// The events of a followed stream by name, which an EventSource has to be asked for one by one.
 #[wasm_bindgen(js_name = eventNames)]
 #[must_use]

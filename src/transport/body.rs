@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use js_sys::{Promise, Uint8Array};
 use shoreline_protocol::error::Code;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, Response};
+use web_sys::AbortController;
 
 pub(crate) struct Body {
     controller: AbortController,
-    reader: Option<ReadableStreamDefaultReader>,
+    reader: Option<JsValue>,
     /// Whether there are bodies to read at all: an answer without one says `null`.
     streams: bool,
     idle_ms: f64,
@@ -37,9 +38,20 @@ impl Body {
     }
 
     /// The answer has come.
-    pub(super) fn open(&mut self, response: &Response) {
-        self.streams = !js::get(response, "body").is_undefined();
-        self.reader = response.body().map(|stream| stream.get_reader().unchecked_into());
+    ///
+    /// # Errors
+    /// `missing_capability` where its body cannot be read.
+    pub(super) fn open(&mut self, response: &JsValue) -> Result<()> {
+        let body = js::get(response, "body");
+        self.streams = !body.is_undefined();
+        if !js::is_none(&body) {
+            let reader = js::call(&body, "getReader").map_err(|cause| {
+                let what = "the response body cannot be read: pass a `fetch` that does not read it";
+                Error::new(Code::MissingCapability, what).with_cause(cause)
+            });
+            self.reader = Some(reader?);
+        }
+        Ok(())
     }
 
     /// What matters has been read: the end, if it comes at all, has to come soon.
@@ -62,7 +74,10 @@ impl Body {
             self.done = true;
             return Ok(None);
         };
-        let read = self.read.get_or_insert_with(|| reader.read().unchecked_into());
+        let read = self.read.get_or_insert_with(|| {
+            let read = js::call(reader, "read");
+            read.map_or_else(|cause| Promise::reject(&cause), |read| Promise::resolve(&read))
+        });
         let waited = leash.wait(read.clone(), self.idle_ms).await?;
         self.read = None;
         let read = match waited {
@@ -86,7 +101,10 @@ impl Body {
             return Err(Error::new(Code::MissingCapability, what));
         };
         self.buffer.resize(value.length() as usize, 0);
-        value.copy_to(&mut self.buffer);
+        // Copying from a detached buffer throws.
+        if !self.buffer.is_empty() {
+            value.copy_to(&mut self.buffer);
+        }
         Ok(Some(&self.buffer))
     }
 
@@ -135,8 +153,10 @@ impl Drop for Body {
         }
         self.controller.abort();
         if let Some(reader) = self.reader.take() {
-            // For a `fetch` that does not heed its signal. A rejection is nobody's news any more.
-            drop(JsFuture::from(reader.cancel()));
+            // For a `fetch` that ignores its signal. The JsFuture handles a rejection.
+            if let Ok(cancelled) = js::call(&reader, "cancel") {
+                drop(JsFuture::from(Promise::resolve(&cancelled)));
+            }
         }
     }
 }

@@ -57,11 +57,11 @@ impl Leash {
         let (weak, from) = (Rc::downgrade(&leash.0), signal.clone());
         let listener = Listener::new(move || {
             if let Some(inner) = weak.upgrade() {
-                inner.pull(from.reason());
+                inner.pull(js::get(&from, "reason"));
             }
         });
-        if signal.aborted() {
-            leash.0.pull(signal.reason());
+        if js::get(&signal, "aborted").is_truthy() {
+            leash.0.pull(js::get(&signal, "reason"));
         }
         let function = listener.as_ref().unchecked_ref();
         let _ = signal.add_event_listener_with_callback("abort", function);

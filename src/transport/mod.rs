@@ -24,7 +24,7 @@ use shoreline_protocol::text::{self, joined};
 use shoreline_protocol::trace::trace_id;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortController, Response};
+use web_sys::AbortController;
 
 /// Characters of a content type that are shown.
 const SHOWN_CHARS: usize = 100;
@@ -169,16 +169,16 @@ impl Transport {
             let what = "`fetch` did not give a Response";
             return Err(Error::new(Code::MissingCapability, what));
         }
-        // Not checked: a `fetch` of another realm, or a stand-in for one, gives a kind of its own.
-        let response: Response = answer.unchecked_into();
-        body.open(&response);
-        let status = response.status();
+        // Not a Response: a `fetch` of another realm, or a stand-in for one, gives a kind of its own.
+        body.open(&answer)?;
+        let status = js::number(&answer, "status").unwrap_or_default() as u16;
         let is_error = status >= 400;
         if !is_error && !(200..300).contains(&status) {
             let what = "the server answered with a redirect, which is not followed, so that the API key goes nowhere else";
             return Err(Error::new(Code::InvalidResponse, what));
         }
-        let header = |name| response.headers().get(name).ok().flatten();
+        let headers = js::get(&answer, "headers").unchecked_into::<web_sys::Headers>();
+        let header = |name| headers.get(name).ok().flatten();
         let content_type: String =
             header("content-type").unwrap_or_default().chars().take(SHOWN_CHARS).collect();
         // Of what is compressed on the way, it is not the length.

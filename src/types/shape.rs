@@ -140,7 +140,7 @@ fn variables(path: &str, value: &JsValue) -> Result<JsValue> {
         return Err(wrong(path, &described(Kind::Variables)));
     }
     let out = Object::new();
-    for entry in Object::entries(value.unchecked_ref()).iter() {
+    for entry in js::entries(value).iter() {
         let entry: Array = entry.unchecked_into();
         let name = entry.get(0).as_string().unwrap_or_default();
         if name.is_empty() || name.bytes().any(|byte| matches!(byte, b'=' | 0)) {

@@ -7,6 +7,7 @@ import "./files.js";
 import "./follow.js";
 import "./handle.js";
 import "./handlers.js";
+import "./hosts.js";
 import "./lifecycle.js";
 import "./limits.js";
 import "./log.js";

@@ -116,7 +116,7 @@ codes! {
     OutputEnded "output_ended" Command false "The process ended before what was waited for came.";
     CommandFailed "command_failed" Command false "The command did not exit with 0 and `check` was set.";
     CoreUnavailable "core_unavailable" Core false "The WebAssembly core could not be loaded.";
-    CoreDead "core_dead" Core false "The WebAssembly core failed inside and cannot be used again: load the page or restart the process.";
+    CoreDead "core_dead" Core false "The WebAssembly core failed inside: the calls under way and the objects made before are lost. A sandbox that is created or connected to afterwards works.";
 }
 
 macro_rules! server_codes {

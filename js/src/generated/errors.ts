@@ -82,7 +82,7 @@ export type ErrorCode =
   | "command_failed"
   /** The WebAssembly core could not be loaded. */
   | "core_unavailable"
-  /** The WebAssembly core failed inside and cannot be used again: load the page or restart the process. */
+  /** The WebAssembly core failed inside: the calls under way and the objects made before are lost. A sandbox that is created or connected to afterwards works. */
   | "core_dead"
 
 /** The codes of each kind of error. */

@@ -1,5 +1,5 @@
 import { useLoader } from "../core.js";
-import * as glue from "../core/shoreline.js";
+import instance from "../core/shoreline.js";
 
 export type {} from "../platform.js";
 
@@ -7,12 +7,13 @@ export type {} from "../platform.js";
 export type ModuleSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Response;
 
 /**
- * Says how the core is had. `source` gives the module of this package's `shoreline.wasm`; it is called
- * before the first call that needs it, and again if it has failed.
+ * Sets how the core is loaded, before every other way. `source` returns the module of this package's `shoreline.wasm`.
+ * It is called before the first call that needs the core, and again if loading or the core itself has failed.
  */
 export function useModule(source: () => ModuleSource | Promise<ModuleSource>): void {
-  useLoader(async () => {
-    await glue.default({ module_or_path: source() });
-    return glue;
-  });
+  useLoader(async (died) => {
+    const core = instance(died);
+    await core.init({ module_or_path: source() });
+    return core;
+  }, true);
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
-import * as glue from "../core/shoreline.js";
+import type { Core, Died } from "../core.js";
+import instance from "../core/shoreline.js";
 
 /** Node, Deno: from the file beside the glue. */
-export async function load(): Promise<typeof glue> {
+export async function load(died: Died): Promise<Core> {
+  const core = instance(died);
   const bytes = readFileSync(new URL("../core/shoreline_bg.wasm", import.meta.url));
-  glue.initSync({ module: new WebAssembly.Module(bytes) });
-  return glue;
+  core.initSync({ module: new WebAssembly.Module(bytes) });
+  return core;
 }

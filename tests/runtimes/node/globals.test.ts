@@ -28,6 +28,25 @@ test("a clock that is set meanwhile ends no waiting, and is in no duration", asy
   assert.ok(durationMs > 0 && durationMs < 60_000, String(durationMs));
 });
 
+test("a run reads no member of what is not there", async (t) => {
+  const { sandbox } = await sandboxOf(ran);
+  const { get } = Reflect;
+  t.after(() => {
+    Reflect.get = get;
+  });
+  let thrown = 0;
+  Reflect.get = ((...args: [object, PropertyKey]) => {
+    try {
+      return get(...args) as unknown;
+    } catch (error) {
+      thrown++;
+      throw error;
+    }
+  }) as typeof get;
+  assert.equal((await sandbox.run("ls")).exitCode, 0);
+  assert.equal(thrown, 0);
+});
+
 test("leaving output whose transport is still being chosen does not wait for that", async (t) => {
   // A page asks whether the server has channels.
   Object.assign(globalThis, { document: {} });

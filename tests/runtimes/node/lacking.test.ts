@@ -72,6 +72,27 @@ test("slim without a module, then with one that fails, then with one", () => {
   assert.match(out, /^CoreError core_unavailable .*useModule.*\nCoreError .*not yet\nconnected\n$/);
 });
 
+test("entries that are imported together: the module that the program gives is used, whatever the order", () => {
+  for (const imports of [
+    ["slim", ""],
+    ["", "slim"],
+  ]) {
+    const out = printed(`
+      import { readFileSync } from "node:fs";
+      import { fileURLToPath } from "node:url";
+      ${imports.map((name) => `import "${["shoreline", name].filter(Boolean).join("/")}";`).join("\n")}
+      import { Sandbox, useModule } from "shoreline/slim";
+      const more = { fetch: async () => Response.json({ healthy: true }) };
+      useModule(() => {
+        console.log("asked");
+        return readFileSync(fileURLToPath(import.meta.resolve("shoreline/shoreline.wasm")));
+      });
+      await import("shoreline/inline");
+      ${connect}`);
+    assert.equal(out, "asked\nconnected\n");
+  }
+});
+
 test("a file that a bundler has left behind", (t) => {
   const directory = mkdtempSync(join(tmpdir(), "shoreline-"));
   t.after(() => {
@@ -79,11 +100,16 @@ test("a file that a bundler has left behind", (t) => {
   });
   cpSync(join(packed, "node_modules"), join(directory, "node_modules"), { recursive: true });
   rmSync(join(directory, "node_modules", "shoreline", "pkg", "core", "shoreline_bg.wasm"));
-  const from = (name: string) =>
+  const from = (name: string, other = name) =>
     printed(
-      `import { Sandbox } from "${name}"; const more = { fetch: async () => Response.json({ healthy: true }) };${connect}`,
+      `import { Sandbox } from "${name}"; import "${other}"; const more = { fetch: async () => Response.json({ healthy: true }) };${connect}`,
       directory,
     );
   assert.match(from("shoreline"), /^CoreError core_unavailable .*import "shoreline\/inline"/);
   assert.equal(from("shoreline/inline"), "connected\n");
+  for (const [first, second] of [
+    ["shoreline", "shoreline/inline"],
+    ["shoreline/inline", "shoreline"],
+  ] as const)
+    assert.equal(from(first, second), "connected\n", `${first}, then ${second}`);
 });
