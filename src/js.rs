@@ -26,9 +26,9 @@ pub(crate) fn call(object: &JsValue, method: &str) -> Result<JsValue, JsValue> {
     get(object, method).dyn_into::<Function>()?.call0(object)
 }
 
-/// The members of an object by name; none if reading them throws.
-pub(crate) fn entries(object: &JsValue) -> Array {
-    object_entries(object).unwrap_or_default()
+/// The members of an object by name; `None` if reading them throws.
+pub(crate) fn entries(object: &JsValue) -> Option<Array> {
+    object_entries(object).ok()
 }
 
 /// A member that is text.

@@ -156,7 +156,7 @@ impl Client {
         let no_wait = js::get(&options, "wait").as_bool() == Some(false);
         let name = js::text(&options, "name");
         let env = js::get(&options, "env");
-        let has_env = env.is_object() && js::entries(&env).length() > 0;
+        let has_env = env.is_object() && js::entries(&env).is_some_and(|all| all.length() > 0);
         group(&options, "resources", ["cpus", "memory_mb", "disk_mb"]);
         // Indexify has this name for it, and ignores the other one.
         if self.lifecycle.is_namespaced()

@@ -140,7 +140,9 @@ fn variables(path: &str, value: &JsValue) -> Result<JsValue> {
         return Err(wrong(path, &described(Kind::Variables)));
     }
     let out = Object::new();
-    for entry in js::entries(value).iter() {
+    let members =
+        js::entries(value).ok_or_else(|| wrong(path, "an object whose members can be read"))?;
+    for entry in members.iter() {
         let entry: Array = entry.unchecked_into();
         let name = entry.get(0).as_string().unwrap_or_default();
         if name.is_empty() || name.bytes().any(|byte| matches!(byte, b'=' | 0)) {
