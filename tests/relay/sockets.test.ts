@@ -118,7 +118,7 @@ test("what the sandbox sends at once arrives, and its end with code and reason",
     theirs.close(4321, "over");
   });
   const texts: string[] = [];
-  page.on("message", (data) => texts.push(String(data)));
+  page.on("message", (data) => texts.push((data as Buffer).toString()));
   const [code, reason] = (await once(page, "close")) as [number, Buffer];
   assert.deepEqual([texts, code, String(reason)], [["early"], 4321, "over"]);
 });

@@ -48,7 +48,7 @@ const frameworks: Record<string, () => Promise<Server>> = {
     });
     app.all("/sandboxes/*", (request, reply) => {
       reply.hijack();
-      void listener(request.raw, reply.raw);
+      listener(request.raw, reply.raw);
     });
     await app.ready();
     return app.server;
