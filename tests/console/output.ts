@@ -282,7 +282,7 @@ async function kill(tab: Tab): Promise<void> {
   await tab.page.evaluate(() => {
     const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
     if (!select) return;
-    select.value = "9";
+    select.value = "SIGKILL";
     select.dispatchEvent(new Event("change", { bubbles: true }));
   }, undefined);
   await tab.click("button", "Send signal");
