@@ -19,6 +19,9 @@ export async function fetchPort(
 ): Promise<Response> {
   checkPort(port);
   if (typeof path !== "string" || !path.startsWith("/")) throw invalid("a path begins with `/`");
+  // Bun would send it.
+  if ((init.body ?? undefined) !== undefined && /^(get|head)$/i.test(init.method ?? "GET"))
+    throw invalid("a GET or HEAD request has no body: pass a `method`");
   const signal = init.signal ?? undefined;
   // What `fetch` wants to be told of a body that is a stream.
   const given = init.body instanceof ReadableStream ? { ...init, duplex: "half" } : init;

@@ -162,6 +162,9 @@ test("what is refused is told in JSON, and the program goes on", async () => {
   await refused(asked(`${path}/channels`, { Origin: "https://evil.example" }), 403, "ORIGIN_NOT_ALLOWED");
   await refused(asked(`${path}/channels`, { Authorization: "Bearer other" }), 403, "FORBIDDEN");
   assert.deepEqual(told, []);
+  // A request that no URL can be made of must not end the program.
+  for (const Host of ["a b", "", "[", "a:99999"])
+    await refused(asked(`${path}/channels`, { Host }), 404, "NOT_FOUND");
   allow = ["terminals"];
   await refused(asked(`${path}/pty/none/ws`), 502, "UPSTREAM_FAILED");
   assert.equal(told.length, 1);

@@ -95,8 +95,7 @@ class Listener implements TcpTunnel {
 }
 
 async function carry(open: OpenTunnel, socket: Socket, signal: AbortSignal): Promise<void> {
-  // Until it can be sent on it waits in the system's buffers.
-  socket.pause();
+  // What a client sends meanwhile waits: nothing reads yet. In Deno a socket that is paused is never read.
   await using there = await open({ allowHalfOpen: true, signal });
   // Either side may leave when it wants to.
   const sent = send(socket, there.writable).catch(() => undefined);

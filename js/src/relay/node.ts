@@ -8,10 +8,10 @@ export function requestOf({ url = "/", headers, socket }: NodeRequest): Request 
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined && !name.startsWith(":")) given.set(name, String(value));
   const scheme = "encrypted" in socket ? "https" : "http";
-  // One that has a scheme of its own would name another host.
-  return new Request(`${scheme}://${given.get("host") ?? "localhost"}${url.startsWith("/") ? url : "/"}`, {
-    headers: given,
-  });
+  const address = `${scheme}://${given.get("host") ?? ""}${url}`;
+  // A target may name another host, and a `Host` be no name: neither has a route.
+  const isPlain = url.startsWith("/") && URL.canParse(address);
+  return new Request(isPlain ? address : `${scheme}://localhost/`, { headers: given });
 }
 
 /** Connects to the sandbox, accepts the page's socket and joins both. */
