@@ -36,6 +36,11 @@ export async function readStream(
   const download = await call<Glue.Download>(() => core.readFile(path, signal));
   const total = download.size;
   let transferred = 0;
+  const close = () => {
+    callSync(() => {
+      download.close();
+    });
+  };
   return new ReadableStream(
     {
       async pull(controller) {
@@ -45,14 +50,15 @@ export async function readStream(
           return;
         }
         transferred += chunk.length;
-        await onProgress?.({ transferred, total });
+        try {
+          await onProgress?.({ transferred, total });
+        } catch (error) {
+          close();
+          throw error;
+        }
         controller.enqueue(chunk);
       },
-      cancel() {
-        callSync(() => {
-          download.close();
-        });
-      },
+      cancel: close,
     },
     // Nothing is read ahead of who reads.
     { highWaterMark: 0 },

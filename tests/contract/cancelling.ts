@@ -1,6 +1,6 @@
 // Cancelling settles at once, and releases what was held.
 import { type Pty, Sandbox, type SocketConstructor } from "shoreline";
-import { equal, ok, recorded, rejects, sandboxOf, test } from "./harness.js";
+import { equal, ok, recorded, rejects, sandboxOf, type Sent, test } from "./harness.js";
 
 const SLEEP = { args: ["1000"] };
 
@@ -83,6 +83,32 @@ test("a file that is not written releases what it was to be written from", async
   const locked = source();
   locked.stream.getReader();
   await rejects(sandbox.writeFile("x", locked.stream), "invalid_argument");
+});
+
+test("a file that is not read any further closes the connection", async () => {
+  const { sandbox, sent } = await sandboxOf(() =>
+    Promise.resolve(
+      new Response(
+        new ReadableStream({
+          pull: (body) => {
+            body.enqueue(new Uint8Array(10));
+          },
+        }),
+      ),
+    ),
+  );
+  const onProgress = () => {
+    throw new RangeError("mine");
+  };
+  const failed = sandbox.readFile("endless", { onProgress });
+  equal(await failed.catch((error: unknown) => error instanceof RangeError), true);
+  const { signal } = sent[0] as Sent;
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => {
+        resolve();
+      });
+    });
 });
 
 /** A terminal's socket. The case is the server. */
