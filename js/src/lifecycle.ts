@@ -8,6 +8,7 @@ import type { SandboxInfo, SnapshotInfo } from "./generated/types.js";
 import type { CallOptions, CreateOptions, Traced } from "./options.js";
 import type { Sandbox } from "./sandbox.js";
 import type { CheckpointOptions } from "./snapshots.js";
+import { pause } from "./socket.js";
 
 /** How a sandbox is found by its name, or made. */
 export interface GetOrCreateOptions extends Omit<CreateOptions, "name" | "wait"> {
@@ -159,16 +160,7 @@ class Looks {
       throw new TimeoutError({ code, message, retryable: true, cause: this.cause });
     this.#delay = Math.min(this.#delay * 2, LAST_LOOK_MS);
     const signal = this.#signal;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal?.addEventListener("abort", done);
-      if (signal?.aborted) done();
-    });
+    await pause(ms, signal);
     if (signal?.aborted)
       throw new AbortError({ code: "aborted", message: "the call was aborted", cause: signal.reason });
   }
