@@ -4,6 +4,7 @@ import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
 import { host } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
+import { logged } from "./log.js";
 
 /**
  * A client in the core, with what is absent taken from the environment. Where neither says where requests go,
@@ -27,7 +28,6 @@ export async function client(
   filled.fetch ??= host.fetch;
   const level = options.logLevel ?? env("SHORELINE_LOG");
   if (level !== undefined) {
-    const { logged } = await import("./log.js");
     filled.fetch = logged((filled.fetch ?? globalThis.fetch) as typeof fetch, level, options.logger);
   }
   return callSync(() => new Client(filled));

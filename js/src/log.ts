@@ -1,4 +1,4 @@
-// What a client does, for its user's log. Loaded when a log is asked for.
+// What a client does, for its user's log.
 import { invalid } from "./arguments.js";
 import type { LogEntry, LogLevel } from "./options.js";
 

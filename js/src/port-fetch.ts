@@ -1,4 +1,4 @@
-// An HTTP request to a port of a sandbox. Loaded on first use.
+// An HTTP request to a port of a sandbox.
 import { checkPort, invalid } from "./arguments.js";
 import { GET } from "./client.js";
 import { call, callSync } from "./core.js";

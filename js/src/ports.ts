@@ -6,6 +6,7 @@ import { machine } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
 import { Snapshots } from "./snapshots.js";
 import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
+import { fetchPort } from "./port-fetch.js";
 
 /** A listener on this machine. */
 export interface CreateTunnelOptions extends CallOptions {
@@ -127,7 +128,6 @@ export abstract class Ports extends Snapshots {
    * ```
    */
   async fetch(port: number, path = "/", init?: RequestInit): Promise<Response> {
-    const { fetchPort } = await import("./port-fetch.js");
     return fetchPort(
       this.core,
       this.options,

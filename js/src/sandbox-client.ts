@@ -26,6 +26,7 @@ import type {
 } from "./options.js";
 import { Sandbox } from "./sandbox.js";
 import { type CopyOptions, Snapshots } from "./snapshots.js";
+import { checkpoint } from "./lifecycle.js";
 
 /** How a snapshot is taken and waited for. */
 export interface SnapshotAndWaitOptions extends SnapshotOptions, CallOptions {
@@ -130,7 +131,6 @@ export class SandboxClient {
       options,
       "snapshotType waitUntil timeout signal",
     );
-    const { checkpoint } = await import("./lifecycle.js");
     return checkpoint(await client(this.#options), sandbox, { checkpointType, ...rest });
   }
 

@@ -38,6 +38,7 @@ import { connectPty, createPty } from "./open-pty.js";
 import type { Pty } from "./pty.js";
 import type { CreatePtyOptions, PtyConnectionOptions } from "./pty-options.js";
 import { reconnectHandler } from "./run.js";
+import { getOrCreate } from "./lifecycle.js";
 
 const BOTH = 0;
 const STDOUT = 1;
@@ -98,7 +99,6 @@ export class Sandbox extends Commands implements AsyncDisposable {
   static async getOrCreate(name: string, options?: GetOrCreateOptions): Promise<Sandbox> {
     const given: GetOrCreateOptions = optionsOf(options);
     const from = await client(given, "resume signal", OPTIONS.create);
-    const { getOrCreate } = await import("./lifecycle.js");
     return getOrCreate(from, idOrName(name), given, (handle) => new Sandbox(handle, false, given));
   }
 

@@ -10,6 +10,7 @@ import type {
   SnapshotOptions,
 } from "./generated/types.js";
 import type { CallOptions, ClientOptions, Traced } from "./options.js";
+import { checkpoint, listed, snapshotsOf } from "./lifecycle.js";
 
 /** How a checkpoint is taken. */
 export interface CheckpointOptions extends CallOptions {
@@ -47,7 +48,7 @@ export abstract class Snapshots {
    * @returns The snapshots, as the server lists them.
    */
   static async listSnapshots(options?: ClientOptions & CallOptions): Promise<SnapshotInfo[]> {
-    return (await import("./lifecycle.js")).listed(await single(LIST_SNAPSHOTS, "", options));
+    return listed(await single(LIST_SNAPSHOTS, "", options));
   }
 
   /** A snapshot as it is now. Rejects with `not_found` where there is none. */
@@ -77,12 +78,12 @@ export abstract class Snapshots {
    * ```
    */
   async checkpoint(options?: CheckpointOptions): Promise<Traced<SnapshotInfo>> {
-    return (await import("./lifecycle.js")).checkpoint(this.core, undefined, optionsOf(options));
+    return checkpoint(this.core, undefined, optionsOf(options));
   }
 
   /** The snapshots that were taken of this sandbox. */
   async listSnapshots(options?: CallOptions): Promise<SnapshotInfo[]> {
-    return (await import("./lifecycle.js")).snapshotsOf(this.core, optionsOf(options, "signal"));
+    return snapshotsOf(this.core, optionsOf(options, "signal"));
   }
 
   /**

@@ -1,11 +1,12 @@
 // What carries a stream: `fetch`, a channel of a WebSocket, or an EventSource.
-import type { Channels, Fetch } from "./channels.js";
+import { Channels, type Fetch } from "./channels.js";
 import { call, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type { DaemonInfo, FollowOptions } from "./generated/types.js";
 import { ApiError } from "./errors.js";
 import { host, socketConstructor } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
+import { eventSourceFetch } from "./event-source.js";
 
 type Choice = Pick<FollowOptions, "transport"> & CallOptions;
 type Options = Pick<ClientOptions, "WebSocket" | "EventSource" | "fetch">;
@@ -41,13 +42,11 @@ export class Transports {
     if (chosen[1] || (transport !== "eventsource" && !(transport === "auto" && !fetchStreams())))
       return chosen;
     const { EventSource, fetch } = this.#options;
-    const { eventSourceFetch } = await import("./event-source.js");
     return [{ ...options, transport: "eventsource" }, await eventSourceFetch(EventSource, fetch)];
   }
 
   #shared(): Promise<Channels> {
     this.#channels ??= (async () => {
-      const { Channels } = await import("./channels.js");
       const Socket = await socketConstructor(this.#options.WebSocket);
       const ask = this.#options.fetch ?? host.fetch ?? ((url, init) => fetch(url, init));
       return new Channels(await core(), this.#sandbox, Socket, ask);

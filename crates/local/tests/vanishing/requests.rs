@@ -49,7 +49,12 @@ pub async fn of(world: &World, route: Route, random: &mut Random) -> Request {
             (route.fill(&[&roamer(world, random).await]), body)
         }
         route::DELETE_SANDBOX => (route.fill(&[&roamer(world, random).await]), Value::Null),
-        route::SUSPEND_SANDBOX | route::RESUME_SANDBOX => (route.fill(&[&home.id]), Value::Null),
+        route::SUSPEND_SANDBOX
+        | route::RESUME_SANDBOX
+        // These are refused, as the server has no snapshots.
+        | route::SNAPSHOT_SANDBOX
+        | route::COPY_SANDBOX => (route.fill(&[&home.id]), Value::Null),
+        route::DELETE_SNAPSHOT => (route.fill(&["none"]), Value::Null),
         route::CREATE_PAGE_TOKEN => {
             let origin = format!("http://127.0.0.1:{}", 5000 + random.below(100));
             (route.fill(&[]), json!({ "origin": origin }))
