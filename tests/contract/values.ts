@@ -70,7 +70,9 @@ test("`is` of a class of errors is about that class", async ({ sandbox }) => {
   equal([Mine.is(missing), Mine.is(new Mine({ code: "server", message: "mine" }))], [false, true]);
   equal([missing, new Error("other"), undefined].filter(ShorelineError.is), [missing]);
   equal([missing.name, Object.keys(missing).includes("name")], ["ApiError", false]);
-  ok(String(missing.stack).startsWith("ApiError: "), String(missing.stack));
+  // Not every engine's stack begins with the name.
+  const [, shown = "ApiError"] = /^(\w+): /.exec(missing.stack ?? "") ?? [];
+  equal(shown, "ApiError");
   equal(ApiError.is({ name: "ApiError" }), false);
 });
 
