@@ -22,8 +22,9 @@ export function logged(fetch: Fetch, level: string, logger: (entry: LogEntry) =>
   };
   return async (input, init) => {
     const method = init?.method ?? "GET";
-    // A query may name files.
-    const [path = ""] = input.replace(/^\w+:\/\/[^/]*/, "").split("?");
+    // A query may name files, and the path of a relay can hold a token.
+    const [whole = ""] = input.replace(/^\w+:\/\/[^/]*/, "").split("?");
+    const path = whole.replace(/\/token\/[^/]+/, "/token/…");
     const lastEventId = new Headers(init?.headers).get("last-event-id") ?? undefined;
     const request = { method, path, ...(lastEventId !== undefined && { lastEventId }) };
     const began = performance.now();

@@ -86,6 +86,18 @@ test("log: a stream that is taken up again says after which event", async ({ san
   equal(told.map(({ lastEventId }) => lastEventId !== undefined).slice(0, 2), [false, true]);
 });
 
+test("log: a token in the path of a relay is left out", async () => {
+  const health = () => Response.json({ healthy: true });
+  const log = await entries([health], async (options) => {
+    const proxyUrl = "http://peer.invalid/sandboxes/box/token/secret-token";
+    await (await Sandbox.connect({ ...options, sandboxId: "box", proxyUrl })).health();
+  });
+  equal(
+    log.map(({ path }) => path),
+    ["/sandboxes/box/token/…/api/v1/health"],
+  );
+});
+
 test("log: an unknown level and a logger that is no function are refused", async () => {
   const reach = { apiUrl: "http://peer.invalid", apiKey: SECRET };
   await rejects(Sandbox.list({ ...reach, logLevel: "loud" as "debug" }), "invalid_argument");
