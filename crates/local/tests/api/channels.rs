@@ -161,6 +161,9 @@ async fn leaving_a_channel_makes_room_for_another() {
     assert_eq!(sandbox.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
     assert_eq!(socket.whole(another).await.end, Some("end"));
     assert_eq!(socket.channels[&1].end, None);
+    // Those that have ended make room, too.
+    let next = socket.follow(pid).await;
+    assert_eq!(socket.whole(next).await.end, Some("end"));
 }
 
 #[tokio::test]

@@ -317,17 +317,33 @@ async fn a_record_names_what_holds_the_output_open() {
             found == expected
         })
         .await;
-        let listed = sandbox.get("/processes").await;
-        let listed = listed["processes"].as_array().unwrap();
-        let listed = listed.iter().find(|it| it["pid"] == seen.pid.unwrap()).unwrap();
-        assert_eq!(listed["output_holders"].as_array().unwrap().len(), 2, "{isolation}");
+        // In a list each record names its own, and that of a running process none.
+        let other = sandbox.run_script("sleep 1003 &").await;
+        let running = sandbox.script("exec sleep 1004").await;
+        until(PATIENCE, "each record of a list names its own", async || {
+            let listed = sandbox.get("/processes").await;
+            let commands = |pid: u64| {
+                let all = listed["processes"].as_array().unwrap();
+                let holders = &all.iter().find(|it| it["pid"] == pid).unwrap()["output_holders"];
+                let holders = holders.as_array().into_iter().flatten();
+                let mut commands: Vec<_> = holders.map(|it| it["command"].clone()).collect();
+                commands.sort_by_key(Value::to_string);
+                commands
+            };
+            commands(seen.pid.unwrap().into()) == ["sleep 1000", "sleep 1001"]
+                && commands(other.pid.unwrap().into()) == ["sleep 1003"]
+                && commands(running).is_empty()
+        })
+        .await;
         sandbox.run_script(&format!("kill -KILL {} {}", pids[0], pids[1])).await;
         until(PATIENCE, "nothing is named any more", async || {
             let info = sandbox.get(&path(&seen)).await;
             info["output_holders"].is_null() && info["output_open"].is_null()
         })
         .await;
-        kill(&sandbox, &path(&seen)).await;
+        for each in [path(&seen), path(&other), format!("/processes/{running}")] {
+            kill(&sandbox, &each).await;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -66,11 +67,11 @@ async fn end(socket: &mut Socket) {
 async fn rest(socket: &mut Socket) -> (String, String) {
     let mut bytes = Vec::new();
     let last = loop {
-        match socket.next().await {
-            Some(Ok(Message::Binary(more))) => bytes.extend_from_slice(&more),
-            Some(Ok(Message::Text(text))) => break text.to_string(),
-            Some(Ok(Message::Close(Some(frame)))) => break u16::from(frame.code).to_string(),
-            Some(Ok(_)) => {}
+        match timeout(PATIENCE, socket.next()).await {
+            Ok(Some(Ok(Message::Binary(more)))) => bytes.extend_from_slice(&more),
+            Ok(Some(Ok(Message::Text(text)))) => break text.to_string(),
+            Ok(Some(Ok(Message::Close(Some(frame))))) => break u16::from(frame.code).to_string(),
+            Ok(Some(Ok(_))) => {}
             other => break format!("{other:?}"),
         }
     };
