@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import type { ClientOptions, WebSocket } from "ws";
 import type { Host, SocketConstructor } from "../host.js";
 
 /** What servers that run JavaScript can do beyond browsers. */
@@ -12,7 +13,18 @@ export const server: Host = {
   // It sends headers, and Node 20 has none of its own.
   socket: () =>
     import("ws").then(
-      ({ WebSocket }) => WebSocket as unknown as SocketConstructor,
+      ({ WebSocket }) => quickHere(WebSocket),
       () => undefined,
     ),
 };
+
+/** Masks protect proxies (RFC 6455, section 10.3). There are none to this machine, and `ws` masks in JavaScript. */
+function quickHere(Socket: typeof WebSocket): SocketConstructor {
+  class Quick extends Socket {
+    constructor(url: string, protocols?: string[], options?: ClientOptions) {
+      const isHere = /^(127\.[0-9.]+|\[::1\]|localhost)$/.test(new URL(url).hostname);
+      super(url, protocols, isHere ? { ...options, generateMask: (mask) => mask.fill(0) } : options);
+    }
+  }
+  return Quick as unknown as SocketConstructor;
+}
