@@ -147,7 +147,11 @@ function judgeError({ error, streams }: Given, happened: Happened): void {
   // that is wrong.
   if (nothing && codes.includes("process_gone")) codes.push("not_found");
   if (nothing && happened.faults.includes("page")) codes.push("unexpected_content_type");
-  if (happened.schedule.forever) codes.push(...GIVEN_UP);
+  if (happened.schedule.forever) {
+    codes.push(...GIVEN_UP);
+    // It was killed, and every answer that would have told of its end was cut.
+    if (happened.schedule.workload.ending.how === "timeout") codes.push("run_timeout");
+  }
   must(
     codes.includes(error.code),
     `no error was due but ${codes.join(" or ") || "none"}, and there was ${error.code}: ${error.message}`,

@@ -30,6 +30,9 @@ export interface Seen {
   outcome: Promise<Outcome>;
 }
 
+/** Ports of proxies that take no connection at the moment: the system gives them to others. */
+const refusing = new Set<number>();
+
 export class FaultProxy {
   readonly exchanges: Seen[] = [];
   /** What happened, for people. */
@@ -83,10 +86,12 @@ export class FaultProxy {
   async refuse(ms: number): Promise<void> {
     this.#note(`takes no connection for ${ms} ms`);
     this.happened.push("refusal");
+    refusing.add(this.#port);
     this.#server?.close();
     for (const socket of this.#sockets) socket.destroy();
     await pause(ms);
     if (!this.#closed) await this.#listen();
+    refusing.delete(this.#port);
   }
 
   async close(): Promise<void> {
@@ -101,8 +106,14 @@ export class FaultProxy {
     const server = createServer({ noDelay: true }, (socket) => {
       this.#accept(socket);
     });
-    await once(server.listen(this.#port, OWN_ADDRESS), "listening");
+    const before = this.#port;
+    await once(server.listen(before, OWN_ADDRESS), "listening");
     this.#port = (server.address() as AddressInfo).port;
+    if (before === 0 && refusing.has(this.#port)) {
+      server.close();
+      this.#port = 0;
+      return this.#listen();
+    }
     if (this.#closed) server.close();
     this.#server = server;
   }
