@@ -86,6 +86,8 @@ export class FaultProxy {
   async refuse(ms: number): Promise<void> {
     this.#note(`takes no connection for ${ms} ms`);
     this.happened.push("refusal");
+    // Another exchange has asked for it, too.
+    if (refusing.has(this.#port)) return;
     refusing.add(this.#port);
     this.#server?.close();
     for (const socket of this.#sockets) socket.destroy();
