@@ -1,5 +1,5 @@
 import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
-import { ShorelineError, TimeoutError } from "./errors.js";
+import { ApiError, ProtocolError, ShorelineError, TimeoutError } from "./errors.js";
 import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo, SignalName } from "./generated/types.js";
 import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
 import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
@@ -23,7 +23,7 @@ export interface WaitOptions extends CallOptions {
   timeout?: number | undefined;
 }
 
-/** Between two looks at a process, ms: a quick end is seen quickly, a late one costs little. */
+/** Between two looks at a process, ms, where its exit cannot be followed: a quick end is seen quickly, a late one costs little. */
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 1000;
 /** How many looks in a row may fail. */
@@ -118,10 +118,12 @@ export class Process implements ProcessInfo, AsyncDisposable {
   }
 
   /**
-   * The process once it has ended. `status`, `exitCode` and the other properties of the handle are then those of the end.
-   * A server that cannot be reached is asked again, ten times in a row.
+   * Waits until the process has ended, and returns its record. `status`, `exitCode` and the other properties of the handle
+   * are then those of the end. The local server reports the exit on a stream of its own, which is resumed as `followOutput`
+   * is; other servers are polled, every second in the end. No output is read.
    *
-   * Rejects with `wait_timeout` where that takes longer than `timeout`.
+   * @throws {@link ShorelineError} `wait_timeout` if the process does not end within `timeout`; `not_found` if the server
+   * does not know it; a connection error, such as `connection_lost`, after ten failed attempts in a row.
    */
   async wait(options?: WaitOptions): Promise<ProcessInfo> {
     const late = `process ${this.pid} did not end`;
@@ -208,13 +210,24 @@ export class Process implements ProcessInfo, AsyncDisposable {
 
   async #ended(signal: AbortSignal): Promise<ProcessInfo> {
     let failures = 0;
+    let follows = true;
+    // After an exit that was seen, too: a managed process may have been started again.
     for (let delay = FIRST_LOOK_MS; ; delay = Math.min(delay * 1.5, LAST_LOOK_MS)) {
+      if (follows) {
+        try {
+          await this.#sandbox.followExit(this.#address, { signal }).next();
+        } catch (error) {
+          // The record says what is wrong, unless the server has no such stream.
+          follows = !ApiError.is(error) && !ProtocolError.is(error);
+        }
+      }
       try {
         const info = await this.#sandbox.getProcess(this.#address, { signal });
         if (info.status !== "running") return info;
         failures = 0;
       } catch (error) {
-        if (!ShorelineError.is(error) || !error.retryable || ++failures > FAILURES) throw error;
+        // A follow has tried to reconnect already.
+        if (!ShorelineError.is(error) || !error.retryable || follows || ++failures > FAILURES) throw error;
       }
       await pause(delay, signal);
     }

@@ -43,6 +43,7 @@ import { getOrCreate } from "./lifecycle.js";
 const BOTH = 0;
 const STDOUT = 1;
 const STDERR = 2;
+const EXIT = 3;
 
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox extends Commands implements AsyncDisposable {
@@ -294,6 +295,11 @@ export class Sandbox extends Commands implements AsyncDisposable {
   /** Follows standard error. */
   followStderr(process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return this.#follow(STDERR, process, options);
+  }
+
+  /** @internal Follows a process to its exit, without its output. Other servers than the local one do not have this. */
+  followExit(process: ProcessAddress, options: CallOptions): FollowIterator {
+    return this.#follow(EXIT, process, { ...options, until: "exit", transport: "auto" });
   }
 
   /** A file's bytes. Rejects with `not_found` where there is none. */

@@ -222,7 +222,7 @@ impl Sandbox {
         self.call(process::about(route, process), signal)
     }
 
-    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr. `via`: what sends the requests for the stream
+    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr, 3 none, only the exit. `via`: what sends the requests for the stream
     /// instead of `fetch`.
     pub fn follow(
         &self,
@@ -236,6 +236,7 @@ impl Sandbox {
         let route = match which {
             1 => route::FOLLOW_STDOUT,
             2 => route::FOLLOW_STDERR,
+            3 => route::FOLLOW_EXIT,
             _ => route::FOLLOW_OUTPUT,
         };
         let process = process::address(process)?;

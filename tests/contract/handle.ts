@@ -95,8 +95,11 @@ test("waiting for an end goes on while the server cannot be reached, and gives u
   let failures = 3;
   let asked = 0;
   const { sandbox } = await sandboxOf(
-    (_, init) => {
+    (url, init) => {
       if (init?.method === "POST") return Promise.resolve(Response.json(record));
+      // As every server but the local one, which has neither channels nor the stream of an exit.
+      if (!(url as string).endsWith("/processes/7"))
+        return Promise.resolve(new Response(null, { status: 404 }));
       asked++;
       if (failures-- > 0) return Promise.reject(new TypeError("fetch failed"));
       return Promise.resolve(Response.json({ ...record, status: "exited", exit_code: 3 }));
@@ -109,6 +112,23 @@ test("waiting for an end goes on while the server cannot be reached, and gives u
   asked = 0;
   await rejects(process.wait(), "connection_lost");
   equal(asked, 11);
+});
+
+test("waiting for an end asks for the record once, and not for the output", async (context) => {
+  const { sandbox, sent } = await recorded(context);
+  const process = await sandbox.startProcess("sh", {
+    args: ["-c", "seq 10000; read line; seq 10000; exit 5"],
+    stdinMode: "pipe",
+  });
+  const waits = [process.wait(), process.wait()];
+  await sandbox.closeStdin(process.pid);
+  equal(
+    (await Promise.all(waits)).map(({ exitCode }) => exitCode),
+    [5, 5],
+  );
+  equal(process.exitCode, 5);
+  equal(sent.filter(({ url }) => url.endsWith(`/processes/${process.pid}`)).length, 2);
+  ok(!sent.some(({ url }) => url.includes("output")), "no output was asked for");
 });
 
 test("a line is waited for, by text or by pattern", async ({ sandbox }) => {

@@ -111,6 +111,8 @@ export async function exchange(request: Request, fault: Fault, parties: Parties)
 /** What the played server answers where the one behind it would not. */
 function ownAnswer(request: Request, peer: Peer): Buffer | undefined {
   const { run } = peer.traits;
+  // The local server's own.
+  if (!peer.traits.extends && request.path.endsWith("/exit/follow")) return answer(404, "", "");
   if (request.path.endsWith("/processes/run") && run !== "stream") return answer(run, "", "");
   const refusal = request.method === "GET" && peer.refusal(request.path.endsWith("/follow"));
   if (!refusal) return undefined;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sandbox, TimeoutError } from "shoreline";
-import { behindProxy, linesOf, rejects } from "./behind-proxy.js";
+import { behindProxy, linesOf, rejects, requested } from "./behind-proxy.js";
 import type { Fault } from "./exchange.js";
 import { head } from "./http1.js";
 
@@ -34,6 +34,40 @@ test("Retry-After is kept: by a call, and by a follow", async () => {
     assert.ok(ms >= 1_000, `it waited ${ms} ms`);
     assert.deepEqual(delays, [1_000]);
     assert.equal(proxy.exchanges.length, 2);
+  });
+});
+
+test("waiting for an end survives broken and silent connections, and asks for no output", async () => {
+  const faults: Fault[] = [
+    { connection: { how: "reset", after: 0 } },
+    { connection: { how: "finish", after: HEAD } },
+    { connection: { how: "reset", after: HEAD + 30 } },
+    { early: 0 },
+    { instead: "503" },
+    { connection: { how: "stall", after: HEAD } },
+  ];
+  await behindProxy({ faults, idleTimeout: 1 }, async ({ sandbox, direct, proxy }) => {
+    const { pid } = await direct.startProcess("sh", {
+      args: ["-c", "seq 1000; read line; exit 4"],
+      stdinMode: "pipe",
+    });
+    const process = sandbox.process({ pid, sandboxId: sandbox.sandboxId });
+    const end = process.wait();
+    await requested(proxy, "GET", "/exit/follow", faults.length + 1);
+    await direct.closeStdin(pid);
+    assert.equal((await end).exitCode, 4);
+    assert.equal(process.status, "exited");
+    assert.equal(proxy.requests("GET", `/${pid}`).length, 1, "the record was asked for once");
+    assert.equal(proxy.exchanges.length, faults.length + 2);
+  });
+});
+
+test("a server without the stream of an exit is polled", async () => {
+  await behindProxy({ peer: "daemon" }, async ({ sandbox, proxy }) => {
+    const process = await sandbox.startProcess("sh", { args: ["-c", "sleep 0.3; exit 6"] });
+    assert.equal((await process.wait()).exitCode, 6);
+    assert.equal(proxy.requests("GET", "/exit/follow").length, 1);
+    assert.ok(proxy.requests("GET", `/${process.pid}`).length > 1);
   });
 });
 

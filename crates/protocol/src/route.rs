@@ -179,6 +179,8 @@ routes! {
     FOLLOW_STDERR = Get "/api/v1/processes/{process}/stderr/follow", Output;
     /// Follows both streams.
     FOLLOW_OUTPUT = Get "/api/v1/processes/{process}/output/follow", Output;
+    /// Follows a process to its exit, without output; the local server's own.
+    FOLLOW_EXIT = Get "/api/v1/processes/{process}/exit/follow", Output;
     /// Follows outputs and runs commands, each on a channel of one WebSocket.
     CHANNELS = Get "/api/v1/channels", Output;
     /// Reads a file.

@@ -30,6 +30,7 @@ export const ROUTES: Readonly<Record<string, RelayScope>> = {
   "GET processes/*/stdout/follow": "output",
   "GET processes/*/stderr/follow": "output",
   "GET processes/*/output/follow": "output",
+  "GET processes/*/exit/follow": "output",
   "GET channels": "output",
   "GET files": "files:read",
   "PUT files": "files:write",

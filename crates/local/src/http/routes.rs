@@ -53,6 +53,7 @@ fn streaming_routes(allowed: &[Scope]) -> Routes {
         routes = add(routes, route::FOLLOW_STDOUT, stream::follow_stdout);
         routes = add(routes, route::FOLLOW_STDERR, stream::follow_stderr);
         routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
+        routes = add(routes, route::FOLLOW_EXIT, stream::follow_exit);
     }
     routes
 }

@@ -11,6 +11,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use futures::future::select;
 use serde::Deserialize;
 use shoreline_protocol::error::ServerCode;
@@ -23,7 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bytes of events that are written at once, roughly: what a slow follower holds.
 pub(super) const PART: usize = 64 * 1024;
@@ -206,9 +207,7 @@ impl Follower {
                 }
             },
         );
-        let headers =
-            [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
-        (headers, Body::from_stream(parts)).into_response()
+        event_stream(parts)
     }
 }
 
@@ -284,6 +283,31 @@ pub(super) async fn follow_output(
     unfinished: WantsUnfinished,
 ) -> Result<Response> {
     follow(&sandbox, &segments, last, unfinished, None)
+}
+
+/// Follows a process to its exit. The mark of the exit counts the lines on this stream, which has none.
+pub(super) async fn follow_exit(Target(sandbox): Target, segments: Segments) -> Result<Response> {
+    let process = named(&sandbox, &segments)?;
+    let parts = futures::stream::unfold(Some(process), async |process| {
+        let process = process?;
+        let Ok(Ended { exit, output_open, .. }) = timeout(SILENCE, process.wait()).await else {
+            return Some((Bytes::from_static(event::KEEP_ALIVE), Some(process)));
+        };
+        let mut out = Vec::new();
+        event::exit_mark(&exit, output_open, 0, &mut out);
+        out.extend_from_slice(event::EOF);
+        Some((Bytes::from(out), None))
+    });
+    Ok(event_stream(parts.map(Ok::<_, io::Error>)))
+}
+
+/// An answer whose body is an event stream.
+fn event_stream(
+    parts: impl futures::Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(parts)).into_response()
 }
 
 pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {

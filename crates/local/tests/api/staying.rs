@@ -64,6 +64,30 @@ async fn a_server_in_the_background_outlives_the_run_that_started_it() {
 }
 
 #[tokio::test]
+async fn an_exit_is_followed_without_the_output() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let started = sandbox.start(json!({
+        "command": "sh",
+        "args": ["-c", "seq 10000; read line; exit 3"],
+        "stdin_mode": "pipe",
+    }));
+    let path = format!("/processes/{}", started.await["pid"]);
+    let follow =
+        async || sandbox.request(Method::GET, &format!("{path}/exit/follow")).send().await.unwrap();
+    let waiting = follow().await;
+    assert_eq!(waiting.status(), StatusCode::OK);
+    let closed = sandbox.request(Method::POST, &format!("{path}/stdin/close")).send().await;
+    assert_eq!(closed.unwrap().status(), StatusCode::NO_CONTENT);
+    let expected = "event: exit\ndata: {\"exit_code\":3,\"reason\":\"exited\",\"line_count\":0}\n\n\
+                    event: eof\ndata: {}\n\n";
+    assert_eq!(waiting.text().await.unwrap(), expected);
+    assert_eq!(follow().await.text().await.unwrap(), expected);
+    let unknown = sandbox.request(Method::GET, "/processes/4000000000/exit/follow");
+    assert_eq!(sandbox.refused(unknown).await, (404, "NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
 async fn what_is_written_after_the_exit_is_kept_and_followed() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
