@@ -140,17 +140,17 @@ function cutOff(error: unknown, bytes: number): unknown {
 }
 
 /** By what it can do, not by its class: runtimes have several. */
-function isBody(content: unknown): content is Blob | ReadableStream<Uint8Array> {
+export function isBody(content: unknown): content is Blob | ReadableStream<Uint8Array> {
   if (typeof content !== "object" || content === null) return false;
   return "getReader" in content || ("stream" in content && "size" in content);
 }
 
-function isIterable(content: unknown): content is AsyncIterable<Uint8Array> {
+export function isIterable(content: unknown): content is AsyncIterable<Uint8Array> {
   return typeof content === "object" && content !== null && Symbol.asyncIterator in content;
 }
 
 /** Not every runtime has `ReadableStream.from`. */
-function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+export function streamOf<T>(chunks: AsyncIterable<T>): ReadableStream<T> {
   const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream(
     {

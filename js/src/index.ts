@@ -57,6 +57,7 @@ export type { Data } from "./arguments.js";
 export type { CheckedRunOptions, Shell, ShellOptions } from "./commands.js";
 export type { ShellValue } from "./shell.js";
 export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
+export type { CommandInput } from "./input.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { EventSourceConstructor } from "./event-source.js";

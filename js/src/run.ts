@@ -4,6 +4,7 @@ import { call, callSync, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { CommandError, HandlerFailure, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
+import { type CommandInput, InputSource } from "./input.js";
 import type { ReconnectInfo } from "./options.js";
 import { EventIterator, eventOf, nextBatch, type OutputEvent, type RawBatch } from "./output.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
@@ -16,6 +17,20 @@ export interface RunOptions extends CoreRunOptions {
    * command is a result.
    */
   check?: boolean | undefined;
+  /**
+   * The command's standard input. Default: none, the command reads an end of file at once. A source is read as fast as the
+   * command reads: each part is sent once the server has accepted the part before. The input ends with its source. A
+   * command that ends or closes its input earlier is no error: the rest is not read, and the source is cancelled. If the
+   * source fails, the call rejects with that error and ends the command, as it does if it is unknown whether a part was
+   * written (`connection_lost`). A part that the command does not read within `requestTimeout` (300 s) counts as that.
+   *
+   * @example
+   * ```ts
+   * const { stdout } = await sandbox.run("sort", { input: "b\na\n" });
+   * await sandbox.run("tar", { args: ["-x"], input: fs.createReadStream("site.tar"), check: true });
+   * ```
+   */
+  input?: CommandInput | undefined;
   /**
    * Called with each event of standard output as it arrives, and with parts of unfinished lines (`pieces`). If it returns
    * a promise, that is awaited before the next event, which slows the command down. An error that it throws, or the
@@ -58,6 +73,9 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   readonly #command: string;
   readonly #options: RunOptions;
   readonly #stream: Promise<Glue.RunStream>;
+  #input: InputSource | undefined;
+  /** The error of the input, which ends the command. */
+  #inputFailure: { error: unknown } | undefined;
   #outcome: Promise<RawResult> | undefined;
   #result: Promise<R> | undefined;
   #iterated = false;
@@ -71,7 +89,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   ) {
     this.#command = command;
     this.#options = options ?? {};
-    this.#stream = begin(sandbox, command, options, transports);
+    this.#stream = this.#begin(sandbox, options, transports);
     // A failure is told to who iterates or wants the result.
     this.#stream.catch(noop);
     queueMicrotask(() => {
@@ -120,14 +138,16 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     }
     this.#iterated = true;
     // The command is sent now, not when the first event is asked for.
-    let first: Promise<RawBatch | undefined> | undefined = this.#stream.then(nextBatch);
+    const read = (stream: Glue.RunStream) => this.#settled(nextBatch(stream));
+    let first: Promise<RawBatch | undefined> | undefined = this.#stream.then(read);
     first.catch(noop);
     return new EventIterator(async () => {
       const stream = await this.#stream;
       return {
         next: async () => {
-          const batch = await (first ?? nextBatch(stream));
+          const batch = await (first ?? read(stream));
           first = undefined;
+          if (batch === undefined) this.#input?.release();
           // Who only iterates hears of a failing command too.
           if (batch === undefined && this.#options.check) await this.result();
           return batch;
@@ -149,7 +169,8 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   /** Gives every event to its handler. */
   async #tell(stream: Glue.RunStream): Promise<void> {
     const { onStdout, onStderr } = this.#options;
-    for (let batch = await nextBatch(stream); batch !== undefined; batch = await nextBatch(stream)) {
+    const read = () => this.#settled(nextBatch(stream));
+    for (let batch = await read(); batch !== undefined; batch = await read()) {
       try {
         for (let i = 0; i < batch[1].length; i++) {
           // Nothing is left of a line that came in pieces and ends without a line end.
@@ -168,8 +189,33 @@ export class RunningCommand<R extends CommandResult = CommandResult>
 
   /** The end of the command; the core hands it over once. */
   #collect(stream: Glue.RunStream): Promise<RawResult> {
-    this.#outcome ??= call<RawResult>(() => stream.finish());
+    this.#outcome ??= this.#settled(call<RawResult>(() => stream.finish())).finally(() =>
+      this.#input?.release(),
+    );
     return this.#outcome;
+  }
+
+  /** What the core gives. If it fails, the input is over; an error of the input is the call's. */
+  async #settled<T>(given: Promise<T>): Promise<T> {
+    try {
+      return await given;
+    } catch (error) {
+      this.#input?.release();
+      throw this.#inputFailure ? this.#inputFailure.error : error;
+    }
+  }
+
+  /** Writes the input to the command, and ends the command if that fails. */
+  async #feed(sandbox: Glue.Sandbox, pid: number): Promise<void> {
+    try {
+      await this.#input?.feed(sandbox, pid, this.#options.signal);
+    } catch (error) {
+      this.#inputFailure = { error };
+      const stream = await this.#stream;
+      callSync(() => {
+        stream.close();
+      });
+    }
   }
 
   /** Ends the command as an abort does. It is the core's reading on that makes it act. */
@@ -179,29 +225,38 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     });
     await this.#collect(stream).catch(noop);
   }
-}
 
-async function begin(
-  sandbox: Glue.Sandbox,
-  command: string,
-  given: RunOptions | undefined,
-  transports: Transports,
-): Promise<Glue.RunStream> {
-  const options: RunOptions = optionsOf(
-    given,
-    "check onStdout onStderr onReconnect signal",
-    optionNames(OPTIONS.run),
-  );
-  for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
-  const onReconnect = reconnectHandler(options);
-  const pieces = options.pieces === undefined && (options.onStdout ?? options.onStderr) !== undefined;
-  // None are read quicker than empty ones.
-  const read = pieces ? { ...options, pieces } : given;
-  if (options.transport === undefined) {
-    return callSync(() => sandbox.run(command, read, onReconnect, undefined, options.signal));
+  async #begin(
+    sandbox: Glue.Sandbox,
+    given: RunOptions | undefined,
+    transports: Transports,
+  ): Promise<Glue.RunStream> {
+    const options: RunOptions = optionsOf(
+      given,
+      "check input onStdout onStderr onReconnect signal",
+      optionNames(OPTIONS.run),
+    );
+    for (const name of ["onStdout", "onStderr"] as const) checkHandler(name, options[name]);
+    const onReconnect = reconnectHandler(options);
+    const pieces = options.pieces === undefined && (options.onStdout ?? options.onStderr) !== undefined;
+    // None are read quicker than empty ones.
+    const read = pieces ? { ...options, pieces } : given;
+    const { signal } = options;
+    if (options.input !== undefined) this.#input = new InputSource(options.input);
+    // A browser has too few connections for outputs that are followed and input that is written at the same time.
+    const transport = options.transport ?? (this.#input && "auto");
+    const onStart = this.#input && ((pid: number) => void this.#feed(sandbox, pid));
+    if (transport === undefined) {
+      return callSync(() => sandbox.run(this.#command, read, onReconnect, undefined, undefined, signal));
+    }
+    try {
+      const [chosen, via] = await transports.forRun({ ...options, ...read, transport });
+      return callSync(() => sandbox.run(this.#command, chosen, onReconnect, via, onStart, signal));
+    } catch (error) {
+      this.#input?.release();
+      throw error;
+    }
   }
-  const [chosen, via] = await transports.forRun({ ...options, ...read });
-  return callSync(() => sandbox.run(command, chosen, onReconnect, via, options.signal));
 }
 
 const yes = () => true;

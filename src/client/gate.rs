@@ -8,15 +8,15 @@ use alloc::rc::Rc;
 use js_sys::{Array, Object, Uint8Array};
 use shoreline_protocol::cursor::Position;
 use shoreline_protocol::route;
-use shoreline_protocol::run::GATE;
+use shoreline_protocol::run::gate;
 use shoreline_protocol::standing::Standing;
 use shoreline_protocol::text::digits;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 /// Puts a shell before the command of a request, which runs the command once it has read a line.
-pub(super) fn wait_at(request: &Object) {
-    let (shell, before) = GATE;
+pub(super) fn wait_at(request: &Object, input: bool) {
+    let (shell, before) = gate(input);
     let before = before.map(JsValue::from);
     let own = js::get(request, "args").dyn_into::<Array>().unwrap_or_default();
     let args = Array::from_iter(before.iter().chain([&js::get(request, "command")])).concat(&own);
@@ -35,8 +35,14 @@ pub(super) async fn position(sandbox: &Sandbox, pid: u32, leash: &Leash) -> Resu
     ))
 }
 
-/// Opens the gate. The line is sent again if its outcome is unknown: a second line has no effect.
-pub(super) async fn open(sandbox: &Rc<Sandbox>, pid: u32, leash: &Leash) -> Result<()> {
+/// Opens the gate. The line is sent again if its outcome is unknown: a second line has no effect, unless it would be
+/// input of the command.
+pub(super) async fn open(
+    sandbox: &Rc<Sandbox>,
+    pid: u32,
+    input: bool,
+    leash: &Leash,
+) -> Result<()> {
     const WAITS_MS: [f64; 4] = [0.0, 100.0, 400.0, 1600.0];
     let mut result = Ok(());
     for wait_ms in WAITS_MS {
@@ -44,7 +50,7 @@ pub(super) async fn open(sandbox: &Rc<Sandbox>, pid: u32, leash: &Leash) -> Resu
         let line = Uint8Array::from(b"\n".as_slice());
         let call = process::write_stdin(&pid.into(), line.into())?;
         result = sandbox.clone().call(call, leash.clone()).await.map(drop);
-        if result.is_ok() || leash.check().is_err() {
+        if result.is_ok() || input || leash.check().is_err() {
             break;
         }
         // Somebody may have ended the process.

@@ -44,6 +44,10 @@ pub(crate) struct Run {
     sandbox: Rc<Sandbox>,
     /// The body of the request.
     request: Object,
+    /// Whether the command gets input.
+    input: bool,
+    /// Told the pid once the command runs.
+    on_start: Option<Function>,
     plan: Plan,
     leash: Leash,
     kill_on_abort: bool,
@@ -64,11 +68,13 @@ impl Run {
         sandbox: Rc<Sandbox>,
         command: &JsValue,
         options: &JsValue,
-        functions: [Option<Function>; 2],
+        [on_reconnect, via, on_start]: [Option<Function>; 3],
         leash: Leash,
     ) -> Result<Self> {
+        // The input itself is the shim's.
+        let input = !js::get(options, "input").is_undefined();
         let options = types::read("", options, RunOptions::FIELDS)?;
-        let plan = Plan::new(&sandbox, &options, functions)?;
+        let plan = Plan::new(&sandbox, &options, [on_reconnect, via])?;
         let kept = js::number(&options, "max_output_bytes").map(|bytes| bytes as usize);
         let request = Object::new();
         for name in ["args", "env", "working_dir", "user", "timeout"] {
@@ -77,9 +83,18 @@ impl Run {
         let request = process::command(command, request)?;
         let payload = Payload::Json(to_json(&request)?);
         leash.check()?;
+        let machine = Machine::new(plan.lines);
+        let (machine, io) = if input {
+            js::set(&request, "stdin_mode", &"pipe".into());
+            (machine.with_input(), Io::Nothing)
+        } else {
+            (machine, Io::Post(sent(&sandbox, route::RUN, payload, &plan)))
+        };
         let mut run = Self {
-            io: Io::Post(sent(&sandbox, route::RUN, payload, &plan)),
-            machine: Machine::new(plan.lines),
+            io,
+            machine,
+            input,
+            on_start,
             kill_on_abort: js::text(&options, "on_abort").as_deref() != Some("detach"),
             limit: Limit::default(),
             collected: Collected::new(kept),
@@ -92,7 +107,9 @@ impl Run {
             plan,
             leash,
         };
-        run.enforce(true);
+        if !input {
+            run.enforce(true);
+        }
         Ok(run)
     }
 
@@ -117,6 +134,7 @@ impl Run {
             batch.clear();
             let step = self.step(batch).await;
             self.limit.found(self.machine.pid());
+            self.tell_start();
             let collected = self.collected.add(batch).map_err(Error::from);
             if let Err(error) = step.and(collected) {
                 self.fail(error);
@@ -128,6 +146,15 @@ impl Run {
             if !batch.is_empty() {
                 return Ok(true);
             }
+        }
+    }
+
+    fn tell_start(&mut self) {
+        let pid = self.machine.pid().filter(|_| !self.machine.is_at_gate());
+        if let Some(pid) = pid
+            && let Some(on_start) = self.on_start.take()
+        {
+            let _ = on_start.call1(&JsValue::UNDEFINED, &pid.into());
         }
     }
 
@@ -158,7 +185,8 @@ impl Run {
             Step::Start { gated } => self.start(gated).await?,
             Step::Attach { pid } => self.attach(pid).await?,
             Step::Open { pid } => {
-                gate::open(&self.sandbox, pid, &self.leash).await?;
+                let opened = gate::open(&self.sandbox, pid, self.input, &self.leash).await;
+                opened.map_err(unknown_outcome)?;
                 self.machine.opened_gate();
                 self.enforce(false);
             }
@@ -239,8 +267,10 @@ impl Run {
         Ok(())
     }
 
-    /// For servers without `run`: a process of which the rest is up to the client.
+    /// For servers without `run`, and for input: a process of which the rest is up to the client.
     async fn start(&mut self, gated: bool) -> Result<()> {
+        // Servers that have `run` lose no output.
+        let gated = gated && !(self.input && self.sandbox.has_run(&self.leash).await?);
         // The shell would take such a command for an option of `exec`.
         let command = js::text(&self.request, "command").unwrap_or_default();
         let gated = gated && !command.starts_with('-');
@@ -251,7 +281,7 @@ impl Run {
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
             if gated {
-                gate::wait_at(&request);
+                gate::wait_at(&request, self.input);
             }
             let payload = Payload::Json(to_json(&request)?);
             self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, &self.plan));

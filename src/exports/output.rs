@@ -120,7 +120,7 @@ impl RunStream {
         sandbox: Rc<Sandbox>,
         command: &JsValue,
         options: &JsValue,
-        functions: [Option<Function>; 2],
+        functions: [Option<Function>; 3],
         leash: Leash,
     ) -> Result<Self> {
         let source = Run::new(sandbox, command, options, functions, leash.clone())?;

@@ -153,17 +153,19 @@ impl Sandbox {
         self.call(files::list(path), signal)
     }
 
-    /// Begins a run. `via`: what sends the request for its stream instead of `fetch`.
+    /// Begins a run. `via`: what sends the request for its stream instead of `fetch`. `on_start` is told the pid once the
+    /// command runs and can be written to: where `options` have an `input`, the command's standard input is a pipe.
     pub fn run(
         &self,
         command: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
         via: Option<Function>,
+        on_start: Option<Function>,
         signal: JsValue,
     ) -> Thrown<RunStream> {
         let leash = Leash::new(signal)?;
-        let functions = [on_reconnect, via];
+        let functions = [on_reconnect, via, on_start];
         RunStream::new(self.0.clone(), command, options, functions, leash).map_err(Into::into)
     }
 

@@ -8,6 +8,7 @@ import "./follow.js";
 import "./handle.js";
 import "./handlers.js";
 import "./hosts.js";
+import "./input.js";
 import "./lifecycle.js";
 import "./limits.js";
 import "./log.js";

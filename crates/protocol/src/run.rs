@@ -27,7 +27,7 @@ pub enum Step {
     Post,
     /// Read the run's own stream; then [`Run::push`] or [`Run::over`].
     Read,
-    /// Start the command as a process, behind the gate ([`GATE`]) or by itself; then [`Run::started`], or
+    /// Start the command as a process, behind the gate ([`gate`]) or by itself; then [`Run::started`], or
     /// [`Run::start_refused`].
     Start {
         /// Whether the gate is wanted, where the command can be behind one.
@@ -108,6 +108,12 @@ impl Run {
             output_open: false,
             stage: Stage::Posting,
         }
+    }
+
+    /// For a command with input, which no run takes: it is started as a process on every server.
+    #[must_use]
+    pub fn with_input(self) -> Self {
+        Self { stage: Stage::Starting { gated: true }, ..self }
     }
 
     /// What has to be done next.
@@ -291,9 +297,18 @@ pub fn lacks_run(status: u16, server_code: Option<&str>) -> bool {
     }
 }
 
-/// The shell that waits for a line and then becomes the command, with an empty standard input; and its arguments before
-/// the command and the command's own.
-pub const GATE: (&str, [&str; 2]) = ("sh", ["-c", "read -r line && exec \"$0\" \"$@\" </dev/null"]);
+/// The shell that waits for a line and then becomes the command; and its arguments before the command and the command's
+/// own. The command's standard input is what follows the line (`input`), or empty. A shell reads a line from a pipe byte
+/// by byte, so that nothing of the input is lost (POSIX, `read`).
+#[must_use]
+pub const fn gate(input: bool) -> (&'static str, [&'static str; 2]) {
+    let script = if input {
+        "read -r line && exec \"$0\" \"$@\""
+    } else {
+        "read -r line && exec \"$0\" \"$@\" </dev/null"
+    };
+    ("sh", ["-c", script])
+}
 
 /// What is done about a command whose time limit has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
