@@ -1,10 +1,15 @@
 // The part of a sandbox that runs commands to their end.
 import type * as Glue from "./core/shoreline.js";
-import { invalid } from "./arguments.js";
-import type { ClientOptions } from "./options.js";
+import { invalid, optionsOf } from "./arguments.js";
+import { OPTIONS } from "./client.js";
+import { callSync, optionNames } from "./core.js";
+import type { Cursor } from "./generated/types.js";
+import type { ClientOptions, FollowOptions, ProcessAddress } from "./options.js";
+import { type BatchSource, nextBatch } from "./output.js";
 import { Ports } from "./ports.js";
+import type { ProcessCalls } from "./process.js";
 import type { CommandResult, SuccessfulResult } from "./result.js";
-import { RunningCommand, type RunOptions } from "./run.js";
+import { reconnectHandler, RunningCommand, type RunOptions } from "./run.js";
 import { shellArgs, type ShellValue } from "./shell.js";
 import { Transports } from "./transports.js";
 
@@ -34,8 +39,23 @@ export abstract class Commands extends Ports {
   }
 
   /** @internal */
-  protected get transports(): Transports {
-    return this.#transports;
+  protected abstract get calls(): ProcessCalls;
+
+  /** @internal Opens a stream: of both outputs, of one, or of the exit alone, which only the local server has. */
+  async open(which: number, process: ProcessAddress, options?: FollowOptions): Promise<BatchSource> {
+    const given: FollowOptions = optionsOf(options, "onReconnect signal", optionNames(OPTIONS.follow));
+    const onReconnect = reconnectHandler(given);
+    const [chosen, via] = await this.#transports.forFollow(given);
+    const stream = callSync(() => this.core.follow(which, process, chosen, onReconnect, via, given.signal));
+    return {
+      next: () => nextBatch(stream),
+      close: () => {
+        callSync(() => {
+          stream.close();
+        });
+      },
+      cursor: (taken) => callSync(() => stream.cursor(taken) as Cursor),
+    };
   }
 
   /**
@@ -48,7 +68,7 @@ export abstract class Commands extends Ports {
   run(command: string, options: CheckedRunOptions): RunningCommand<SuccessfulResult>;
   run(command: string, options?: RunOptions): RunningCommand;
   run(command: string, options?: RunOptions): RunningCommand {
-    return new RunningCommand(this.core, command, options, this.transports);
+    return new RunningCommand(this.core, this.calls, command, options, this.#transports);
   }
 
   /**

@@ -83,7 +83,7 @@ export { type PtyDataHandler } from "./outlet.js";
 export { Pty } from "./pty.js";
 export type { CreatePtyOptions, PtyConnectionOptions, PtyExit } from "./pty-options.js";
 export type { CreateTunnelOptions, TcpTunnel, TunnelAddress } from "./ports.js";
-export { Process, type ProcessJSON, type WaitOptions } from "./process.js";
+export { Process, ProcessHandle, type ProcessJSON } from "./process.js";
 export type {
   CommandEnd,
   CommandOutput,
@@ -94,6 +94,7 @@ export type {
 } from "./result.js";
 export type { RunningCommand, RunOptions } from "./run.js";
 export { Sandbox } from "./sandbox.js";
+export type { WaitOptions } from "./waiting.js";
 export { SandboxClient, type SnapshotAndWaitOptions } from "./sandbox-client.js";
 export type { CheckpointOptions, CopyOptions } from "./snapshots.js";
 export { Tunnel, type TunnelOptions } from "./tunnel.js";

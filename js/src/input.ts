@@ -1,9 +1,8 @@
 // Standard input of a command that is run: read from its source as fast as the command takes it.
 import { bytesOf, type Data, invalid } from "./arguments.js";
-import { call } from "./core.js";
-import type * as Glue from "./core/shoreline.js";
 import { ShorelineError } from "./errors.js";
 import { isBody, isIterable, streamOf } from "./files.js";
+import type { ProcessCalls } from "./process.js";
 import { pause } from "./socket.js";
 
 /** Text (sent as UTF-8), bytes, or a source of these: a stream, an async iterable such as a Node stream, or a `Blob`. */
@@ -31,7 +30,7 @@ export class InputSource {
   }
 
   /** Writes everything to a process and closes its input. Resolves early once the process takes no more input. */
-  async feed(core: Glue.Sandbox, pid: number, aborts: AbortSignal | undefined): Promise<void> {
+  async feed(calls: ProcessCalls, pid: number, aborts: AbortSignal | undefined): Promise<void> {
     const { signal } = this.#over;
     const abort = () => {
       this.release();
@@ -45,10 +44,10 @@ export class InputSource {
         const bytes = bytesOf(value);
         for (let at = 0; at < bytes.length; at += PART_BYTES) {
           const part = bytes.subarray(at, at + PART_BYTES);
-          await call(() => core.writeStdin(pid, part, signal));
+          await calls.writeStdin(pid, part, { signal });
         }
       }
-      await this.#close(core, pid);
+      await this.#close(calls, pid);
     } catch (error) {
       const isOver = ShorelineError.is(error) && error.serverCode === "STDIN_NOT_WRITABLE";
       if (!isOver && !signal.aborted) throw error;
@@ -65,13 +64,13 @@ export class InputSource {
     this.#reader.cancel().catch(() => undefined);
   }
 
-  async #close(core: Glue.Sandbox, pid: number): Promise<void> {
+  async #close(calls: ProcessCalls, pid: number): Promise<void> {
     const { signal } = this.#over;
     let failure: unknown;
     for (const ms of CLOSE_MS) {
       if (ms > 0) await pause(ms, signal);
       try {
-        await call(() => core.closeStdin(pid, signal));
+        await calls.closeStdin(pid, { signal });
         return;
       } catch (error) {
         failure = error;

@@ -1,11 +1,19 @@
-import { checkPort, type Data, invalid, optionsOf } from "./arguments.js";
-import { ApiError, ProtocolError, ShorelineError, TimeoutError } from "./errors.js";
+import { checkPort, type Data } from "./arguments.js";
+import { AbortError, ApiError, ProtocolError, ShorelineError } from "./errors.js";
 import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo, SignalName } from "./generated/types.js";
+import type { ProcessStatus } from "./names.js";
 import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
-import { type FollowIterator, joined, LineJoiner, type OutputEvent } from "./output.js";
-import type { Sandbox } from "./sandbox.js";
+import {
+  type BatchSource,
+  type EventIterator,
+  FollowIterator,
+  joined,
+  LineJoiner,
+  type OutputEvent,
+} from "./output.js";
 import { pause } from "./socket.js";
-import { after } from "./timer.js";
+import { unlessAborted } from "./transports.js";
+import { ended, limited, matcher, type WaitOptions } from "./waiting.js";
 
 /** What a process is known by, and how far its output was read: plain data, for another isolate. */
 export interface ProcessJSON extends Partial<ProcessInfo> {
@@ -17,10 +25,22 @@ export interface ProcessJSON extends Partial<ProcessInfo> {
   cursor?: Cursor | undefined;
 }
 
-/** How something is waited for. */
-export interface WaitOptions extends CallOptions {
-  /** Seconds until it is given up. Default: never. */
-  timeout?: number | undefined;
+/** What of a process is followed. */
+export const BOTH = 0;
+export const STDOUT = 1;
+export const STDERR = 2;
+export const EXIT = 3;
+
+/** What a handle needs of its sandbox. */
+export interface ProcessCalls {
+  readonly sandboxId: string;
+  getProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo>;
+  killProcess(process: ProcessAddress, options?: CallOptions): Promise<void>;
+  sendSignal(process: ProcessAddress, signal: SignalName | number, options?: CallOptions): Promise<unknown>;
+  writeStdin(process: ProcessAddress, data: Data, options?: CallOptions): Promise<void>;
+  closeStdin(process: ProcessAddress, options?: CallOptions): Promise<void>;
+  run(command: string, options: { args: string[]; signal: AbortSignal; check: true }): PromiseLike<unknown>;
+  open(which: number, process: ProcessAddress, options?: FollowOptions): Promise<BatchSource>;
 }
 
 /** Between two looks at a process, ms, where its exit cannot be followed: a quick end is seen quickly, a late one costs little. */
@@ -32,50 +52,54 @@ const FAILURES = 10;
 /** How output is followed that is not taken line by line. */
 const AS_BYTES = { pieces: true, transport: "auto" } as const;
 
-/** A process that was started: what the server said of it then, and what can be done with it. */
-export class Process implements ProcessInfo, AsyncDisposable {
-  declare readonly handle?: number;
-  declare readonly pid: number;
-  declare readonly status: ProcessInfo["status"];
+/**
+ * A command in a sandbox: what `startProcess` resolves to ({@link Process}), and what `run` returns beside the promise of
+ * its result ({@link RunningCommand}). A command that is run has no `pid` until it has started: methods wait for that,
+ * and reject as the run does if it does not start.
+ */
+export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<OutputEvent> {
+  /** The process id inside the sandbox; undefined until it is known. */
+  declare readonly pid: number | undefined;
+  /** What is known of its state: `running`, or how it ended; undefined until it has started. */
+  declare readonly status: ProcessStatus | undefined;
+  /** What it returned; null while it runs, and when a signal ended it. */
   declare readonly exitCode: number | null;
+  /** The number of the signal that ended it; null while it runs, and when it returned. */
   declare readonly signal: number | null;
-  declare readonly oomKilled: boolean;
-  declare readonly reason?: NonNullable<ProcessInfo["reason"]>;
-  declare readonly stdinWritable: boolean;
+  /** The command. */
   declare readonly command: string;
-  declare readonly args: string[];
-  declare readonly startedAt: Date;
-  declare readonly endedAt?: Date;
-  declare readonly outputOpen?: boolean;
-  declare readonly outputHolders?: OutputHolder[];
-  declare readonly managed?: ManagedProcessInfo;
-  /** The id of the server's trace of the request that started it, where the server sent one. */
-  declare readonly traceId?: string;
-  readonly #sandbox: Sandbox;
-  #info: ProcessInfo | ProcessJSON;
+  /** Its arguments. */
+  declare readonly args: readonly string[];
+  readonly #calls: ProcessCalls;
+  #known: Partial<ProcessInfo> = {};
   readonly #after: Cursor | undefined;
   #output: FollowIterator | undefined;
   #stdout: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #stderr: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #stdin: WritableStream<Data> | undefined;
 
-  private constructor(sandbox: Sandbox, info: ProcessInfo | ProcessJSON) {
-    const { cursor, ...known } = info as ProcessJSON;
-    delete (known as Partial<ProcessJSON>).sandboxId;
-    Object.assign(this, known);
-    this.#sandbox = sandbox;
-    this.#info = known;
-    this.#after = cursor;
-  }
-
   /** @internal */
-  static of(sandbox: Sandbox, info: ProcessInfo | ProcessJSON): Process {
-    return new Process(sandbox, info);
+  protected constructor(calls: ProcessCalls, after?: Cursor) {
+    this.#calls = calls;
+    this.#after = after;
   }
 
-  /** A name is an address; a pid may be another's by the time a managed process was started again. */
-  get #address(): ProcessAddress {
-    return this.managed?.name ?? this.pid;
+  /** @internal What calls name the process by, once it has started. */
+  protected abstract address(): Promise<ProcessAddress>;
+
+  /** @internal Takes what is newly known. */
+  protected learn(known: Partial<ProcessInfo>): void {
+    this.#known = { ...this.#known, ...known };
+    Object.assign(this, known);
+  }
+
+  /** @internal Opens a stream of its output. */
+  protected async open(which: number, options?: FollowOptions): Promise<BatchSource> {
+    return this.#calls.open(which, await this.address(), options);
+  }
+
+  #follow(which: number, options?: FollowOptions): FollowIterator {
+    return new FollowIterator(() => this.open(which, options), options?.after);
   }
 
   /**
@@ -85,34 +109,38 @@ export class Process implements ProcessInfo, AsyncDisposable {
   output(options?: FollowOptions): FollowIterator {
     const cursor = options?.after ?? this.#after;
     const from = cursor && { after: cursor };
-    this.#output = this.#sandbox.followOutput(this.#address, { ...options, ...from });
+    this.#output = this.#follow(BOTH, { ...options, ...from });
     return this.#output;
   }
 
+  /** Both streams as whole lines, from the start to the end of the process. */
+  abstract [Symbol.asyncIterator](): EventIterator;
+
   /**
    * Standard output as bytes from its start, unfinished lines included where the server sends them. It is read as it
-   * is taken, and always the same stream.
+   * is taken, by a request of its own, and always the same stream.
    */
   get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#stdout ??= bytesOf(() => this.#sandbox.followStdout(this.#address, AS_BYTES));
+    this.#stdout ??= bytesOf(() => this.#follow(STDOUT, AS_BYTES));
     return this.#stdout;
   }
 
   /** Standard error, as `stdout`. */
   get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#stderr ??= bytesOf(() => this.#sandbox.followStderr(this.#address, AS_BYTES));
+    this.#stderr ??= bytesOf(() => this.#follow(STDERR, AS_BYTES));
     return this.#stderr;
   }
 
   /**
    * Standard input of a process that was started with `stdinMode: "pipe"`. Closing the stream ends the input. Aborting
    * it, as `pipeTo` does when its source fails, leaves the input open, so that the process does not take a part of the
-   * input for all of it: call `kill`, or `sandbox.closeStdin(pid)` to end the input there.
+   * input for all of it: call `kill`, or `sandbox.closeStdin(pid)` to end the input there. A command that is run takes its
+   * input as `input` instead.
    */
   get stdin(): WritableStream<Data> {
     this.#stdin ??= new WritableStream({
-      write: (data) => this.#sandbox.writeStdin(this.#address, data),
-      close: () => this.#sandbox.closeStdin(this.#address),
+      write: async (data) => this.#calls.writeStdin(await this.address(), data),
+      close: async () => this.#calls.closeStdin(await this.address()),
     });
     return this.#stdin;
   }
@@ -126,10 +154,10 @@ export class Process implements ProcessInfo, AsyncDisposable {
    * does not know it; a connection error, such as `connection_lost`, after ten failed attempts in a row.
    */
   async wait(options?: WaitOptions): Promise<ProcessInfo> {
-    const late = `process ${this.pid} did not end`;
-    const info = await limited(options, late, (signal) => this.#ended(signal));
-    this.#info = info;
-    Object.assign(this, info);
+    const info = await limited(options, "the process did not end", (signal) => this.#ended(signal));
+    // All that is known now: what the record leaves out is no longer so.
+    this.#known = {};
+    this.learn(info);
     return info;
   }
 
@@ -138,15 +166,14 @@ export class Process implements ProcessInfo, AsyncDisposable {
   /** Sends it a signal, by name or by number. */
   kill(signal: SignalName | number, options?: CallOptions): Promise<void>;
   async kill(first?: SignalName | number | CallOptions, options?: CallOptions): Promise<void> {
+    const address = await this.address();
     if (typeof first === "object" || first === undefined)
-      await this.#sandbox.killProcess(this.#address, first ?? options);
-    else await this.#sandbox.sendSignal(this.#address, first, options);
+      await this.#calls.killProcess(address, first ?? options);
+    else await this.#calls.sendSignal(address, first, options);
   }
 
-  /** Kills it, unless it is known to have ended. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.status === "running") await this.kill();
-  }
+  /** Ends it, unless it is known to have ended. */
+  abstract [Symbol.asyncDispose](): Promise<void>;
 
   /**
    * Waits for the first line of either stream, from the start of the output, that matches `pattern`. If the server
@@ -164,8 +191,9 @@ export class Process implements ProcessInfo, AsyncDisposable {
   async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
     const matches = matcher(pattern);
     return limited(options, "the line did not come", async (signal) => {
+      await this.#started(signal);
       const lines = new LineJoiner();
-      for await (const part of this.#sandbox.followOutput(this.#address, { ...AS_BYTES, signal })) {
+      for await (const part of this.#follow(BOTH, { ...AS_BYTES, signal })) {
         const event = lines.join(part);
         if (matches(event.line) || matches(event.text)) return event;
       }
@@ -186,12 +214,16 @@ export class Process implements ProcessInfo, AsyncDisposable {
       };
       signal.addEventListener("abort", stop);
       try {
-        const listening = this.#sandbox
-          .run("sh", { args: ["-c", LISTENING, "sh", hex(port)], signal: inside.signal, check: true })
+        const listening = this.#calls
+          .run("sh", {
+            args: ["-c", LISTENING, "sh", hex(port)],
+            signal: inside.signal,
+            check: true,
+          })
           .then(() => true);
         const over = this.#ended(inside.signal).then(() => false);
         // The one that loses is ended below.
-        for (const each of [listening, over]) each.catch(noop);
+        for (const each of [listening, over]) each.then(undefined, noop);
         if (!(await Promise.race([listening, over])))
           throw ended(`process ${this.pid} ended before anything listened on port ${port}`);
       } finally {
@@ -201,28 +233,52 @@ export class Process implements ProcessInfo, AsyncDisposable {
     });
   }
 
-  /** What another isolate needs to go on: `sandbox.process(json)`. */
-  toJSON(): ProcessJSON {
+  /** What another isolate needs to go on: `sandbox.process(json)`. A command that has not started has no `pid` yet. */
+  toJSON(): Partial<ProcessJSON> {
     const cursor = this.#output?.cursor() ?? this.#after;
-    const known = this.#info as ProcessInfo;
-    return { ...known, sandboxId: this.#sandbox.sandboxId, ...(cursor && { cursor }) };
+    return {
+      ...this.#known,
+      sandboxId: this.#calls.sandboxId,
+      ...(cursor && { cursor }),
+    };
+  }
+
+  /** What calls name the process by, unless the signal aborts first. */
+  async #started(signal: AbortSignal): Promise<ProcessAddress> {
+    let address: ProcessAddress | undefined;
+    const started = this.address().then((known) => {
+      address = known;
+      return true;
+    });
+    await unlessAborted(started, signal);
+    if (address !== undefined) return address;
+    throw new AbortError({
+      code: "aborted",
+      message: "the call was aborted",
+      cause: signal.reason,
+    });
   }
 
   async #ended(signal: AbortSignal): Promise<ProcessInfo> {
     let failures = 0;
     let follows = true;
+    const address = await this.#started(signal);
     // After an exit that was seen, too: a managed process may have been started again.
     for (let delay = FIRST_LOOK_MS; ; delay = Math.min(delay * 1.5, LAST_LOOK_MS)) {
       if (follows) {
         try {
-          await this.#sandbox.followExit(this.#address, { signal }).next();
+          await this.#follow(EXIT, {
+            until: "exit",
+            transport: "auto",
+            signal,
+          }).next();
         } catch (error) {
           // The record says what is wrong, unless the server has no such stream.
           follows = !ApiError.is(error) && !ProtocolError.is(error);
         }
       }
       try {
-        const info = await this.#sandbox.getProcess(this.#address, { signal });
+        const info = await this.#calls.getProcess(address, { signal });
         if (info.status !== "running") return info;
         failures = 0;
       } catch (error) {
@@ -234,55 +290,65 @@ export class Process implements ProcessInfo, AsyncDisposable {
   }
 }
 
+/** A process that was started: what the server said of it then, and what can be done with it. */
+export class Process extends ProcessHandle implements ProcessInfo {
+  declare readonly handle?: number;
+  declare readonly pid: number;
+  declare readonly status: ProcessStatus;
+  declare readonly oomKilled: boolean;
+  declare readonly reason?: NonNullable<ProcessInfo["reason"]>;
+  declare readonly stdinWritable: boolean;
+  declare readonly args: string[];
+  declare readonly startedAt: Date;
+  declare readonly endedAt?: Date;
+  declare readonly outputOpen?: boolean;
+  declare readonly outputHolders?: OutputHolder[];
+  declare readonly managed?: ManagedProcessInfo;
+  /** The id of the server's trace of the request that started it, where the server sent one. */
+  declare readonly traceId?: string;
+
+  private constructor(calls: ProcessCalls, info: ProcessInfo | ProcessJSON) {
+    const { cursor, ...known } = info as ProcessJSON;
+    super(calls, cursor);
+    delete (known as Partial<ProcessJSON>).sandboxId;
+    this.learn(known);
+  }
+
+  /** @internal */
+  static of(calls: ProcessCalls, info: ProcessInfo | ProcessJSON): Process {
+    return new Process(calls, info);
+  }
+
+  /** @internal A name is an address; a pid may be another's by the time a managed process was started again. */
+  protected override address(): Promise<ProcessAddress> {
+    return Promise.resolve(this.managed?.name ?? this.pid);
+  }
+
+  /**
+   * Both streams as whole lines, from the start (or from where `toJSON` was in another isolate) to the end of the process.
+   * The process goes on when the loop is left.
+   */
+  override [Symbol.asyncIterator](): FollowIterator {
+    return this.output({ until: "exit" });
+  }
+
+  /** What another isolate needs to go on: `sandbox.process(json)`. */
+  override toJSON(): ProcessJSON {
+    return super.toJSON() as ProcessJSON;
+  }
+
+  /** Kills it, unless it is known to have ended. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status === "running") await this.kill();
+  }
+}
+
 /** POSIX, and Linux's own table: 0A is its LISTEN. */
 const LISTENING = String.raw`until grep -q ":$1 [0-9A-F]*:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 do sleep 0.1 2>/dev/null || sleep 1; done`;
 
 function hex(port: number): string {
   return port.toString(16).toUpperCase().padStart(4, "0");
-}
-
-function ended(message: string): ShorelineError {
-  return new ShorelineError({ code: "output_ended", message });
-}
-
-function matcher(pattern: string | RegExp): (line: string) => boolean {
-  if (typeof pattern === "string") return (line) => line.includes(pattern);
-  if (!((pattern as unknown) instanceof RegExp)) throw invalid("`pattern` must be a string or a RegExp");
-  // One that remembers where it was would pass over lines.
-  const fresh = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
-  return (line) => fresh.test(line);
-}
-
-/** Does `work` until it is done, the caller aborts or the time is over. */
-async function limited<T>(
-  options: WaitOptions | undefined,
-  late: string,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const { signal, timeout }: WaitOptions = optionsOf(options, "signal timeout");
-  if (timeout !== undefined && !(timeout > 0 && timeout < Infinity))
-    throw invalid("`timeout` must be a finite number above 0");
-  const both = new AbortController();
-  const abort = () => {
-    both.abort(signal?.reason);
-  };
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
-  const over = new TimeoutError({ code: "wait_timeout", message: `${late} in time`, retryable: true });
-  const cancel =
-    timeout &&
-    after(timeout * 1000, () => {
-      both.abort(over);
-    });
-  try {
-    return await work(both.signal);
-  } catch (error) {
-    throw both.signal.reason === over ? over : error;
-  } finally {
-    if (cancel) cancel();
-    signal?.removeEventListener("abort", abort);
-  }
 }
 
 /** Events as the bytes that were written. Cancelling it closes the connection. */

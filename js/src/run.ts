@@ -1,12 +1,20 @@
-import { checkHandler, invalid, isPromise, optionsOf } from "./arguments.js";
+import { checkHandler, type Data, invalid, isPromise, optionsOf } from "./arguments.js";
 import { OPTIONS } from "./client.js";
 import { call, callSync, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { CommandError, HandlerFailure, type ShorelineError, toError } from "./errors.js";
+import { ApiError, CommandError, HandlerFailure, type ShorelineError, toError } from "./errors.js";
 import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import { type CommandInput, InputSource } from "./input.js";
 import type { ReconnectInfo } from "./options.js";
-import { EventIterator, eventOf, nextBatch, type OutputEvent, type RawBatch } from "./output.js";
+import {
+  type BatchSource,
+  EventIterator,
+  eventOf,
+  nextBatch,
+  type OutputEvent,
+  type RawBatch,
+} from "./output.js";
+import { BOTH, type ProcessCalls, ProcessHandle } from "./process.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
 import { type Transports, unlessAborted } from "./transports.js";
 
@@ -54,7 +62,10 @@ export function reconnectHandler({
     onReconnect &&
     (async (info) => {
       try {
-        await onReconnect({ ...info, error: toError(info.error) as ShorelineError });
+        await onReconnect({
+          ...info,
+          error: toError(info.error) as ShorelineError,
+        });
       } catch (error) {
         throw new HandlerFailure(error);
       }
@@ -62,17 +73,32 @@ export function reconnectHandler({
   );
 }
 
+/** How a command ended, as the core tells it. */
+type RawEnd = Pick<RawResult, "exitCode" | "signal" | "oomKilled" | "outputOpen">;
+
 /**
- * A command under way. It is a promise of its result; iterated, it is its output as it arrives, and the
- * result can be had afterwards. It runs from the call on. Who wants to iterate does so at once, before
- * the next `await`: otherwise its output is collected for the result.
+ * A command under way. It is a promise of its result and, iterated, its output. It is sent by the call. If it is iterated
+ * at once, before the next `await`, the loop reads the run's own stream; later, or if it has handlers, the output is read
+ * from the server again, from its start. `status`, `exitCode` and `signal` change when the command starts and ends.
+ *
+ * @example
+ * ```ts
+ * const build = sandbox.run("make");
+ * for await (const { line } of build) console.log(line);
+ * console.log(build.status, build.exitCode);
+ * ```
  */
 export class RunningCommand<R extends CommandResult = CommandResult>
-  implements Promise<R>, AsyncIterable<OutputEvent>
+  extends ProcessHandle
+  implements Promise<R>
 {
   readonly #command: string;
   readonly #options: RunOptions;
   readonly #stream: Promise<Glue.RunStream>;
+  readonly #calls: ProcessCalls;
+  readonly #pid: Promise<number>;
+  #started!: (pid: number) => void;
+  #notStarted!: (error: unknown) => void;
   #input: InputSource | undefined;
   /** The error of the input, which ends the command. */
   #inputFailure: { error: unknown } | undefined;
@@ -83,15 +109,24 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   /** @internal */
   constructor(
     sandbox: Glue.Sandbox,
+    calls: ProcessCalls,
     command: string,
     options: RunOptions | undefined,
     transports: Transports,
   ) {
+    super(calls);
+    this.#calls = calls;
     this.#command = command;
     this.#options = options ?? {};
+    this.#pid = new Promise((resolve, reject) => {
+      this.#started = resolve;
+      this.#notStarted = reject;
+    });
+    this.learn({ command, args: argsOf(this.#options), exitCode: null, signal: null });
     this.#stream = this.#begin(sandbox, options, transports);
-    // A failure is told to who iterates or wants the result.
-    this.#stream.catch(noop);
+    // A failure is told to who iterates, waits or wants the result.
+    this.#stream.catch(this.#notStarted);
+    this.#pid.catch(noop);
     queueMicrotask(() => {
       // As with any promise: of a failure that nobody handles the runtime tells.
       if (!this.#iterated) void this.result();
@@ -129,12 +164,32 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   /** What `Object.prototype.toString` names it. */
   readonly [Symbol.toStringTag] = "RunningCommand";
 
-  /** The output as it arrives. Leaving the loop ends the command as an abort does. */
-  [Symbol.asyncIterator](): EventIterator {
-    if (this.#iterated || this.#result || this.#options.onStdout || this.#options.onStderr) {
-      throw invalid(
-        "a command's output can be iterated once, at once after `run`, and without `onStdout` and `onStderr`",
-      );
+  /** @internal */
+  protected override address(): Promise<number> {
+    return this.#pid;
+  }
+
+  /** Refuses everything: a command that is run takes its input as `input`. */
+  override get stdin(): WritableStream<Data> {
+    const error = invalid(
+      'a command that is run takes `input`: to write as it runs, start it by `startProcess` with `stdinMode: "pipe"`',
+    );
+    return new WritableStream({
+      start: (controller) => {
+        controller.error(error);
+      },
+    });
+  }
+
+  /**
+   * The output up to the end of the command, as whole lines unless `pieces` is set. Leaving the loop ends the command as
+   * an abort does. With `check`, a failing command is the loop's error too. Output that was left out of the result
+   * (`maxOutputBytes`) is part of it; output that the server no longer keeps is an error (`output_gap`).
+   */
+  override [Symbol.asyncIterator](): EventIterator {
+    const { onStdout, onStderr } = this.#options;
+    if (this.#iterated || this.#result || onStdout || onStderr) {
+      return new EventIterator(() => this.#again());
     }
     this.#iterated = true;
     // The command is sent now, not when the first event is asked for.
@@ -147,7 +202,6 @@ export class RunningCommand<R extends CommandResult = CommandResult>
         next: async () => {
           const batch = await (first ?? read(stream));
           first = undefined;
-          if (batch === undefined) this.#input?.release();
           // Who only iterates hears of a failing command too.
           if (batch === undefined && this.#options.check) await this.result();
           return batch;
@@ -155,6 +209,35 @@ export class RunningCommand<R extends CommandResult = CommandResult>
         close: () => this.#end(stream),
       };
     });
+  }
+
+  /** Ends the command as an abort does, unless it has ended. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status !== undefined && this.status !== "running") return;
+    const stream = await this.#stream.catch(noop);
+    if (stream) await this.#end(stream);
+    // Who leaves the block has not asked for a result.
+    this.result().catch(noop);
+  }
+
+  /** Reads the output from the server that the run's own stream has given, or gives to others. */
+  async #again(): Promise<BatchSource> {
+    const { pieces, maxLineBytes, longLine, reconnect, idleTimeout, transport, onReconnect, signal } =
+      this.#options;
+    const how = { pieces, maxLineBytes, longLine, reconnect, idleTimeout, transport, onReconnect, signal };
+    const stream = await this.#stream;
+    const source = await this.open(BOTH, { ...how, until: "exit" });
+    return {
+      next: async () => {
+        const batch = await source.next();
+        if (batch === undefined && this.#options.check) await this.result();
+        return batch;
+      },
+      close: async () => {
+        await source.close();
+        await this.#end(stream);
+      },
+    };
   }
 
   async #finish(): Promise<R> {
@@ -189,9 +272,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
 
   /** The end of the command; the core hands it over once. */
   #collect(stream: Glue.RunStream): Promise<RawResult> {
-    this.#outcome ??= this.#settled(call<RawResult>(() => stream.finish())).finally(() =>
-      this.#input?.release(),
-    );
+    this.#outcome ??= this.#settled(call<RawResult>(() => stream.finish()));
     return this.#outcome;
   }
 
@@ -201,14 +282,33 @@ export class RunningCommand<R extends CommandResult = CommandResult>
       return await given;
     } catch (error) {
       this.#input?.release();
-      throw this.#inputFailure ? this.#inputFailure.error : error;
+      const failure = this.#inputFailure ? this.#inputFailure.error : error;
+      this.#notStarted(failure);
+      throw failure;
     }
   }
 
+  /** Takes what the core tells: the pid once the command runs, and how it ended. */
+  #tells(pid: number | undefined, end: RawEnd | undefined): void {
+    if (pid === undefined) {
+      const message = "the server does not say the pid of a run: start the command by `startProcess`";
+      this.#notStarted(new ApiError({ code: "unsupported", message }));
+    } else if (this.pid === undefined) {
+      this.learn({ pid, status: "running" });
+      this.#started(pid);
+      this.#feed(pid).catch(noop);
+    }
+    if (!end) return;
+    this.#input?.release();
+    const { exitCode, signal, oomKilled, outputOpen } = end;
+    const status = oomKilled ? "oom_killed" : signal === null ? "exited" : "signaled";
+    this.learn({ status, exitCode, signal, oomKilled, ...(outputOpen && { outputOpen }) });
+  }
+
   /** Writes the input to the command, and ends the command if that fails. */
-  async #feed(sandbox: Glue.Sandbox, pid: number): Promise<void> {
+  async #feed(pid: number): Promise<void> {
     try {
-      await this.#input?.feed(sandbox, pid, this.#options.signal);
+      await this.#input?.feed(this.#calls, pid, this.#options.signal);
     } catch (error) {
       this.#inputFailure = { error };
       const stream = await this.#stream;
@@ -245,18 +345,25 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     if (options.input !== undefined) this.#input = new InputSource(options.input);
     // A browser has too few connections for outputs that are followed and input that is written at the same time.
     const transport = options.transport ?? (this.#input && "auto");
-    const onStart = this.#input && ((pid: number) => void this.#feed(sandbox, pid));
+    const tells = (pid: number | undefined, end: RawEnd | undefined) => {
+      this.#tells(pid, end);
+    };
     if (transport === undefined) {
-      return callSync(() => sandbox.run(this.#command, read, onReconnect, undefined, undefined, signal));
+      return callSync(() => sandbox.run(this.#command, read, onReconnect, undefined, tells, signal));
     }
     try {
       const [chosen, via] = await transports.forRun({ ...options, ...read, transport });
-      return callSync(() => sandbox.run(this.#command, chosen, onReconnect, via, onStart, signal));
+      return callSync(() => sandbox.run(this.#command, chosen, onReconnect, via, tells, signal));
     } catch (error) {
       this.#input?.release();
       throw error;
     }
   }
+}
+
+/** The arguments, as far as they are any: the core refuses others. */
+function argsOf({ args }: RunOptions): string[] {
+  return Array.isArray(args) ? [...(args as string[])] : [];
 }
 
 const yes = () => true;

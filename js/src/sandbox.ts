@@ -1,9 +1,8 @@
 import { bytesOf, type Data, invalid, optionsOf } from "./arguments.js";
 import { client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
-import { call, callSync, optionNames } from "./core.js";
+import { call, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
-  Cursor,
   DaemonInfo,
   HealthResponse,
   ListDirectoryResponse,
@@ -31,19 +30,13 @@ import type {
 } from "./options.js";
 import { Commands } from "./commands.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
-import { FollowIterator, nextBatch } from "./output.js";
+import { FollowIterator } from "./output.js";
 import type { SandboxStatus } from "./names.js";
-import { Process, type ProcessJSON } from "./process.js";
+import { BOTH, Process, type ProcessCalls, type ProcessJSON, STDERR, STDOUT } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { Pty } from "./pty.js";
 import type { CreatePtyOptions, PtyConnectionOptions } from "./pty-options.js";
-import { reconnectHandler } from "./run.js";
 import { getOrCreate } from "./lifecycle.js";
-
-const BOTH = 0;
-const STDOUT = 1;
-const STDERR = 2;
-const EXIT = 3;
 
 /** A sandbox: processes and their output. Method and field names are those of the official SDK. */
 export class Sandbox extends Commands implements AsyncDisposable {
@@ -297,11 +290,6 @@ export class Sandbox extends Commands implements AsyncDisposable {
     return this.#follow(STDERR, process, options);
   }
 
-  /** @internal Follows a process to its exit, without its output. Other servers than the local one do not have this. */
-  followExit(process: ProcessAddress, options: CallOptions): FollowIterator {
-    return this.#follow(EXIT, process, { ...options, until: "exit", transport: "auto" });
-  }
-
   /** A file's bytes. Rejects with `not_found` where there is none. */
   readFile(path: string, options?: TransferOptions): Promise<Uint8Array<ArrayBuffer>> {
     return read(this.#core, path, options);
@@ -389,22 +377,11 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   #follow(which: number, process: ProcessAddress, options?: FollowOptions): FollowIterator {
-    return new FollowIterator(async () => {
-      const given: FollowOptions = optionsOf(options, "onReconnect signal", optionNames(OPTIONS.follow));
-      const onReconnect = reconnectHandler(given);
-      const [chosen, via] = await this.transports.forFollow(given);
-      const stream = callSync(() =>
-        this.#core.follow(which, process, chosen, onReconnect, via, given.signal),
-      );
-      return {
-        next: () => nextBatch(stream),
-        close: () => {
-          callSync(() => {
-            stream.close();
-          });
-        },
-        cursor: (taken) => callSync(() => stream.cursor(taken) as Cursor),
-      };
-    }, options?.after);
+    return new FollowIterator(() => this.open(which, process, options), options?.after);
+  }
+
+  /** @internal */
+  protected override get calls(): ProcessCalls {
+    return this;
   }
 }

@@ -46,8 +46,9 @@ pub(crate) struct Run {
     request: Object,
     /// Whether the command gets input.
     input: bool,
-    /// Told the pid once the command runs.
-    on_start: Option<Function>,
+    /// Told the pid once the command runs, and how it ended.
+    tells: Option<Function>,
+    started: bool,
     plan: Plan,
     leash: Leash,
     kill_on_abort: bool,
@@ -68,7 +69,7 @@ impl Run {
         sandbox: Rc<Sandbox>,
         command: &JsValue,
         options: &JsValue,
-        [on_reconnect, via, on_start]: [Option<Function>; 3],
+        [on_reconnect, via, tells]: [Option<Function>; 3],
         leash: Leash,
     ) -> Result<Self> {
         // The input itself is the shim's.
@@ -94,7 +95,8 @@ impl Run {
             io,
             machine,
             input,
-            on_start,
+            tells,
+            started: false,
             kill_on_abort: js::text(&options, "on_abort").as_deref() != Some("detach"),
             limit: Limit::default(),
             collected: Collected::new(kept),
@@ -134,7 +136,7 @@ impl Run {
             batch.clear();
             let step = self.step(batch).await;
             self.limit.found(self.machine.pid());
-            self.tell_start();
+            self.tell();
             let collected = self.collected.add(batch).map_err(Error::from);
             if let Err(error) = step.and(collected) {
                 self.fail(error);
@@ -149,12 +151,21 @@ impl Run {
         }
     }
 
-    fn tell_start(&mut self) {
-        let pid = self.machine.pid().filter(|_| !self.machine.is_at_gate());
-        if let Some(pid) = pid
-            && let Some(on_start) = self.on_start.take()
-        {
-            let _ = on_start.call1(&JsValue::UNDEFINED, &pid.into());
+    /// Tells that the command runs, once it is past the gate, and that it has ended.
+    fn tell(&mut self) {
+        let pid = self.machine.pid();
+        let end = match self.machine.step() {
+            Step::Done(exit) => {
+                let end = Object::new();
+                self.end_of(exit, &end);
+                end.into()
+            }
+            _ if self.started || pid.is_none() || self.machine.is_at_gate() => return,
+            _ => JsValue::UNDEFINED,
+        };
+        self.started = true;
+        if let Some(tells) = &self.tells {
+            let _ = tells.call2(&JsValue::UNDEFINED, &pid.into(), &end);
         }
     }
 
@@ -367,14 +378,18 @@ impl Run {
         }
     }
 
+    fn end_of(&self, exit: Exit, out: &Object) {
+        let or_null = |number: Option<i32>| number.map_or(JsValue::NULL, JsValue::from);
+        js::set(out, "exitCode", &or_null(exit.exit_code()));
+        js::set(out, "signal", &or_null(exit.signal()));
+        js::set(out, "oomKilled", &exit.oom_killed().into());
+        js::set(out, "outputOpen", &self.machine.output_open().into());
+    }
+
     fn outcome(&mut self, exit: Option<Exit>) -> Object {
         let out = Object::new();
         if let Some(exit) = exit {
-            let or_null = |number: Option<i32>| number.map_or(JsValue::NULL, JsValue::from);
-            js::set(&out, "exitCode", &or_null(exit.exit_code()));
-            js::set(&out, "signal", &or_null(exit.signal()));
-            js::set(&out, "oomKilled", &exit.oom_killed().into());
-            js::set(&out, "outputOpen", &self.machine.output_open().into());
+            self.end_of(exit, &out);
             let timed_out = if self.limit.was_enforced() { Some(true) } else { exit.timed_out() };
             js::set(&out, "timedOut", &timed_out.into());
         }

@@ -153,19 +153,19 @@ impl Sandbox {
         self.call(files::list(path), signal)
     }
 
-    /// Begins a run. `via`: what sends the request for its stream instead of `fetch`. `on_start` is told the pid once the
-    /// command runs and can be written to: where `options` have an `input`, the command's standard input is a pipe.
+    /// Begins a run. `via`: what sends the request for its stream instead of `fetch`. `tells` is called with the
+    /// pid once the command runs and can be written to, and again with how it ended: where `options` have an `input`, the command's standard input is a pipe.
     pub fn run(
         &self,
         command: &JsValue,
         options: &JsValue,
         on_reconnect: Option<Function>,
         via: Option<Function>,
-        on_start: Option<Function>,
+        tells: Option<Function>,
         signal: JsValue,
     ) -> Thrown<RunStream> {
         let leash = Leash::new(signal)?;
-        let functions = [on_reconnect, via, on_start];
+        let functions = [on_reconnect, via, tells];
         RunStream::new(self.0.clone(), command, options, functions, leash).map_err(Into::into)
     }
 

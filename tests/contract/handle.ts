@@ -1,4 +1,4 @@
-import { Process, type ProcessJSON, Sandbox } from "shoreline";
+import { Process, ProcessHandle, type ProcessJSON, Sandbox } from "shoreline";
 import { equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
 async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
@@ -19,6 +19,91 @@ test("what startProcess gives is what the server says, and can do things", async
   const info = await process.wait();
   equal([info.pid, info.status, info.exitCode], [process.pid, "exited", 4]);
   equal([await textOf(process.stdout), await textOf(process.stderr)], ["out\n", "err\n"]);
+});
+
+test("a command that is run has what a process has", async ({ sandbox }) => {
+  const running = sandbox.run(
+    ...shell("mkfifo handled; echo out; echo err >&2; read line < handled; exit 4"),
+  );
+  ok(running instanceof ProcessHandle && !(running instanceof Process), "it is a ProcessHandle");
+  equal([running.command, running.args.length], ["sh", 2]);
+  equal([running.pid, running.status, running.exitCode], [undefined, undefined, null]);
+  equal((await running.waitForLine("err")).stream, "stderr");
+  equal([Number.isInteger(running.pid), running.status, running.exitCode], [true, "running", null]);
+  const { sandboxId, pid, command } = running.toJSON();
+  equal([sandboxId, pid, command], [sandbox.sandboxId, running.pid, "sh"]);
+  const end = running.wait();
+  await sandbox.run(...shell("echo > handled"));
+  equal((await end).exitCode, 4);
+  const result = await running;
+  equal([result.stdout, result.exitCode], ["out", 4]);
+  equal([running.status, running.exitCode, running.signal], ["exited", 4, null]);
+  equal([await textOf(running.stdout), await textOf(running.stderr)], ["out\n", "err\n"]);
+  await rejects(running.stdin.getWriter().write("x"), "invalid_argument");
+});
+
+test("a command that is run takes signals from the call on, and shows how it ended", async ({ sandbox }) => {
+  const running = sandbox.run("sleep", { args: ["1000"] });
+  await running.kill("SIGTERM");
+  equal((await running).signal, 15);
+  equal([running.status, running.exitCode, running.signal], ["signaled", null, 15]);
+  const iterated = sandbox.run(...shell("echo a; exit 3"));
+  for await (const { line } of iterated) equal(line, "a");
+  equal([iterated.status, iterated.exitCode], ["exited", 3]);
+});
+
+test("a command that is run and disposed of is ended", async ({ sandbox }) => {
+  let pid: number | undefined;
+  {
+    await using running = sandbox.run(...shell("echo up; exec sleep 1000"));
+    await running.waitForLine("up");
+    pid = running.pid;
+  }
+  ok(pid !== undefined, "it had started");
+  equal((await sandbox.process({ pid, sandboxId: sandbox.sandboxId }).wait()).signal, 9);
+  await using ended = sandbox.run("true");
+  await ended;
+});
+
+test("what is asked of a command that does not start rejects as its run does", async ({ sandbox }) => {
+  const running = sandbox.run("no-such-program");
+  await rejects(running, "not_found");
+  await rejects(running.wait(), "not_found");
+  await rejects(running.kill(), "not_found");
+  await rejects(running.waitForLine("x"), "not_found");
+  await rejects(running[Symbol.asyncIterator]().next(), "not_found");
+  await rejects(running.stdout.getReader().read(), "not_found");
+  equal([running.pid, running.status], [undefined, undefined]);
+});
+
+test("a command whose pid the server does not say has a result, and takes no signal", async () => {
+  const body = 'data: {"line":"a","timestamp":1,"stream":"stdout"}\n\ndata: {"exit_code":0}\n\n';
+  const headers = { "content-type": "text/event-stream" };
+  const { sandbox } = await sandboxOf(() => Promise.resolve(new Response(body, { headers })));
+  const running = sandbox.run("ls");
+  const killed = rejects(running.kill(), "unsupported");
+  equal((await running).stdout, "a");
+  await killed;
+  equal([running.status, running.exitCode], ["exited", 0]);
+});
+
+test("a process is iterated to its own end, also late, and goes on when the loop is left", async ({
+  sandbox,
+}) => {
+  const process = await sandbox.startProcess(
+    ...shell("echo a; sleep 1000 & echo b; while [ ! -e iterated ]; do sleep 0.05; done"),
+  );
+  for await (const { line } of process) {
+    equal(line, "a");
+    break;
+  }
+  equal((await sandbox.getProcess(process.pid)).status, "running");
+  await sandbox.writeFile("iterated", "");
+  await process.wait();
+  const lines: string[] = [];
+  for await (const { line } of process) lines.push(line);
+  equal(lines, ["a", "b"]);
+  await process.kill();
 });
 
 test("a process's streams are the bytes that it wrote", async ({ sandbox }) => {

@@ -185,16 +185,43 @@ test("leaving a run's loop ends the command and keeps what it wrote", async ({ s
   equal([error.partial?.stdout, error.partial?.pid], [String(pid), pid]);
 });
 
-test("a run's output can be iterated once, and not beside its result", async ({ sandbox }) => {
-  const iterated = sandbox.run("echo", { args: ["a"] });
-  for await (const event of iterated) equal(event.line, "a");
-  const iterate = async (running: AsyncIterable<OutputEvent>) => {
-    for await (const event of running) throw new Error(event.line);
-  };
-  await rejects(iterate(iterated), "invalid_argument");
-  const awaited = sandbox.run("true");
-  await awaited;
-  await rejects(iterate(awaited), "invalid_argument");
+test("a run's output can be iterated late, again, and beside its result and its handlers", async ({
+  sandbox,
+}) => {
+  const args = ["-c", "for i in 1 2 3; do echo $i; echo e$i >&2; done"];
+  const all = ["1", "2", "3", "e1", "e2", "e3"];
+  const sorted = async (running: AsyncIterable<OutputEvent>) => (await linesOf(running)).sort();
+  const iterated = sandbox.run("sh", { args });
+  equal([await sorted(iterated), await sorted(iterated)], [all, all]);
+  await iterated;
+  equal(await sorted(iterated), all);
+  const told: string[] = [];
+  const handled = sandbox.run("sh", { args, onStdout: ({ line }) => told.push(line) });
+  equal(await sorted(handled), all);
+  await handled;
+  equal(
+    told.filter((line) => line !== ""),
+    ["1", "2", "3"],
+  );
+  // What the result leaves out is there.
+  const short = sandbox.run("seq", { args: ["1000"], maxOutputBytes: 20 });
+  ok((await short).truncated?.stdout !== undefined, "the result is short");
+  equal((await linesOf(short)).length, 1000);
+  const failing = sandbox.run("sh", { args: ["-c", "echo a; exit 5"], check: true });
+  await rejects(failing, "command_failed");
+  await rejects(linesOf(failing), "command_failed");
+});
+
+test("leaving a late loop ends the command too", async ({ sandbox }) => {
+  const running = sandbox.run("sh", { args: ["-c", "echo $$; exec sleep 1000"] });
+  const { line } = await running.waitForLine(/^\d+\n/);
+  const aborted = rejects(running, "aborted");
+  for await (const event of running) {
+    equal(event.line, line);
+    break;
+  }
+  await aborted;
+  await killed(sandbox, Number(line));
 });
 
 test("a run begins when it is called, and needs no await to end", async (context) => {

@@ -2,10 +2,13 @@
 import {
   type ApiError,
   type CommandError,
+  type CommandInput,
   type CommandResult,
   type ErrorCode,
   type OutputEvent,
   OutputMode,
+  type ProcessHandle,
+  type ProcessInfo,
   ProcessStatus,
   Sandbox,
   SandboxClient,
@@ -79,6 +82,23 @@ export async function user(): Promise<void> {
   same<typeof both>()<[CommandResult, CommandResult]>(true);
 
   for await (const event of sandbox.run("ls")) same<typeof event>()<OutputEvent>(true);
+  for (const handle of [sandbox.run("ls"), started]) {
+    const either: ProcessHandle = handle;
+    same<typeof either.pid>()<number | undefined>(true);
+    same<typeof either.exitCode>()<number | null>(true);
+    for await (const event of either) same<typeof event>()<OutputEvent>(true);
+    await either.kill("SIGTERM");
+    same<Awaited<ReturnType<typeof either.wait>>>()<ProcessInfo>(true);
+  }
+  same<typeof started.pid>()<number>(true);
+  const sources: CommandInput[] = [
+    "a",
+    new Uint8Array(1),
+    new Blob([]),
+    new ReadableStream<string>(),
+    iterable,
+  ];
+  for (const input of sources) await sandbox.run("cat", { input });
   const process = await sandbox.startProcess("cat", {
     stdinMode: StdinMode.PIPE,
     stdoutMode: OutputMode.CAPTURE,
