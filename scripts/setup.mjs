@@ -211,6 +211,8 @@ async function scripts() {
     splitting: true,
     // As deep as what imports the core, which is left as it is: bundlers know its URL by the way it is written.
     chunkNames: "chunks/[hash]",
+    inject: ["js/dispose.js"],
+    define: { "Symbol.asyncDispose": "asyncDispose" },
     external: ["../core/*", "node:*", "ws"],
     metafile: true,
     format: "esm",

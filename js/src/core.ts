@@ -111,7 +111,7 @@ function died(cause: unknown): CoreError {
 function describe(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   const hint = hints.find(([told]) => told.test(text));
-  return hint ? `${text} (${hint[1]})` : text;
+  return hint ? `${text.trim()} (${hint[1]})` : text;
 }
 
 /** What can be done about a failure, by what runtimes say of it. */

@@ -1,5 +1,5 @@
 import { Process, ProcessHandle, type ProcessJSON, Sandbox } from "shoreline";
-import { equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
+import { dispose, equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
 async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
   return new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
@@ -162,7 +162,7 @@ test("a process that is disposed of is killed", async ({ sandbox }) => {
     left = process;
   }
   equal((await left.wait()).signal, 9);
-  await left[Symbol.asyncDispose]();
+  await dispose(left);
 });
 
 test("a process of another sandbox is refused", async ({ sandbox }) => {

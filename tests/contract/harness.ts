@@ -57,6 +57,12 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   }
 }
 
+/** Disposes of something as `await using` does, and returns it: not every engine has the symbol for that. */
+export async function dispose<T extends AsyncDisposable>(resource: T): Promise<T> {
+  await using held = resource;
+  return held;
+}
+
 /** Fails unless both are the same; objects and arrays by what they hold, as JSON has it. */
 export function equal(actual: unknown, expected: unknown, what = "value"): void {
   const [a, b] = [actual, expected].map((value) => (typeof value === "object" ? json(value) : value));

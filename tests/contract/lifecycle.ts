@@ -1,5 +1,5 @@
 import { ApiError, Sandbox } from "shoreline";
-import { equal, ok, recorder, rejects, test } from "./harness.js";
+import { dispose, equal, ok, recorder, rejects, test } from "./harness.js";
 
 test("create makes a sandbox that runs, and info tells of it", async ({ url, apiKey }) => {
   const sandbox = await Sandbox.create({ apiUrl: url, apiKey, timeoutSecs: 600 });
@@ -170,9 +170,9 @@ test("a sandbox whose creation was aborted is ended once it is known", async () 
 test("disposing ends a sandbox that was created, not one that was attached to", async ({ url, apiKey }) => {
   const sandbox = await Sandbox.create({ apiUrl: url, apiKey });
   const attached = await Sandbox.connect(sandbox.sandboxId, { apiUrl: url, apiKey });
-  await attached[Symbol.asyncDispose]();
+  await dispose(attached);
   ok(await isRunning(url, apiKey, sandbox.sandboxId), "it runs on");
-  await sandbox[Symbol.asyncDispose]();
+  await dispose(sandbox);
   ok(!(await isRunning(url, apiKey, sandbox.sandboxId)), "it has ended");
 });
 

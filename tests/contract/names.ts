@@ -1,6 +1,6 @@
 // Calls that the official SDKs have beside those of the first hour: by name, pending, changes, snapshots, traces.
 import { Sandbox, SandboxClient, type ShorelineError } from "shoreline";
-import { equal, ok, recorder, rejects, sandboxOf, test } from "./harness.js";
+import { dispose, equal, ok, recorder, rejects, sandboxOf, test } from "./harness.js";
 
 const SANDBOXES = "http://peer.invalid/v1/namespaces/default/sandboxes";
 const reach = { apiUrl: "http://peer.invalid", apiKey: "key" };
@@ -34,7 +34,7 @@ test("getOrCreate: callers at the same time get one sandbox, and later ones too"
       all.map((sandbox) => sandbox.name),
       [name, name, name],
     );
-    await first[Symbol.asyncDispose]();
+    await dispose(first);
     const again = await get();
     equal([again.sandboxId, again.bindOutcome], [first.sandboxId, "attached"]);
     equal((await again.run("echo", { args: ["here"] })).stdout, "here");
