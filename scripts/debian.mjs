@@ -45,10 +45,16 @@ export function firefox() {
   return browser("FIREFOX", "firefox-esr");
 }
 
-async function browser(variable, name) {
+/** A WebKitGTK with its driver: the one that WEBKIT_DRIVER names, or the system's; and a display for it. */
+export async function webkit() {
+  const missing = await browser("WEBKIT_DRIVER", "webkit2gtk-driver", "/usr/bin/WebKitWebDriver");
+  return missing ?? installed("/usr/bin/Xvfb", "xvfb");
+}
+
+async function browser(variable, name, path = `/usr/bin/${name}`) {
   const named = process.env[variable];
   if (named) return existsSync(named) ? undefined : `${variable} names no file: ${named}`;
-  return installed(`/usr/bin/${name}`, name);
+  return installed(path, name);
 }
 
 /** What isolates local sandboxes. */

@@ -16,6 +16,12 @@ const rows = [
   ["Vercel's edge runtime", "`edge-light`", ["edge"], MINOR],
   ["Chromium: page, web worker, service worker", "`browser`", PLACES.map((at) => `chromium${at}`), MAJOR],
   ["Firefox: page, web worker, service worker", "`browser`", PLACES.map((at) => `firefox${at}`), MAJOR],
+  [
+    "WebKitGTK, Safari's engine: page, web worker, service worker",
+    "`browser`",
+    PLACES.map((at) => `webkit${at}`),
+    MINOR,
+  ],
 ];
 const BLOCK = /(<!-- runtimes: `npm run test:runtime -- --update` -->\n)[^]*?(<!-- \/runtimes -->)/;
 
@@ -56,5 +62,5 @@ export function table() {
 
 /** Browsers come from the system, and change without us. */
 function unpinned(text) {
-  return text.replace(/^(\| (?:Chromium|Firefox):.* \| )\d+/gm, "$1");
+  return text.replace(/^(\| (?:Chromium|Firefox|WebKitGTK).* \| )[\d.]+/gm, "$1");
 }

@@ -2,7 +2,7 @@
 // bundlers.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, firefox } from "./debian.mjs";
+import { chromium, firefox, webkit } from "./debian.mjs";
 import { root, run, step } from "./steps.mjs";
 
 const SOURCE = join("tests", "runtimes");
@@ -57,6 +57,12 @@ const inFirefox = (place) => ({
   needs: firefox,
   env: { SHORELINE_IN: place },
 });
+const inWebKit = (place) => ({
+  part: "runtimes/webkit/",
+  command: NODE,
+  needs: webkit,
+  env: { SHORELINE_IN: place },
+});
 
 /** By name: the tests that are run, and what they need; `here` are those that need nothing of npm's. */
 export const runtimes = {
@@ -75,4 +81,7 @@ export const runtimes = {
   firefox: inFirefox("page"),
   "firefox-worker": inFirefox("worker"),
   "firefox-service-worker": inFirefox("service-worker"),
+  webkit: inWebKit("page"),
+  "webkit-worker": inWebKit("worker"),
+  "webkit-service-worker": inWebKit("service-worker"),
 };
