@@ -2,9 +2,9 @@ import { invalid, optionsOf } from "./arguments.js";
 import { call, callSync, core, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
-import { host } from "./host.js";
+import { host, type SocketConstructor, socketConstructor } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
-import { logged } from "./log.js";
+import { logged, loggedSocket } from "./log.js";
 
 /**
  * A client in the core, with what is absent taken from the environment. Where neither says where requests go,
@@ -25,12 +25,18 @@ export async function client(
     const local = await host.local(tables.includes(OPTIONS.create));
     if (local) Object.assign(filled, { apiUrl: local.url, apiKey: local.apiKey });
   }
-  filled.fetch ??= host.fetch;
-  const level = options.logLevel ?? env("SHORELINE_LOG");
-  if (level !== undefined) {
-    filled.fetch = logged((filled.fetch ?? globalThis.fetch) as typeof fetch, level, options.logger);
-  }
+  filled.fetch = logged(sender(options), options);
   return callSync(() => new Client(filled));
+}
+
+/** What sends a client's requests; undefined for the runtime's own `fetch`. */
+export function sender({ fetch }: ClientOptions): ClientOptions["fetch"] {
+  return fetch ?? host.fetch;
+}
+
+/** The class of a client's WebSockets. */
+export async function sockets(options: ClientOptions): Promise<SocketConstructor> {
+  return loggedSocket(await socketConstructor(options.WebSocket), options);
 }
 
 /** The tables of options, as the core numbers them. */

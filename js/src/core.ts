@@ -66,6 +66,11 @@ export function optionNames(table: number): OptionNames {
   return (tables[table] ??= callSync(() => current?.optionNames(table) as OptionNames));
 }
 
+/** The id of the server's trace in an answer's headers, where the server sent one. */
+export function traceIdIn(headers: Headers): string | undefined {
+  return current?.traceId(headers) as string | undefined;
+}
+
 /** Makes a call into the core; its errors become classes. */
 export async function call<T>(work: () => Promise<unknown>): Promise<T> {
   let leave!: (error: unknown) => void;

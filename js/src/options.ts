@@ -34,11 +34,12 @@ export interface ClientOptions extends ConnectionOptions {
 export type LogLevel = "off" | "warn" | "debug";
 
 /**
- * One request and its answer's head. It holds no key, no query and nothing of a body. Terminals, tunnels and channels of
- * output are WebSockets and not logged.
+ * One request and its answer's head, or the end of a WebSocket. It holds no key, no token, no query and nothing of a body
+ * or a message. A terminal, a tunnel and the socket for a sandbox's output have one entry with the status 101 each time
+ * they connect, and one with a `closeCode` when they close.
  */
 export interface LogEntry {
-  /** `warn` where the request failed, or was answered with 429 or 5xx. */
+  /** `warn` where the request failed, was answered with 429 or 5xx, or a WebSocket broke. */
   level: "warn" | "debug";
   /** The request's method. */
   method: string;
@@ -48,7 +49,9 @@ export interface LogEntry {
   status?: number;
   /** The name of the error that the request failed with, for example `AbortError` or `TypeError`. */
   failure?: string;
-  /** Milliseconds until the answer's head. */
+  /** The code with which a WebSocket closed, for example 1000; 1006 if it broke or could not be opened. */
+  closeCode?: number;
+  /** Milliseconds until the answer's head, or from a WebSocket's opening to its end. */
   durationMs: number;
   /** Of a stream that is taken up again: the last event that was received. */
   lastEventId?: string;

@@ -1,11 +1,12 @@
 // An HTTP request to a port of a sandbox.
 import { checkPort, invalid } from "./arguments.js";
-import { GET } from "./client.js";
+import { GET, sender } from "./client.js";
 import { call, callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { AbortError, ConnectionError, ShorelineError, UsageError } from "./errors.js";
 import type { SandboxInfo } from "./generated/types.js";
 import { host, machine, type OpenTunnel } from "./host.js";
+import { logged } from "./log.js";
 import type { ClientOptions } from "./options.js";
 
 /** By the port's address where it is exposed, else by a tunnel. */
@@ -29,7 +30,7 @@ export async function fetchPort(
   try {
     const direct = await addressed(sandbox, info, port, init);
     if (direct) {
-      const ask = options.fetch ?? host.fetch ?? ((url, how) => fetch(url, how));
+      const ask = logged(sender(options), options) ?? ((url, how) => fetch(url, how));
       return await ask(direct.url + path, { ...given, headers: direct.headers });
     }
     const { request } = await machine(`open tunnels, and port ${port} of the sandbox is not exposed`);

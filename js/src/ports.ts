@@ -62,7 +62,7 @@ export abstract class Ports extends Snapshots {
    * `connect_failed` where nothing listens. With `allowHalfOpen`, the port can end its side before the caller does.
    */
   openTunnel(port: number, options?: TunnelOptions): Promise<Tunnel> {
-    return openTunnel(this.core, this.options.WebSocket, port, options);
+    return openTunnel(this.core, this.options, port, options);
   }
 
   /**

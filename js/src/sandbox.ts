@@ -336,12 +336,12 @@ export class Sandbox extends Commands implements AsyncDisposable {
    * `missing_capability` where the runtime has no WebSocket.
    */
   createPty(options: CreatePtyOptions): Promise<Pty> {
-    return createPty(this.#core, this.options.WebSocket, options);
+    return createPty(this.#core, this.options, options);
   }
 
   /** Attaches to a terminal's session, of this or another program. */
   connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
-    return connectPty(this.#core, this.options.WebSocket, { sessionId, token }, options);
+    return connectPty(this.#core, this.options, { sessionId, token }, options);
   }
 
   /** Every terminal's session. */

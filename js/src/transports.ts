@@ -1,15 +1,16 @@
 // What carries a stream: `fetch`, a channel of a WebSocket, or an EventSource.
 import { Channels, type Fetch } from "./channels.js";
+import { sender, sockets } from "./client.js";
 import { call, core } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type { DaemonInfo, FollowOptions } from "./generated/types.js";
 import { ApiError } from "./errors.js";
-import { host, socketConstructor } from "./host.js";
+import { host } from "./host.js";
+import { logged } from "./log.js";
 import type { CallOptions, ClientOptions } from "./options.js";
 import { eventSourceFetch } from "./event-source.js";
 
 type Choice = Pick<FollowOptions, "transport"> & CallOptions;
-type Options = Pick<ClientOptions, "WebSocket" | "EventSource" | "fetch">;
 
 /** How long the server may take to say whether it has channels, ms: until then nothing is followed. */
 const ASKING = 5000;
@@ -17,11 +18,11 @@ const ASKING = 5000;
 /** The transports of one sandbox. */
 export class Transports {
   readonly #sandbox: Glue.Sandbox;
-  readonly #options: Options;
+  readonly #options: ClientOptions;
   #channels: Promise<Channels> | undefined;
   #offered: Promise<boolean> | undefined;
 
-  constructor(sandbox: Glue.Sandbox, options: Options) {
+  constructor(sandbox: Glue.Sandbox, options: ClientOptions) {
     this.#sandbox = sandbox;
     this.#options = options;
   }
@@ -29,9 +30,12 @@ export class Transports {
   /** For a run: the options with the transport that was chosen, and what sends instead of `fetch`. */
   async forRun<T extends Choice>(options: T): Promise<[T, Fetch | undefined]> {
     const { transport } = options;
-    if (transport === "websocket") return [options, (await this.#shared()).fetch];
+    if (transport === "websocket") return [options, logged((await this.#shared()).fetch, this.#options)];
     if (transport === "auto" && isBrowser() && (await unlessAborted(this.#hasChannels(), options.signal)))
-      return [{ ...options, transport: "websocket" }, (await this.#shared()).fetchAnyway];
+      return [
+        { ...options, transport: "websocket" },
+        logged((await this.#shared()).fetchAnyway, this.#options),
+      ];
     return [options, undefined];
   }
 
@@ -41,15 +45,14 @@ export class Transports {
     const { transport } = options;
     if (chosen[1] || (transport !== "eventsource" && !(transport === "auto" && !fetchStreams())))
       return chosen;
-    const { EventSource, fetch } = this.#options;
-    return [{ ...options, transport: "eventsource" }, await eventSourceFetch(EventSource, fetch)];
+    const by = await eventSourceFetch(this.#options.EventSource, sender(this.#options));
+    return [{ ...options, transport: "eventsource" }, logged(by, this.#options)];
   }
 
   #shared(): Promise<Channels> {
     this.#channels ??= (async () => {
-      const Socket = await socketConstructor(this.#options.WebSocket);
-      const ask = this.#options.fetch ?? host.fetch ?? ((url, init) => fetch(url, init));
-      return new Channels(await core(), this.#sandbox, Socket, ask);
+      const ask = sender(this.#options) ?? ((url, init) => fetch(url, init));
+      return new Channels(await core(), this.#sandbox, await sockets(this.#options), ask);
     })();
     return this.#channels;
   }

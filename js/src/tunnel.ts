@@ -4,8 +4,8 @@ import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { AbortError, ApiError, ConnectionError, UsageError } from "./errors.js";
 import type { DaemonInfo } from "./generated/types.js";
-import { type SocketConstructor, socketConstructor } from "./host.js";
-import type { CallOptions } from "./options.js";
+import { sockets } from "./client.js";
+import type { CallOptions, ClientOptions } from "./options.js";
 import { opened, pause } from "./socket.js";
 
 /** What is under way in either direction before its sender has to wait, in bytes. */
@@ -207,17 +207,19 @@ async function halfCloses(sandbox: Glue.Sandbox): Promise<boolean> {
 /** @internal A connection to a port of a sandbox. */
 export async function openTunnel(
   sandbox: Glue.Sandbox,
-  given: SocketConstructor | undefined,
+  client: ClientOptions,
   port: number,
   options?: TunnelOptions,
 ): Promise<Tunnel> {
   const { signal, allowHalfOpen = false }: TunnelOptions = optionsOf(options, "signal allowHalfOpen");
   checkPort(port);
-  const Socket = await socketConstructor(given);
+  const Socket = await sockets(client);
   const [url, headers, end] = await call<[string, Record<string, string>, string]>(() =>
     sandbox.tunnelSocket(String(port), signal),
   );
-  if ("Authorization" in headers && Socket === (globalThis as { WebSocket?: unknown }).WebSocket) {
+  const { WebSocket: own } = globalThis as { WebSocket?: { prototype: unknown } };
+  // By its prototype, which a logged one shares.
+  if ("Authorization" in headers && own?.prototype === (Socket as unknown as typeof own)?.prototype) {
     throw new UsageError({
       code: "missing_capability",
       message:

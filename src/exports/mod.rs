@@ -15,7 +15,7 @@ pub use terminal::*;
 
 use crate::error::Result;
 use crate::host;
-use crate::transport::Leash;
+use crate::transport::{self, Leash};
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -40,6 +40,13 @@ pub fn version() -> String {
 #[must_use]
 pub fn option_names(table: u8) -> Object {
     crate::types::option_names(table.into())
+}
+
+/// The id of the server's trace in an answer's headers, where the server sent one.
+#[wasm_bindgen(js_name = traceId)]
+#[must_use]
+pub fn trace_id(headers: &web_sys::Headers) -> JsValue {
+    transport::trace_id(headers)
 }
 
 /// Between two calls of `next` nobody else would see to the connection.

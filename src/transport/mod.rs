@@ -21,7 +21,7 @@ use shoreline_protocol::lacking::{self, Asked};
 use shoreline_protocol::limits;
 use shoreline_protocol::retry::{self, Policy};
 use shoreline_protocol::text::{self, joined};
-use shoreline_protocol::trace::trace_id;
+use shoreline_protocol::trace;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortController;
@@ -97,6 +97,13 @@ pub(crate) struct Transport {
     pub(crate) key: Key,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) policy: Policy,
+}
+
+/// The id of the server's trace in an answer's headers; undefined where there is none.
+pub(crate) fn trace_id(headers: &web_sys::Headers) -> JsValue {
+    let header = |name| headers.get(name).ok().flatten();
+    let header = header("traceresponse").or_else(|| header("traceparent"));
+    header.as_deref().and_then(trace::trace_id).into()
 }
 
 impl Transport {
@@ -186,8 +193,7 @@ impl Transport {
         let length = header("content-length").filter(|_| plain);
         let length = length.and_then(|text| text::decimal(text.as_bytes()));
         let length = length.map(|length| length as f64);
-        let trace = header("traceresponse").or_else(|| header("traceparent"));
-        let trace_id: JsValue = trace.as_deref().and_then(trace_id).into();
+        let trace_id = trace_id(&headers);
         if !is_error && request.reading != Reading::Whole {
             return Ok(Answer { content_type, length, bytes: Vec::new(), body, trace_id });
         }

@@ -1,5 +1,5 @@
 // What is logged of a client's requests.
-import { type ClientOptions, type LogEntry, Sandbox } from "shoreline";
+import { type ClientOptions, type LogEntry, Sandbox, type SocketConstructor } from "shoreline";
 import { equal, ok, rejects, test } from "./harness.js";
 
 const SECRET = "key-of-the-log";
@@ -102,4 +102,84 @@ test("log: an unknown level and a logger that is no function are refused", async
   const reach = { apiUrl: "http://peer.invalid", apiKey: SECRET };
   await rejects(Sandbox.list({ ...reach, logLevel: "loud" as "debug" }), "invalid_argument");
   await rejects(Sandbox.list({ ...reach, logLevel: "debug", logger: 1 as never }), "invalid_argument");
+});
+
+/** A terminal's WebSocket. The case is the server. */
+class Line extends EventTarget {
+  static readonly all: Line[] = [];
+  static made: () => void;
+  readyState = 1;
+
+  constructor() {
+    super();
+    if (Line.all.push(this) > 1) Line.made();
+    queueMicrotask(() => this.dispatchEvent(new Event("open")));
+  }
+
+  readonly send = (): void => undefined;
+
+  close(): void {
+    this.closes(1000, "");
+  }
+
+  closes(code: number, reason: string): void {
+    this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
+  }
+}
+
+test("log: a terminal's WebSocket each time it opens and closes, without its token", async () => {
+  const attached = async (logLevel: "warn" | "debug") => {
+    Line.all.length = 0;
+    const WebSocket = Line as unknown as SocketConstructor;
+    return entries([record], terminal, { logLevel, WebSocket, proxyUrl: "http://peer.invalid" });
+  };
+  const terminal = async (options: ClientOptions) => {
+    const sandbox = await Sandbox.connect({ sandboxId: "box", ...options });
+    const second = new Promise<void>((resolve) => (Line.made = resolve));
+    const pty = await sandbox.connectPty("session", SECRET, { reattach: { maxDelayMs: 1 } });
+    const exit = pty.wait();
+    Line.all[0]?.closes(1006, SECRET);
+    await second;
+    await pty.connect();
+    Line.all[1]?.closes(1000, "exit:5");
+    equal(await exit, 5);
+  };
+  const request = { method: "GET", path: "/api/v1/pty/session/ws", durationMs: 0 };
+  const broke = { ...request, level: "warn", closeCode: 1006 };
+  const opened = { ...request, level: "debug", status: 101 };
+  equal(await attached("debug"), [opened, broke, opened, { ...request, level: "debug", closeCode: 1000 }]);
+  equal(await attached("warn"), [broke]);
+});
+
+test("log: output over a WebSocket, with the socket and each stream that it carries", async ({
+  sandbox,
+  apiKey,
+}) => {
+  const log: LogEntry[] = [];
+  let closed!: () => void;
+  const over = new Promise<void>((resolve) => (closed = resolve));
+  const { sandboxUrl } = await sandbox.info();
+  const other = await Sandbox.connect({
+    sandboxId: sandbox.sandboxId,
+    ...{ proxyUrl: sandboxUrl, apiKey, logLevel: "debug" },
+    logger: (entry) => {
+      log.push(entry);
+      if (entry.closeCode !== undefined) closed();
+    },
+  });
+  const { pid } = await other.startProcess("echo", { args: [SECRET] });
+  const lines: string[] = [];
+  for await (const { line } of other.followStdout(pid, { transport: "websocket" })) lines.push(line);
+  equal(lines, [SECRET]);
+  await over;
+  const told = log.map(({ method, path, status, closeCode }) => {
+    const [, route] = path.split("/api/v1/");
+    return `${method} ${route} ${status ?? closeCode}`;
+  });
+  const [start, ...rest] = told;
+  equal(start, "POST processes 201");
+  equal(rest.slice(0, 2).sort(), [`GET channels 101`, `GET processes/${pid}/stdout/follow 200`].sort());
+  equal(rest.slice(2), [`GET channels ${log.at(-1)?.closeCode}`]);
+  equal(log.at(-1)?.level, "debug");
+  ok(!JSON.stringify(log).includes(SECRET) && !JSON.stringify(log).includes(apiKey), "nothing secret");
 });
