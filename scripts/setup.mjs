@@ -171,6 +171,7 @@ async function shim() {
     "pkg/entry/node.cjs",
     "pkg/local/index.js",
     "pkg/relay/index.js",
+    "pkg/opentelemetry/index.js",
     "pkg/cli/main.js",
     "pkg/console/index.js",
   ];
@@ -223,6 +224,18 @@ async function scripts() {
     logLevel: "warning",
   });
   writeFileSync(join(root, "pkg", "relay", "LICENSES"), licences(Object.keys(metafile.inputs)));
+  // Apart, so that what it has in common with the other entries does not become a chunk of theirs.
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["js/src/opentelemetry/index.ts"],
+    outfile: "pkg/opentelemetry/index.js",
+    bundle: true,
+    external: ["@opentelemetry/api"],
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+    logLevel: "warning",
+  });
   await required();
 }
 
@@ -234,12 +247,14 @@ async function required() {
   const { build } = await import("esbuild");
   await build({
     absWorkingDir: root,
-    entryPoints: ["entry/node", "local/index", "relay/index"].map((name) => `js/src/${name}.ts`),
+    entryPoints: ["entry/node", "local/index", "opentelemetry/index", "relay/index"].map(
+      (name) => `js/src/${name}.ts`,
+    ),
     outbase: "js/src",
     outdir: "pkg",
     outExtension: { ".js": ".cjs" },
     bundle: true,
-    external: ["ws"],
+    external: ["ws", "@opentelemetry/api"],
     format: "cjs",
     target: "node20",
     platform: "node",

@@ -93,6 +93,7 @@ const steps = {
   readme: () => tests("readme/"),
   local: () => tests("local/"),
   relay: () => tests("relay/"),
+  opentelemetry: () => tests("opentelemetry/"),
   examples: () => tests("examples/here/"),
   "examples-runtimes": () => tests("examples/runtimes/", { command: NODE }),
   ...Object.fromEntries(Object.keys(runtimes).map((name) => [name, () => inRuntime(name)])),

@@ -18,20 +18,25 @@ export async function client(
 ): Promise<Glue.Client> {
   const { Client } = await core();
   const names = [OPTIONS.connection, ...tables].map((table) => optionNames(table));
-  optionsOf(options, `apiKey fetch WebSocket EventSource logLevel logger ${own}`, ...names);
+  optionsOf(options, `apiKey fetch WebSocket EventSource logLevel logger tracer ${own}`, ...names);
   const filled: Record<string, unknown> = { ...options };
   for (const [option, variable] of variables) filled[option] ??= env(variable);
   if (host.local && DESTINATION.every((option) => filled[option] === undefined)) {
     const local = await host.local(tables.includes(OPTIONS.create));
     if (local) Object.assign(filled, { apiUrl: local.url, apiKey: local.apiKey });
   }
+  const { tracer } = options;
+  if (tracer && typeof tracer.handle !== "function")
+    throw invalid("`tracer` must be what `openTelemetry()` of shoreline/opentelemetry returns");
   filled.fetch = logged(sender(options), options);
-  return callSync(() => new Client(filled));
+  const made = callSync(() => new Client(filled));
+  return tracer?.handle(made) ?? made;
 }
 
 /** What sends a client's requests; undefined for the runtime's own `fetch`. */
-export function sender({ fetch }: ClientOptions): ClientOptions["fetch"] {
-  return fetch ?? host.fetch;
+export function sender({ fetch, tracer }: ClientOptions): ClientOptions["fetch"] {
+  const given = fetch ?? host.fetch;
+  return tracer ? tracer.fetch(given ?? globalThis.fetch) : given;
 }
 
 /** The class of a client's WebSockets. */

@@ -65,6 +65,7 @@ export type { SocketConstructor } from "./host.js";
 export type {
   CallOptions,
   ClientOptions,
+  ClientTracer,
   ConnectOptions,
   CreateOptions,
   FollowOptions,

@@ -28,6 +28,16 @@ export interface ClientOptions extends ConnectionOptions {
   logLevel?: LogLevel | undefined;
   /** Takes the log's entries instead of `console.error`. What it throws is ignored. */
   logger?: ((entry: LogEntry) => void) | undefined;
+  /** Makes spans of requests and commands: what `openTelemetry` of `shoreline/opentelemetry` returns. */
+  tracer?: ClientTracer | undefined;
+}
+
+/** Makes spans of a client's requests and commands. Its methods are the package's own, and may change. */
+export interface ClientTracer {
+  /** A `fetch` that makes a span of each request. */
+  fetch(fetch: NonNullable<ClientOptions["fetch"]>): NonNullable<ClientOptions["fetch"]>;
+  /** A part of the core that makes a span of each command. */
+  handle<T extends object>(core: T): T;
 }
 
 /** How much is logged. */

@@ -171,14 +171,15 @@ impl Client {
         let path = route::CREATE_SANDBOX.fill(&[]);
         leash.check()?;
         // An abort does not take the request back: what it makes is ended once its id is known.
-        let request = self.clone().lifecycle(route::CREATE_SANDBOX, path, body, Leash::own());
+        let request = self.clone().lifecycle(route::CREATE_SANDBOX, path, body, leash.apart());
         let mut request: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(request);
         let mut answer = match leash.race(&mut request).await {
             Ok(answer) => answer,
             Err(aborted) => {
+                let apart = leash.apart();
                 host::spawn(async move {
                     if let Ok(made) = request.await.and_then(|made| SandboxState::read(&made)) {
-                        self.end(&made.sandbox_id);
+                        self.end(&made.sandbox_id, apart);
                     }
                 });
                 return Err(aborted);
@@ -243,15 +244,15 @@ impl Client {
         if let Some(id) = id {
             failed.message =
                 joined(&[&failed.message, " (sandbox ", &id, ", which is being terminated)"]);
-            self.end(&id);
+            self.end(&id, leash.apart());
         }
         Err(failed)
     }
 
     /// Terminates a sandbox that nobody waits for.
-    fn end(self: Rc<Self>, id: &str) {
+    fn end(self: Rc<Self>, id: &str, leash: Leash) {
         let path = route::DELETE_SANDBOX.fill(&[id]);
-        let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, Leash::own());
+        let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, leash);
         host::spawn(async move {
             let _ = end.await;
         });

@@ -48,7 +48,9 @@ impl Limit {
                     return;
                 }
                 match state.pid.get() {
-                    Some(pid) if act != Act::GiveUp => signal(&sandbox, &state, pid, act),
+                    Some(pid) if act != Act::GiveUp => {
+                        signal(&sandbox, &state, pid, act, leash.apart());
+                    }
                     // There is nobody to signal, and no report of an end to wait for.
                     _ => break,
                 }
@@ -93,7 +95,7 @@ impl Drop for Limit {
 }
 
 /// Sends a signal without waiting for the answer.
-fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act) {
+fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act, leash: Leash) {
     let pid = JsValue::from(pid);
     let call = if act == Act::Kill {
         process::order(route::KILL_PROCESS, &pid)
@@ -101,7 +103,7 @@ fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act) {
         process::signal(&pid, &SIGTERM.into())
     };
     let Ok(call) = call else { return };
-    let (sent, state) = (sandbox.clone().call(call, Leash::own()), state.clone());
+    let (sent, state) = (sandbox.clone().call(call, leash), state.clone());
     state.signals.set(state.signals.get() + 1);
     host::spawn(async move {
         // A process that has just ended by itself refuses it. What is lost may have arrived.

@@ -89,7 +89,7 @@ impl Run {
             js::set(&request, "stdin_mode", &"pipe".into());
             (machine.with_input(), Io::Nothing)
         } else {
-            (machine, Io::Post(sent(&sandbox, route::RUN, payload, &plan)))
+            (machine, Io::Post(sent(&sandbox, route::RUN, payload, &plan, leash.apart())))
         };
         let mut run = Self {
             io,
@@ -295,7 +295,9 @@ impl Run {
                 gate::wait_at(&request, self.input);
             }
             let payload = Payload::Json(to_json(&request)?);
-            self.io = Io::Start(sent(&self.sandbox, route::START_PROCESS, payload, &self.plan));
+            let leash = self.leash.apart();
+            let sent = sent(&self.sandbox, route::START_PROCESS, payload, &self.plan, leash);
+            self.io = Io::Start(sent);
             return Ok(());
         };
         let answer = match self.leash.race(start).await? {
@@ -346,7 +348,7 @@ impl Run {
         } else if self.machine.is_at_gate() || self.gives_up(error.code) && self.kill_on_abort {
             // The machine goes along: it may have read half of what says the pid.
             let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
-            host::spawn(kill(self.sandbox.clone(), machine, io));
+            host::spawn(kill(self.sandbox.clone(), machine, io, self.leash.apart()));
         }
         let healing = matches!(error.code.kind(), Kind::Api | Kind::Connection)
             || error.code == Code::ProcessGone;
@@ -404,7 +406,13 @@ impl Run {
 }
 
 /// Sends what starts a command.
-fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, plan: &Plan) -> Pending {
+fn sent(
+    sandbox: &Rc<Sandbox>,
+    route: Route,
+    payload: Payload,
+    plan: &Plan,
+    leash: Leash,
+) -> Pending {
     let sandbox = sandbox.clone();
     let reading = if route == route::RUN { Reading::Events } else { Reading::Whole };
     let idle_ms = plan.idle_ms;
@@ -413,7 +421,7 @@ fn sent(sandbox: &Rc<Sandbox>, route: Route, payload: Payload, plan: &Plan) -> P
         plan.ask_for_pieces(&mut request.url);
         request.via = plan.via.clone();
     }
-    Box::pin(async move { sandbox.client.transport.send(&request, &Leash::own()).await })
+    Box::pin(async move { sandbox.client.transport.send(&request, &leash).await })
 }
 
 /// What is told of a command that may have been started.
@@ -429,7 +437,7 @@ fn unknown_outcome(error: Error) -> Error {
 }
 
 /// Kills the command. If its pid is not known yet, waits for it a little.
-async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io) {
+async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io, leash: Leash) {
     let pid = match machine.pid() {
         Some(pid) => {
             drop(io);
@@ -438,7 +446,7 @@ async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io) {
         None => pid_of(&mut machine, io).await,
     };
     if let Some(call) = pid.and_then(|pid| process::order(route::KILL_PROCESS, &pid.into()).ok()) {
-        let _ = sandbox.call(call, Leash::own()).await;
+        let _ = sandbox.call(call, leash).await;
     }
 }
 

@@ -58,6 +58,7 @@ impl Sandbox {
     /// `not_supported_by_server`, beside the errors of a call. A process that was started is then killed.
     pub(crate) async fn start(self: Rc<Self>, body: Object, leash: Leash) -> Result<JsValue> {
         self.check_start(&body, &leash).await?;
+        let apart = leash.apart();
         let started = self.clone().call(process::start(&body)?, leash).await;
         let record = started.map_err(|error| process::explained(error, &body))?;
         let is_managed = js::get(&record, member!(ProcessInfo.managed)).is_object();
@@ -75,7 +76,7 @@ impl Sandbox {
         ]);
         let kill = process::order(route::KILL_PROCESS, &pid.into())?;
         host::spawn(async move {
-            let _ = self.call(kill, Leash::own()).await;
+            let _ = self.call(kill, apart).await;
         });
         Err(error)
     }

@@ -31,6 +31,8 @@ struct Inner {
     /// each that JavaScript is given costs its collector more than a short wait does.
     late: Cell<bool>,
     alarm: OnceCell<Listener>,
+    /// What the caller's signal has as its `call`: by it a tracer knows whose requests these are.
+    call: JsValue,
     /// The caller's signal, and what listens to it.
     signal: RefCell<Option<(AbortSignal, Listener)>>,
 }
@@ -43,16 +45,32 @@ impl Leash {
         Self(Rc::default())
     }
 
+    fn of(call: JsValue) -> Self {
+        let mut inner = Inner::default();
+        inner.call = call;
+        Self(Rc::new(inner))
+    }
+
+    /// Of the same call, for what goes on when that is aborted.
+    pub(crate) fn apart(&self) -> Self {
+        Self::of(self.0.call.clone())
+    }
+
+    /// Undefined unless the call is traced.
+    pub(super) fn call(&self) -> &JsValue {
+        &self.0.call
+    }
+
     /// For the signal that a caller gave, if it is one.
     pub(crate) fn new(signal: JsValue) -> Result<Self> {
-        let leash = Self::own();
         if js::is_none(&signal) {
-            return Ok(leash);
+            return Ok(Self::own());
         }
         // By what it can do, not by its class: runtimes have several.
         if !(signal.is_object() && Reflect::has(&signal, &"aborted".into()).unwrap_or(false)) {
             return Err(Error::argument("`signal` must be an AbortSignal"));
         }
+        let leash = Self::of(js::get(&signal, "call"));
         let signal: AbortSignal = signal.unchecked_into();
         let (weak, from) = (Rc::downgrade(&leash.0), signal.clone());
         let listener = Listener::new(move || {

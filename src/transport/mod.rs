@@ -151,6 +151,7 @@ impl Transport {
             Error::new(Code::MissingCapability, "this runtime has no AbortController")
         })?;
         let init = self.init(request, key.as_deref(), &controller)?;
+        js::set(&init, "call", leash.call());
         let mut body = Body::new(controller, request.idle_ms);
         let fetch = match (&request.via, &self.fetch) {
             (Some(via), _) if via.bare && key.is_some() => {
