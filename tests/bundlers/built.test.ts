@@ -127,17 +127,16 @@ test("esbuild without either: the error says what to import", async () => {
   assert.match(await opened(dist), /core could not be loaded: .*import "shoreline\/inline"/);
 });
 
-test("Bun: a program in one file", async () => {
-  const { root, dist } = project("bun", (program) =>
-    program
-      .replace("location.hash.slice(1)", "process.argv[2]")
-      .replace("document.title = stdout", "console.log(stdout)"),
-  );
-  const bun = fileURLToPath(import.meta.resolve("@oven/bun-linux-x64/bin/bun"));
-  execFileSync(bun, ["build", "--compile", "main.js", "--outfile", join(dist, "main")], { cwd: root });
-  // Nothing but that file is there.
+/** The page's program, for a command line. */
+const inTerminal = (program: string) =>
+  program
+    .replace("location.hash.slice(1)", "process.argv[2]")
+    .replace("document.title = stdout", "console.log(stdout)");
+
+/** Runs a program that is in one file, where nothing but that file is. */
+async function runsAlone(program: string): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "shoreline-"));
-  renameSync(join(dist, "main"), join(directory, "main"));
+  renameSync(program, join(directory, "main"));
   await using server = await startLocal();
   const address = new URLSearchParams(addressOf(server)).toString();
   try {
@@ -146,4 +145,23 @@ test("Bun: a program in one file", async () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+test("Bun: a program in one file", async () => {
+  const { root, dist } = project("bun", inTerminal);
+  const bun = fileURLToPath(import.meta.resolve("@oven/bun-linux-x64/bin/bun"));
+  execFileSync(bun, ["build", "--compile", "main.js", "--outfile", join(dist, "main")], { cwd: root });
+  await runsAlone(join(dist, "main"));
+});
+
+test("Node: a single executable application", async () => {
+  const { root } = project("sea", inTerminal);
+  const [bundle = "", configure = "", make = ""] = shown("sh", "--build-sea").split("\n");
+  esbuild(root, bundle);
+  execFileSync("sh", ["-c", configure], { cwd: root });
+  const node = fileURLToPath(import.meta.resolve("node26/bin/node"));
+  const [command, ...args] = make.split(" #")[0]?.trim().split(" ") ?? [];
+  assert.equal(command, "node");
+  execFileSync(node, args, { cwd: root });
+  await runsAlone(join(root, "main"));
 });
