@@ -172,6 +172,7 @@ async function shim() {
     "pkg/local/index.js",
     "pkg/relay/index.js",
     "pkg/opentelemetry/index.js",
+    "pkg/tree/index.js",
     "pkg/cli/main.js",
     "pkg/console/index.js",
   ];
@@ -205,6 +206,7 @@ async function scripts() {
       ...entries.map((name) => `js/src/entry/${name}`),
       "js/src/local/index.ts",
       "js/src/relay/index.ts",
+      "js/src/tree/index.ts",
     ],
     outbase: "js/src",
     outdir: "pkg",
@@ -247,7 +249,7 @@ async function required() {
   const { build } = await import("esbuild");
   await build({
     absWorkingDir: root,
-    entryPoints: ["entry/node", "local/index", "opentelemetry/index", "relay/index"].map(
+    entryPoints: ["entry/node", "local/index", "opentelemetry/index", "relay/index", "tree/index"].map(
       (name) => `js/src/${name}.ts`,
     ),
     outbase: "js/src",

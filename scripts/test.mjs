@@ -92,6 +92,7 @@ const steps = {
   cli: () => tests("cli/"),
   readme: () => tests("readme/"),
   local: () => tests("local/"),
+  trees: () => tests("trees/"),
   relay: () => tests("relay/"),
   opentelemetry: () => tests("opentelemetry/"),
   examples: () => tests("examples/here/"),

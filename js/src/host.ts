@@ -1,6 +1,8 @@
 // What a runtime's entry knows of it that cannot be asked for.
 import { UsageError } from "./errors.js";
 import type { CreateTunnelOptions, TcpTunnel } from "./ports.js";
+import type { Sandbox } from "./sandbox.js";
+import type { DownloadOptions, TreeResult, UploadOptions } from "./trees.js";
 import type { Tunnel, TunnelOptions } from "./tunnel.js";
 
 /** A class of WebSockets. */
@@ -35,6 +37,9 @@ export interface Machine {
   request: (open: OpenTunnel, port: number, path: string, init: RequestInit) => Promise<Response>;
   /** A local file. */
   file: (path: string) => Promise<Blob>;
+  /** Copies a tree to a sandbox, and from one. */
+  upload: (sandbox: Sandbox, from: string, to: string, options?: UploadOptions) => Promise<TreeResult>;
+  download: (sandbox: Sandbox, from: string, to: string, options?: DownloadOptions) => Promise<TreeResult>;
 }
 
 /** Connects to a port of a sandbox. */

@@ -98,4 +98,5 @@ export { Sandbox } from "./sandbox.js";
 export type { WaitOptions } from "./waiting.js";
 export { SandboxClient, type SnapshotAndWaitOptions } from "./sandbox-client.js";
 export type { CheckpointOptions, CopyOptions } from "./snapshots.js";
+export type { DownloadOptions, TreeProgress, TreeResult, UploadOptions } from "./trees.js";
 export { Tunnel, type TunnelOptions } from "./tunnel.js";

@@ -4,7 +4,7 @@ import { callSync } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { machine } from "./host.js";
 import type { CallOptions, ClientOptions } from "./options.js";
-import { Snapshots } from "./snapshots.js";
+import { Trees } from "./trees.js";
 import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
 import { fetchPort } from "./port-fetch.js";
 
@@ -42,7 +42,7 @@ export interface TcpTunnel extends AsyncDisposable {
 }
 
 /** The part of a sandbox that is about its ports. */
-export abstract class Ports extends Snapshots {
+export abstract class Ports extends Trees {
   readonly #options: ClientOptions;
 
   /** @internal */

@@ -111,6 +111,7 @@ codes! {
     OutputTooLarge "output_too_large" Protocol false "The output does not fit into one result: set maxOutputBytes or follow it.";
     OutputGap "output_gap" Protocol false "Output is missing: the server no longer has it, or its own count differs.";
     ProcessGone "process_gone" Protocol false "The server no longer knows the process, so its output cannot be completed.";
+    TreeRefused "tree_refused" Protocol false "A tree from a sandbox was not written: it has a special file, a name that cannot be kept here, a path that leads out of it or is there twice, or is larger than `maxBytes`.";
 
     Aborted "aborted" Abort false "The caller's signal aborted the call.";
     OutputEnded "output_ended" Command false "The process ended before what was waited for came.";

@@ -74,6 +74,8 @@ export type ErrorCode =
   | "output_gap"
   /** The server no longer knows the process, so its output cannot be completed. */
   | "process_gone"
+  /** A tree from a sandbox was not written: it has a special file, a name that cannot be kept here, a path that leads out of it or is there twice, or is larger than `maxBytes`. */
+  | "tree_refused"
   /** The caller's signal aborted the call. */
   | "aborted"
   /** The process ended before what was waited for came. */
@@ -96,7 +98,7 @@ export interface ErrorCodes {
   /** The codes of a `TimeoutError`. */
   timeout: "connect_timeout" | "idle_timeout" | "run_timeout" | "wait_timeout" | "start_timeout";
   /** The codes of a `ProtocolError`. */
-  protocol: "stream_ended_without_exit" | "unexpected_content_type" | "invalid_response" | "malformed_event" | "line_too_long" | "output_too_large" | "output_gap" | "process_gone";
+  protocol: "stream_ended_without_exit" | "unexpected_content_type" | "invalid_response" | "malformed_event" | "line_too_long" | "output_too_large" | "output_gap" | "process_gone" | "tree_refused";
   /** The codes of a `AbortError`. */
   abort: "aborted";
   /** The codes of a `CommandError`. */

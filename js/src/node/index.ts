@@ -3,7 +3,9 @@ import { openAsBlob } from "node:fs";
 import { UsageError } from "../errors.js";
 
 export { listen } from "./listen.js";
+export { download } from "./download.js";
 export { request } from "./request.js";
+export { upload } from "./upload.js";
 
 /** A local file, read as it is sent. */
 export async function file(path: string): Promise<Blob> {
