@@ -1,23 +1,11 @@
 // What commands print and how they end, on local sandboxes.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { eventually, test } from "../helpers/processes.js";
-import { ended, environment, home, LOCAL, PROGRAM, saying, shoreline, start } from "./program.js";
+import { ended, environment, home, LOCAL, saying, shoreline, start } from "./program.js";
 
 const state = join(environment.XDG_STATE_HOME ?? "", "shoreline", "local.json");
 let box: string;
@@ -198,56 +186,6 @@ test("suspend, resume, name", async () => {
   assert.equal((await shoreline("name", "other", "third")).stdout, "third\n");
   assert.equal((await shoreline("terminate", "third", "no-such-sandbox")).code, 122);
   assert.deepEqual(await live(), [box]);
-});
-
-test("cp: files and directories both ways, whole or not at all", async () => {
-  const here = mkdtempSync(join(home, "cp-"));
-  const bytes = randomBytes(2_000_000);
-  mkdirSync(join(here, "tree", "deep"), { recursive: true });
-  writeFileSync(join(here, "tree", "a.bin"), bytes);
-  writeFileSync(join(here, "tree", "deep", "b c.txt"), "text");
-  assert.match(
-    (await shoreline("cp", "-r", join(here, "tree"), "box:/tmp/")).stdout,
-    / -> box:\/tmp\/ \(2000004 bytes in 2 files\)\n$/,
-  );
-  const one = await shoreline("cp", "box:/tmp/tree/a.bin", here);
-  assert.equal(one.stdout, `box:/tmp/tree/a.bin -> ${here} (2000000 bytes)\n`);
-  assert.deepEqual(readFileSync(join(here, "a.bin")), bytes);
-  assert.equal((await shoreline("cp", "-r", "box:/tmp/tree", join(here, "back"))).code, 0);
-  assert.equal(readFileSync(join(here, "back", "deep", "b c.txt"), "utf8"), "text");
-  assert.equal((await shoreline("cp", join(here, "tree"), "box:/tmp/x")).code, 2);
-  assert.equal((await shoreline("cp", "box:/no/such/file", here)).code, 122);
-  assert.match(
-    (await shoreline("cp", "box:/tmp/tree/a.bin", join(here, "no", "directory"))).stderr,
-    /make it first/,
-  );
-});
-
-// A small disk takes a file system of its own, which is where bubblewrap is.
-const BWRAP = "/usr/bin/bwrap";
-assert.ok(existsSync(BWRAP) || !process.env.CI, "bubblewrap is not installed");
-if (existsSync(BWRAP)) {
-  test("cp to a full disk says so, and leaves nothing half written", async () => {
-    const disk = mkdtempSync(join(home, "disk-"));
-    await shoreline("exec", "box", "sh", "-c", "head -c 1000000 /dev/zero > /tmp/big");
-    const script = 'node "$1" cp box:/tmp/big "$0/big"; code=$?; ls -A "$0"; exit $code';
-    const small = ["--dev-bind", "/", "/", "--size", "65536", "--tmpfs", disk];
-    const child = spawn(BWRAP, [...small, "sh", "-c", script, disk, PROGRAM], { env: environment });
-    const { stdout, stderr, code } = await ended(child);
-    assert.match(stderr, /Error: .*(no space left|full)/i);
-    assert.deepEqual([stdout, code], ["", 125]);
-  });
-}
-
-test("cp that is interrupted leaves nothing under the name, nor beside it", async () => {
-  const here = mkdtempSync(join(home, "cp-"));
-  await shoreline("exec", "box", "truncate", "-s", "4G", "/tmp/large");
-  const child = start(["cp", "box:/tmp/large", join(here, "large")]);
-  const done = ended(child);
-  while (!readdirSync(here).some((name) => name.endsWith(".part"))) await setImmediate();
-  child.kill("SIGINT");
-  assert.equal((await done).code, 130);
-  assert.deepEqual(readdirSync(here), []);
 });
 
 test("doctor says what works", async () => {

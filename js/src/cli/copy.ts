@@ -1,21 +1,27 @@
 // cp, in both directions.
-import { randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, posix } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { lstat, stat } from "node:fs/promises";
+import { posix } from "node:path";
 import type { Command } from "commander";
-import type { Sandbox } from "shoreline";
+import { type Sandbox, ShorelineError, type TreeResult } from "shoreline";
 import { sandboxOf } from "./client.js";
 import { Interrupts } from "./execute.js";
 import { EXIT, Failure, misused } from "./exit.js";
-import { clean, coloured, print } from "./print.js";
+import { each } from "./options.js";
+import { clean, note, print } from "./print.js";
+import { ProgressLine } from "./progress.js";
 
 /** A path in a sandbox, or here. */
 interface Place {
   sandbox?: string;
   path: string;
+}
+
+interface Options {
+  recursive?: boolean;
+  archive?: boolean;
+  followLinks?: boolean;
+  exclude?: string[];
+  skipSpecial?: boolean;
 }
 
 /** `ID:/path`; a prefix of one letter is no sandbox, as on Windows it is a drive. */
@@ -29,165 +35,131 @@ export function addCopying(program: Command): void {
     .command("cp <source> <destination>")
     .summary("copy files into a sandbox or out of it")
     .description(
-      "Copies a file, or with -r a directory. The sandbox's side is ID:/path. A destination that ends in / or is a directory takes the source's name. Each file appears under its name when it is whole, not before.",
+      "Copies a file, or with -r a directory. The sandbox's side is ID:/path. Permissions, links, empty directories and modification times are kept; owners are not.",
     )
-    .option("-r, --recursive", "directories too")
-    .action(async (source: string, destination: string, options: { recursive?: boolean }) => {
+    .option("-r, --recursive", "copy directories")
+    .option("-a, --archive", "the same as -r, for people used to cp -a")
+    .option("-L, --follow-links", "copy what symbolic links point to")
+    .option(
+      "--exclude <pattern>",
+      "leave out files and directories of this name, or path with a /; * stands for any characters but /; may be repeated",
+      each(String),
+    )
+    .option("--skip-special", "leave out FIFOs, devices, sockets and names that cannot be copied")
+    .addHelpText("after", HELP)
+    .action(async (source: string, destination: string, options: Options) => {
       const [from, to] = [place(source), place(destination)];
-      if ((from.sandbox === undefined) === (to.sandbox === undefined)) {
+      if ((from.sandbox === undefined) === (to.sandbox === undefined))
         throw misused("one of the two must be in a sandbox: SANDBOX:/path");
-      }
       using interrupts = new Interrupts();
       const sandbox = await sandboxOf(program.opts(), from.sandbox ?? to.sandbox ?? "");
-      const copy = new Copy(sandbox, options.recursive ?? false, interrupts.abort);
-      await (from.sandbox === undefined ? copy.in(from.path, to.path) : copy.out(from.path, to.path));
-      print(`${source} -> ${destination} (${copy.bytes} bytes${copy.count})`);
+      const signal = interrupts.abort;
+      const result = await copy(sandbox, from, to, options, signal).catch(told);
+      for (const path of result.skipped) note(`Skipped ${path}`);
+      const files = result.files === 1 ? "" : ` in ${result.files} files`;
+      const skipped = result.skipped.length > 0 ? `, ${result.skipped.length} skipped` : "";
+      print(`${source} -> ${destination} (${result.bytes} bytes${files}${skipped})`);
     });
 }
 
-class Copy {
-  bytes = 0;
-  #files = 0;
+const HELP = `
+The destination is found as with cp and docker cp:
+- A directory that exists gets the copy under the source's name. The content of a source that ends in . or .. is
+  copied into the directory itself.
+- Otherwise the destination is the copy's name. Only a copy of a directory may then end in /.
+- Directories above the destination are made in a sandbox, and must exist here.
+- A directory is not copied over a file, nor a file over a directory. A directory that has the copy's name is added
+  to, and files of the same name are replaced.
+- Symbolic links are copied as links with -r, and followed without.
+A copy gets its name when it is complete. If a directory in a sandbox is added to, an error or Ctrl-C leaves there
+what was copied up to then.`;
 
-  constructor(
-    readonly sandbox: Sandbox,
-    readonly recursive: boolean,
-    readonly signal: AbortSignal,
-  ) {}
+/** What is at a path. */
+type Kind = "directory" | "other" | "missing";
 
-  get count(): string {
-    return this.#files === 1 ? "" : ` in ${this.#files} files`;
-  }
+async function copy(
+  sandbox: Sandbox,
+  from: Place,
+  to: Place,
+  options: Options,
+  signal: AbortSignal,
+): Promise<TreeResult> {
+  const recursive = options.recursive ?? options.archive ?? false;
+  const followLinks = options.followLinks ?? !recursive;
+  const isUpload = from.sandbox === undefined;
+  const source = from.path === "" ? "." : from.path;
+  const kindHere = (path: string) => localKind(path, followLinks);
+  const kindThere = (path: string) => remoteKind(sandbox, path, signal);
+  const [sourceKind, kind] = isUpload
+    ? [await kindHere(source), await kindThere(to.path || ".")]
+    : [await kindThere(source), await localKind(to.path, true)];
+  if (sourceKind === "missing")
+    throw new Failure(
+      isUpload ? EXIT.failure : EXIT.notFound,
+      `there is no ${clean(source)}${isUpload ? " here" : " in the sandbox"}`,
+    );
+  if (sourceKind === "directory" && !recursive) throw misused(`${source} is a directory: copy it with -r`);
+  const target = destinationOf(source, sourceKind, to.path, kind);
+  using line = new ProgressLine(nameOf(source) || source);
+  const { exclude, skipSpecial } = options;
+  const how = { followLinks, exclude, skipSpecial, signal, onProgress: line.show };
+  return isUpload ? await sandbox.upload(source, target, how) : await sandbox.download(source, target, how);
+}
 
-  async in(from: string, to: string): Promise<void> {
-    const about = await stat(from);
-    const target =
-      to === "" || to.endsWith("/") || (await this.#isDirectory(to)) ? posix.join(to, basename(from)) : to;
-    if (!about.isDirectory()) return this.#upload(from, target, about.size);
-    this.#mustBeRecursive(from);
-    for (const entry of await readdir(from, { withFileTypes: true, recursive: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile()) continue;
-      const under = path.slice(from.replace(/\/+$/, "").length + 1);
-      await this.#upload(path, posix.join(target, under), (await stat(path)).size);
-    }
-  }
+/** Where the copy goes. */
+export function destinationOf(source: string, sourceKind: Kind, to: string, kind: Kind): string {
+  const name = nameOf(source);
+  if (kind === "directory") return name === "" ? to || "." : posix.join(to || ".", name);
+  if (sourceKind === "directory" && kind === "other")
+    throw misused(`${to} is not a directory, and ${source} is one`);
+  if (sourceKind !== "directory" && to.endsWith("/")) throw misused(`${to} is not a directory`);
+  return to;
+}
 
-  async out(from: string, to: string): Promise<void> {
-    const here = await stat(to).catch(() => undefined);
-    const target = to.endsWith("/") || here?.isDirectory() ? join(to, posix.basename(from)) : to;
-    if (!(await this.#isDirectory(from))) return this.#download(from, target);
-    this.#mustBeRecursive(from);
-    await this.#downloadBelow(from, target);
-  }
+/** The name that a copy gets; empty if only what is in the source is copied. */
+function nameOf(source: string): string {
+  const name = posix.basename(source.replaceAll(/\/+/g, "/"));
+  return name === "." || name === ".." ? "" : name;
+}
 
-  async #downloadBelow(from: string, to: string): Promise<void> {
-    await mkdir(to, { recursive: true });
-    for (const { name, isDir } of (await this.sandbox.listDirectory(from, { signal: this.signal })).entries) {
-      // What runs in a sandbox gives its files their names: none may lead out of the directory here.
-      if (name === "" || name === "." || name === ".." || /[/\\\0]/.test(name))
-        throw new Failure(EXIT.failure, `a file in ${from} has a name that cannot be kept: ${clean(name)}`);
-      const path = posix.join(from, name);
-      if (isDir) await this.#downloadBelow(path, join(to, name));
-      else await this.#download(path, join(to, name));
-    }
-  }
-
-  #mustBeRecursive(path: string): void {
-    if (!this.recursive) throw misused(`${path} is a directory: copy it with -r`);
-  }
-
-  async #isDirectory(path: string): Promise<boolean> {
-    try {
-      await this.sandbox.listDirectory(path, { signal: this.signal });
-      return true;
-    } catch {
-      // What is wrong with it is told by the copy itself.
-      this.signal.throwIfAborted();
-      return false;
-    }
-  }
-
-  async #upload(from: string, to: string, size: number): Promise<void> {
-    const bar = new Bar(from, size);
-    const body = Readable.toWeb(createReadStream(from)) as ReadableStream<Uint8Array>;
-    await this.sandbox.writeFile(to, body, { signal: this.signal, onProgress: bar.show });
-    this.#done(bar);
-  }
-
-  /** A file is written beside its place and put there when it is whole. */
-  async #download(from: string, to: string): Promise<void> {
-    const bar = new Bar(from, undefined);
-    const part = join(dirname(to), `.${basename(to)}.${randomUUID()}.part`);
-    try {
-      const body = await this.sandbox.readFileStream(from, { signal: this.signal, onProgress: bar.show });
-      await pipeline(Readable.fromWeb(body as never), createWriteStream(part, { flags: "wx" }), {
-        signal: this.signal,
-      });
-      await rename(part, to);
-    } catch (error) {
-      await rm(part, { force: true });
-      throw explained(error, to);
-    }
-    this.#done(bar);
-  }
-
-  #done(bar: Bar): void {
-    bar.end();
-    this.bytes += bar.transferred;
-    this.#files++;
+async function localKind(path: string, followLinks: boolean): Promise<Kind> {
+  const look = followLinks ? stat : lstat;
+  try {
+    return (await look(path)).isDirectory() ? "directory" : "other";
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return "missing";
+    // A name under a file: what is there is no directory.
+    if (code === "ENOTDIR") return "other";
+    throw error;
   }
 }
 
-/** What Node's errors about files mean. */
-function explained(error: unknown, path: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const sentences: Record<string, string> = {
-    ENOSPC: `the disk is full: nothing was left of ${path}; make room and copy again`,
-    EDQUOT: `the quota is used up: nothing was left of ${path}; make room and copy again`,
-    EACCES: `${path} cannot be written: it is not yours`,
-    ENOENT: `the directory for ${path} is not there: make it first`,
-    EISDIR: `${path} is a directory`,
-  };
-  const sentence = code === undefined ? undefined : sentences[code];
-  return sentence === undefined
-    ? error
-    : Object.assign(new Failure(EXIT.failure, sentence), { cause: error });
+/** Servers take no path with `..` for their files. */
+const KIND = '[ -d "$1" ] && exit 0; { [ -e "$1" ] || [ -L "$1" ]; } && exit 1; exit 2';
+
+async function remoteKind(sandbox: Sandbox, path: string, signal: AbortSignal): Promise<Kind> {
+  if (path.split("/").includes("..")) {
+    const { exitCode } = await sandbox.run("sh", { args: ["-c", KIND, "sh", path], signal });
+    return exitCode === 0 ? "directory" : exitCode === 1 ? "other" : "missing";
+  }
+  try {
+    await sandbox.listDirectory(path, { signal });
+    return "directory";
+  } catch (error) {
+    if (!ShorelineError.is(error)) throw error;
+    if (error.code === "not_found") return "missing";
+    if (error.code === "invalid_request") return "other";
+    throw error;
+  }
 }
 
-/** How often the progress is drawn, ms. */
-const DRAWN = 100;
-const WIDTH = 30;
-
-/** A file's progress, on a terminal. */
-class Bar {
-  transferred = 0;
-  #drawn = 0;
-  readonly #name: string;
-  readonly #size: number | undefined;
-
-  constructor(path: string, size: number | undefined) {
-    this.#name = clean(basename(path));
-    this.#size = size;
+/** Errors about files here are failures, not wrong uses. */
+function told(error: unknown): never {
+  if (ShorelineError.is(error)) {
+    if (error.code === "aborted" && error.message.includes("was there before")) note(error.message);
+    if (error.code === "invalid_argument")
+      throw Object.assign(new Failure(EXIT.failure, error.message), { cause: error.cause });
   }
-
-  readonly show = ({
-    transferred,
-    total = this.#size,
-  }: {
-    transferred: number;
-    total?: number | undefined;
-  }): void => {
-    this.transferred = transferred;
-    if (!coloured(process.stderr) || Date.now() - this.#drawn < DRAWN) return;
-    this.#drawn = Date.now();
-    const share = total ? Math.min(1, transferred / total) : 0;
-    const filled = "#".repeat(Math.round(share * WIDTH)).padEnd(WIDTH, "-");
-    const percent = total ? ` ${Math.floor(share * 100)} %` : "";
-    process.stderr.write(`\r${this.#name} [${filled}]${percent} ${transferred} bytes\u001b[K`);
-  };
-
-  end(): void {
-    if (this.#drawn > 0) process.stderr.write("\r\u001b[K");
-  }
+  throw error;
 }

@@ -45,8 +45,8 @@ export function codeOf(error: unknown): number {
   if (error.serverCode === "EXECUTABLE_NOT_FOUND") return EXIT.commandNotFound;
   if (error.serverCode === "SPAWN_FAILED") return EXIT.notExecutable;
   if (error.status === 401 || error.status === 403) return EXIT.authentication;
-  if (error.code === "unsupported") return EXIT.failure;
-  if (error.status === 404 || error.status === 410) return EXIT.notFound;
+  if (error.code === "unsupported" || error.code === "tree_refused") return EXIT.failure;
+  if (error.code === "not_found" || error.status === 404 || error.status === 410) return EXIT.notFound;
   switch (error.name) {
     case "UsageError":
       return error.code === "missing_capability" ? EXIT.failure : EXIT.usage;
