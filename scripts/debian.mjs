@@ -62,11 +62,17 @@ export function bubblewrap() {
   return installed("/usr/bin/bwrap", "bubblewrap");
 }
 
+/** Other tools than GNU's for a sandbox, statically linked. */
+export function busybox() {
+  return installed("/bin/busybox", "busybox-static");
+}
+
 /** What runs another kernel, with a root of its own. */
 export async function virtualMachine() {
+  const missing = await busybox();
+  if (missing) return missing;
   for (const [path, name] of [
     ["/usr/bin/qemu-system-x86_64", "qemu-system-x86"],
-    ["/bin/busybox", "busybox-static"],
     ["/usr/bin/cpio", "cpio"],
     ["/usr/bin/strip", "binutils"],
   ]) {

@@ -6,7 +6,7 @@ import { INSTALLED } from "./package.mjs";
 import { read, root, StepError } from "./steps.mjs";
 
 /** The most that a browser may have to download before its first call, gzip; ARCHITECTURE.md says where the bytes are. */
-const BUDGET = 111 * 1024;
+const BUDGET = 114 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;
@@ -18,6 +18,8 @@ export async function size() {
     ...names.map((name) => `entry/${name}`),
     "local/index.js",
     "relay/index.js",
+    "tree/index.js",
+    "opentelemetry/index.js",
     "console/index.js",
   ];
   const wasm = readFileSync(join(INSTALLED, "pkg", "core", "shoreline_bg.wasm"));
@@ -58,7 +60,7 @@ async function bundled(entry) {
     minify: true,
     format: "esm",
     target: "es2022",
-    external: ["node:*", "ws", "shoreline", "*.wasm", "*.wasm?module"],
+    external: ["node:*", "ws", "@opentelemetry/api", "shoreline", "*.wasm", "*.wasm?module"],
     metafile: true,
     write: false,
     outdir: root,

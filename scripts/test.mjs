@@ -2,7 +2,7 @@
 // one by one. With CI set, a step that cannot run has failed.
 import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
-import { bubblewrap, chromium, firefox } from "./debian.mjs";
+import { bubblewrap, busybox, chromium, firefox } from "./debian.mjs";
 import { compileTests, lintPackage, pack, unpackTo } from "./package.mjs";
 import { checkOfficial } from "./official.mjs";
 import { checkReference } from "./reference.mjs";
@@ -129,6 +129,7 @@ const needs = {
   relaying: [chromium, install],
   escape: [isolation],
   local: [isolation],
+  trees: [isolation, busybox],
   unit: [isolation],
 };
 

@@ -6,10 +6,13 @@ export const BLOCK = 512;
 const NAME = 100;
 
 /** The types of entries that a tree can have, and their flags in a header. */
-const FLAGS = { file: "0", link: "1", symlink: "2", directory: "5" } as const;
+const FLAGS = { file: "0", link: "1", symlink: "2", directory: "5" } as const satisfies Record<
+  EntryType,
+  string
+>;
 
 /** The type of an entry: a regular file, a directory, a symbolic link, or a hard link to an earlier file. */
-export type EntryType = keyof typeof FLAGS;
+export type EntryType = "file" | "link" | "symlink" | "directory";
 
 /** What a header says of an entry. */
 export interface Header {

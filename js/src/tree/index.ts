@@ -44,7 +44,7 @@ export interface ReadTreeOptions extends CallOptions {
  * @param path - The directory in the sandbox that becomes the root of the tree. Directories above it are made. If the
  * first entry is a file or link with the path `.`, it is the path of that.
  * @param entries - The entries, each after its directory. They are taken as they are sent.
- * @throws {@link ShorelineError} `invalid_argument` for an entry that cannot be written; `command_failed` if `tar` is
+ * @throws `ShorelineError` `invalid_argument` for an entry that cannot be written; `command_failed` if `tar` is
  * missing in the sandbox (exit code 127) or fails, for example on a full disk; `aborted` and others.
  *
  * @example
@@ -115,7 +115,7 @@ function iteratorOf(
  *
  * @param path - A directory, file or link in the sandbox. A link is read as such, unless the path ends in `/`.
  * @returns The entries, each after its directory: the root first, with the path `.`.
- * @throws {@link ShorelineError} `not_found` if nothing is there; `tree_refused` for what cannot be kept and for a tree
+ * @throws `ShorelineError` `not_found` if nothing is there; `tree_refused` for what cannot be kept and for a tree
  * that is not valid; `command_failed` if `tar` is missing in the sandbox (exit code 127) or fails, for example on a file
  * that it may not read; `aborted` and others.
  *
