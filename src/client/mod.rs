@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod pty;
 mod run;
 mod support;
+mod under_way;
 
 pub(crate) use follow::{Follow, cursor_to_js};
 pub(crate) use lifecycle::single;
