@@ -60,9 +60,9 @@ const AS_BYTES = { pieces: true, transport: "auto" } as const;
 export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<OutputEvent> {
   /** The process id inside the sandbox; undefined until it is known. */
   declare readonly pid: number | undefined;
-  /** What is known of its state: `running`, or how it ended; undefined until it has started. */
+  /** The last known state: `running`, or how it ended; undefined until it has started. */
   declare readonly status: ProcessStatus | undefined;
-  /** What it returned; null while it runs, and when a signal ended it. */
+  /** The exit code; null while it runs, and when a signal ended it. */
   declare readonly exitCode: number | null;
   /** The number of the signal that ended it; null while it runs, and when it returned. */
   declare readonly signal: number | null;

@@ -4,7 +4,7 @@ import { machine } from "./host.js";
 import type { Sandbox } from "./sandbox.js";
 import { Snapshots } from "./snapshots.js";
 
-/** How far a tree is. */
+/** The progress of a copy. */
 export interface TreeProgress {
   /** Files that were copied. */
   files: number;
@@ -14,16 +14,16 @@ export interface TreeProgress {
   share: number | undefined;
 }
 
-/** How a tree is uploaded. */
+/** Options of `upload`. */
 export interface UploadOptions extends CallOptions {
-  /** Whether what symbolic links point to is copied instead of the links. Default: false. */
+  /** Copies the targets of symbolic links instead of the links. Default: false. */
   followLinks?: boolean | undefined;
   /**
-   * Patterns for what is left out. Without `/`, a pattern is for the names of files and directories anywhere in the tree;
-   * with one, it is for paths from the root. `*` stands for any characters but `/`.
+   * Patterns of files and directories to leave out. A pattern without `/` matches names anywhere in the tree; a pattern
+   * with `/` matches paths from the root. `*` matches any characters but `/`.
    */
   exclude?: readonly string[] | undefined;
-  /** Whether FIFOs, devices, sockets and names that the other side cannot hold are left out. Default: they are an error. */
+  /** Leaves out FIFOs, devices, sockets and names that the other side cannot store. Default: they are an error. */
   skipSpecial?: boolean | undefined;
   /**
    * Called as the tree is copied. If it returns a promise, the copy waits for it. An error that it throws, or the
@@ -32,13 +32,13 @@ export interface UploadOptions extends CallOptions {
   onProgress?: ((progress: TreeProgress) => unknown) | undefined;
 }
 
-/** How a tree is downloaded. */
+/** Options of `download`. */
 export interface DownloadOptions extends UploadOptions {
   /** The most bytes that the tree may have, headers of 512 bytes for each entry included. Default: no limit. */
   maxBytes?: number | undefined;
 }
 
-/** What was copied. */
+/** The result of a copy. */
 export interface TreeResult {
   /** Regular files, hard links included. */
   files: number;
@@ -48,7 +48,7 @@ export interface TreeResult {
   links: number;
   /** Bytes of the files' content. */
   bytes: number;
-  /** The paths of what was left out because of `skipSpecial`. */
+  /** The paths that `skipSpecial` left out. */
   skipped: string[];
 }
 
@@ -59,8 +59,8 @@ export abstract class Trees extends Snapshots {
    * links, empty directories and modification times (to the second) are kept; owners, set-user-ID, set-group-ID and sticky
    * bits are not. In Node, Bun and Deno; elsewhere see `writeTree` of `shoreline/tree`. The sandbox needs a shell and `tar`.
    *
-   * What is new gets its name when it is complete. A directory that is there is added to, and what is in it under the same
-   * names is replaced; an error says so if a part was written.
+   * A new file or directory gets its name when the copy is complete. If `path` is a directory already, the entries are
+   * added to it, and replace those with the same names; if that fails halfway, the error says that a part was written.
    *
    * @param localPath - The file, directory or link on this machine. A link is copied as such, unless the path ends in `/`.
    * @param path - The path of the copy in the sandbox. Directories above it are made.
@@ -82,13 +82,13 @@ export abstract class Trees extends Snapshots {
    * Copies a file or a directory with all that is in it from the sandbox, as `upload` copies it there. The sandbox needs a
    * shell, `tar` and `dd`, and about 50 MB in `/tmp`.
    *
-   * What comes from the sandbox is written below `localPath` only, whatever it is. What symbolic links in it point to can
-   * be anywhere. What is new gets its name when it is complete, and a directory that is there is added to when the whole
-   * tree has arrived.
+   * Nothing is written outside of `localPath`, whatever the sandbox sends. Targets of symbolic links can be anywhere. A new
+   * file or directory gets its name when the copy is complete; a directory that exists is changed once the whole tree has
+   * arrived.
    *
    * @param path - The file, directory or link in the sandbox. A link is copied as such, unless the path ends in `/`.
    * @param localPath - The path of the copy on this machine. The directory above it must exist.
-   * @throws {@link ShorelineError} `not_found` if nothing is there; `tree_refused` for what cannot be kept here;
+   * @throws {@link ShorelineError} `not_found` if nothing is there; `tree_refused` for an entry that cannot be stored here;
    * `invalid_argument` if it cannot be written here; `command_failed` if `tar` is missing in the sandbox (exit code 127) or
    * fails, for example on a file that it may not read; `aborted`; `missing_capability` in other runtimes; and others.
    *

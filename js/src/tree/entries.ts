@@ -6,7 +6,7 @@ import type { EntryType } from "./format.js";
 export interface TreeEntry {
   /** The path below the tree's root, with `/` between names; `.` is the root itself. */
   path: string;
-  /** What it is. `link` is a hard link to a file that comes earlier in the tree. */
+  /** The kind of entry. `link` is a hard link to a file that comes earlier in the tree. */
   type: EntryType;
   /** The permission bits (0 to 0o777). Default: 0o755 for a directory, 0o644 for a file. */
   mode?: number | undefined;
@@ -14,7 +14,7 @@ export interface TreeEntry {
   mtime?: Date | undefined;
   /** The length of a file's content in bytes. Needed if `content` is a stream or another async iterable. */
   size?: number | undefined;
-  /** What a symbolic link points to, as it is written in the link, or the path of a hard link's file in the tree. */
+  /** The target of a symbolic link, as it is written in the link, or the path of a hard link's file in the tree. */
   target?: string | undefined;
   /** The content of a file. Default: empty. */
   content?: FileContent | undefined;

@@ -17,13 +17,13 @@ import { unpack } from "./unpack.js";
 export type { ReadTreeEntry, TreeEntry } from "./entries.js";
 export type { EntryType } from "./format.js";
 
-/** How a tree is read. */
+/** Options of `readTree`. */
 export interface ReadTreeOptions extends CallOptions {
-  /** Whether what symbolic links point to is read instead of the links. Default: false. */
+  /** Reads the targets of symbolic links instead of the links. Default: false. */
   followLinks?: boolean | undefined;
   /**
-   * Patterns for what is left out. Without `/`, a pattern is for the names of files and directories anywhere in the tree;
-   * with one, it is for paths from the root. `*` stands for any characters but `/`.
+   * Patterns of files and directories to leave out. A pattern without `/` matches names anywhere in the tree; a pattern
+   * with `/` matches paths from the root. `*` matches any characters but `/`.
    */
   exclude?: readonly string[] | undefined;
   /** The most bytes that the tree may have, headers of 512 bytes for each entry included. Default: no limit. */
@@ -38,8 +38,9 @@ export interface ReadTreeOptions extends CallOptions {
 /**
  * Writes a tree of files, directories and links to a sandbox, as one stream. The sandbox needs a shell and `tar`.
  *
- * If `path` is new, it gets its name when the tree is complete. A directory that is there is added to, and what is in it
- * under the same names is replaced; an error says so if a part was written. The owner is the sandbox's user.
+ * A new directory gets its name when the tree is complete. If `path` is a directory already, the entries are added to it,
+ * and replace those with the same names; if that fails halfway, the error says that a part was written. The owner is the
+ * sandbox's user.
  *
  * @param path - The directory in the sandbox that becomes the root of the tree. Directories above it are made. If the
  * first entry is a file or link with the path `.`, it is the path of that.
