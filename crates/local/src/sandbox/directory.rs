@@ -157,9 +157,12 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let alive = Root::new(parent.path()).unwrap();
         let dead = parent.path().join(format!("{PREFIX}0123456789abcdef"));
-        let hidden = dead.join("a").join("hidden");
+        // The sweep at that server's start takes it as soon as it has its name.
+        let nameless = parent.path().join("nameless");
+        let hidden = nameless.join("a").join("hidden");
         fs::create_dir_all(hidden.join("below")).unwrap();
         fs::set_permissions(&hidden, Permissions::from_mode(0o0)).unwrap();
+        fs::rename(&nameless, &dead).unwrap();
         let old = parent.path().join(format!("{PREFIX}abcdef"));
         fs::create_dir(&old).unwrap();
         let linked = parent.path().join("linked");
