@@ -146,6 +146,11 @@ test("a server that stands still is not replaced, and the error says what to do"
   const server = await sharedLocal();
   const sandbox = await Sandbox.create({ apiUrl: server.url, apiKey: server.apiKey });
   process.kill(server.pid, "SIGSTOP");
+  // The thread that takes the signal stops the others, once it has a processor (proc_pid_stat(5)).
+  const tasks = `/proc/${server.pid}/task`;
+  await eventually("every thread of the server has stopped", () =>
+    readdirSync(tasks).every((task) => readFileSync(join(tasks, task, "stat"), "latin1").includes(") T ")),
+  );
   const hint = new RegExp(`process ${server.pid}\\) runs and does not answer.*kill -9 ${server.pid}`);
   await Promise.all([fails(sharedLocal(), hint), fails(findShared(), hint)]);
   const waiting = sharedLocal();
