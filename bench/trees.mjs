@@ -59,7 +59,7 @@ const ways = {
   },
 };
 
-/** What a process of its own takes for one file, and how fast it is. */
+/** The peak memory and the speed of copying one file in a process of its own. */
 async function peak(direction, path) {
   const program = `
     import { Sandbox } from ${JSON.stringify(join(pkg, "entry", "node.js"))};

@@ -33,7 +33,7 @@ export async function client(
   return tracer?.handle(made) ?? made;
 }
 
-/** What sends a client's requests; undefined for the runtime's own `fetch`. */
+/** The `fetch` of a client's requests; undefined for the runtime's own. */
 export function sender({ fetch, tracer }: ClientOptions): ClientOptions["fetch"] {
   const given = fetch ?? host.fetch;
   return tracer ? tracer.fetch(given ?? globalThis.fetch) : given;

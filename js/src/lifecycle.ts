@@ -1,4 +1,4 @@
-// What of the lifecycle API takes more than one request.
+// Calls of the lifecycle API that take more than one request.
 import { invalid, optionsOf } from "./arguments.js";
 import { GET, GET_SNAPSHOT, LIST_SNAPSHOTS, SNAPSHOT } from "./client.js";
 import { call } from "./core.js";

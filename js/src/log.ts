@@ -1,4 +1,4 @@
-// What a client does, for its user's log.
+// The log of a client's requests and WebSockets.
 import { invalid } from "./arguments.js";
 import { traceIdIn } from "./core.js";
 import { env } from "./env.js";

@@ -106,7 +106,7 @@ async function copy(
   return isUpload ? await sandbox.upload(source, target, how) : await sandbox.download(source, target, how);
 }
 
-/** Where the copy goes. */
+/** The path of the copy. */
 export function destinationOf(source: string, sourceKind: Kind, to: string, kind: Kind): string {
   const name = nameOf(source);
   if (kind === "directory") return name === "" ? to || "." : posix.join(to || ".", name);

@@ -1,9 +1,9 @@
-// How far a copy is, in one line on a terminal.
+// The progress of a copy, in one line on a terminal.
 import stringWidth from "string-width";
 import type { TreeProgress } from "shoreline";
 import { clean } from "./print.js";
 
-/** How often the line is drawn, ms. */
+/** The time between two drawings of the line, ms. */
 const DRAWN = 100;
 /** A rate says little before, ms. */
 const SETTLED = 500;

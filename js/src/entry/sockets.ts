@@ -18,7 +18,7 @@ export const server: Host = {
     ),
 };
 
-/** Masks protect proxies (RFC 6455, section 10.3). There are none to this machine, and `ws` masks in JavaScript. */
+/** A class whose frames to this machine have a mask of zeros; ARCHITECTURE.md says why. */
 function quickHere(Socket: typeof WebSocket): SocketConstructor {
   class Quick extends Socket {
     constructor(url: string, protocols?: string[], options?: ClientOptions) {
