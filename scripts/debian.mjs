@@ -51,6 +51,15 @@ export async function webkit() {
   return missing ?? installed("/usr/bin/Xvfb", "xvfb");
 }
 
+/** A WebKitGTK, and what a program in Python needs to show its pages. */
+export async function webkitWindow() {
+  return (
+    (await webkit()) ??
+    (await installed("/usr/lib/python3/dist-packages/gi/__init__.py", "python3-gi")) ??
+    installed("/usr/share/doc/gir1.2-webkit2-4.1", "gir1.2-webkit2-4.1")
+  );
+}
+
 async function browser(variable, name, path = `/usr/bin/${name}`) {
   const named = process.env[variable];
   if (named) return existsSync(named) ? undefined : `${variable} names no file: ${named}`;

@@ -2,7 +2,7 @@
 // one by one. With CI set, a step that cannot run has failed.
 import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
-import { bubblewrap, busybox, chromium, firefox } from "./debian.mjs";
+import { bubblewrap, busybox, chromium, firefox, webkitWindow } from "./debian.mjs";
 import { compileTests, lintPackage, pack, unpackTo } from "./package.mjs";
 import { checkOfficial } from "./official.mjs";
 import { checkReference } from "./reference.mjs";
@@ -89,6 +89,7 @@ const steps = {
   faults: () => tests("faults/"),
   console: () => tests("console/chromium"),
   "console-firefox": () => tests("console/firefox", { command: NODE }),
+  "console-webkit": () => tests("console/webkit", { command: NODE }),
   cli: () => tests("cli/"),
   readme: () => tests("readme/"),
   local: () => tests("local/"),
@@ -117,6 +118,7 @@ const needs = {
   conformance: [isolation, async () => (await conformance()).missing],
   console: [chromium],
   "console-firefox": [firefox, install],
+  "console-webkit": [webkitWindow, install],
   examples: [chromium],
   "examples-runtimes": [chromium, install],
   ...Object.fromEntries(
@@ -162,6 +164,7 @@ async function isolation() {
 const asked = [
   "conformance",
   "console-firefox",
+  "console-webkit",
   "examples-runtimes",
   "relaying",
   "runtime-table",
@@ -291,10 +294,11 @@ if (built) {
   const others = wanted.filter((name) => ![...ALONE, ...COMPILERS, ...LAST].includes(name));
   for (const name of alone) await step(name);
   if (compilers.length + others.length === 1) await step(compilers[0] ?? others[0]);
-  // Most steps wait for servers and browsers most of the time.
+  // Most steps wait for servers and browsers most of the time: more of them than processors are under way.
   else
     await sideBySide(
       () => lane(compilers, others),
+      () => lane(others),
       () => lane(others),
     );
   for (const name of only(wanted, LAST)) await step(name);

@@ -21,9 +21,10 @@ clicks(async () => {
         goto: (url) => page.goto(url),
         reload: () => page.reload(),
         front: () => page.bringToFront(),
-        url: () => page.url(),
+        url: () => Promise.resolve(page.url()),
         close: () => (shared ? page.close() : context.close()),
         evaluate: ((work: never, given: never) => page.evaluate(work, given)) as Page["evaluate"],
+        execute: (script) => page.evaluate(script),
         mouse: page.mouse,
         keyboard: page.keyboard,
         wheel: (by) => page.mouse.wheel(0, by),
@@ -33,7 +34,7 @@ clicks(async () => {
           const [download] = await Promise.all([page.waitForEvent("download"), work()]);
           return readFile(await download.path());
         },
-        thrown,
+        thrown: () => Promise.resolve(thrown),
       };
       contexts.set(made, context);
       return made;

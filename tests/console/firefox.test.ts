@@ -42,9 +42,10 @@ clicks(async () => {
         goto: (url) => page.goto(url),
         reload: () => page.reload(),
         front: () => page.bringToFront(),
-        url: () => page.url(),
+        url: () => Promise.resolve(page.url()),
         close: () => (shared ? page.close() : context.close()),
         evaluate: (work, given) => page.evaluate(work, given),
+        execute: (script) => page.evaluate(script),
         mouse: page.mouse,
         keyboard: page.keyboard,
         wheel: (by) => page.mouse.wheel({ deltaY: by }),
@@ -62,7 +63,7 @@ clicks(async () => {
           });
           return readFile(join(folder, name ?? ""));
         },
-        thrown,
+        thrown: () => Promise.resolve(thrown),
       };
       contexts.set(made, context);
       return made;

@@ -122,10 +122,17 @@ export function output(session: Session): void {
     await sandbox.writeStdin(process?.pid ?? 0, "7\n");
     await tab.eventually("the end is in sight", async () => (await rows(tab)).at(-1) === "15077");
     await tab.page.mouse.click(at.x, at.y);
-    await tab.page.keyboard.press("PageUp");
-    await tab.eventually("it pauses", () => tab.sees("button", "Follow"));
-    await tab.page.keyboard.press("End");
-    await tab.eventually("it follows", () => tab.sees("button", "Pause"));
+    // WebKit scrolls smoothly, only while a key is held, and not if another scroll is under way.
+    const held = async (key: string, what: string, button: string) => {
+      await tab.eventually(what, async () => {
+        await tab.page.keyboard.down(key);
+        const seen = await tab.sees("button", button);
+        await tab.page.keyboard.up(key);
+        return seen;
+      });
+    };
+    await held("PageUp", "it pauses", "Follow");
+    await held("End", "it follows", "Pause");
   });
 
   session.test("writes to standard input, ends it, and sends signals", async (t, tab) => {
@@ -240,7 +247,7 @@ export function output(session: Session): void {
         undefined,
       );
       assert.equal(requests, 0, "output is followed over a WebSocket");
-      each.noErrors();
+      await each.noErrors();
     }
   });
 

@@ -34,7 +34,7 @@ export class Session {
     void test(name, { timeout: 300_000 }, async (t) => {
       const tab = await this.open(t);
       await work(t, tab);
-      tab.noErrors();
+      await tab.noErrors();
     });
   }
 

@@ -11,9 +11,11 @@ export interface Page {
   reload: () => Promise<unknown>;
   /** Shows it before the other tabs of its window. */
   front: () => Promise<void>;
-  url: () => string;
+  url: () => Promise<string>;
   close: () => Promise<void>;
   evaluate: <T, A>(work: (given: A) => T, given: A) => Promise<Awaited<T>>;
+  /** Executes a script in the page, which the page's own policy may forbid. */
+  execute: (script: string) => Promise<unknown>;
   mouse: { click: (x: number, y: number) => Promise<void>; move: (x: number, y: number) => Promise<void> };
   keyboard: {
     type: (text: string) => Promise<void>;
@@ -26,8 +28,8 @@ export interface Page {
   screenshot: (path: string) => Promise<unknown>;
   /** The bytes of the file that the browser saves when `work` is done. */
   saved: (work: () => Promise<void>) => Promise<Buffer>;
-  /** What was thrown in it. */
-  thrown: string[];
+  /** The errors that nothing in it caught. */
+  thrown: () => Promise<string[]>;
 }
 
 export interface Browser {
@@ -205,7 +207,7 @@ export class Tab {
     }, files);
   }
 
-  noErrors(): void {
-    assert.deepEqual(this.page.thrown, []);
+  async noErrors(): Promise<void> {
+    assert.deepEqual(await this.page.thrown(), []);
   }
 }

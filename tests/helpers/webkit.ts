@@ -16,7 +16,13 @@ export interface WebKit {
   close: () => Promise<void>;
 }
 
-export async function launchWebKit(): Promise<WebKit> {
+/** A browser other than the system's, and its arguments. */
+interface Program {
+  binary: string;
+  args: string[];
+}
+
+export async function launchWebKit(program?: Program): Promise<WebKit> {
   const started: ChildProcess[] = [];
   const start = (path: string, args: string[], env?: Record<string, string>) => {
     const stdio = ["ignore", "ignore", "ignore", "pipe"] as const;
@@ -44,7 +50,10 @@ export async function launchWebKit(): Promise<WebKit> {
       if (driver.exitCode !== null) throw new Error("WebKitWebDriver does not run");
       return ask("GET", "/status").then(yes, no);
     });
-    const capabilities = { alwaysMatch: { timeouts: { pageLoad: PATIENCE, script: PATIENCE } } };
+    const timeouts = { pageLoad: PATIENCE, script: PATIENCE };
+    const capabilities = {
+      alwaysMatch: { timeouts, ...(program && { "webkitgtk:browserOptions": program }) },
+    };
     const session = (await ask("POST", "/session", { capabilities })) as {
       sessionId: string;
       capabilities: { browserVersion: string };
@@ -83,10 +92,11 @@ async function ended(child: ChildProcess): Promise<void> {
 export async function goTo(command: Command, url: string): Promise<void> {
   await command("POST", "/url", { url });
   const script = `const [url, done] = arguments;
-    if (location.href !== url) done(false);
+    if (location.href.replace(/#.*/, "") !== url) done(false);
     else if (document.readyState === "complete") done(true);
     else addEventListener("load", () => done(true));`;
-  const { href } = new URL(url);
+  // The page may change the part after it.
+  const { href } = new URL(url.replace(/#.*/, ""));
   await eventually(`${url} is loaded`, async () =>
     Boolean(await command("POST", "/execute/async", { script, args: [href] })),
   );
@@ -97,7 +107,7 @@ export async function evaluate<T, A>(command: Command, work: (given: A) => T, gi
   const answer = await command("POST", "/execute/async", {
     script: `const [given, done] = arguments;
       Promise.resolve(given).then(${work.toString()}).then(
-        (value) => done({ value }), (error) => done({ error: String(error) }));`,
+        (value) => done(value === undefined ? {} : { value }), (error) => done({ error: String(error) }));`,
     args: [given ?? null],
   });
   const { value, error } = answer as { value?: Awaited<T>; error?: string };

@@ -26,6 +26,7 @@ declare module "puppeteer-core" {
     bringToFront(): Promise<void>;
     url(): string;
     evaluate<T, A>(work: (given: A) => T, given: A): Promise<Awaited<T>>;
+    evaluate(script: string): Promise<unknown>;
     mouse: {
       click(x: number, y: number): Promise<void>;
       move(x: number, y: number): Promise<void>;

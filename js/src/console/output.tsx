@@ -194,7 +194,8 @@ function Rows({ buffer, follower, view, sticks, current, label }: RowsProps) {
     before.current = buffer.dropped;
     if (sticks.value) element.scrollTop = element.scrollHeight;
     else if (gone > 0) element.scrollTop -= gone * ROW;
-  });
+    // A scroll draws lines too: to go to the end then would stop a smooth scroll upwards at its first step.
+  }, [end, buffer.dropped]);
   useSignalEffect(() => {
     const element = view.current;
     if (sticks.value && element) element.scrollTop = element.scrollHeight;
