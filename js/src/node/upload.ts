@@ -33,15 +33,16 @@ export async function upload(
     },
   };
   // What cannot be copied is refused before anything is written; and the size is known.
+  const found: Found[] = [];
   let all = 0;
-  for await (const { size } of walk(from, { ...how, checksAccess: true })) {
+  for await (const entry of walk(from, how)) {
     stopIfAborted(signal);
-    all += size;
+    all += entry.size;
+    found.push(entry);
   }
-  skipped.length = 0;
   const result = counter(skipped);
   const entries = async function* () {
-    for await (const entry of loaded(walk(from, how))) {
+    for await (const entry of loaded(found)) {
       yield onProgress && entry.type === "file" ? { ...entry, content: watched(entry) } : entry;
       count(result, entry);
     }

@@ -64,8 +64,8 @@ function block(
   size: number,
 ): Uint8Array {
   const header = new Uint8Array(BLOCK);
-  const text = (value: string, at: number) => {
-    header.set(encoder.encode(value), at);
+  const text = (ascii: string, at: number) => {
+    for (let i = 0; i < ascii.length; i++) header[at + i] = ascii.charCodeAt(i);
   };
   const number = (value: number, at: number, length: number) => {
     const octal = value.toString(8);
