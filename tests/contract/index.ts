@@ -22,6 +22,7 @@ import "./process.js";
 import "./pty.js";
 import "./run.js";
 import "./shell.js";
+import "./tree.js";
 import "./tunnel.js";
 import "./values.js";
 

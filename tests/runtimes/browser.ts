@@ -62,9 +62,14 @@ async function followMany(given: { sandboxId: string; apiUrl: string; apiKey: st
   return Promise.all(texts.map((text) => text.then(sha256)));
 }
 
-const ENTRY = "/node_modules/shoreline/pkg/entry/browser.js";
+const PACKAGE = "/node_modules/shoreline/pkg";
+/** The package's entries that pages import, as a bundler finds them. */
+const IMPORTS = {
+  shoreline: `${PACKAGE}/entry/browser.js`,
+  "shoreline/tree": `${PACKAGE}/tree/index.js`,
+};
 const html = `<!doctype html><title>contract</title>
-<script type="importmap">{ "imports": { "shoreline": "${ENTRY}" } }</script>
+<script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>
 <script type="module" src="/tests/runtimes/inside/page.js"></script>`;
 const CSP = "script-src 'self' 'unsafe-inline'";
 const pages = {
@@ -82,7 +87,7 @@ async function serve(): Promise<StaticServer> {
     write: false,
     bundle: true,
     format: "esm",
-    alias: { shoreline: ENTRY },
+    alias: IMPORTS,
     external: ["/node_modules/*"],
     logLevel: "warning",
   });
