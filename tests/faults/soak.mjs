@@ -1,5 +1,5 @@
-// `npm run test:soak`: ten thousand schedules, other ones each time, then the local server's own suites with more
-// and larger rounds. `-- --from N` drives the schedules from N on. `-- --seed N` drives that one only, and prints
+// `npm run test:soak`: ten thousand schedules, other ones each time, then the local server's own suites and copies of
+// trees, with more and larger rounds. `-- --from N` drives the schedules from N on. `-- --seed N` drives that one only, and prints
 // what the proxy did. `-- --peer NAME` drives schedules of one kind of server only. SHORELINE_SEED=N repeats a round of the server's suites.
 import { parseArgs } from "node:util";
 import { compileTests, pack } from "../../scripts/package.mjs";
@@ -20,6 +20,12 @@ async function soakServer() {
   await cargo("--test", "api", "bounds::");
 }
 
+async function soakTrees() {
+  say("copying large trees into sandboxes and out of them");
+  const files = await compileTests("trees/trees");
+  await run(process.execPath, ["--test", "--test-reporter=dot", ...files], { env: { SHORELINE_SOAK: "1" } });
+}
+
 try {
   await setup();
   await pack();
@@ -29,7 +35,10 @@ try {
   const reporter = `--test-reporter=${count === 1 ? "spec" : "dot"}`;
   // Not by `--test`, which would not show what the file itself prints.
   await run(process.execPath, [reporter, ...files], { env });
-  if (values.seed === undefined && values.peer === undefined) await soakServer();
+  if (values.seed === undefined && values.peer === undefined) {
+    await soakServer();
+    await soakTrees();
+  }
 } catch (error) {
   if (!(error instanceof StepError)) throw error;
   say(error.message);

@@ -24,6 +24,8 @@ import { plainFetch } from "./plain.js";
 import { FIND, found, makeTree, manifest } from "./tree.js";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9);
+/** The bytes of the largest file of each round. */
+const LARGEST = [0, 100_000, 3_000_000, 20_000_000, ...(process.env.SHORELINE_SOAK ? [100_000_000] : [])];
 
 /** A manifest without what `find` does not tell. */
 function outline(entries: Record<string, unknown>): Record<string, unknown> {
@@ -64,9 +66,8 @@ for (const [kind, reached, kept] of [
 ] as const)
   test(`random trees are the same after a copy in and out: ${kind} (SEED=${SEED})`, async () => {
     const sandbox = await reached();
-    for (let round = 0; round < 4; round++) {
+    for (const [round, largest] of LARGEST.entries()) {
       const { local, remote } = fresh();
-      const largest = [0, 100_000, 3_000_000, 20_000_000][round] ?? 0;
       makeTree(local, new Random(SEED + round), 120, largest);
       const before = manifest(local);
       const up = await sandbox.upload(local, remote);
