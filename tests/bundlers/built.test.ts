@@ -23,13 +23,13 @@ import webpack, { type Stats } from "webpack";
 import { serveFiles } from "../helpers/static.js";
 import { addressOf, title } from "./page.js";
 
-const readme = readFileSync("README.md", "utf8");
+const guide = readFileSync("docs/runtimes.md", "utf8");
 
-/** What the README has between a fence of this language and its end, where `part` is in it. */
+/** The code block of the guide that is of this language and has `part` in it. */
 function shown(language: string, part: string): string {
-  const blocks = readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"));
+  const blocks = guide.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"));
   const found = Array.from(blocks, ([, code = ""]) => code).find((code) => code.includes(part));
-  assert.ok(found !== undefined, `the README shows ${part}`);
+  assert.ok(found !== undefined, `the guide shows ${part}`);
   return found;
 }
 
@@ -99,7 +99,7 @@ test("Rollup, with the module as text", async () => {
   assert.equal(await opened(dist), "hello");
 });
 
-/** Runs esbuild with the flags that the README shows. */
+/** Runs esbuild with the flags that the guide shows. */
 function esbuild(root: string, command: string): void {
   const [program, ...args] = command.trim().split(" ");
   assert.equal(program, "esbuild");

@@ -66,7 +66,7 @@ test("a failing command: its stderr, and a code that is not 0", async () => {
   assert.equal(failed.code, 1);
 });
 
-test("the README's server in the background, and a tunnel to it", async () => {
+test("the guide's server in the background, and a tunnel to it", async () => {
   await shoreline("exec", "my-env", "sh", "-c", "echo a page >/workspace/index.html");
   const started = await line(
     "tl sbx exec --detach --name web --restart on-failure my-env python3 -m http.server 8000",

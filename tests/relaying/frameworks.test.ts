@@ -1,4 +1,4 @@
-// The relay in frameworks of Node, as the README shows it: requests and WebSockets.
+// The relay in frameworks of Node, as docs/pages.md shows it: requests and WebSockets.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";

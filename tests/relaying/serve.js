@@ -1,4 +1,4 @@
-// Serves the example for Workers, as it is, by what Deno has for that, or the README's relay for Bun; prints where.
+// Serves the example for Workers, as it is, by what Deno has for that, or the relay of docs/pages.md for Bun; prints where.
 import { createRelay } from "shoreline/relay";
 import worker from "./worker.js";
 
