@@ -160,6 +160,11 @@ results! {
         name: String,
         /// Whether it is a directory.
         is_dir: bool,
+        /// Whether it is a symbolic link, where the server says so; the local server does.
+        is_link: Option<bool>,
+        /// The permission bits, where the server says them; the local server does.
+        #[ts(optional, type = "number")]
+        mode: Option<f64>,
         /// How many bytes; absent for a directory.
         #[ts(optional, type = "number")]
         size: Option<f64>,

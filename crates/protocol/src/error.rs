@@ -141,6 +141,12 @@ macro_rules! server_codes {
             /// What it means, as the documentation has it.
             #[must_use]
             pub const fn doc(self) -> &'static str { match self { $(Self::$name => $doc,)* } }
+
+            /// Whether it is the name of an error number of Linux (errno(3)).
+            #[must_use]
+            pub fn is_errno(self) -> bool {
+                self.as_str().starts_with('E') && !self.as_str().contains('_')
+            }
         }
     };
 }
@@ -188,6 +194,28 @@ server_codes! {
     UpgradeRequired "UPGRADE_REQUIRED" 426 "The route speaks WebSocket only.";
     ConnectionRefused "CONNECTION_REFUSED" 502 "Nothing listens on that port inside.";
     ProxyError "PROXY_ERROR" 502 "The port inside the sandbox broke off.";
+    Enoent "ENOENT" 404 "There is no such file or directory.";
+    Eexist "EEXIST" 409 "The path exists.";
+    Enotdir "ENOTDIR" 400 "A part of the path, or the path, is not a directory.";
+    Eisdir "EISDIR" 400 "The path is a directory.";
+    Enotempty "ENOTEMPTY" 409 "The directory is not empty.";
+    Eacces "EACCES" 403 "Permission denied.";
+    Eperm "EPERM" 403 "The operation is not permitted.";
+    Erofs "EROFS" 403 "The file system is read-only.";
+    Einval "EINVAL" 400 "The operation is not valid for this path.";
+    Eilseq "EILSEQ" 400 "A name is not UTF-8.";
+    Eloop "ELOOP" 400 "Too many levels of symbolic links.";
+    Enametoolong "ENAMETOOLONG" 400 "The name or the path is too long.";
+    Exdev "EXDEV" 400 "The paths are on different file systems.";
+    Ebusy "EBUSY" 409 "The file or directory is in use.";
+    Etxtbsy "ETXTBSY" 409 "The program is running.";
+    Enxio "ENXIO" 400 "The path is a FIFO, a socket or a device.";
+    Emlink "EMLINK" 400 "The file has too many links.";
+    Enotsup "ENOTSUP" 400 "The file system does not support the operation.";
+    Efbig "EFBIG" 413 "The file is too large.";
+    Enospc "ENOSPC" 507 "The disk is full.";
+    Edquot "EDQUOT" 507 "The disk quota is exceeded.";
+    Eio "EIO" 500 "The file system failed.";
     InternalError "INTERNAL_ERROR" 500 "The server failed.";
 }
 

@@ -191,6 +191,10 @@ routes! {
     DELETE_FILE = Delete "/api/v1/files", FilesWrite;
     /// Lists a directory.
     LIST_DIRECTORY = Get "/api/v1/files/list", FilesRead;
+    /// Looks at files and directories, as Node's `fs` does; the local server's own.
+    LOOK_AT_FILES = Get "/api/v1/fs", FilesRead;
+    /// Changes files and directories, as Node's `fs` does; the local server's own.
+    CHANGE_FILES = Post "/api/v1/fs", FilesWrite;
     /// Creates a PTY session.
     CREATE_PTY = Post "/api/v1/pty", Terminals;
     /// Lists PTY sessions.
@@ -265,8 +269,11 @@ mod tests {
     #[test]
     fn processes_channels_files_and_terminals_have_a_scope_and_nothing_else_has() {
         for route in ALL {
-            let parts = ["/api/v1/processes", "/api/v1/channels", "/api/v1/files", "/api/v1/pty"];
-            let is_relayed = parts.iter().any(|part| route.path.starts_with(part));
+            let parts = ["processes", "channels", "files", "fs", "pty"];
+            let is_relayed = route
+                .path
+                .strip_prefix("/api/v1/")
+                .is_some_and(|path| parts.iter().any(|part| path.starts_with(part)));
             assert_eq!(route.scope().is_some(), is_relayed, "{route:?}");
         }
     }

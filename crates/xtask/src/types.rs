@@ -81,6 +81,13 @@ fn errors() -> String {
     for code in Code::ALL {
         let _ = writeln!(out, "  /** {} */\n  | \"{}\"", code.doc(), code.as_str());
     }
+    out.push_str(
+        "  /** A call of `sandbox.fs` failed in the file system. */\n  | FileSystemErrorCode;\n",
+    );
+    out.push_str("\n/** The codes of a `FileSystemError`: the names of Linux's error numbers, as in Node. */\nexport type FileSystemErrorCode =\n");
+    for code in ServerCode::ALL.iter().filter(|code| code.is_errno()) {
+        let _ = writeln!(out, "  /** {} */\n  | \"{}\"", code.doc(), code.as_str());
+    }
     out.push_str("\n/** The codes of each kind of error. */\nexport interface ErrorCodes {\n");
     let mut kinds: Vec<Kind> = Vec::new();
     for kind in Code::ALL.iter().map(|code| code.kind()) {
@@ -135,7 +142,9 @@ fn error_page() -> String {
 ## What callers see
 
 Every error is a `ShorelineError`; `code` is stable, `retryable` says whether the same call may
-succeed later without a change.
+succeed later without a change. If a call of `sandbox.fs` fails in the file system, it rejects with a
+`FileSystemError`, whose `code` is the name of the error number as in Node, for example `ENOENT`: those
+are at the end of the second table.
 
 | `code` | class | retryable | meaning |
 |---|---|---|---|

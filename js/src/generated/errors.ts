@@ -86,6 +86,55 @@ export type ErrorCode =
   | "core_unavailable"
   /** The WebAssembly core failed inside: the calls under way and the objects made before are lost. A sandbox that is created or connected to afterwards works. */
   | "core_dead"
+  /** A call of `sandbox.fs` failed in the file system. */
+  | FileSystemErrorCode;
+
+/** The codes of a `FileSystemError`: the names of Linux's error numbers, as in Node. */
+export type FileSystemErrorCode =
+  /** There is no such file or directory. */
+  | "ENOENT"
+  /** The path exists. */
+  | "EEXIST"
+  /** A part of the path, or the path, is not a directory. */
+  | "ENOTDIR"
+  /** The path is a directory. */
+  | "EISDIR"
+  /** The directory is not empty. */
+  | "ENOTEMPTY"
+  /** Permission denied. */
+  | "EACCES"
+  /** The operation is not permitted. */
+  | "EPERM"
+  /** The file system is read-only. */
+  | "EROFS"
+  /** The operation is not valid for this path. */
+  | "EINVAL"
+  /** A name is not UTF-8. */
+  | "EILSEQ"
+  /** Too many levels of symbolic links. */
+  | "ELOOP"
+  /** The name or the path is too long. */
+  | "ENAMETOOLONG"
+  /** The paths are on different file systems. */
+  | "EXDEV"
+  /** The file or directory is in use. */
+  | "EBUSY"
+  /** The program is running. */
+  | "ETXTBSY"
+  /** The path is a FIFO, a socket or a device. */
+  | "ENXIO"
+  /** The file has too many links. */
+  | "EMLINK"
+  /** The file system does not support the operation. */
+  | "ENOTSUP"
+  /** The file is too large. */
+  | "EFBIG"
+  /** The disk is full. */
+  | "ENOSPC"
+  /** The disk quota is exceeded. */
+  | "EDQUOT"
+  /** The file system failed. */
+  | "EIO"
 
 /** The codes of each kind of error. */
 export interface ErrorCodes {

@@ -36,6 +36,8 @@ export const ROUTES: Readonly<Record<string, RelayScope>> = {
   "PUT files": "files:write",
   "DELETE files": "files:write",
   "GET files/list": "files:read",
+  "GET fs": "files:read",
+  "POST fs": "files:write",
   "POST pty": "terminals",
   "GET pty": "terminals",
   "GET pty/*": "terminals",

@@ -1115,6 +1115,14 @@ name: string,
  */
 isDir: boolean,
 /**
+ * Whether it is a symbolic link, where the server says so; the local server does.
+ */
+isLink?: boolean | undefined,
+/**
+ * The permission bits, where the server says them; the local server does.
+ */
+mode?: number | undefined,
+/**
  * How many bytes; absent for a directory.
  */
 size?: number | undefined,

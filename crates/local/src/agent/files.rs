@@ -1,14 +1,21 @@
 //! Files, named as processes in the sandbox name them.
 
-use super::message::{FileRequest, How};
+use super::fs::refused;
+use super::message::{Beside, FileRequest, How};
 use super::place::inside;
 use crate::error::{ApiError, Result};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::fs::{
+    Access, AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, accessat, fchmod, fchown,
+    fstat, lstat, renameat_with, unlink,
+};
 use rustix::io::Errno;
 use shoreline_protocol::error::ServerCode;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// Links that are followed: as many as the kernel follows (path_resolution(7)).
+const LINKS: usize = 40;
 
 /// Does what is asked of a path; an open file comes back where one was asked for.
 pub(super) fn perform(request: &FileRequest, workspace: &Path) -> Result<Option<OwnedFd>> {
@@ -16,24 +23,17 @@ pub(super) fn perform(request: &FileRequest, workspace: &Path) -> Result<Option<
     let done = match &request.how {
         How::Read => open(&path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).map(Some),
         How::List => open(&path, OFlags::RDONLY | OFlags::DIRECTORY).map(Some),
-        How::Remove => rustix::fs::unlink(&path).map(|()| None),
-        How::Create { mark } => create(&path, mark).map(Some),
-        How::Commit { mark } => target(&path).and_then(|target| {
-            rustix::fs::renameat_with(
-                rustix::fs::CWD,
-                marked(&target, mark),
-                rustix::fs::CWD,
-                &target,
-                RenameFlags::empty(),
-            )
-            .map(|()| None)
-        }),
+        How::Remove => unlink(&path).map(|()| None),
+        How::Create { beside, mode, parents } => create(&path, beside, *mode, *parents).map(Some),
+        How::Append { mode } => append(&path, *mode).map(Some),
+        How::Commit { beside } => commit(&path, beside).map(|()| None),
         // Also where a directory has been made at the path since.
-        How::Discard { mark } => {
-            rustix::fs::unlink(marked(&through_links(&path), mark)).map(|()| None)
-        }
+        How::Discard { beside } => beside_of(&path, beside).and_then(unlink).map(|()| None),
     };
-    done.map_err(|errno| refusal(&request.path, &request.how, errno))
+    done.map_err(|errno| match request.errno {
+        true => refused(&request.path, errno),
+        false => refusal(&request.path, &request.how, errno),
+    })
 }
 
 fn open(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
@@ -41,26 +41,90 @@ fn open(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
 }
 
 /// A new file beside `path`, which takes its place when it is whole.
-fn create(path: &Path, mark: &str) -> rustix::io::Result<OwnedFd> {
-    let target = target(path)?;
-    if let Some(parent) = target.parent() {
+fn create(path: &Path, beside: &Beside, mode: u32, parents: bool) -> rustix::io::Result<OwnedFd> {
+    let target = if beside.exclusive { path.to_owned() } else { target(path)? };
+    if parents && let Some(parent) = target.parent() {
         std::fs::create_dir_all(parent)
             .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
     }
+    let old = if beside.exclusive {
+        match lstat(&target) {
+            Ok(_) => return Err(Errno::EXIST),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(errno),
+        }
+    } else {
+        rustix::fs::stat(&target).ok()
+    };
+    if let Some(old) = &old {
+        accessat(CWD, &target, Access::WRITE_OK, AtFlags::EACCESS)?;
+        // The other names of the file would keep the old content.
+        if old.st_nlink > 1 {
+            return in_place(&target);
+        }
+    }
+    let new = marked(&target, &beside.mark);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mode = |bits| Mode::from_raw_mode(bits);
-    let file = rustix::fs::open(marked(&target, mark), flags, mode(0o666))?;
-    // What is there keeps its permissions.
-    if let Ok(old) = rustix::fs::stat(&target) {
-        rustix::fs::fchmod(&file, mode(old.st_mode & 0o7777))?;
+    let file = match rustix::fs::open(&new, flags, Mode::from_raw_mode(mode)) {
+        Err(Errno::ACCESS | Errno::PERM) if old.is_some() => return in_place(&target),
+        file => file?,
+    };
+    if let Some(old) = &old
+        && keep(&file, old).is_err()
+    {
+        let _ = unlink(&new);
+        return in_place(&target);
     }
     Ok(file)
 }
 
-/// The file that a path names, through links. Neither a directory nor a device, a pipe or a socket, which a
-/// file must not take the place of, is one.
+/// Gives a new file the owner and the permissions of the file whose place it takes.
+fn keep(file: &OwnedFd, old: &Stat) -> rustix::io::Result<()> {
+    let new = fstat(file)?;
+    let differs = |old: u32, new: u32| (old != new).then_some(old);
+    let (uid, gid) = (differs(old.st_uid, new.st_uid), differs(old.st_gid, new.st_gid));
+    if uid.is_some() || gid.is_some() {
+        fchown(file, uid.map(Uid::from_raw), gid.map(Gid::from_raw))?;
+    }
+    fchmod(file, Mode::from_raw_mode(old.st_mode & 0o7777))
+}
+
+/// The file itself, emptied. Only such a file is open for appending, by which the server knows it.
+fn in_place(target: &Path) -> rustix::io::Result<OwnedFd> {
+    regular(open(target, WRITING | OFlags::TRUNC)?)
+}
+
+/// What opens a file for writing in place. A FIFO without a reader is refused, and no other special file blocks.
+const WRITING: OFlags =
+    OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+fn append(path: &Path, mode: u32) -> rustix::io::Result<OwnedFd> {
+    let flags = WRITING | OFlags::CREATE | OFlags::CLOEXEC;
+    regular(rustix::fs::open(path, flags, Mode::from_raw_mode(mode))?)
+}
+
+/// The file, unless it is a FIFO, a socket or a device.
+pub(super) fn regular(file: OwnedFd) -> rustix::io::Result<OwnedFd> {
+    match rustix::fs::FileType::from_raw_mode(fstat(&file)?.st_mode) {
+        rustix::fs::FileType::RegularFile => Ok(file),
+        _ => Err(Errno::NXIO),
+    }
+}
+
+fn commit(path: &Path, beside: &Beside) -> rustix::io::Result<()> {
+    if beside.exclusive {
+        let new = marked(path, &beside.mark);
+        return renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE);
+    }
+    let target = target(path)?;
+    let new = marked(&target, &beside.mark);
+    renameat_with(CWD, &new, CWD, &target, RenameFlags::empty())
+}
+
+/// The file that a path names, through links, or that a write would make. Neither a directory nor a device, a pipe or
+/// a socket, which a file must not take the place of, is one.
 fn target(path: &Path) -> rustix::io::Result<PathBuf> {
-    let target = through_links(path);
+    let target = through_links(path)?;
     if target.is_dir() || target.file_name().is_none() {
         return Err(Errno::ISDIR);
     }
@@ -71,8 +135,19 @@ fn target(path: &Path) -> rustix::io::Result<PathBuf> {
     }
 }
 
-fn through_links(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+/// Where the links at the end of a path lead, also where nothing is there.
+fn through_links(path: &Path) -> rustix::io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(link) = std::fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("/")).join(link);
+    }
+    Err(Errno::LOOP)
+}
+
+fn beside_of(path: &Path, beside: &Beside) -> rustix::io::Result<PathBuf> {
+    let target = if beside.exclusive { path.to_owned() } else { through_links(path)? };
+    Ok(marked(&target, &beside.mark))
 }
 
 fn marked(target: &Path, mark: &str) -> PathBuf {

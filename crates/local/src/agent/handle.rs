@@ -1,6 +1,7 @@
 //! An agent as the server has it: a handle that asks it, and the host's side of its process, which needs no
 //! answer to end everything.
 
+use super::fs::Operation;
 use super::link::{Answer, Leader, Link, Started};
 use super::message::{
     Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, pair, receive,
@@ -166,10 +167,16 @@ impl Agent {
         }
     }
 
-    /// Does something with a path; what was opened comes back.
-    pub(crate) async fn file(&self, path: &str, how: How) -> Result<Option<OwnedFd>> {
-        let request = FileRequest { path: path.to_owned(), how };
+    /// Does something with a path; what was opened comes back. With `errno`, a refusal has the name of the error number
+    /// for a code.
+    pub(crate) async fn file(&self, path: &str, how: How, errno: bool) -> Result<Option<OwnedFd>> {
+        let request = FileRequest { path: path.to_owned(), how, errno };
         Ok(self.link.ask(Request::File(request), Vec::new()).await?.file)
+    }
+
+    /// Begins an operation on files, whose result goes into `pipe`.
+    pub(crate) async fn operate(&self, operation: Operation, pipe: OwnedFd) -> Result<()> {
+        self.link.ask(Request::Operate(operation), vec![pipe]).await.map(drop)
     }
 
     /// Stops every process of the sandbox.

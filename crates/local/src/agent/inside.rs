@@ -231,6 +231,7 @@ impl Inside {
                 self.backlog.push_back(Job::File(id, request));
                 return Ok(());
             }
+            Request::Operate(operation) => self.work.operate(operation, files).map(|()| None),
             Request::Holders { pipes } => {
                 self.backlog.push_back(Job::Holders(id, pipes));
                 return Ok(());

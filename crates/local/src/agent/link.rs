@@ -322,6 +322,11 @@ impl Owner {
     }
 }
 
+/// The error in a refusal's JSON.
+pub(crate) fn refusal(json: &[u8]) -> Option<ApiError> {
+    serde_json::from_slice(json).ok().map(refused)
+}
+
 fn refused(Refusal { code, text }: Refusal) -> ApiError {
     let code = ServerCode::ALL.iter().find(|known| known.as_str() == code);
     ApiError::new(*code.unwrap_or(&ServerCode::InternalError), text)

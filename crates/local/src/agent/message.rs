@@ -3,6 +3,7 @@
 //! travels as a memfd, from the server to the agent only: the server does not trust the agent, and a file from
 //! there could block its reader.
 
+use super::fs::Operation;
 use crate::error::Result;
 use crate::wire::process::User;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,6 +51,8 @@ pub(crate) struct Size {
 pub(crate) struct FileRequest {
     pub(crate) path: String,
     pub(crate) how: How,
+    /// Whether a refusal has the name of the error number for a code.
+    pub(crate) errno: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,18 +60,35 @@ pub(crate) enum How {
     Read,
     List,
     Remove,
-    /// Opens a new file beside the path, named after it and the mark.
+    /// Opens a new file beside the path. If writing to it could not keep what a write keeps, opens the file itself,
+    /// for appending and emptied.
     Create {
-        mark: String,
+        beside: Beside,
+        mode: u32,
+        /// Makes the directories above.
+        parents: bool,
     },
-    /// Puts that file in its place.
+    /// Opens the file for appending, or makes it.
+    Append {
+        mode: u32,
+    },
+    /// Puts the file beside the path in its place.
     Commit {
-        mark: String,
+        beside: Beside,
     },
-    /// Removes that file.
+    /// Removes the file beside the path.
     Discard {
-        mark: String,
+        beside: Beside,
     },
+}
+
+/// A new file beside a path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// A part of its name.
+    pub(crate) mark: String,
+    /// The path must not exist. Links are not followed.
+    pub(crate) exclusive: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,6 +98,8 @@ pub(super) enum Request {
     Network,
     Spawn(Spawn),
     File(FileRequest),
+    /// Works on files. The answer says that this has begun; the result goes into the pipe that comes along.
+    Operate(Operation),
     /// Stops every process of the sandbox with SIGSTOP.
     Freeze,
     /// Continues every process of the sandbox with SIGCONT.

@@ -8,6 +8,7 @@
 mod confine;
 mod files;
 mod filter;
+mod fs;
 mod handle;
 mod holders;
 mod inside;
@@ -26,9 +27,10 @@ mod threads;
 mod tree;
 mod work;
 
+pub(crate) use fs::{BEGIN_ERROR, BEGIN_RESULT, Operation};
 pub(crate) use handle::{Agent, Host, Spawned, try_out};
-pub(crate) use link::Leader;
-pub(crate) use message::{Exited, Holder, How, Size, Spawn};
+pub(crate) use link::{Leader, refusal};
+pub(crate) use message::{Beside, Exited, Holder, How, Size, Spawn};
 pub(crate) use network::CAPABILITIES;
 pub(crate) use running::Agents;
 pub(crate) use spawn::{LAUNCH, launch};

@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
 
 /// The arguments that the server passes to an agent.
@@ -95,6 +96,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         answering: Mutex::default(),
         searching: Mutex::default(),
         group: Mutex::default(),
+        operations: AtomicUsize::new(0),
     });
     let inside = Inside::new(socket, work.clone(), done, bell, child_ended);
     Arc::new(Threads::new(inside, work)).main()

@@ -1,5 +1,6 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
+use super::fs::{self, Operation};
 use super::message::{FileRequest, Packet, Spawn, Told, answer};
 use super::terminal::Terminals;
 use super::{files, holders, spawn};
@@ -7,12 +8,19 @@ use crate::error::{ApiError, Result};
 use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::io::Write as _;
+use shoreline_protocol::error::ServerCode;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::thread;
 use std::time::Duration;
+
+/// Operations on files at the same time.
+const OPERATIONS: usize = 32;
 
 /// The time limit for an earlier search for holders to finish, before a new search gives up.
 const SEARCHING: Duration = Duration::from_millis(300);
@@ -56,6 +64,8 @@ pub(super) struct Work {
     pub(super) searching: Mutex<()>,
     /// Held while the agent is in a process's control group: all threads of a process are in the same.
     pub(super) group: Mutex<()>,
+    /// Operations on files that are under way.
+    pub(super) operations: AtomicUsize,
 }
 
 impl Work {
@@ -84,6 +94,29 @@ impl Work {
                 let _ = packet.and_then(|packet| packet.send(&self.socket));
             }
         }
+    }
+
+    /// Begins an operation on files, on a thread of its own: it can take as long as a disk takes for a tree.
+    pub(super) fn operate(
+        self: &Arc<Self>,
+        operation: Operation,
+        mut files: Vec<OwnedFd>,
+    ) -> Result<()> {
+        let pipe =
+            files.pop().ok_or_else(|| ApiError::internal(&ErrorKind::InvalidInput.into()))?;
+        let work = self.clone();
+        if self.operations.fetch_add(1, Ordering::SeqCst) < OPERATIONS {
+            let perform = move || {
+                fs::perform(&operation, &work.workspace, pipe);
+                work.operations.fetch_sub(1, Ordering::SeqCst);
+            };
+            if thread::Builder::new().spawn(perform).is_ok() {
+                return Ok(());
+            }
+        }
+        self.operations.fetch_sub(1, Ordering::SeqCst);
+        let text = "the sandbox has too many operations on files under way: try again later";
+        Err(ApiError::new(ServerCode::TooManyProcesses, text))
     }
 
     fn report(&self, done: Done, id: u64, result: Result<(u32, Option<OwnedFd>)>) {

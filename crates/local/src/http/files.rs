@@ -3,7 +3,7 @@
 use super::app::App;
 use super::request::{NO_CONTENT, Target, json, next_part};
 use crate::error::{ApiError, Result};
-use crate::sandbox::OpenFile;
+use crate::sandbox::{OpenFile, Writing};
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -20,20 +20,38 @@ use std::io::{self, SeekFrom};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-/// The path of a request; `..` is refused, wherever it would lead.
-fn checked(RawQuery(query): RawQuery) -> Result<String> {
-    let wrong = || {
-        let text = "the query must have a `path`, percent-encoded UTF-8";
-        ApiError::new(ServerCode::InvalidRequest, text)
+/// The value of a name in a query, if it has one.
+pub(super) fn value(RawQuery(query): &RawQuery, name: &str) -> Result<Option<String>> {
+    let pairs = query.as_deref().unwrap_or_default().split('&');
+    let values = pairs.filter_map(|pair| pair.split_once('='));
+    let Some((_, value)) = values.into_iter().find(|(key, _)| *key == name) else {
+        return Ok(None);
     };
-    let query = query.unwrap_or_default();
-    let path = query.split('&').find_map(|pair| pair.strip_prefix("path=")).ok_or_else(wrong)?;
     // Strictly: a form's decoding would make another path of what is not UTF-8.
-    let path = path.replace('+', " ");
-    let path = percent_decode_str(&path).decode_utf8().map_err(|_| wrong())?.into_owned();
+    let value = value.replace('+', " ");
+    match percent_decode_str(&value).decode_utf8() {
+        Ok(value) => Ok(Some(value.into_owned())),
+        Err(_) => Err(wrong_query(name)),
+    }
+}
+
+pub(super) fn wrong_query(name: &str) -> ApiError {
+    let text = format!("the query must have a valid `{name}`, percent-encoded UTF-8");
+    ApiError::new(ServerCode::InvalidRequest, text)
+}
+
+/// Refuses what cannot be a path.
+pub(super) fn check_path(path: &str) -> Result<()> {
     if path.is_empty() || path.contains('\0') {
         return Err(ApiError::new(ServerCode::InvalidPath, "a path is not empty and has no NUL"));
     }
+    Ok(())
+}
+
+/// The path of a request; `..` is refused, wherever it would lead.
+fn checked(query: &RawQuery) -> Result<String> {
+    let path = value(query, "path")?.ok_or_else(|| wrong_query("path"))?;
+    check_path(&path)?;
     if path.split('/').any(|part| part == "..") {
         let text = format!("{path:?}: a path must not have `..` in it");
         return Err(ApiError::new(ServerCode::PathTraversal, text));
@@ -46,7 +64,7 @@ pub(super) async fn read(
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let path = checked(query)?;
+    let path = checked(&query)?;
     let OpenFile { file, kind, length } = sandbox.open_file(&path).await?;
     if kind.is_dir() {
         return Err(ApiError::new(ServerCode::IsDirectory, format!("{path:?}: is a directory")));
@@ -151,16 +169,32 @@ pub(super) async fn write(
     query: RawQuery,
     body: Body,
 ) -> Result<StatusCode> {
-    let path = checked(query)?;
-    let (new, file) = sandbox.create_file(&path).await?;
+    let path = checked(&query)?;
+    let (new, file) = sandbox.create_file(&path, writing(&query)?).await?;
     let most = sandbox.file_bytes.map_or(app.file_bytes, |most| most.min(app.file_bytes));
     fill(tokio::fs::File::from_std(file), body, most).await?;
     new.commit().await?;
     Ok(NO_CONTENT)
 }
 
+/// How a file is written: with a `flag`, as Node's `fs` does.
+fn writing(query: &RawQuery) -> Result<Writing> {
+    let Some(flag) = value(query, "flag")? else { return Ok(Writing::PLAIN) };
+    let (append, exclusive) = match flag.as_str() {
+        "w" => (false, false),
+        "wx" => (false, true),
+        "a" => (true, false),
+        _ => return Err(wrong_query("flag")),
+    };
+    let mode = value(query, "mode")?.map(|mode| u32::from_str_radix(&mode, 8));
+    let mode = mode.unwrap_or(Ok(0o666)).map_err(|_| wrong_query("mode"))?;
+    Ok(Writing { append, exclusive, mode: mode & 0o7777, parents: false })
+}
+
 async fn fill(mut file: tokio::fs::File, body: Body, most: u64) -> Result<()> {
-    let (mut data, mut length) = (body.into_data_stream(), 0);
+    // Of a file that is added to, what it has counts too.
+    let mut length = file.metadata().await.map_err(|e| ApiError::internal(&e))?.len();
+    let mut data = body.into_data_stream();
     while let Some(part) = next_part(&mut data).await? {
         length += part.len() as u64;
         if length > most {
@@ -184,7 +218,7 @@ fn write_failed(error: &io::Error) -> ApiError {
 }
 
 pub(super) async fn delete(Target(sandbox): Target, query: RawQuery) -> Result<StatusCode> {
-    sandbox.remove_file(&checked(query)?).await?;
+    sandbox.remove_file(&checked(&query)?).await?;
     Ok(NO_CONTENT)
 }
 
@@ -192,12 +226,15 @@ pub(super) async fn delete(Target(sandbox): Target, query: RawQuery) -> Result<S
 struct Entry {
     name: String,
     is_dir: bool,
+    is_link: bool,
+    /// The permission bits.
+    mode: u32,
     size: Option<u64>,
     modified_at: i64,
 }
 
 pub(super) async fn list(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
-    let path = checked(query)?;
+    let path = checked(&query)?;
     let directory = sandbox.open_directory(&path).await?;
     // As many entries as are allowed take long to sort and to write, too.
     let listed = tokio::task::spawn_blocking(move || {
@@ -223,10 +260,13 @@ fn entries(directory: &File) -> Result<Vec<Entry>> {
         }
         // One that has vanished in between is not there.
         let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let is_dir = kind == FileType::Directory;
         entries.push(Entry {
             name: name.to_string_lossy().into_owned(),
             is_dir,
+            is_link: kind == FileType::Symlink,
+            mode: stat.st_mode & 0o7777,
             size: (!is_dir).then_some(stat.st_size.unsigned_abs()),
             modified_at: stat.st_mtime * 1000
                 + i64::try_from(stat.st_mtime_nsec / 1_000_000).unwrap_or(0),

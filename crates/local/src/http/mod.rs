@@ -6,6 +6,7 @@ mod channels;
 mod complete;
 mod connection;
 mod files;
+mod fs;
 mod gate;
 mod guard;
 mod host;

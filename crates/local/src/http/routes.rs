@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::{
-    channels, complete, files, gate, ignored, lifecycle, pages, process, proof, pty, stream,
+    channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty, stream,
     tunnel, unread,
 };
 use crate::error::ApiError;
@@ -84,6 +84,8 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::WRITE_FILE, files::write);
     let routes = add(routes, route::DELETE_FILE, files::delete);
     let routes = add(routes, route::LIST_DIRECTORY, files::list);
+    let routes = add(routes, route::LOOK_AT_FILES, fs::look);
+    let routes = add(routes, route::CHANGE_FILES, fs::change);
     add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 

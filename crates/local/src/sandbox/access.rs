@@ -1,19 +1,25 @@
 //! Files and ports of a sandbox, opened inside it.
 
 use super::Sandbox;
-use crate::agent::{Agent, How};
+use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation};
 use crate::error::{ApiError, Result};
 use crate::network::Policy;
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use serde::de::IgnoredAny;
+use shoreline_protocol::limits;
 use std::fs::{File, FileType};
 use std::io;
 use std::sync::Arc;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::unix::pipe;
 
 impl Sandbox {
     /// Opens a file for reading. What was opened can be anything that a path can name: a process of the
     /// sandbox can have replaced it.
     pub(crate) async fn open_file(&self, path: &str) -> Result<OpenFile> {
-        let file = opened(&self.agent, path, How::Read).await?;
+        let file = opened(&self.agent, path, How::Read, false).await?;
         // A file system that a process serves (FUSE) can take its time to answer.
         let looked = tokio::task::spawn_blocking(move || OpenFile::look_at(file));
         let looked = looked.await.map_err(|error| ApiError::internal(&error.into()))?;
@@ -22,24 +28,60 @@ impl Sandbox {
 
     /// Opens a directory for listing.
     pub(crate) async fn open_directory(&self, path: &str) -> Result<File> {
-        opened(&self.agent, path, How::List).await
+        opened(&self.agent, path, How::List, false).await
     }
 
     /// Removes a file.
     pub(crate) async fn remove_file(&self, path: &str) -> Result<()> {
-        self.agent.file(path, How::Remove).await.map(drop)
+        self.agent.file(path, How::Remove, false).await.map(drop)
     }
 
-    /// Creates a file beside `path`, for writing. It replaces `path` when it is committed, and is removed
-    /// when it is dropped before.
-    pub(crate) async fn create_file(&self, path: &str) -> Result<(NewFile, File)> {
+    /// Opens a file for writing. A new file beside `path` replaces it when it is committed, and is removed when it is
+    /// dropped before. A file that can only be written in place has been emptied.
+    pub(crate) async fn create_file(&self, path: &str, how: Writing) -> Result<(NewFile, File)> {
+        let errno = how != Writing::PLAIN;
+        if how.append {
+            let file = opened(&self.agent, path, How::Append { mode: how.mode }, errno).await?;
+            return Ok((NewFile::in_place(&self.agent), file));
+        }
         let mark = crate::random::bytes::<8>().map_err(|error| ApiError::internal(&error))?;
-        let mark = crate::random::hex(mark);
+        let beside = Beside { mark: crate::random::hex(mark), exclusive: how.exclusive };
         // Before it is asked for: an answer that does not come in time may still have created it.
         let (agent, path) = (self.agent.clone(), path.to_owned());
-        let new = NewFile { agent, path, mark: Some(mark.clone()) };
-        let file = opened(&self.agent, &new.path, How::Create { mark }).await?;
+        let mut new = NewFile { agent, path, errno, beside: Some(beside.clone()) };
+        let create = How::Create { beside, mode: how.mode, parents: how.parents };
+        let file = opened(&self.agent, &new.path, create, errno).await?;
+        let flags = rustix::fs::fcntl_getfl(&file).map_err(|e| ApiError::internal(&e.into()))?;
+        if flags.contains(OFlags::APPEND) {
+            new.beside = None;
+        }
         Ok((new, file))
+    }
+
+    /// Does an operation on files; gives its result, which is a JSON object. Dropping the future ends an operation that
+    /// only looks.
+    pub(crate) async fn operate(&self, operation: Operation) -> Result<Vec<u8>> {
+        let internal = |error| ApiError::internal(&error);
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal(e.into()))?;
+        let ours = pipe::Receiver::from_owned_fd(ours).map_err(internal)?;
+        self.agent.operate(operation, theirs).await?;
+        let (mut all, limit) = (Vec::new(), limits::BODY_BYTES as u64);
+        ours.take(limit + 1).read_to_end(&mut all).await.map_err(internal)?;
+        let wrong = || internal(io::Error::other("the sandbox gave no result"));
+        match all.split_first() {
+            Some((&BEGIN_RESULT, text)) => {
+                let is_whole = all.len() as u64 <= limit && text.first() == Some(&b'{');
+                // The sandbox is not trusted to send JSON.
+                if !is_whole || serde_json::from_slice::<IgnoredAny>(text).is_err() {
+                    return Err(wrong());
+                }
+                all.remove(0);
+                Ok(all)
+            }
+            Some((&BEGIN_ERROR, text)) => Err(crate::agent::refusal(text).ok_or_else(wrong)?),
+            // The agent has ended in the middle.
+            _ => Err(ApiError::not_running()),
+        }
     }
 
     /// Connects to a port of the sandbox's loopback.
@@ -96,34 +138,59 @@ impl OpenFile {
     }
 }
 
-async fn opened(agent: &Agent, path: &str, how: How) -> Result<File> {
-    let file = agent.file(path, how).await?;
+async fn opened(agent: &Agent, path: &str, how: How, errno: bool) -> Result<File> {
+    let file = agent.file(path, how, errno).await?;
     let missing = || ApiError::internal(&io::Error::other("the sandbox opened no file"));
     file.map(File::from).ok_or_else(missing)
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Writing {
+    /// Adds to what is there.
+    pub(crate) append: bool,
+    /// The path must not exist.
+    pub(crate) exclusive: bool,
+    /// Permissions of a new file, less what the umask takes away.
+    pub(crate) mode: u32,
+    /// Makes the directories above.
+    pub(crate) parents: bool,
+}
+
+impl Writing {
+    /// As the official API writes.
+    pub(crate) const PLAIN: Self =
+        Self { append: false, exclusive: false, mode: 0o666, parents: true };
 }
 
 /// A file that is being written.
 pub(crate) struct NewFile {
     agent: Arc<Agent>,
     path: String,
-    mark: Option<String>,
+    errno: bool,
+    /// `None` for a file that is written in place.
+    beside: Option<Beside>,
 }
 
 impl NewFile {
+    fn in_place(agent: &Arc<Agent>) -> Self {
+        Self { agent: agent.clone(), path: String::new(), errno: true, beside: None }
+    }
+
     /// Puts the file in the place of the one that its path names.
     pub(crate) async fn commit(mut self) -> Result<()> {
-        let Some(mark) = self.mark.clone() else { return Ok(()) };
-        self.agent.file(&self.path, How::Commit { mark }).await?;
-        self.mark = None;
+        let Some(beside) = self.beside.clone() else { return Ok(()) };
+        self.agent.file(&self.path, How::Commit { beside }, self.errno).await?;
+        self.beside = None;
         Ok(())
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if let Some(mark) = self.mark.take() {
+        if let Some(beside) = self.beside.take() {
             let (agent, path) = (self.agent.clone(), std::mem::take(&mut self.path));
-            tokio::spawn(async move { agent.file(&path, How::Discard { mark }).await });
+            tokio::spawn(async move { agent.file(&path, How::Discard { beside }, false).await });
         }
     }
 }

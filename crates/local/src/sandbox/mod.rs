@@ -5,7 +5,7 @@ mod directory;
 mod lifecycle;
 mod registry;
 
-pub(crate) use access::OpenFile;
+pub(crate) use access::{OpenFile, Writing};
 pub(crate) use registry::{Direction, Filter, Registry};
 
 use crate::agent::{Agent, Agents};

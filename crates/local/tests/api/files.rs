@@ -79,6 +79,36 @@ async fn directories_come_first_and_by_name() {
     assert_eq!(list(&sandbox, "/workspace").await, expected);
     assert_eq!(list(&sandbox, ".").await, expected);
     assert_eq!(list(&sandbox, "z").await, []);
+    let listed = sandbox.get("/files/list?path=.").await;
+    let entries = listed["entries"].as_array().unwrap().iter();
+    let links: Vec<_> = entries.filter(|entry| entry["is_link"] == true).collect();
+    assert_eq!((links.len(), &links[0]["name"]), (1, &json!("link")));
+    sandbox.run_script("chmod 640 b").await;
+    let listed = sandbox.get("/files/list?path=.").await;
+    assert_eq!(listed["entries"][3]["mode"], 0o640);
+}
+
+#[tokio::test]
+async fn a_write_keeps_what_a_rename_could_not() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    sandbox
+        .run_script("echo old > file; ln file hard; mkdir -m 755 shut; echo old > shut/file; chmod 555 shut; ln -s shut/new dangling; ln -s new2 dangling2; echo old > closed; chmod 444 closed")
+        .await;
+    put(&sandbox, "file", "new").await;
+    put(&sandbox, "shut/file", "new").await;
+    put(&sandbox, "dangling2", "made").await;
+    let seen = sandbox.run_script("cat hard shut/file new2; readlink dangling2; stat -c %h file");
+    assert_eq!(seen.await.stdout(), "newnewmadenew2\n2\n");
+    // Root may do everything.
+    if !rustix::process::getuid().is_root() {
+        for path in ["dangling", "closed"] {
+            let request = on(&sandbox, Method::PUT, path).body("x");
+            let refused = sandbox.refused(request).await;
+            assert_eq!(refused, (403, "PERMISSION_DENIED".to_owned()), "{path}");
+        }
+    }
+    sandbox.run_script("chmod 755 shut").await;
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod ending;
 mod environment;
 mod files;
 mod flow;
+mod fs;
 mod ignored;
 mod isolation;
 mod lifecycle;

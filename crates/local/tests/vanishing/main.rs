@@ -67,7 +67,7 @@ vanishing! {
     managed_processes: 3, 60, [START_PROCESS, RESTART_PROCESS, KILL_PROCESS];
     standard_input: 4, 60, [START_PROCESS, WRITE_STDIN, CLOSE_STDIN];
     terminals: 5, 80, [CREATE_PTY, RESIZE_PTY, KILL_PTY];
-    files: 6, 100, [WRITE_FILE, DELETE_FILE];
+    files: 6, 100, [WRITE_FILE, DELETE_FILE, CHANGE_FILES];
     suspends_and_resumes: 7, 80, [SUSPEND_SANDBOX, RESUME_SANDBOX];
     sandboxes: 8, 60, [CREATE_SANDBOX, UPDATE_SANDBOX, DELETE_SANDBOX];
     page_tokens: 9, 80, [CREATE_PAGE_TOKEN, INTROSPECT_KEY];

@@ -2,7 +2,7 @@
 
 use crate::raw::Request;
 use crate::support::random::Random;
-use crate::world::{FILES, NAMES, ROAMERS, World, content};
+use crate::world::{FILES, NAMES, ROAMERS, TREES, World, content};
 use serde_json::{Value, json};
 use shoreline_protocol::route::{self, Route};
 
@@ -33,6 +33,17 @@ pub async fn of(world: &World, route: Route, random: &mut Random) -> Request {
             let version = u8::try_from(random.below(10)).unwrap();
             let body = if route == route::WRITE_FILE { content(version) } else { Vec::new() };
             return bytes(route, path, body);
+        }
+        route::CHANGE_FILES => {
+            // The files that are written stay whole: only these are changed.
+            let [path, to] = [random.pick(&TREES), random.pick(&TREES)];
+            let body = match random.below(4) {
+                0 => json!({ "op": "mkdir", "path": format!("{path}/below"), "recursive": true }),
+                1 => json!({ "op": "rename", "path": path, "to": to }),
+                2 => json!({ "op": "cp", "path": path, "to": to, "recursive": true }),
+                _ => json!({ "op": "rm", "path": path, "recursive": true }),
+            };
+            (inside(route.fill(&[])), body)
         }
         route::CREATE_PTY => (inside(route.fill(&[])), world.process("sleep 1000; :", "t")),
         route::KILL_PTY => (fill(&terminal(world, &home.id, random).await), Value::Null),

@@ -16,6 +16,8 @@ pub const SETTLED: Duration = Duration::from_secs(10);
 pub const NAMES: [&str; 4] = ["web", "worker", "database", "cache"];
 /// Names of sandboxes that clients make, rename and end.
 pub const ROAMERS: [&str; 4] = ["roam-a", "roam-b", "roam-c", "roam-d"];
+/// Directories that are made, copied, renamed and removed.
+pub const TREES: [&str; 3] = ["tree-a", "tree-b", "tree-c"];
 pub const FILES: [&str; 4] = ["one", "two", "deep/three", "deep/four"];
 
 /// A file's content in one of ten versions: all of one digit, of a length that only it has.
