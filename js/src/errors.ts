@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorCodes, ErrorKind } from "./generated/errors.js";
+import type { ErrorCode, ErrorCodes, ErrorKind, FileSystemErrorCode } from "./generated/errors.js";
 import type { Cursor } from "./generated/types.js";
 import { printable } from "./printable.js";
 import { type CommandOutput, type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
@@ -141,6 +141,26 @@ export class CommandError extends ShorelineError implements CommandOutput {
   }
 }
 
+/** A call of `sandbox.fs` failed in the sandbox's file system. */
+export class FileSystemError extends ShorelineError {
+  declare readonly name: "FileSystemError";
+  /** The name of the error number, as in Node, for example `ENOENT`. */
+  declare readonly code: FileSystemErrorCode;
+  /** The name of the call, for example `mkdir`. */
+  readonly syscall: string;
+  /** The path that the call was given. */
+  readonly path: string;
+  /** The second path of a call that takes two. */
+  readonly dest: string | undefined;
+
+  constructor(fields: ErrorFields, syscall: string, path: string, dest?: string) {
+    super(fields);
+    this.syscall = syscall;
+    this.path = path;
+    this.dest = dest;
+  }
+}
+
 /** The WebAssembly core could not be loaded, or died. */
 export class CoreError extends ShorelineError {
   declare readonly name: "CoreError";
@@ -156,6 +176,7 @@ const named = {
   ProtocolError,
   AbortError,
   CommandError,
+  FileSystemError,
   CoreError,
 };
 // As of the language's own errors; what minifies code renames the classes.
@@ -171,6 +192,7 @@ export type AnyError =
   | ProtocolError
   | AbortError
   | CommandError
+  | FileSystemError
   | CoreError
   | (ShorelineError & {
       /** A code of what was waited for in a command's output. */
@@ -247,4 +269,4 @@ export interface PartialResult {
   cursor?: Cursor;
 }
 
-export type { ErrorCode, ErrorCodes };
+export type { ErrorCode, ErrorCodes, FileSystemErrorCode };

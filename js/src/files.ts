@@ -87,12 +87,13 @@ export async function read(
   return whole;
 }
 
-/** @internal */
+/** @internal `how` is added to the query. */
 export async function write(
   core: Glue.Sandbox,
   path: string,
   content: FileContent,
   options?: TransferOptions,
+  how = "",
 ): Promise<void> {
   const { signal, onProgress }: TransferOptions = optionsOf(options, "signal onProgress");
   checkHandler("onProgress", onProgress);
@@ -106,7 +107,7 @@ export async function write(
     });
     try {
       const content = host.streamsUploads ? counted : await new Response(counted).blob();
-      await call(() => core.writeFile(path, content, signal));
+      await call(() => core.writeFile(path, content, how, signal));
     } catch (error) {
       // `fetch` reports an error of the stream as a broken connection.
       const failure = refused() ?? cutOff(error, sent);
@@ -118,7 +119,7 @@ export async function write(
   const total = body instanceof Uint8Array ? body.length : body.size;
   await onProgress?.({ transferred: 0, total });
   try {
-    await call(() => core.writeFile(path, body, signal));
+    await call(() => core.writeFile(path, body, how, signal));
   } catch (error) {
     throw cutOff(error, total);
   }

@@ -16,6 +16,8 @@ export {
   type ErrorCode,
   type ErrorCodes,
   type ErrorFields,
+  FileSystemError,
+  type FileSystemErrorCode,
   type PartialResult,
   ProtocolError,
   ShorelineError,
@@ -58,6 +60,20 @@ export type { CheckedRunOptions, Shell, ShellOptions } from "./commands.js";
 export type { ShellValue } from "./shell.js";
 export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
 export type { CommandInput } from "./input.js";
+export type {
+  AppendFileOptions,
+  CpOptions,
+  Dirent,
+  FileMode,
+  FileSystem,
+  MkdirOptions,
+  ReaddirOptions,
+  ReadFileOptions,
+  RmOptions,
+  Stats,
+  Utf8,
+  WriteFileOptions,
+} from "./file-system.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
 export type { EventSourceConstructor } from "./event-source.js";

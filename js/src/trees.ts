@@ -1,4 +1,5 @@
-// The part of a sandbox that copies trees from and to the disk of this machine.
+// The part of a sandbox that is about its files, but for the calls of the official SDK.
+import { type FileSystem, fileSystem } from "./file-system.js";
 import type { CallOptions } from "./options.js";
 import { machine } from "./host.js";
 import type { Sandbox } from "./sandbox.js";
@@ -52,8 +53,26 @@ export interface TreeResult {
   skipped: string[];
 }
 
-/** The part of a sandbox that copies trees from and to the disk of this machine. */
+/** The part of a sandbox that is about its files, but for the calls of the official SDK. */
 export abstract class Trees extends Snapshots {
+  #fs: FileSystem | undefined;
+
+  /**
+   * The files of the sandbox, with the calls of Node's `fs/promises`. Their code is loaded on first use, by `import()`.
+   * Where that is not allowed, as in service workers, `import "shoreline/fs"` loads it with the program.
+   *
+   * @example
+   * ```ts
+   * const { fs } = sandbox;
+   * await fs.mkdir("/workspace/app", { recursive: true });
+   * await fs.writeFile("/workspace/app/run", "#!/bin/sh\n", { mode: 0o755, flag: "wx" });
+   * const { size, mtime } = await fs.stat("/workspace/app/run");
+   * ```
+   */
+  get fs(): FileSystem {
+    return (this.#fs ??= fileSystem(this.core, this as unknown as Sandbox));
+  }
+
   /**
    * Copies a file or a directory with all that is in it to the sandbox, as one stream: permission bits, symbolic and hard
    * links, empty directories and modification times (to the second) are kept; owners, set-user-ID, set-group-ID and sticky

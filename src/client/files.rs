@@ -1,6 +1,6 @@
 //! Files inside a sandbox, as bytes both ways.
 
-use super::{Call, Sandbox, Shape};
+use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
 use crate::transport::{Body, Leash, Payload, Reading};
 use alloc::rc::Rc;
@@ -26,12 +26,27 @@ fn checked(path: &JsValue) -> Result<String> {
 }
 
 fn about(route: Route, path: &JsValue, shape: Shape) -> Result<Call> {
-    Ok(Call { file: Some(checked(path)?), ..Call::new(route, shape) })
+    let mut query = String::new();
+    name_in(&mut query, &checked(path)?);
+    Ok(Call { query, ..Call::new(route, shape) })
 }
 
-pub(crate) fn write(path: &JsValue, content: JsValue) -> Result<Call> {
+/// `how` is added to the query.
+pub(crate) fn write(path: &JsValue, content: JsValue, how: &str) -> Result<Call> {
     let payload = Payload::Bytes(content);
-    Ok(Call { payload, patient: true, ..about(route::WRITE_FILE, path, Shape::Nothing)? })
+    let mut call = about(route::WRITE_FILE, path, Shape::Nothing)?;
+    call.query.push_str(how);
+    Ok(Call { payload, patient: true, ..call })
+}
+
+/// An operation on files: one that only looks is a query, one that changes something an object. The server's own names
+/// go through.
+pub(crate) fn operate(operation: &JsValue) -> Result<Call> {
+    let (route, query, payload) = match operation.as_string() {
+        Some(query) => (route::LOOK_AT_FILES, query, Payload::None),
+        None => (route::CHANGE_FILES, String::new(), Payload::Json(to_json(operation)?)),
+    };
+    Ok(Call { query, payload, patient: true, ..Call::new(route, Shape::Object) })
 }
 
 pub(crate) fn delete(path: &JsValue) -> Result<Call> {

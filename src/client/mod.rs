@@ -127,8 +127,8 @@ pub(crate) struct Sandbox {
 pub(crate) struct Call {
     route: Route,
     process: String,
-    /// Which file it is about.
-    file: Option<String>,
+    /// The query of its address, `?` included.
+    query: String,
     payload: Payload,
     /// Whether its answer may take long.
     patient: bool,
@@ -149,7 +149,7 @@ impl Call {
         Self {
             route,
             process: String::new(),
-            file: None,
+            query: String::new(),
             payload: Payload::None,
             patient: false,
             shape,
@@ -167,9 +167,7 @@ impl Sandbox {
             payload: call.payload,
             ..self.request(call.route, &call.process, Reading::Whole)
         };
-        if let Some(file) = &call.file {
-            files::name_in(&mut request.url, file);
-        }
+        request.url.push_str(&call.query);
         let answer = self.client.transport.send(&request, &leash).await?;
         match call.shape {
             Shape::Nothing if answer.content_type.starts_with("text/html") => {

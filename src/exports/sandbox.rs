@@ -135,10 +135,22 @@ impl Sandbox {
         })
     }
 
-    /// Writes a file. `content`: a body as `fetch` takes it.
+    /// Writes a file. `content`: a body as `fetch` takes it. `how` is added to the query.
     #[wasm_bindgen(js_name = writeFile)]
-    pub fn write_file(&self, path: &JsValue, content: JsValue, signal: JsValue) -> Promise {
-        self.call(files::write(path, content), signal)
+    pub fn write_file(
+        &self,
+        path: &JsValue,
+        content: JsValue,
+        how: &str,
+        signal: JsValue,
+    ) -> Promise {
+        self.call(files::write(path, content, how), signal)
+    }
+
+    /// A promise of the result of an operation on files. `operation`: a query, or an object for one that changes
+    /// something.
+    pub fn operate(&self, operation: &JsValue, signal: JsValue) -> Promise {
+        self.call(files::operate(operation), signal)
     }
 
     /// Deletes a file.

@@ -5,6 +5,7 @@ import "./channels.js";
 import "./event-source.js";
 import "./files.js";
 import "./follow.js";
+import "./fs.js";
 import "./handle.js";
 import "./handlers.js";
 import "./hosts.js";
