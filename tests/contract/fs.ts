@@ -7,7 +7,7 @@ test("files are used as with Node's `fs`, or the error says how to load the code
   try {
     await fs.mkdir(path);
   } catch (error) {
-    // Service workers forbid `import()`.
+    ok("ServiceWorkerGlobalScope" in globalThis, "only service workers forbid `import()`");
     ok(ShorelineError.is(error) && error.code === "missing_capability", String(error));
     ok(error.message.includes('`import "shoreline/fs"`'), error.message);
     return;
