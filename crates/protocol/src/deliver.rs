@@ -4,7 +4,7 @@ use crate::base64;
 use crate::batch::{Batch, flag};
 use crate::cursor::Position;
 use crate::fault::StreamError;
-use crate::fields::Fields;
+use crate::fields::Line;
 use crate::json::Value;
 use crate::output::{LongLine, State};
 use crate::pieces;
@@ -15,24 +15,22 @@ impl State {
     #[inline]
     pub(crate) fn output(
         &mut self,
-        fields: &Fields<'_>,
+        line: &Line<'_>,
+        checked: &str,
         id: Option<u64>,
         position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
-        let Some(Value::String(line)) = fields.line else {
-            return Err(StreamError::Malformed("output"));
-        };
-        let stream = self.stream(fields);
+        let stream = self.stream(line);
         // The mark of the exit counted the lines before the mark.
         self.line_count = None;
-        if position.drops(stream, id, &line) {
+        if position.drops(stream, id, &line.text) {
             return Ok(());
         }
-        let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose()?;
+        let mut raw = line.bytes.as_ref().map(exact_bytes).transpose()?;
         let mut flags = stream.map_or(0, |stream| stream as u8);
         let start = out.text.len();
-        let mut units = line.push_to(&mut out.text);
+        let mut units = line.text.push_to(checked, &mut out.text);
         // What is not UTF-8 is longer as text than it was.
         let length = raw.as_ref().map_or(out.text.len() - start, Vec::len);
         if length > self.line_limit {
@@ -48,13 +46,13 @@ impl State {
             }
             units = pieces::skip(delivered, start, &mut raw, out);
         }
-        if !fields.unfinished {
+        if !line.unfinished {
             flags |= flag::TERMINATED;
             out.text.push('\n');
             units += 1;
         }
-        position.deliver(stream, id, &line);
-        add(out, flags, raw, units, fields.timestamp, position);
+        position.deliver(stream, id, &line.text);
+        add(out, flags, raw, units, line.timestamp, position);
         Ok(())
     }
 

@@ -5,11 +5,12 @@ use crate::batch::Batch;
 use crate::cursor::{self, Position};
 use crate::exit::Exit;
 use crate::fault::StreamError;
-use crate::fields::{Fields, integer};
+use crate::fields::{Fields, Line, integer};
 use crate::json::{Invalid, Members};
 use crate::limits;
 use crate::sse::{Item, Sse};
 use crate::stream::Stream;
+use crate::utf8;
 use crate::wire::event::UNFINISHED;
 
 /// Which kind of stream is decoded.
@@ -135,7 +136,9 @@ impl OutputDecoder {
         if let Some(error) = state.failed {
             return Err(error);
         }
-        let result = sse.push(chunk, |item| state.item(&item, position, out));
+        out.text.reserve(chunk.len());
+        let checked = utf8::whole_lines(chunk);
+        let result = sse.push(chunk, |item| state.item(&item, checked, position, out));
         state.failed = result.err();
         result
     }
@@ -187,6 +190,7 @@ impl State {
     fn item(
         &mut self,
         item: &Item<'_>,
+        checked: &str,
         position: &mut Position,
         out: &mut Batch,
     ) -> Result<(), StreamError> {
@@ -198,17 +202,20 @@ impl State {
                 self.end = Some(End::Eof);
             }
             Item::Event { name: UNFINISHED, data, .. } => self.unfinished(data, position, out)?,
-            Item::Event { name, data, id, own_id } => match Fields::of(data) {
-                Ok(fields) => {
-                    let id = if own_id { cursor::number(id) } else { None };
-                    self.event(name, &fields, id, position, out)?;
+            Item::Event { name, data, id, own_id } => {
+                let id = if own_id { cursor::number(id) } else { None };
+                if name != b"gap"
+                    && let Some(line) = Line::usual(data)
+                {
+                    return self.output(&line, checked, id, position, out);
                 }
-                Err(Invalid) => match name {
-                    b"output" => return Err(StreamError::Malformed("output")),
-                    b"gap" => return Err(StreamError::Malformed("gap")),
-                    _ => self.malformed += 1,
-                },
-            },
+                match (Fields::read(data), name) {
+                    (Ok(fields), _) => self.event(name, &fields, id, position, out)?,
+                    (Err(Invalid), b"output") => return Err(StreamError::Malformed("output")),
+                    (Err(Invalid), b"gap") => return Err(StreamError::Malformed("gap")),
+                    (Err(Invalid), _) => self.malformed += 1,
+                }
+            }
         }
         Ok(())
     }
@@ -230,7 +237,8 @@ impl State {
             return Err(gap(fields.gap));
         }
         if fields.line.is_some() || name == b"output" {
-            return self.output(fields, id, position, out);
+            let line = fields.line().ok_or(StreamError::Malformed("output"))?;
+            return self.output(&line, "", id, position, out);
         }
         let tells_exit = match self.mode {
             Mode::Run => true,
@@ -254,10 +262,10 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn stream(&self, fields: &Fields<'_>) -> Option<Stream> {
+    pub(crate) fn stream(&self, line: &Line<'_>) -> Option<Stream> {
         match self.mode {
-            Mode::Run => Some(fields.stream.unwrap_or(Stream::Stdout)),
-            Mode::Follow | Mode::FollowToExit => fields.stream,
+            Mode::Run => Some(line.stream.unwrap_or(Stream::Stdout)),
+            Mode::Follow | Mode::FollowToExit => line.stream,
         }
     }
 }

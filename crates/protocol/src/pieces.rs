@@ -13,7 +13,7 @@ use crate::cursor::Position;
 use crate::deliver::{add, exact_bytes};
 use crate::fault::StreamError;
 use crate::fields::{Fields, integer};
-use crate::json::{Invalid, Members, Value};
+use crate::json::{Invalid, Members};
 use crate::output::State;
 use crate::utf8;
 
@@ -33,12 +33,12 @@ impl State {
         if !self.pieces {
             return Ok(());
         }
-        let fields = Fields::of(data).map_err(|Invalid| MALFORMED)?;
-        let (Some(Value::String(line)), Ok(Some(offset))) = (&fields.line, offset(data)) else {
+        let fields = Fields::read(data).map_err(|Invalid| MALFORMED)?;
+        let (Some(line), Ok(Some(offset))) = (fields.line(), offset(data)) else {
             return Err(MALFORMED);
         };
-        let mut raw = fields.bytes.as_ref().map(exact_bytes).transpose().map_err(|_| MALFORMED)?;
-        let stream = self.stream(&fields);
+        let mut raw = line.bytes.as_ref().map(exact_bytes).transpose().map_err(|_| MALFORMED)?;
+        let stream = self.stream(&line);
         let delivered = position.unfinished(stream);
         // What is missing in between comes with the finished line.
         if offset > delivered || !position.has_caught_up(stream) {
@@ -46,7 +46,7 @@ impl State {
         }
         let mut flags = flag::PIECE | stream.map_or(0, |stream| stream as u8);
         let start = out.text.len();
-        line.push_to(&mut out.text);
+        line.text.push_to("", &mut out.text);
         let length = raw.as_ref().map_or(out.text.len() - start, Vec::len);
         if length > self.line_limit.saturating_sub(offset) {
             self.cut(self.line_limit.saturating_sub(offset), start, &mut raw, out)?;
@@ -56,7 +56,7 @@ impl State {
         if out.text.len() > start {
             let gained = raw.as_ref().map_or(out.text.len() - start, Vec::len);
             position.deliver_piece(stream, gained);
-            add(out, flags, raw, units, fields.timestamp, position);
+            add(out, flags, raw, units, line.timestamp, position);
         }
         Ok(())
     }

@@ -1,36 +1,65 @@
-//! Looking for bytes, eight at a time in plain integers: every byte of output goes through here, and
-//! the wasm has no vectors to look with.
+//! Looking for bytes, sixteen at a time: every byte of output goes through here.
 
-const fn each(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-const HIGH: u64 = each(0x80);
+use alloc::vec::Vec;
+use wide::{CmpEq as _, CmpGt as _, CmpLt as _, i8x16, u8x16};
 
 /// How many bytes come before the first that is one of `stops` or below `least` (all of them, if none
-/// is), and whether they are ASCII.
+/// is), and whether they are ASCII. `least` is ASCII.
 #[inline]
 pub(crate) fn before<const N: usize>(bytes: &[u8], stops: [u8; N], least: u8) -> (usize, bool) {
-    // Of what each of these marks, the lowest is right; those above it may be marked wrongly.
-    let below = |word: u64, least: u8| word.wrapping_sub(each(least)) & !word;
-    let stops_in = |word: u64| {
-        stops.iter().fold(below(word, least), |found, stop| found | below(word ^ each(*stop), 1))
-    };
-    let (words, tail) = bytes.as_chunks::<8>();
-    let mut seen = 0;
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = stops_in(word) & HIGH;
+    let splat = |byte: u8| i8x16::splat(byte.cast_signed());
+    let (chunks, tail) = bytes.as_chunks::<16>();
+    let mut high = 0;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let chunk = i8x16::new(chunk.map(u8::cast_signed));
+        let not_ascii = chunk.move_mask();
+        // As signed numbers, bytes that are not ASCII are below every other.
+        let below = chunk.cmp_lt(splat(least)).move_mask() & !not_ascii;
+        let found =
+            stops.iter().fold(below, |found, stop| found | chunk.cmp_eq(splat(*stop)).move_mask());
         if found != 0 {
-            let bits = found.trailing_zeros() & !7;
-            seen |= word & !(u64::MAX << bits);
-            return (index * 8 + bits as usize / 8, seen & HIGH == 0);
+            let at = found.trailing_zeros();
+            high |= not_ascii & !(-1 << at);
+            return (index * 16 + at as usize, high == 0);
         }
-        seen |= word;
+        high |= not_ascii;
     }
     let end = tail.iter().position(|byte| *byte < least || stops.contains(byte));
     let tail = tail.get(..end.unwrap_or(tail.len())).unwrap_or_default();
-    (words.len() * 8 + tail.len(), seen & HIGH == 0 && tail.is_ascii())
+    (chunks.len() * 16 + tail.len(), high == 0 && tail.is_ascii())
+}
+
+/// Appends the ASCII characters that `bytes` begins with, each as a code unit of `WIDTH` bytes (1 or 2), the low one first.
+/// Returns what follows them.
+#[inline]
+pub(crate) fn push_ascii<'a, const WIDTH: usize>(
+    mut bytes: &'a [u8],
+    out: &mut Vec<u8>,
+) -> &'a [u8] {
+    let zero = u8x16::default();
+    while let Some((chunk, rest)) = bytes.split_first_chunk::<16>() {
+        let start = out.len();
+        if WIDTH == 1 {
+            out.extend_from_slice(chunk);
+        } else {
+            let chunk = u8x16::new(*chunk);
+            out.extend_from_slice(u8x16::unpack_low(chunk, zero).as_array_ref());
+            out.extend_from_slice(u8x16::unpack_high(chunk, zero).as_array_ref());
+        }
+        let not_ascii = i8x16::new(chunk.map(u8::cast_signed)).move_mask();
+        if not_ascii != 0 {
+            let count = not_ascii.trailing_zeros() as usize;
+            out.truncate(start + count * WIDTH);
+            return bytes.get(count..).unwrap_or_default();
+        }
+        bytes = rest;
+    }
+    while let [byte @ ..0x80, rest @ ..] = bytes {
+        out.push(*byte);
+        out.resize(out.len() + WIDTH - 1, 0);
+        bytes = rest;
+    }
+    bytes
 }
 
 /// What stands before the first of `stops`, and what from it on; nothing if there is none.
@@ -42,19 +71,19 @@ pub(crate) fn split<const N: usize>(bytes: &[u8], stops: [u8; N]) -> Option<(&[u
 /// How many UTF-16 code units well-formed UTF-8 has: one for each character, and one more for those of
 /// four bytes.
 pub(crate) fn utf16_units(bytes: &[u8]) -> usize {
-    // One bit for each byte that goes on with a character, and for each that begins one of four.
-    let more = |word: u64| (word >> 7) & !(word >> 6) & each(1);
-    let long = |word: u64| (word >> 7) & (word >> 6) & (word >> 5) & (word >> 4) & each(1);
-    let units = |word: u64| 8 + long(word).count_ones() as usize - more(word).count_ones() as usize;
-    let (words, tail) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
+    // As signed numbers, bytes that go on with a character are the lowest, and ASCII is positive.
+    let units = |chunk: [u8; 16]| {
+        let chunk = i8x16::new(chunk.map(u8::cast_signed));
+        let more = chunk.cmp_lt(i8x16::splat(-64)).move_mask();
+        let long = chunk.cmp_gt(i8x16::splat(-17)).move_mask() & chunk.move_mask();
+        16 + long.count_ones() as usize - more.count_ones() as usize
+    };
+    let (chunks, tail) = bytes.as_chunks();
+    let mut last = [0; 16];
     for (to, from) in last.iter_mut().zip(tail) {
         *to = *from;
     }
-    let padding = 8 - tail.len();
-    words.iter().map(|word| units(u64::from_le_bytes(*word))).sum::<usize>()
-        + units(u64::from_le_bytes(last))
-        - padding
+    chunks.iter().map(|chunk| units(*chunk)).sum::<usize>() + units(last) - (16 - tail.len())
 }
 
 #[cfg(test)]
@@ -66,7 +95,7 @@ mod tests {
     fn finds_what_a_plain_search_finds_wherever_it_stands() {
         // Every pair of bytes that could disturb each other, at every distance and place in a word.
         let bytes = [0, 0x1f, 0x20, b'!', b'"', b'#', b'\\', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff];
-        for len in 0..20 {
+        for len in [0, 1, 2, 15, 16, 17, 31, 32, 35] {
             for (first, second) in (0..len).flat_map(|i| (0..len).map(move |j| (i, j))) {
                 for (a, b) in bytes.iter().flat_map(|a| bytes.iter().map(move |b| (*a, *b))) {
                     let mut text: Vec<u8> = std::vec![b'x'; len];
@@ -84,9 +113,9 @@ mod tests {
     #[test]
     fn counts_units_as_the_standard_library_does() {
         let chars = ['a', '\u{e9}', '\u{20ac}', '\u{1f98a}'];
-        for number in 0..4_usize.pow(6) {
+        for number in 0..4_usize.pow(7) {
             let text: std::string::String =
-                (0..6).map(|digit| chars[number / 4_usize.pow(digit) % 4]).collect();
+                (0..7).map(|digit| chars[number / 4_usize.pow(digit) % 4]).collect();
             assert_eq!(utf16_units(text.as_bytes()), text.encode_utf16().count(), "{text}");
         }
     }

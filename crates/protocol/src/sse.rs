@@ -54,7 +54,9 @@ pub struct Sse {
     after_cr: bool,
     /// The start of a line whose end has not arrived.
     line: Vec<u8>,
+    /// The name of the last event that has one, and whether it is the next event's: most are called the same.
     name: Vec<u8>,
+    named: bool,
     data: Vec<u8>,
     data_lines: usize,
     /// Bytes of the lines since the last event.
@@ -79,6 +81,7 @@ impl Sse {
             after_cr: false,
             line: Vec::new(),
             name: Vec::new(),
+            named: false,
             data: Vec::new(),
             data_lines: 0,
             size: 0,
@@ -201,8 +204,11 @@ impl Sse {
         match field {
             b"data" => self.data_line(value)?,
             b"event" => {
-                self.name.clear();
-                self.name.extend_from_slice(value);
+                if self.name != value {
+                    self.name.clear();
+                    self.name.extend_from_slice(value);
+                }
+                self.named = true;
             }
             b"id" if !value.contains(&0) => {
                 let next = self.next_id.get_or_insert_default();
@@ -243,12 +249,12 @@ impl Sse {
         }
         let collected = (self.data_lines > 0).then_some(self.data.as_slice());
         self.data_lines = 0;
+        let name = if core::mem::take(&mut self.named) { self.name.as_slice() } else { &[] };
         let result = match data.or(collected) {
-            Some(data) => handle(Item::Event { name: &self.name, data, id: &self.id, own_id }),
+            Some(data) => handle(Item::Event { name, data, id: &self.id, own_id }),
             None => Ok(()),
         };
         self.data.clear();
-        self.name.clear();
         // One huge event must not keep its memory for the rest of the stream.
         if self.data.capacity() > KEPT_CAPACITY {
             self.data = Vec::new();

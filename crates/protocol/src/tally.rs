@@ -29,10 +29,9 @@ fn mixed(hash: u64, line: &[u8]) -> u64 {
     const PRIME: u64 = 0x0100_0000_01b3;
     let (words, rest) = line.as_chunks();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().map(|byte| u64::from(*byte));
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
     words
-        .chain(rest)
-        .chain([line.len() as u64])
+        .chain([rest, line.len() as u64])
         .fold(hash, |hash, part| (hash ^ part).wrapping_mul(PRIME).rotate_left(29))
 }
 

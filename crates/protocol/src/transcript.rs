@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::batch::{Batch, flag};
+use crate::batch::{Batch, Event, flag};
 use crate::fault::StreamError;
 use crate::limits;
 use crate::stream::Stream;
@@ -120,12 +120,11 @@ impl Transcript {
     /// # Errors
     /// [`StreamError::TooLarge`] past [`limits::OUTPUT_BYTES`] where no limit was set.
     pub fn push(&mut self, batch: &Batch) -> Result<(), StreamError> {
-        let first = batch.flags.first().map_or(0, |flags| flags & flag::STREAM);
-        let alike = batch.flags.iter().all(|flags| flags & (flag::STREAM | flag::PIECE) == first);
-        if alike && batch.raw.is_empty() && self.log(first).unfinished.is_empty() {
-            return self.log(first).add(&batch.text, None);
-        }
-        for event in batch.events() {
+        let mut events = batch.events().peekable();
+        let mut end = 0;
+        while let Some(event) = events.next() {
+            let start = end;
+            end += event.text.len();
             let log = self.log(event.flags & flag::STREAM);
             if event.is_piece() || !log.unfinished.is_empty() {
                 log.unfinished.extend_from_slice(event.bytes());
@@ -134,14 +133,23 @@ impl Transcript {
                 }
                 continue;
             }
-            let bytes = event.raw.map(|bytes| {
-                let mut bytes = bytes.to_vec();
-                if event.is_terminated() {
-                    bytes.push(b'\n');
+            let Some(raw) = event.raw else {
+                // Most lines come one after the other: they are added at once.
+                let goes_on = |next: &Event<'_>| {
+                    next.raw.is_none()
+                        && next.flags & (flag::STREAM | flag::PIECE) == event.flags & flag::STREAM
+                };
+                while let Some(next) = events.next_if(goes_on) {
+                    end += next.text.len();
                 }
-                bytes
-            });
-            log.add(event.text, bytes)?;
+                log.add(batch.text.get(start..end).unwrap_or_default(), None)?;
+                continue;
+            };
+            let mut bytes = raw.to_vec();
+            if event.is_terminated() {
+                bytes.push(b'\n');
+            }
+            log.add(event.text, Some(bytes))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::scan;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Appends `bytes` to `out`; `false` if something had to be replaced.
 ///
@@ -25,10 +26,74 @@ pub fn lossy_into(bytes: &[u8], out: &mut String) -> bool {
     false
 }
 
+/// The whole lines at the start of `bytes`; empty if they are not UTF-8. A line end is never part of a character.
+pub(crate) fn whole_lines(bytes: &[u8]) -> &str {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+    simdutf8::basic::from_utf8(bytes.get(..end).unwrap_or_default()).unwrap_or_default()
+}
+
+/// `part` as text, where it lies within `whole`: to check many small parts takes longer than to check all at once.
+pub(crate) fn part_of<'a>(whole: &'a str, part: &[u8]) -> Option<&'a str> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    whole.get(start..start.checked_add(part.len())?)
+}
+
 /// How many UTF-16 code units `text` has, as JavaScript counts.
 #[must_use]
 pub fn utf16_len(text: &str) -> usize {
     scan::utf16_units(text.as_bytes())
+}
+
+/// `text` in Latin-1, unless it has other characters.
+///
+/// ```
+/// use shoreline_protocol::utf8::latin1;
+/// assert_eq!((latin1("a\u{e9}").as_deref(), latin1("\u{20ac}")), (Some(&b"a\xe9"[..]), None));
+/// ```
+#[must_use]
+pub fn latin1(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match scan::push_ascii::<1>(rest, &mut out) {
+            [] => return Some(out),
+            [a @ 0xc2..=0xc3, b, rest @ ..] => {
+                out.push(a << 6 | b & 0x3f);
+                rest
+            }
+            _ => return None,
+        };
+    }
+}
+
+/// `text` in UTF-16, each code unit with its low byte first.
+///
+/// ```
+/// assert_eq!(shoreline_protocol::utf8::utf16le("a\u{20ac}"), b"a\0\xac\x20");
+/// ```
+#[must_use]
+pub fn utf16le(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() * 2);
+    let mut rest = text.as_bytes();
+    let six = |byte: u8| u16::from(byte & 0x3f);
+    loop {
+        rest = scan::push_ascii::<2>(rest, &mut out);
+        let (unit, after) = match rest {
+            [a @ 0xc0..=0xdf, b, rest @ ..] => (u16::from(a & 0x1f) << 6 | six(*b), rest),
+            [a @ 0xe0..=0xef, b, c, rest @ ..] => {
+                (u16::from(*a) << 12 | six(*b) << 6 | six(*c), rest)
+            }
+            [a, b, c, d, rest @ ..] => {
+                // Less 0x10000, of which the upper bits are 0x40.
+                let high = u16::from(a & 7) << 8 | six(*b) << 2 | six(*c) >> 4;
+                out.extend_from_slice(&(0xd800 - 0x40 + high).to_le_bytes());
+                (0xdc00 | (six(*c) & 0xf) << 6 | six(*d), rest)
+            }
+            _ => return out,
+        };
+        out.extend_from_slice(&unit.to_le_bytes());
+        rest = after;
+    }
 }
 
 /// `bytes` as text.
@@ -73,6 +138,26 @@ mod tests {
             assert_eq!(text, String::from_utf8_lossy(bytes), "{bytes:x?}");
             assert_eq!(clean, core::str::from_utf8(bytes).is_ok());
             assert_eq!(utf16_len(&text), text.encode_utf16().count());
+        }
+    }
+
+    #[test]
+    fn converts_as_the_standard_library_does() {
+        let chars = [
+            'a', '\u{7f}', '\u{80}', '\u{ff}', '\u{100}', '\u{7ff}', '\u{800}', '\u{d7ff}',
+            '\u{e000}',
+        ];
+        let chars = chars.into_iter().chain(['\u{ffff}', '\u{10000}', '\u{1f98a}', '\u{10ffff}']);
+        for char in chars {
+            for (before, after) in (0..40).flat_map(|n| [(n, 0), (n, 15), (n, 33)]) {
+                let mut text = "x".repeat(before);
+                text.extend([char, char]);
+                text.push_str(&"y".repeat(after));
+                let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                assert_eq!(utf16le(&text), units, "{text}");
+                let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+                assert_eq!(latin1(&text), bytes, "{text}");
+            }
         }
     }
 }

@@ -70,9 +70,11 @@ impl<'a> Text<'a> {
         scanner.string().ok().map(|text| (text, scanner.rest()))
     }
 
-    /// Appends the text, unescaped, and returns its length in UTF-16 code units.
-    pub fn push_to(&self, out: &mut String) -> usize {
-        if let Ok(text) = core::str::from_utf8(self.raw)
+    /// Appends the text, unescaped, and returns its length in UTF-16 code units. `checked` is UTF-8 that the document may be
+    /// a part of.
+    pub fn push_to(&self, checked: &str, out: &mut String) -> usize {
+        let text = utf8::part_of(checked, self.raw);
+        if let Some(text) = text.or_else(|| core::str::from_utf8(self.raw).ok())
             && !self.escaped
         {
             out.push_str(text);
@@ -105,7 +107,7 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();
-        self.push_to(&mut out);
+        self.push_to("", &mut out);
         out
     }
 
@@ -167,7 +169,7 @@ fn hex4(from: &[u8]) -> Option<(u32, &[u8])> {
 /// let mut members = Members::new(br#"{"line":"a\tb","n":1}"#).unwrap();
 /// let (key, value) = members.read().unwrap().unwrap();
 /// let mut text = String::new();
-/// value.as_text().unwrap().push_to(&mut text);
+/// value.as_text().unwrap().push_to("", &mut text);
 /// assert_eq!((key.plain(), text.as_str()), (Some(&b"line"[..]), "a\tb"));
 /// ```
 #[derive(Debug)]

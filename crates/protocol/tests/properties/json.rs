@@ -93,7 +93,7 @@ fn same(value: &Value<'_>, oracle: &Oracle) -> bool {
 
 fn same_text(text: &Text<'_>, expected: &str) -> bool {
     let mut out = String::from("é");
-    let units = text.push_to(&mut out);
+    let units = text.push_to("", &mut out);
     &out[2..] == expected
         && units == expected.encode_utf16().count()
         && text.with(|bytes| bytes == expected.as_bytes())
