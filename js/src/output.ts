@@ -4,8 +4,23 @@ import type { Cursor } from "./generated/types.js";
 /** Which stream a line was written to. */
 export type Stream = "stdout" | "stderr";
 
-/** A batch as the core hands it over: text, ends, times, flags, raw bytes by event. */
-export type RawBatch = [string, Uint32Array, Float64Array, Uint8Array, [number, Uint8Array<ArrayBuffer>][]];
+/** A batch as the core hands it over: text, columns of numbers, raw bytes by event. */
+type RawBatch = [string, Uint8Array<ArrayBuffer>, [number, Uint8Array<ArrayBuffer>][]];
+
+/** Events of output as columns. */
+export interface Batch {
+  /** All events' text. */
+  text: string;
+  times: Float64Array;
+  /** Where each event's text ends. */
+  ends: Uint32Array;
+  flags: Uint8Array;
+  /** The bytes of events that are not UTF-8, with the events' indices. */
+  raw: RawBatch[2];
+}
+
+/** The bytes of an event in the columns: a time, an end and flags. */
+const COLUMNS_BYTES = 8 + 4 + 1;
 
 const STREAM = 3;
 const TERMINATED = 4;
@@ -90,15 +105,15 @@ export class OutputEvent {
 }
 
 /** An event of a batch. */
-export function eventOf(batch: RawBatch, index: number): OutputEvent {
-  const ends = batch[1];
-  const text = batch[0].slice(index === 0 ? 0 : ends[index - 1], ends[index]);
-  const flags = batch[3][index] as number;
-  const bytes = flags & RAW ? rawBytes(batch[4], index, flags) : undefined;
-  return new OutputEvent(text, flags, batch[2][index] as number, bytes);
+export function eventOf(batch: Batch, index: number): OutputEvent {
+  const { ends } = batch;
+  const text = batch.text.slice(index === 0 ? 0 : ends[index - 1], ends[index]);
+  const flags = batch.flags[index] as number;
+  const bytes = flags & RAW ? rawBytes(batch.raw, index, flags) : undefined;
+  return new OutputEvent(text, flags, batch.times[index] as number, bytes);
 }
 
-function rawBytes(all: RawBatch[4], index: number, flags: number): () => Uint8Array<ArrayBuffer> {
+function rawBytes(all: Batch["raw"], index: number, flags: number): () => Uint8Array<ArrayBuffer> {
   return () => {
     const raw = all.find(([at]) => at === index)?.[1] ?? new Uint8Array();
     return flags & TERMINATED ? joined([raw, NEWLINE]) : raw;
@@ -123,15 +138,22 @@ export class LineJoiner {
 
 /** A source of batches in the core, with its errors as classes. */
 export interface BatchSource {
-  next(): Promise<RawBatch | undefined>;
+  next(): Promise<Batch | undefined>;
   close(): void | Promise<void>;
   /** How far it is once so many events of the last batch are taken. */
   cursor?(taken: number): Cursor;
 }
 
 /** The next batch of a stream in the core; undefined at its end. */
-export function nextBatch(stream: { next(): Promise<unknown> }): Promise<RawBatch | undefined> {
-  return call(() => stream.next());
+export async function nextBatch(stream: { next(): Promise<unknown> }): Promise<Batch | undefined> {
+  const batch = await call<RawBatch | undefined>(() => stream.next());
+  if (batch === undefined) return undefined;
+  const [text, { buffer, length }, raw] = batch;
+  const count = length / COLUMNS_BYTES;
+  const times = new Float64Array(buffer, 0, count);
+  const ends = new Uint32Array(buffer, times.byteLength, count);
+  const flags = new Uint8Array(buffer, times.byteLength + ends.byteLength, count);
+  return { text, times, ends, flags, raw };
 }
 
 /**
@@ -143,9 +165,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   #source: Promise<BatchSource> | undefined;
   /** @internal */
   protected opened: BatchSource | undefined;
-  /** @internal */
-  protected held: Cursor | undefined;
-  #batch: RawBatch | undefined;
+  #batch: Batch | undefined;
   #index = 0;
   #length = 0;
   /** Calls of `next` that wait, and the last of them. */
@@ -163,7 +183,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   /** The next event. Rejects with a {@link ShorelineError} where the output cannot be had in full. */
   next(): Promise<IteratorResult<OutputEvent, undefined>> {
     if (this.#index < this.#length && this.#waiting === 0) {
-      return Promise.resolve({ done: false, value: eventOf(this.#batch as RawBatch, this.#index++) });
+      return Promise.resolve({ done: false, value: eventOf(this.#batch as Batch, this.#index++) });
     }
     this.#waiting++;
     const turn = this.#last.then(() => this.#pull());
@@ -216,7 +236,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
         if (first.done) return;
         const events = [first.value];
         while (this.#index < this.#length) {
-          events.push(eventOf(this.#batch as RawBatch, this.#index++));
+          events.push(eventOf(this.#batch as Batch, this.#index++));
         }
         yield events;
       }
@@ -229,7 +249,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     try {
       while (this.#index >= this.#length && !this.#done) await this.#read();
       if (this.#done && this.#index >= this.#length) return { done: true, value: undefined };
-      return { done: false, value: eventOf(this.#batch as RawBatch, this.#index++) };
+      return { done: false, value: eventOf(this.#batch as Batch, this.#index++) };
     } finally {
       // Before the caller goes on: its next call finds the rest of the batch at hand.
       this.#waiting--;
@@ -254,17 +274,16 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     try {
       const source = this.opened ?? (await this.#opening());
       if (!source) return;
-      // While the next batch comes, what was taken is all of the last one.
-      this.held = source.cursor?.(this.#index);
-      const batch = await source.next();
+      // An iteration that waits holds no output.
+      this.#batch = undefined;
       this.#index = this.#length = 0;
-      this.held = undefined;
+      const batch = await source.next();
       if (batch === undefined || this.#done) {
         this.#done = true;
         return;
       }
       this.#batch = batch;
-      this.#length = batch[1].length;
+      this.#length = batch.ends.length;
     } catch (error) {
       const left = this.#done;
       this.#done = true;
@@ -286,7 +305,7 @@ export class FollowIterator extends EventIterator {
 
   /** How far it is: the events that were taken, and no more. `after` of another follow goes on there. */
   cursor(): Cursor {
-    return this.held ?? this.opened?.cursor?.(this.taken) ?? this.#after;
+    return this.opened?.cursor?.(this.taken) ?? this.#after;
   }
 }
 

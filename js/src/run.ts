@@ -7,12 +7,12 @@ import type { RunOptions as CoreRunOptions } from "./generated/types.js";
 import { type CommandInput, InputSource } from "./input.js";
 import type { ReconnectInfo } from "./options.js";
 import {
+  type Batch,
   type BatchSource,
   EventIterator,
   eventOf,
   nextBatch,
   type OutputEvent,
-  type RawBatch,
 } from "./output.js";
 import { BOTH, type ProcessCalls, ProcessHandle } from "./process.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
@@ -194,7 +194,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     this.#iterated = true;
     // The command is sent now, not when the first event is asked for.
     const read = (stream: Glue.RunStream) => this.#settled(nextBatch(stream));
-    let first: Promise<RawBatch | undefined> | undefined = this.#stream.then(read);
+    let first: Promise<Batch | undefined> | undefined = this.#stream.then(read);
     first.catch(noop);
     return new EventIterator(async () => {
       const stream = await this.#stream;
@@ -255,9 +255,9 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     const read = () => this.#settled(nextBatch(stream));
     for (let batch = await read(); batch !== undefined; batch = await read()) {
       try {
-        for (let i = 0; i < batch[1].length; i++) {
+        for (let i = 0; i < batch.ends.length; i++) {
           // Nothing is left of a line that came in pieces and ends without a line end.
-          if (batch[1][i] === (batch[1][i - 1] ?? 0)) continue;
+          if (batch.ends[i] === (batch.ends[i - 1] ?? 0)) continue;
           const event = eventOf(batch, i);
           const told = (event.stream === "stderr" ? onStderr : onStdout)?.(event);
           // Of an abort the next read tells, however long the handler takes.

@@ -1,5 +1,6 @@
 //! What a run has written, on its way into the result.
 
+use crate::host;
 use crate::js;
 use js_sys::{Array, Object, Uint8Array};
 use shoreline_protocol::batch::Batch;
@@ -60,7 +61,7 @@ impl Collected {
 impl Parts {
     fn add(&self, piece: Piece) {
         if !piece.text.is_empty() {
-            self.text.push(&piece.text.into());
+            self.text.push(&host::string(&piece.text));
         }
         for span in piece.raw {
             self.raw.push(&Array::of3(

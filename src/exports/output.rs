@@ -1,32 +1,32 @@
 use super::{promise, stop_on_pull};
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
 use crate::error::Result;
+use crate::host;
 use crate::transport::Leash;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use futures::lock::Mutex;
-use js_sys::{Array, Float64Array, Function, Promise, Uint8Array, Uint32Array};
+use js_sys::{Array, Function, Promise, Uint8Array};
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::Cursor;
 use shoreline_protocol::route::Route;
 use wasm_bindgen::prelude::*;
 
-/// A batch as `[text, ends, times, flags, raw]`: one string for all events, with each event's end in
-/// it, and typed arrays beside it. Nothing else is paid per line across the boundary.
+/// A batch as `[text, columns, raw]`: one string for all events, and one array of bytes with the columns of numbers, one
+/// after the other: the events' times (f64), where they end in the text (u32), and their flags (u8). Nothing else is paid
+/// per line across the boundary, and the collector has one buffer to free.
 fn batch_to_js(batch: &Batch) -> JsValue {
     let raw = Array::new();
     for (index, bytes) in &batch.raw {
         raw.push(&Array::of2(&(*index).into(), &Uint8Array::from(bytes.as_slice())));
     }
-    Array::of5(
-        &batch.text.as_str().into(),
-        &Uint32Array::from(batch.ends.as_slice()),
-        &Float64Array::from(batch.times.as_slice()),
-        &Uint8Array::from(batch.flags.as_slice()),
-        &raw,
-    )
-    .into()
+    let mut columns = Vec::with_capacity(batch.len() * 13);
+    batch.times.iter().for_each(|time| columns.extend_from_slice(&time.to_le_bytes()));
+    batch.ends.iter().for_each(|end| columns.extend_from_slice(&end.to_le_bytes()));
+    columns.extend_from_slice(&batch.flags);
+    Array::of3(&host::string(&batch.text), &Uint8Array::from(columns.as_slice()), &raw).into()
 }
 
 /// A source of events, and where they are put.
@@ -51,10 +51,19 @@ pub struct OutputStream {
     handed: Rc<RefCell<Handed>>,
 }
 
-/// What was handed over last, and where it began.
+/// What was handed over last, and where the output was before and after it.
 struct Handed {
-    cursor: Cursor,
     batch: Batch,
+    before: Cursor,
+    after: Cursor,
+}
+
+impl Handed {
+    /// All of it was taken.
+    fn taken(&mut self) {
+        self.batch = Batch::default();
+        self.before = self.after;
+    }
 }
 
 impl OutputStream {
@@ -67,8 +76,8 @@ impl OutputStream {
         leash: Leash,
     ) -> Result<Self> {
         let source = Follow::new(sandbox, route, process, options, functions, leash.clone())?;
-        let handed = Handed { cursor: source.cursor(), batch: Batch::default() };
-        let handed = Rc::new(RefCell::new(handed));
+        let (before, after) = (source.cursor(), source.cursor());
+        let handed = Rc::new(RefCell::new(Handed { batch: Batch::default(), before, after }));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_pull(&leash, &reader, |reader| reader.source.stop());
         Ok(Self { reader, leash, handed })
@@ -77,29 +86,30 @@ impl OutputStream {
 
 #[wasm_bindgen]
 impl OutputStream {
-    /// A promise of the next batch; `undefined` at the server's end of the output.
+    /// A promise of the next batch; `undefined` at the server's end of the output. All of the last batch was taken: what
+    /// waits for output holds none.
     pub fn next(&self) -> Promise {
         let (reader, leash, handed) =
             (self.reader.clone(), self.leash.clone(), self.handed.clone());
+        handed.borrow_mut().taken();
         promise(async move {
             let mut reader = reader.lock().await;
             let Reader { source, batch } = &mut *reader;
-            let cursor = source.cursor();
-            batch.clear();
             let more = source.next(batch).await;
             let given = handed_over(more, batch, &leash);
-            let Handed { cursor: from, batch: last } = &mut *handed.borrow_mut();
-            *from = cursor;
-            core::mem::swap(last, batch);
+            let mut handed = handed.borrow_mut();
+            handed.after = source.cursor();
+            handed.batch = core::mem::take(batch);
             given
         })
     }
 
-    /// How far it has been read once so many events of the last batch are taken, as `Cursor`.
+    /// How far it has been read once so many events of the last batch are taken, as `Cursor`. None are while the next
+    /// batch is awaited.
     #[must_use]
     pub fn cursor(&self, taken: usize) -> JsValue {
         let handed = self.handed.borrow();
-        cursor_to_js(&handed.cursor.after(&handed.batch, taken))
+        cursor_to_js(&handed.before.after(&handed.batch, taken))
     }
 
     /// Closes the connection at once.

@@ -66,6 +66,8 @@ impl Body {
     /// `connection_lost` when it breaks, `idle_timeout`, `aborted`; `missing_capability` where `fetch` does
     /// not stream.
     pub(crate) async fn chunk(&mut self, leash: &Leash) -> Result<Option<&[u8]>> {
+        // Thousands of bodies may wait, and most of them for long.
+        self.buffer = Vec::new();
         let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
             if !self.streams {
                 let what = "this runtime's `fetch` does not stream its answers: pass one that does as the `fetch` option";
@@ -100,10 +102,9 @@ impl Body {
             let what = "the response body does not give bytes: pass a `fetch` that does";
             return Err(Error::new(Code::MissingCapability, what));
         };
-        self.buffer.resize(value.length() as usize, 0);
         // Copying from a detached buffer throws.
-        if !self.buffer.is_empty() {
-            value.copy_to(&mut self.buffer);
+        if value.length() > 0 {
+            self.buffer = value.to_vec();
         }
         Ok(Some(&self.buffer))
     }
