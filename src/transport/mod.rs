@@ -106,6 +106,15 @@ pub(crate) fn trace_id(headers: &web_sys::Headers) -> JsValue {
     header.as_deref().and_then(trace::trace_id).into()
 }
 
+/// How many bytes an answer has, where the server says so.
+fn length(headers: &web_sys::Headers) -> Option<f64> {
+    let header = |name| headers.get(name).ok().flatten();
+    // Of what is compressed on the way, it is not the length.
+    let plain = header("content-encoding").is_none();
+    let length = header("content-length").filter(|_| plain)?;
+    text::decimal(length.as_bytes()).map(|length| length as f64)
+}
+
 impl Transport {
     /// Sends `request`, again where that is safe, and gives the answer if its status is 2xx.
     ///
@@ -189,11 +198,7 @@ impl Transport {
         let header = |name| headers.get(name).ok().flatten();
         let content_type: String =
             header("content-type").unwrap_or_default().chars().take(SHOWN_CHARS).collect();
-        // Of what is compressed on the way, it is not the length.
-        let plain = header("content-encoding").is_none();
-        let length = header("content-length").filter(|_| plain);
-        let length = length.and_then(|text| text::decimal(text.as_bytes()));
-        let length = length.map(|length| length as f64);
+        let length = if request.reading == Reading::Chunks { length(&headers) } else { None };
         let trace_id = trace_id(&headers);
         if !is_error && request.reading != Reading::Whole {
             return Ok(Answer { content_type, length, bytes: Vec::new(), body, trace_id });
