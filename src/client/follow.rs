@@ -10,7 +10,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::Cell;
 use js_sys::{Array, Function, Object, Promise};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::{Cursor, Position};
 use shoreline_protocol::error::{Code, Kind};
@@ -357,22 +357,25 @@ fn cursor_from(value: &JsValue) -> Result<Cursor> {
     Ok(cursor)
 }
 
-/// A cursor as JavaScript has it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CursorObject {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_id: Option<String>,
-    counts: [f64; 2],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unfinished: Option<[f64; 2]>,
+/// A cursor as JavaScript has it. A map: to write a struct brings along a cache of its members' names.
+struct CursorObject<'a>(&'a Cursor);
+
+impl Serialize for CursorObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
+        let Cursor { last_id, counts, unfinished } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(id) = last_id {
+            map.serialize_entry("lastId", &digits(*id))?;
+        }
+        map.serialize_entry("counts", &counts.map(|n| n as f64))?;
+        if *unfinished != [0, 0] {
+            map.serialize_entry("unfinished", &unfinished.map(|n| n as f64))?;
+        }
+        map.end()
+    }
 }
 
 pub(crate) fn cursor_to_js(cursor: &Cursor) -> JsValue {
-    let object = CursorObject {
-        last_id: cursor.last_id.map(digits),
-        counts: cursor.counts.map(|n| n as f64),
-        unfinished: (cursor.unfinished != [0, 0]).then(|| cursor.unfinished.map(|n| n as f64)),
-    };
-    serde_wasm_bindgen::to_value(&object).unwrap_or(JsValue::UNDEFINED)
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
+    CursorObject(cursor).serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
 }
