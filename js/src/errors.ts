@@ -147,18 +147,11 @@ export class FileSystemError extends ShorelineError {
   /** The name of the error number, as in Node, for example `ENOENT`. */
   declare readonly code: FileSystemErrorCode;
   /** The name of the call, for example `mkdir`. */
-  readonly syscall: string;
+  declare readonly syscall: string;
   /** The path that the call was given. */
-  readonly path: string;
+  declare readonly path: string;
   /** The second path of a call that takes two. */
-  readonly dest: string | undefined;
-
-  constructor(fields: ErrorFields, syscall: string, path: string, dest?: string) {
-    super(fields);
-    this.syscall = syscall;
-    this.path = path;
-    this.dest = dest;
-  }
+  declare readonly dest: string | undefined;
 }
 
 /** The WebAssembly core could not be loaded, or died. */

@@ -1,7 +1,9 @@
 // `sandbox.fs`: its types, and what loads its code on first use.
+import { invalid, optionsOf } from "./arguments.js";
+import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { UsageError } from "./errors.js";
-import type { FileContent } from "./files.js";
+import { CommandError, FileSystemError, ShorelineError, UsageError } from "./errors.js";
+import { type FileContent, read, write } from "./files.js";
 import type * as implementation from "./fs/index.js";
 import type { CallOptions } from "./options.js";
 import type { Sandbox } from "./sandbox.js";
@@ -142,10 +144,11 @@ export interface FileSystem {
   /**
    * Reads a file.
    *
-   * @returns The bytes, or with `"utf8"` the text, in which bytes that are not UTF-8 are U+FFFD.
+   * @returns With `"utf8"` the text, in which bytes that are not UTF-8 are U+FFFD; otherwise the bytes.
    * @throws {@link FileSystemError} `ENOENT`, `EISDIR`, `EACCES`, `ENXIO` for a FIFO, socket or device, and others.
    */
   readFile(path: string, options: Utf8 | (ReadFileOptions & { encoding: Utf8 })): Promise<string>;
+  /** Reads a file as bytes. */
   readFile(
     path: string,
     options?: (ReadFileOptions & { encoding?: null }) | null,
@@ -176,6 +179,7 @@ export interface FileSystem {
    * for more than 200,000 entries.
    */
   readdir(path: string, options: ReaddirOptions & { withFileTypes: true }): Promise<Dirent[]>;
+  /** Lists a directory as names; with `recursive` as paths from the directory. */
   readdir(
     path: string,
     options?: (ReaddirOptions & { withFileTypes?: false | undefined }) | null,
@@ -229,6 +233,11 @@ export interface FileSystem {
 const METHODS =
   "readFile writeFile appendFile stat lstat readdir mkdir mkdtemp rename copyFile cp rm chmod symlink readlink realpath access exists utimes";
 
+/** @internal What the code needs of the rest; js/src/fs/shim.ts says why. */
+const shim = { call, CommandError, FileSystemError, invalid, optionsOf, read, ShorelineError, write };
+/** @internal */
+export type Shim = typeof shim;
+
 let loaded: typeof implementation | undefined;
 
 /** @internal Takes the code from a program that has loaded it. */
@@ -240,7 +249,7 @@ export function useFileSystem(given: typeof implementation): void {
 export function fileSystem(core: Glue.Sandbox, sandbox: Sandbox): FileSystem {
   type Calls = Record<string, (...args: unknown[]) => unknown>;
   let opened: Calls | undefined;
-  const call =
+  const method =
     (name: string) =>
     async (...args: unknown[]) => {
       try {
@@ -252,8 +261,8 @@ export function fileSystem(core: Glue.Sandbox, sandbox: Sandbox): FileSystem {
           cause,
         });
       }
-      opened ??= new loaded.Files(core, sandbox) as unknown as Calls;
+      opened ??= loaded.open(shim, core, sandbox) as unknown as Calls;
       return opened[name]?.(...args);
     };
-  return Object.fromEntries(METHODS.split(" ").map((name) => [name, call(name)])) as unknown as FileSystem;
+  return Object.fromEntries(METHODS.split(" ").map((name) => [name, method(name)])) as unknown as FileSystem;
 }

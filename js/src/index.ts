@@ -66,6 +66,7 @@ export type {
   Dirent,
   FileMode,
   FileSystem,
+  FileTypes,
   MkdirOptions,
   ReaddirOptions,
   ReadFileOptions,

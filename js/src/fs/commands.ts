@@ -1,9 +1,9 @@
 // The work done by commands of the sandbox, for servers without the routes: GNU's or BusyBox's, one process for each.
 // No value is part of a shell's code: two scripts, which are constants, take their values as arguments.
-import { CommandError } from "../errors.js";
 import type { FileContent } from "../files.js";
 import type { Sandbox } from "../sandbox.js";
 import { codeOf, Failure } from "./error.js";
+import { shim } from "./shim.js";
 import type { Backend, Copying, Kind, RawEntry, RawStats, Writing } from "./types.js";
 
 type Signal = AbortSignal | undefined;
@@ -194,7 +194,7 @@ export class Commands implements Backend {
   async #run(signal: Signal, command: string, args: string[], input?: FileContent): Promise<string> {
     const result = await this.#sandbox.run(command, { args, env: { LC_ALL: "C" }, signal, input });
     if (result.exitCode === 0) return result.stdout;
-    const error = new CommandError(command, result);
+    const error = new shim.CommandError(command, result);
     const code = codeOf(result.stderr);
     throw code ? new Failure(code, error) : error;
   }
@@ -216,13 +216,15 @@ function line(output: string): string {
 }
 
 function isSilent(error: unknown): boolean {
-  return error instanceof CommandError && error.exitCode === 1 && error.stderr === "";
+  return error instanceof shim.CommandError && error.exitCode === 1 && error.stderr === "";
 }
 
 /** Whether both paths name the same file, which is not an error. */
 function isSame(error: unknown): boolean {
   const { cause } = error as { cause?: unknown };
   return (
-    error instanceof Failure && cause instanceof CommandError && cause.stderr.trimEnd().endsWith("same file")
+    error instanceof Failure &&
+    cause instanceof shim.CommandError &&
+    cause.stderr.trimEnd().endsWith("same file")
   );
 }

@@ -1,6 +1,6 @@
 // Failures in a file system, whoever tells of them.
-import { FileSystemError, ShorelineError } from "../errors.js";
-import type { FileSystemErrorCode } from "../errors.js";
+import type { FileSystemErrorCode, ShorelineError } from "../errors.js";
+import { shim } from "./shim.js";
 
 /** By code: what it means, in libuv's words, and how the C libraries and the tools of a sandbox tell of it. */
 const ERRORS: Record<FileSystemErrorCode, [string, RegExp?]> = {
@@ -54,7 +54,7 @@ export function codeOf(stderr: string): FileSystemErrorCode | undefined {
 
 /** The code in a server's answer. */
 export function serverCodeOf(error: unknown): FileSystemErrorCode | undefined {
-  const code = ShorelineError.is(error) ? error.serverCode : undefined;
+  const code = shim.ShorelineError.is(error) ? error.serverCode : undefined;
   return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as FileSystemErrorCode) : undefined;
 }
 
@@ -63,8 +63,11 @@ export function explained(error: unknown, syscall: string, path: string, dest?: 
   const code = error instanceof Failure ? error.code : serverCodeOf(error);
   if (code === undefined) return error;
   const cause = error instanceof Failure ? error.cause : error;
-  const { status, serverCode, traceId } = ShorelineError.is(cause) ? cause : ({} as Partial<ShorelineError>);
+  const { status, serverCode, traceId } = shim.ShorelineError.is(cause)
+    ? cause
+    : ({} as Partial<ShorelineError>);
   const to = dest === undefined ? "" : ` -> '${dest}'`;
   const message = `${code}: ${ERRORS[code][0]}, ${syscall} '${path}'${to}`;
-  return new FileSystemError({ code, message, status, serverCode, traceId, cause }, syscall, path, dest);
+  const fields = { code, message, status, serverCode, traceId, cause };
+  return Object.assign(new shim.FileSystemError(fields), { syscall, path, dest });
 }

@@ -1,7 +1,5 @@
 // The calls of `sandbox.fs`: their arguments, and who does the work.
-import { invalid, optionsOf } from "../arguments.js";
 import type * as Glue from "../core/shoreline.js";
-import { FileSystemError, ShorelineError } from "../errors.js";
 import type {
   AppendFileOptions,
   CpOptions,
@@ -12,23 +10,31 @@ import type {
   ReaddirOptions,
   ReadFileOptions,
   RmOptions,
+  Shim,
   Stats as StatsShape,
   Utf8,
   WriteFileOptions,
 } from "../file-system.js";
-import { type FileContent, read } from "../files.js";
+import type { FileContent } from "../files.js";
 import type { CallOptions } from "../options.js";
 import type { Sandbox } from "../sandbox.js";
 import { Commands } from "./commands.js";
 import { explained, Failure } from "./error.js";
 import { isLacking, Routes } from "./routes.js";
+import { shim, useShim } from "./shim.js";
 import { type Backend, Dirent, Stats } from "./types.js";
 
 /** Names that `mkdtemp` tries. */
 const TRIES = 10;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-export class Files implements FileSystem {
+/** Opens the files of a sandbox. */
+export function open(given: Shim, core: Glue.Sandbox, sandbox: Sandbox): FileSystem {
+  useShim(given);
+  return new Files(core, sandbox);
+}
+
+class Files implements FileSystem {
   readonly #core: Glue.Sandbox;
   readonly #routes: Routes;
   readonly #commands: Commands;
@@ -55,7 +61,7 @@ export class Files implements FileSystem {
       // The routes that read and write files take no `..`.
       const place = hasDots(path) ? await backend.realpath(path, signal) : path;
       try {
-        return await read(this.#core, place, signal && { signal });
+        return await shim.read(this.#core, place, signal && { signal });
       } catch (error) {
         throw await this.#why(error, backend, place, signal);
       }
@@ -70,7 +76,7 @@ export class Files implements FileSystem {
     path: string,
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
-    if (!ShorelineError.is(error) || ![400, 403, 404].includes(error.status ?? 0)) return error;
+    if (!shim.ShorelineError.is(error) || ![400, 403, 404].includes(error.status ?? 0)) return error;
     const there = new Stats(await backend.stat(path, true, signal));
     return new Failure(there.isDirectory() ? "EISDIR" : there.isFile() ? "EACCES" : "ENXIO", error);
   }
@@ -78,7 +84,7 @@ export class Files implements FileSystem {
   async writeFile(path: string, data: FileContent, options?: Utf8 | WriteFileOptions | null): Promise<void> {
     const given = withEncoding<WriteFileOptions>(options, "encoding mode flag signal");
     const { flag = "w", signal } = given;
-    if (!["w", "wx", "a"].includes(flag)) throw invalid('`flag` must be "w", "wx" or "a"');
+    if (!["w", "wx", "a"].includes(flag)) throw shim.invalid('`flag` must be "w", "wx" or "a"');
     const mode = given.mode === undefined ? undefined : modeOf(given.mode);
     await this.#do("open", [path], async (backend) => {
       const [, above = "", name = ""] = /^(.*?)([^/]*)\/*$/s.exec(path) ?? [];
@@ -112,7 +118,7 @@ export class Files implements FileSystem {
     options?: (ReaddirOptions & { withFileTypes?: false | undefined }) | null,
   ): Promise<string[]>;
   async readdir(path: string, options?: ReaddirOptions | null): Promise<string[] | DirentShape[]> {
-    const given: ReaddirOptions = optionsOf(options, "withFileTypes recursive signal");
+    const given: ReaddirOptions = shim.optionsOf(options, "withFileTypes recursive signal");
     const { withFileTypes, recursive = false, signal } = given;
     const entries = await this.#do("scandir", [path], (it) => it.readdir(path, recursive, signal));
     if (!withFileTypes) return entries.map(({ name }) => name);
@@ -125,7 +131,7 @@ export class Files implements FileSystem {
 
   async mkdir(path: string, options?: FileMode | MkdirOptions | null): Promise<void> {
     const isMode = typeof options === "number" || typeof options === "string";
-    const given: MkdirOptions = isMode ? { mode: options } : optionsOf(options, "recursive mode signal");
+    const given: MkdirOptions = isMode ? { mode: options } : shim.optionsOf(options, "recursive mode signal");
     const { recursive = false, signal } = given;
     const mode = given.mode === undefined ? undefined : modeOf(given.mode);
     await this.#do("mkdir", [path], (it) => it.mkdir(path, recursive, mode, signal));
@@ -140,7 +146,7 @@ export class Files implements FileSystem {
         await this.#do("mkdtemp", [path], (it) => it.mkdir(path, false, 0o700, signal));
         return path;
       } catch (error) {
-        if (left === 0 || !FileSystemError.is(error) || error.code !== "EEXIST") throw error;
+        if (left === 0 || !shim.FileSystemError.is(error) || error.code !== "EEXIST") throw error;
       }
     }
   }
@@ -152,12 +158,12 @@ export class Files implements FileSystem {
 
   async copyFile(src: string, dest: string, mode = 0, options?: CallOptions): Promise<void> {
     const { signal } = only(options);
-    if (mode !== 0 && mode !== 1) throw invalid("`mode` must be 0, or 1 (COPYFILE_EXCL)");
+    if (mode !== 0 && mode !== 1) throw shim.invalid("`mode` must be 0, or 1 (COPYFILE_EXCL)");
     await this.#do("copyfile", [src, dest], (it) => it.copyFile(src, dest, mode === 1, signal));
   }
 
   async cp(src: string, dest: string, options?: CpOptions): Promise<void> {
-    const given: CpOptions = optionsOf(options, "recursive force dereference preserveTimestamps signal");
+    const given: CpOptions = shim.optionsOf(options, "recursive force dereference preserveTimestamps signal");
     const {
       recursive = false,
       force = true,
@@ -174,7 +180,7 @@ export class Files implements FileSystem {
       recursive = false,
       force = false,
       signal,
-    }: RmOptions = optionsOf(options, "recursive force signal");
+    }: RmOptions = shim.optionsOf(options, "recursive force signal");
     await this.#do("rm", [path], (it) => it.rm(path, recursive, force, signal));
   }
 
@@ -202,7 +208,7 @@ export class Files implements FileSystem {
   async access(path: string, mode = 0, options?: CallOptions): Promise<void> {
     const { signal } = only(options);
     if (!Number.isInteger(mode) || mode < 0 || mode > 7)
-      throw invalid("`mode` must be 0, or the sum of 4 (read), 2 (write) and 1 (execute)");
+      throw shim.invalid("`mode` must be 0, or the sum of 4 (read), 2 (write) and 1 (execute)");
     await this.#do("access", [path], (it) => it.access(path, mode, signal));
   }
 
@@ -211,7 +217,7 @@ export class Files implements FileSystem {
       await this.access(path, 0, options);
       return true;
     } catch (error) {
-      if (FileSystemError.is(error)) return false;
+      if (shim.FileSystemError.is(error)) return false;
       throw error;
     }
   }
@@ -251,7 +257,7 @@ export class Files implements FileSystem {
 
 function checkPath(path: unknown): void {
   if (typeof path !== "string" || path === "" || path.includes("\0") || /\p{Cs}/u.test(path))
-    throw invalid("a path must be a string that is not empty, has no NUL and is valid Unicode");
+    throw shim.invalid("a path must be a string that is not empty, has no NUL and is valid Unicode");
 }
 
 function hasDots(path: string): boolean {
@@ -259,7 +265,7 @@ function hasDots(path: string): boolean {
 }
 
 function only(options: CallOptions | undefined): CallOptions {
-  return optionsOf(options, "signal");
+  return shim.optionsOf(options, "signal");
 }
 
 /** Options, which can be the encoding alone. */
@@ -268,10 +274,12 @@ function withEncoding<T extends { encoding?: Utf8 | null | undefined }>(
   names: string,
 ): Partial<T> {
   const given = (
-    typeof options === "string" ? { encoding: options } : optionsOf(options, names)
+    typeof options === "string" ? { encoding: options } : shim.optionsOf(options, names)
   ) as Partial<T>;
   if (![undefined, null, "utf8", "utf-8"].includes(given.encoding))
-    throw invalid('`encoding` must be "utf8": read bytes and decode them, or encode them before writing');
+    throw shim.invalid(
+      '`encoding` must be "utf8": read bytes and decode them, or encode them before writing',
+    );
   return given;
 }
 
@@ -279,11 +287,11 @@ function modeOf(mode: FileMode): number {
   const bits =
     typeof mode === "string" && /^(0o)?[0-7]+$/.test(mode) ? parseInt(mode.replace("0o", ""), 8) : mode;
   if (typeof bits === "number" && Number.isInteger(bits) && bits >= 0 && bits <= 0o7777) return bits;
-  throw invalid("a mode must be a number from 0 to 0o7777, or its octal digits as text");
+  throw shim.invalid("a mode must be a number from 0 to 0o7777, or its octal digits as text");
 }
 
 function timeOf(time: Date | number): number {
   const ms = typeof time === "number" ? time * 1000 : time instanceof Date ? time.getTime() : NaN;
-  if (!Number.isFinite(ms)) throw invalid("a time must be a valid Date, or seconds since 1970");
+  if (!Number.isFinite(ms)) throw shim.invalid("a time must be a valid Date, or seconds since 1970");
   return ms;
 }

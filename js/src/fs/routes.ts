@@ -1,16 +1,15 @@
 // The work done by a server's own routes.
-import { call } from "../core.js";
 import type * as Glue from "../core/shoreline.js";
-import { ShorelineError } from "../errors.js";
-import { type FileContent, write } from "../files.js";
+import type { FileContent } from "../files.js";
 import { serverCodeOf } from "./error.js";
+import { shim } from "./shim.js";
 import type { Backend, Copying, RawEntry, RawStats, Writing } from "./types.js";
 
 type Signal = AbortSignal | undefined;
 
 /** Whether a server said that it does not have the routes. */
 export function isLacking(error: unknown): boolean {
-  if (!ShorelineError.is(error) || serverCodeOf(error) !== undefined) return false;
+  if (!shim.ShorelineError.is(error) || serverCodeOf(error) !== undefined) return false;
   return error.code === "unsupported" || error.code === "not_found";
 }
 
@@ -80,7 +79,7 @@ export class Routes implements Backend {
     // Another server would ignore the flag, and replace the file.
     if (!this.#isSure) await this.access("/", 0, signal);
     const how = mode === undefined ? "" : `&mode=${mode.toString(8)}`;
-    await write(this.#core, path, data, signal && { signal }, `&flag=${flag}${how}`);
+    await shim.write(this.#core, path, data, signal && { signal }, `&flag=${flag}${how}`);
   }
 
   #look<T>(query: Record<string, string>, signal: Signal): Promise<T> {
@@ -89,7 +88,7 @@ export class Routes implements Backend {
 
   async #operate<T>(operation: unknown, signal: Signal): Promise<T> {
     try {
-      const result = await call<T>(() => this.#core.operate(operation, signal));
+      const result = await shim.call<T>(() => this.#core.operate(operation, signal));
       this.#isSure = true;
       return result;
     } catch (error) {

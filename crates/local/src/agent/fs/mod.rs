@@ -184,7 +184,11 @@ fn run(operation: &Operation, workspace: &Path, reader: &Reader<'_>) -> Result<V
             .recursive(*recursive)
             .mode(mode.unwrap_or(0o777))
             .create(&from)
-            .map_err(errno)
+            .map_err(|error| match errno(error) {
+                // A link in the path leads nowhere.
+                Errno::EXIST if *recursive => rustix::fs::stat(&from).err().unwrap_or(Errno::EXIST),
+                errno => errno,
+            })
             .map(|()| json!({})),
         Operation::Rename { .. } => rustix::fs::rename(&from, &to).map(|()| json!({})),
         Operation::Copyfile { exclusive, .. } => {
