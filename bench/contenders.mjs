@@ -93,8 +93,12 @@ export const followers = {
   },
 };
 
-/** A run's whole output, as text of each stream. */
+/** A run's whole output, as text of each stream; draining keeps nothing. */
 export const collectors = {
+  async drain(url, command) {
+    const response = await fetch(`${url}/api/v1/processes/run`, post(command));
+    for await (const chunk of response.body) void chunk;
+  },
   async "by hand"(url, command) {
     const lines = { stdout: [], stderr: [] };
     for await (const event of byHand(`${url}/api/v1/processes/run`, post(command)))

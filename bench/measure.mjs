@@ -4,6 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { collectors, followers, sha256, shoreline } from "./contenders.mjs";
 
 const [what, url, ...names] = process.argv.slice(2);
+/** Follows at once. */
+const TOGETHER = 1_500;
 
 function must(condition, name, otherwise) {
   if (!condition) throw new Error(`${what}, ${name}: ${otherwise}`);
@@ -61,6 +63,21 @@ const kinds = {
     const before = process.memoryUsage.rss();
     await collectors[name](url, "many");
     return { [name]: { memory: (process.resourceUsage().maxRSS * 1024 - before) / outputBytes } };
+  },
+
+  /** So many follows at once in one process: the CPU time and the memory of each. */
+  async together() {
+    const [name] = names;
+    const expected = await get("/followed/few");
+    await followers[name](url, "few", false);
+    globalThis.gc();
+    const before = process.memoryUsage.rss();
+    const cpu = process.cpuUsage();
+    const all = await Promise.all(Array.from({ length: TOGETHER }, () => followers[name](url, "few", false)));
+    for (const seen of all) must(seen.events === expected.events, name, "other events");
+    const { user, system } = process.cpuUsage(cpu);
+    const memory = (process.resourceUsage().maxRSS * 1024 - before) / TOGETHER;
+    return { [name]: { times: [(user + system) / 1000], memory } };
   },
 
   async line() {

@@ -9,6 +9,7 @@ const LARGE = 64 * 1024;
 const STREAMS = {
   many: [FOLLOWED.many.bytes, LARGE],
   accents: [FOLLOWED.accents.bytes, LARGE],
+  few: [FOLLOWED.few.bytes, LARGE],
   "line-1": [longLine(1), SMALL],
   "line-4": [longLine(4), SMALL],
 };

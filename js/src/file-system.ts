@@ -233,7 +233,7 @@ export interface FileSystem {
 const METHODS =
   "readFile writeFile appendFile stat lstat readdir mkdir mkdtemp rename copyFile cp rm chmod symlink readlink realpath access exists utimes";
 
-/** @internal What the code needs of the rest; js/src/fs/shim.ts says why. */
+/** @internal The functions and classes that the code on first use gets; js/src/fs/shim.ts says why. */
 const shim = { call, CommandError, FileSystemError, invalid, optionsOf, read, ShorelineError, write };
 /** @internal */
 export type Shim = typeof shim;

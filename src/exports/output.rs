@@ -51,7 +51,7 @@ pub struct OutputStream {
     handed: Rc<RefCell<Handed>>,
 }
 
-/// What was handed over last, and where the output was before and after it.
+/// The last batch that was handed over, and the cursors before and after it.
 struct Handed {
     batch: Batch,
     before: Cursor,
@@ -104,8 +104,7 @@ impl OutputStream {
         })
     }
 
-    /// How far it has been read once so many events of the last batch are taken, as `Cursor`. None are while the next
-    /// batch is awaited.
+    /// The `Cursor` after `taken` events of the last batch. While the next batch is awaited, `taken` is 0.
     #[must_use]
     pub fn cursor(&self, taken: usize) -> JsValue {
         let handed = self.handed.borrow();

@@ -106,10 +106,10 @@ pub(crate) fn trace_id(headers: &web_sys::Headers) -> JsValue {
     header.as_deref().and_then(trace::trace_id).into()
 }
 
-/// How many bytes an answer has, where the server says so.
+/// The length of an answer in bytes, if the server sends it.
 fn length(headers: &web_sys::Headers) -> Option<f64> {
     let header = |name| headers.get(name).ok().flatten();
-    // Of what is compressed on the way, it is not the length.
+    // With Content-Encoding, Content-Length counts compressed bytes.
     let plain = header("content-encoding").is_none();
     let length = header("content-length").filter(|_| plain)?;
     text::decimal(length.as_bytes()).map(|length| length as f64)

@@ -2,9 +2,9 @@
 import type { FileSystemErrorCode, ShorelineError } from "../errors.js";
 import { shim } from "./shim.js";
 
-/** By code: what it means, in libuv's words, and how the C libraries and the tools of a sandbox tell of it. */
+/** By code: the meaning in libuv's words, and the texts of C libraries and of the sandbox's tools for it. */
 const ERRORS: Record<FileSystemErrorCode, [string, RegExp?]> = {
-  // What tools find out themselves comes first: their texts end in others.
+  // Errors that the tools find themselves come first: their texts end in the texts of other errors.
   EINVAL: [
     "invalid argument",
     /invalid argument$|subdirectory of itself|into itself|recursion detected|same file$/,

@@ -76,7 +76,7 @@ class Files implements FileSystem {
     path: string,
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
-    if (!shim.ShorelineError.is(error) || ![400, 403, 404].includes(error.status ?? 0)) return error;
+    if (!shim.ShorelineError.is(error) || ![400, 403, 404, 409].includes(error.status ?? 0)) return error;
     const there = new Stats(await backend.stat(path, true, signal));
     return new Failure(there.isDirectory() ? "EISDIR" : there.isFile() ? "EACCES" : "ENXIO", error);
   }

@@ -1,4 +1,4 @@
-// What the calls return, and what does the work behind them.
+// The results of the calls, and the interface of the two implementations: routes and commands.
 import type { Dirent as DirentShape, FileTypes, Stats as StatsShape } from "../file-system.js";
 import type { FileContent } from "../files.js";
 

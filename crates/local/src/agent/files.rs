@@ -94,7 +94,7 @@ fn in_place(target: &Path) -> rustix::io::Result<OwnedFd> {
     regular(open(target, WRITING | OFlags::TRUNC)?)
 }
 
-/// What opens a file for writing in place. A FIFO without a reader is refused, and no other special file blocks.
+/// Opens a file to write in place. A FIFO without a reader is refused; other special files do not block.
 const WRITING: OFlags =
     OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
@@ -135,7 +135,7 @@ fn target(path: &Path) -> rustix::io::Result<PathBuf> {
     }
 }
 
-/// Where the links at the end of a path lead, also where nothing is there.
+/// Resolves the links at the end of a path. The last link's target need not exist.
 fn through_links(path: &Path) -> rustix::io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {

@@ -51,7 +51,7 @@ pub(crate) struct Size {
 pub(crate) struct FileRequest {
     pub(crate) path: String,
     pub(crate) how: How,
-    /// Whether a refusal has the name of the error number for a code.
+    /// Whether refusals carry the name of the error number (`ENOENT`) as their code.
     pub(crate) errno: bool,
 }
 

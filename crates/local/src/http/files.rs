@@ -192,7 +192,7 @@ fn writing(query: &RawQuery) -> Result<Writing> {
 }
 
 async fn fill(mut file: tokio::fs::File, body: Body, most: u64) -> Result<()> {
-    // Of a file that is added to, what it has counts too.
+    // The limit includes the bytes that a file has before it is appended to.
     let mut length = file.metadata().await.map_err(|e| ApiError::internal(&e))?.len();
     let mut data = body.into_data_stream();
     while let Some(part) = next_part(&mut data).await? {

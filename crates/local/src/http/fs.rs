@@ -35,7 +35,10 @@ fn looking(query: &RawQuery) -> Result<Operation> {
         Some("readdir") => Operation::Readdir { path, recursive: parsed(query, "recursive")? },
         Some("readlink") => Operation::Readlink { path },
         Some("realpath") => Operation::Realpath { path },
-        Some("access") => Operation::Access { path, mode: parsed(query, "mode")? },
+        Some("access") => match parsed(query, "mode")? {
+            mode @ 0..=7 => Operation::Access { path, mode },
+            _ => return Err(wrong_query("mode")),
+        },
         _ => return Err(wrong_query("op")),
     })
 }

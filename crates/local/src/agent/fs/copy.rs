@@ -59,7 +59,7 @@ fn contents(source: &OwnedFd, to: &Path, flags: OFlags) -> Result<OwnedFd> {
     Ok(target)
 }
 
-/// How a tree is copied; see `Operation::Cp`.
+/// The options of `Operation::Cp`.
 #[derive(Clone, Copy)]
 pub(super) struct How {
     pub(super) recursive: bool,

@@ -1,4 +1,4 @@
-//! What changes nothing.
+//! The operations that only read.
 
 use super::{Reader, errno, refused};
 use crate::error::{ApiError, Result};

@@ -21,11 +21,11 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-/// The first byte of what is written into the pipe: a result or a refusal follows, in JSON.
+/// The first byte in the pipe says whether a result or a refusal follows, in JSON.
 pub(crate) const BEGIN_RESULT: u8 = b'+';
 pub(crate) const BEGIN_ERROR: u8 = b'-';
 
-/// What is done with files. Paths are as processes of the sandbox name them.
+/// An operation on files. Paths are as processes of the sandbox name them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Operation {
@@ -44,7 +44,7 @@ pub(crate) enum Operation {
     Realpath {
         path: String,
     },
-    /// Whether the path exists and permits what `mode` says: the bits of access(2).
+    /// Checks that the path exists and permits `mode`, the bits of access(2).
     Access {
         path: String,
         mode: u32,
@@ -108,7 +108,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// Whether it changes nothing.
+    /// Whether the operation only reads.
     pub(crate) fn only_looks(&self) -> bool {
         use Operation::{Access, Readdir, Readlink, Realpath, Stat};
         matches!(

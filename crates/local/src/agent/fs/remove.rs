@@ -95,7 +95,7 @@ fn identity(directory: &OwnedFd) -> Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// What another process has removed is gone, too.
+/// An entry that another process removed meanwhile is not an error.
 fn gone(removed: Result<()>) -> Result<()> {
     match removed {
         Err(Errno::NOENT) => Ok(()),
