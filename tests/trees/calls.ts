@@ -25,6 +25,8 @@ export const CALLS: Call[] = [
   ["stat", "@/run"],
   ["writeFile", "@/closed", "", { mode: 0o400 }],
   ["stat", "@/closed"],
+  ["chmod", "@/a", 0o100640],
+  ["stat", "@/a"],
   ["appendFile", "@/a", " world"],
   ["appendFile", "@/new", "n", { mode: 0o640 }],
   ["stat", "@/new"],

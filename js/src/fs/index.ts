@@ -286,8 +286,9 @@ function withEncoding<T extends { encoding?: Utf8 | null | undefined }>(
 function modeOf(mode: FileMode): number {
   const bits =
     typeof mode === "string" && /^(0o)?[0-7]+$/.test(mode) ? parseInt(mode.replace("0o", ""), 8) : mode;
-  if (typeof bits === "number" && Number.isInteger(bits) && bits >= 0 && bits <= 0o7777) return bits;
-  throw shim.invalid("a mode must be a number from 0 to 0o7777, or its octal digits as text");
+  // As in Node, the mode of `stat` can be given, which has the type of the file too.
+  if (typeof bits === "number" && Number.isInteger(bits) && bits >= 0 && bits < 2 ** 32) return bits & 0o7777;
+  throw shim.invalid("a mode must be a number from 0 to 2 ** 32 - 1, or its octal digits as text");
 }
 
 function timeOf(time: Date | number): number {

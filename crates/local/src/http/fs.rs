@@ -24,7 +24,15 @@ pub(super) async fn change(
         let text = "this operation changes nothing: send it with GET";
         return Err(ApiError::new(ServerCode::InvalidRequest, text));
     }
-    perform(&sandbox, operation).await
+    match operation {
+        Operation::Mkdir { mode: Some(mode), .. } | Operation::Chmod { mode, .. }
+            if mode > 0o7777 =>
+        {
+            let text = "`mode` has permission bits only: at most 4095 (0o7777)";
+            Err(ApiError::new(ServerCode::InvalidRequest, text))
+        }
+        operation => perform(&sandbox, operation).await,
+    }
 }
 
 fn looking(query: &RawQuery) -> Result<Operation> {

@@ -91,6 +91,8 @@ async fn what_is_wrong_is_said_by_the_name_of_its_error_number() {
         (json!({ "op": "rename", "path": "full", "to": "" }), 400, "INVALID_PATH"),
         (json!({ "op": "mkdir", "path": "full/file/x", "recursive": true }), 409, "ENOTDIR"),
         (json!({ "op": "stat", "path": "full", "follow": true }), 400, "INVALID_REQUEST"),
+        (json!({ "op": "chmod", "path": "full", "mode": 0o10000 }), 400, "INVALID_REQUEST"),
+        (json!({ "op": "mkdir", "path": "x", "mode": 0o10000 }), 400, "INVALID_REQUEST"),
         (json!({ "op": "none", "path": "full" }), 422, "INVALID_SHAPE"),
         (json!({ "op": "rm", "path": "full", "recursiv": true }), 422, "INVALID_SHAPE"),
         (json!({ "op": "rm" }), 422, "INVALID_SHAPE"),
