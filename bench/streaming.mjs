@@ -47,7 +47,7 @@ async function measure(what, names, rounds = ROUNDS) {
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-/** How many times as long one took as another: of each turn by itself, since the machine changes between turns. */
+/** The time of `one` divided by that of `other`: the median of the turns' own ratios, because the machine changes between turns. */
 const ratioOf = (results, one, other) =>
   median(
     results[one].flatMap(({ times }, i) => times.map((time, turn) => time / results[other][i].times[turn])),

@@ -142,7 +142,7 @@ macro_rules! server_codes {
             #[must_use]
             pub const fn doc(self) -> &'static str { match self { $(Self::$name => $doc,)* } }
 
-            /// Whether it is the name of an error number of Linux (errno(3)).
+            /// Whether the code is an errno name (errno(3)), for example `ENOENT`.
             #[must_use]
             pub fn is_errno(self) -> bool {
                 self.as_str().starts_with('E') && !self.as_str().contains('_')

@@ -95,7 +95,7 @@ export class Dirent extends Types implements DirentShape {
   }
 }
 
-/** How a file is written. */
+/** The options of a write. */
 export interface Writing {
   flag: "w" | "wx" | "a";
   mode: number | undefined;

@@ -98,7 +98,7 @@ pub(super) enum Request {
     Network,
     Spawn(Spawn),
     File(FileRequest),
-    /// Works on files. The answer says that this has begun; the result goes into the pipe that comes along.
+    /// Performs an operation on files. The answer confirms that the operation has begun; its result is written to the pipe sent with the request.
     Operate(Operation),
     /// Stops every process of the sandbox with SIGSTOP.
     Freeze,

@@ -177,7 +177,7 @@ pub(super) async fn write(
     Ok(NO_CONTENT)
 }
 
-/// How a file is written: with a `flag`, as Node's `fs` does.
+/// Reads the options of a write from the query. With `flag`, the write follows the rules of Node's `fs`.
 fn writing(query: &RawQuery) -> Result<Writing> {
     let Some(flag) = value(query, "flag")? else { return Ok(Writing::PLAIN) };
     let (append, exclusive) = match flag.as_str() {

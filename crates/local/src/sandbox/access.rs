@@ -144,7 +144,7 @@ async fn opened(agent: &Agent, path: &str, how: How, errno: bool) -> Result<File
     file.map(File::from).ok_or_else(missing)
 }
 
-/// How a file is written.
+/// The options of a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Writing {
     /// Adds to what is there.
