@@ -99,7 +99,7 @@ export abstract class Trees extends Snapshots {
 
   /**
    * Copies a file or a directory with all that is in it from the sandbox, as `upload` copies it there. The sandbox needs a
-   * shell, `tar` and `dd`, and about 50 MB in `/tmp`.
+   * shell, `tar` and `dd`, and about 50 MB in `TMPDIR`, otherwise in `/tmp`.
    *
    * Nothing is written outside of `localPath`, whatever the sandbox sends. Targets of symbolic links can be anywhere. A new
    * file or directory gets its name when the copy is complete; a directory that exists is changed once the whole tree has

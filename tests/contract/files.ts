@@ -1,7 +1,7 @@
 import { Sandbox } from "shoreline";
 import { equal, ok, recorded, rejects, sandboxOf, sha256, test } from "./harness.js";
 
-const directory = () => `/tmp/files-${crypto.randomUUID()}`;
+const directory = () => `files-${crypto.randomUUID()}`;
 
 function noise(length: number): Uint8Array<ArrayBuffer> {
   let state = 1;

@@ -3,7 +3,7 @@ import { equal, ok, test } from "./harness.js";
 
 test("files are used as with Node's `fs`, or the error says how to load the code", async ({ sandbox }) => {
   const { fs } = sandbox;
-  const path = `/tmp/fs-${crypto.randomUUID()}`;
+  const path = `fs-${crypto.randomUUID()}`;
   try {
     await fs.mkdir(path);
   } catch (error) {

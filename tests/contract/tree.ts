@@ -2,7 +2,7 @@ import { readTree, type TreeEntry, writeTree } from "shoreline/tree";
 import type { Sandbox } from "shoreline";
 import { equal, ok, rejects, sha256, test } from "./harness.js";
 
-const directory = () => `/tmp/tree-${crypto.randomUUID()}`;
+const directory = () => `tree-${crypto.randomUUID()}`;
 
 const LARGE = new Uint8Array(700_000).map((_, i) => (i * 7) % 251);
 

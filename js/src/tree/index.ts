@@ -109,7 +109,7 @@ function iteratorOf(
 
 /**
  * Reads a tree of files, directories and links from a sandbox, as one stream. The sandbox needs a shell, `tar` and `dd`,
- * and about 50 MB in `/tmp`. Leaving the loop ends the reading.
+ * and about 50 MB in `TMPDIR`, otherwise in `/tmp`. Leaving the loop ends the reading.
  *
  * An entry's path is below the root and never leads out of the tree. What a symbolic link points to can be anywhere: do
  * not write through links that a sandbox made.

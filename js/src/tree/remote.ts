@@ -80,15 +80,16 @@ export async function* receive(
   path: string,
   { followLinks, excludes, signal, onTotal, onKind, onSocket }: ReceiveOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  const spool = `/tmp/.shoreline-${crypto.randomUUID()}`;
-  const args = [path, spool, followLinks ? "1" : "", onTotal ? "1" : "", ...excludes];
-  const remote = await Remote.start(sandbox, GIVE, args, spool, signal);
+  const name = `.shoreline-${crypto.randomUUID()}`;
+  const args = [path, name, followLinks ? "1" : "", onTotal ? "1" : "", ...excludes];
+  const remote = await Remote.start(sandbox, GIVE, args, `/tmp/${name}`, signal);
   try {
-    const kind = await remote.line();
-    if (kind === undefined) {
+    const [, kind, spool] = /^(\w+) (.*)$/s.exec((await remote.line()) ?? "") ?? [];
+    if (kind === undefined || spool === undefined) {
       await remote.end();
       return;
     }
+    remote.leftover = spool;
     onKind(kind);
     await remote.write("\n\n");
     for (let line = await remote.line(); line !== "end"; line = await remote.line()) {
@@ -125,7 +126,8 @@ class Remote {
   readonly #sandbox: Sandbox;
   readonly #process: Process;
   readonly #events: FollowIterator;
-  readonly #leftover: string;
+  /** What it leaves if it is killed. */
+  leftover: string;
   readonly #signal: { signal: AbortSignal } | undefined;
   /** What it wrote to standard error. */
   messages = "";
@@ -134,7 +136,7 @@ class Remote {
   private constructor(sandbox: Sandbox, process: Process, leftover: string, signal: AbortSignal | undefined) {
     this.#sandbox = sandbox;
     this.#process = process;
-    this.#leftover = leftover;
+    this.leftover = leftover;
     this.#signal = signal && { signal };
     this.#events = process.output({ until: "exit", ...this.#signal });
   }
@@ -220,7 +222,7 @@ class Remote {
     await this.#process.kill().catch(noop);
     await this.#process.wait({ timeout: GRACE }).catch(noop);
     await this.#sandbox
-      .run("sh", { args: ["-c", CLEAN, "sh", this.#leftover], timeout: GRACE })
+      .run("sh", { args: ["-c", CLEAN, "sh", this.leftover], timeout: GRACE })
       .then(noop, noop);
   }
 }

@@ -51,11 +51,11 @@ exit "$status"
 /**
  * Makes an archive of a path. Output of a process is text on some servers, and kept in a log: the archive goes by files,
  * of which two wait at most. Standard input has a line for each file that may be made, and ends when all of them were
- * read. The arguments are the path, the directory of the files, whether links are followed and the size is wanted, and
+ * read. The arguments are the path, a name for the directory of the files, whether links are followed and the size is wanted, and
  * GNU's tar's options for what is left out.
  */
 export const GIVE = `${BEGIN}${String.raw`
-source=$1 spool=$2 follow=$3 total=$4
+source=$1 name=$2 follow=$3 total=$4
 shift 4
 if [ -d "$source" ] && { [ -n "$follow" ] || [ ! -L "$source" ]; }; then kind=tree directory=$source member=.
 elif [ -e "$source" ] || [ -L "$source" ]; then kind=one directory=${"${source%/*}"}/ member=./${"${source##*/}"}
@@ -70,8 +70,13 @@ case $(tar --version </dev/null 2>/dev/null) in
   ;;
 esac
 [ -z "$follow" ] || set -- -h "$@"
+case $TMPDIR in
+/*) [ -d "$TMPDIR" ] && [ -w "$TMPDIR" ] || TMPDIR=/tmp ;;
+*) TMPDIR=/tmp ;;
+esac
+spool=$TMPDIR/$name
 mkdir -m 700 -- "$spool" || exit
-echo "$kind"
+echo "$kind $spool"
 if [ -n "$gnu$total" ] && [ -n "$gnu" ] && [ -n "$total" ]; then
   tar "$@" --totals -c -f /dev/null -- "$member" 2>&1 | sed -n 's/^Total bytes written: \([0-9]*\).*/total \1/p'
 fi
