@@ -64,15 +64,18 @@ export type {
   AppendFileOptions,
   CpOptions,
   Dirent,
+  FileChange,
   FileMode,
   FileSystem,
   FileTypes,
+  FileWatcher,
   MkdirOptions,
   ReaddirOptions,
   ReadFileOptions,
   RmOptions,
   Stats,
   Utf8,
+  WatchOptions,
   WriteFileOptions,
 } from "./file-system.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";

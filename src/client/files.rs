@@ -49,6 +49,18 @@ pub(crate) fn operate(operation: &JsValue) -> Result<Call> {
     Ok(Call { query, payload, patient: true, ..Call::new(route, Shape::Object) })
 }
 
+/// Starts a watch on files as an object describes it, or ends the one with an id.
+pub(crate) fn watch(watch: &JsValue) -> Result<Call> {
+    Ok(match watch.as_string() {
+        Some(id) => Call { process: id, ..Call::new(route::END_WATCH, Shape::Nothing) },
+        None => Call {
+            payload: Payload::Json(to_json(watch)?),
+            patient: true,
+            ..Call::new(route::WATCH_FILES, Shape::Object)
+        },
+    })
+}
+
 pub(crate) fn delete(path: &JsValue) -> Result<Call> {
     about(route::DELETE_FILE, path, Shape::Nothing)
 }

@@ -153,6 +153,11 @@ impl Sandbox {
         self.call(files::operate(operation), signal)
     }
 
+    /// A promise of `{ watchId }` of a new watch on files, which `watch` describes, or of the end of the one with that id.
+    pub fn watch(&self, watch: &JsValue, signal: JsValue) -> Promise {
+        self.call(files::watch(watch), signal)
+    }
+
     /// Deletes a file.
     #[wasm_bindgen(js_name = deleteFile)]
     pub fn delete_file(&self, path: &JsValue, signal: JsValue) -> Promise {
@@ -236,8 +241,8 @@ impl Sandbox {
         self.call(process::about(route, process), signal)
     }
 
-    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr, 3 none, only the exit. `via`: what sends the requests for the stream
-    /// instead of `fetch`.
+    /// Follows output. `which`: 0 both streams, 1 stdout, 2 stderr, 3 none, only the exit, 4 the changes of a watch, whose id
+    /// is given for a process. `via`: what sends the requests for the stream instead of `fetch`.
     pub fn follow(
         &self,
         which: u8,
@@ -251,6 +256,7 @@ impl Sandbox {
             1 => route::FOLLOW_STDOUT,
             2 => route::FOLLOW_STDERR,
             3 => route::FOLLOW_EXIT,
+            4 => route::FOLLOW_WATCH,
             _ => route::FOLLOW_OUTPUT,
         };
         let process = process::address(process)?;

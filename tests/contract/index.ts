@@ -26,5 +26,6 @@ import "./shell.js";
 import "./tree.js";
 import "./tunnel.js";
 import "./values.js";
+import "./watch.js";
 
 export { type Case, cases, type Context, prepare, runCase, type Server } from "./harness.js";

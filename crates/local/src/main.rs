@@ -14,6 +14,7 @@ mod pty;
 mod random;
 mod reservation;
 mod sandbox;
+mod watches;
 mod wire;
 
 use clap::Parser;

@@ -134,6 +134,15 @@ pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Entries of a directory that a local server lists.
 pub const DIRECTORY_ENTRIES: usize = 200_000;
 
+/// Watches on the files of one sandbox at the same time. Linux gives a user 128 instances of inotify by default.
+pub const WATCHES: usize = 16;
+
+/// Directories that one watch covers at the most.
+pub const WATCH_DIRECTORIES: usize = 16_384;
+
+/// Seconds that a watch lives on without a follower.
+pub const WATCH_SECONDS: u64 = 60;
+
 /// Tokens for web pages that live at the same time; one more ends the oldest.
 pub const PAGE_TOKENS: usize = 256;
 

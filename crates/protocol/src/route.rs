@@ -195,6 +195,12 @@ routes! {
     LOOK_AT_FILES = Get "/api/v1/fs", FilesRead;
     /// Changes files and directories, as Node's `fs` does; the local server's own.
     CHANGE_FILES = Post "/api/v1/fs", FilesWrite;
+    /// Watches files for changes; the local server's own.
+    WATCH_FILES = Post "/api/v1/fs/watches", FilesRead;
+    /// Follows the changes of a watch; the local server's own.
+    FOLLOW_WATCH = Get "/api/v1/fs/watches/{watch}/follow", FilesRead;
+    /// Ends a watch; the local server's own.
+    END_WATCH = Delete "/api/v1/fs/watches/{watch}", FilesRead;
     /// Creates a PTY session.
     CREATE_PTY = Post "/api/v1/pty", Terminals;
     /// Lists PTY sessions.

@@ -55,7 +55,11 @@ export function codeOf(stderr: string): FileSystemErrorCode | undefined {
 /** The code in a server's answer. */
 export function serverCodeOf(error: unknown): FileSystemErrorCode | undefined {
   const code = shim.ShorelineError.is(error) ? error.serverCode : undefined;
-  return code !== undefined && Object.hasOwn(ERRORS, code) ? (code as FileSystemErrorCode) : undefined;
+  return code !== undefined && isFileSystemCode(code) ? code : undefined;
+}
+
+export function isFileSystemCode(code: string): code is FileSystemErrorCode {
+  return Object.hasOwn(ERRORS, code);
 }
 
 /** The caller's error; other errors as they are. */

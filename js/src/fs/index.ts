@@ -6,6 +6,7 @@ import type {
   Dirent as DirentShape,
   FileMode,
   FileSystem,
+  FileWatcher,
   MkdirOptions,
   ReaddirOptions,
   ReadFileOptions,
@@ -13,6 +14,7 @@ import type {
   Shim,
   Stats as StatsShape,
   Utf8,
+  WatchOptions,
   WriteFileOptions,
 } from "../file-system.js";
 import type { FileContent } from "../files.js";
@@ -23,19 +25,26 @@ import { explained, Failure } from "./error.js";
 import { isLacking, Routes } from "./routes.js";
 import { shim, useShim } from "./shim.js";
 import { type Backend, Dirent, Stats } from "./types.js";
+import { Watcher } from "./watch.js";
+
+/** The calls as this code has them: what can be iterated before it is there is made where it is loaded. */
+type Loaded = Omit<FileSystem, "watch"> & {
+  watch(path: string, options?: WatchOptions): Promise<FileWatcher>;
+};
 
 /** Names that `mkdtemp` tries. */
 const TRIES = 10;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /** Opens the files of a sandbox. */
-export function open(given: Shim, core: Glue.Sandbox, sandbox: Sandbox): FileSystem {
+export function open(given: Shim, core: Glue.Sandbox, sandbox: Sandbox): Loaded {
   useShim(given);
   return new Files(core, sandbox);
 }
 
-class Files implements FileSystem {
+class Files implements Loaded {
   readonly #core: Glue.Sandbox;
+  readonly #sandbox: Sandbox;
   readonly #routes: Routes;
   readonly #commands: Commands;
   /** The server was seen not to have the routes. */
@@ -43,6 +52,7 @@ class Files implements FileSystem {
 
   constructor(core: Glue.Sandbox, sandbox: Sandbox) {
     this.#core = core;
+    this.#sandbox = sandbox;
     this.#routes = new Routes(core);
     this.#commands = new Commands(sandbox);
   }
@@ -231,6 +241,12 @@ class Files implements FileSystem {
     const { signal } = only(options);
     const [atimeMs, mtimeMs] = [timeOf(atime), timeOf(mtime)];
     await this.#do("utime", [path], (it) => it.utimes(path, atimeMs, mtimeMs, signal));
+  }
+
+  async watch(path: string, options?: WatchOptions): Promise<FileWatcher> {
+    const given: WatchOptions = shim.optionsOf(options, "recursive signal");
+    checkPath(path);
+    return Watcher.start(this.#core, this.#sandbox, path, given);
   }
 
   /** Works with the server's routes or, if it has none, with commands. */

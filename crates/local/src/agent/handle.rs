@@ -179,6 +179,11 @@ impl Agent {
         self.link.ask(Request::Operate(operation), vec![pipe]).await.map(drop)
     }
 
+    /// Begins to watch files, whose changes go into `pipe`.
+    pub(crate) async fn watch(&self, path: String, recursive: bool, pipe: OwnedFd) -> Result<()> {
+        self.link.ask(Request::Watch { path, recursive }, vec![pipe]).await.map(drop)
+    }
+
     /// Stops every process of the sandbox.
     pub(crate) async fn freeze(&self) -> Result<()> {
         if let Some(group) = &self.group {

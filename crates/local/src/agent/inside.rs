@@ -232,6 +232,9 @@ impl Inside {
                 return Ok(());
             }
             Request::Operate(operation) => self.work.operate(operation, files).map(|()| None),
+            Request::Watch { path, recursive } => {
+                self.work.watch(path, recursive, files).map(|()| None)
+            }
             Request::Holders { pipes } => {
                 self.backlog.push_back(Job::Holders(id, pipes));
                 return Ok(());

@@ -100,6 +100,11 @@ pub(super) enum Request {
     File(FileRequest),
     /// Performs an operation on files. The answer confirms that the operation has begun; its result is written to the pipe sent with the request.
     Operate(Operation),
+    /// Watches files. The answer confirms that the watch is being set up; the pipe sent with the request says when it is.
+    Watch {
+        path: String,
+        recursive: bool,
+    },
     /// Stops every process of the sandbox with SIGSTOP.
     Freeze,
     /// Continues every process of the sandbox with SIGCONT.

@@ -2,6 +2,7 @@
 
 use super::fs::{self, Operation};
 use super::message::{FileRequest, Packet, Spawn, Told, answer};
+use super::place::inside;
 use super::terminal::Terminals;
 use super::{files, holders, spawn};
 use crate::error::{ApiError, Result};
@@ -100,10 +101,9 @@ impl Work {
     pub(super) fn operate(
         self: &Arc<Self>,
         operation: Operation,
-        mut files: Vec<OwnedFd>,
+        files: Vec<OwnedFd>,
     ) -> Result<()> {
-        let pipe =
-            files.pop().ok_or_else(|| ApiError::internal(&ErrorKind::InvalidInput.into()))?;
+        let pipe = only(files)?;
         let work = self.clone();
         if self.operations.fetch_add(1, Ordering::SeqCst) < OPERATIONS {
             let perform = move || {
@@ -117,6 +117,20 @@ impl Work {
         self.operations.fetch_sub(1, Ordering::SeqCst);
         let text = "the sandbox has too many operations on files under way: try again later";
         Err(ApiError::new(ServerCode::TooManyProcesses, text))
+    }
+
+    /// Begins to watch files, on a thread of its own. The server limits the number of watches.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        path: String,
+        recursive: bool,
+        files: Vec<OwnedFd>,
+    ) -> Result<()> {
+        let (pipe, work) = (only(files)?, self.clone());
+        let watch = move || {
+            fs::watch(&path, &inside(&path, &work.workspace), recursive, pipe);
+        };
+        thread::Builder::new().spawn(watch).map(drop).map_err(|e| ApiError::internal(&e))
     }
 
     fn report(&self, done: Done, id: u64, result: Result<(u32, Option<OwnedFd>)>) {
@@ -148,6 +162,11 @@ impl Work {
             }
         }
     }
+}
+
+/// The file that was sent with a request.
+fn only(mut files: Vec<OwnedFd>) -> Result<OwnedFd> {
+    files.pop().ok_or_else(|| ApiError::internal(&ErrorKind::InvalidInput.into()))
 }
 
 /// Starts a process in a control group, which it is in from its first moment.

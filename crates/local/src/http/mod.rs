@@ -27,6 +27,7 @@ mod stream;
 mod tunnel;
 mod unfinished;
 mod unread;
+mod watches;
 
 pub(crate) use app::App;
 pub(crate) use serve::serve;

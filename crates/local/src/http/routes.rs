@@ -3,7 +3,7 @@
 use super::app::App;
 use super::{
     channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty, stream,
-    tunnel, unread,
+    tunnel, unread, watches,
 };
 use crate::error::ApiError;
 use axum::Router;
@@ -55,6 +55,9 @@ fn streaming_routes(allowed: &[Scope]) -> Routes {
         routes = add(routes, route::FOLLOW_OUTPUT, stream::follow_output);
         routes = add(routes, route::FOLLOW_EXIT, stream::follow_exit);
     }
+    if is_allowed(route::FOLLOW_WATCH) {
+        routes = add(routes, route::FOLLOW_WATCH, stream::follow_watch);
+    }
     routes
 }
 
@@ -86,6 +89,8 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::LIST_DIRECTORY, files::list);
     let routes = add(routes, route::LOOK_AT_FILES, fs::look);
     let routes = add(routes, route::CHANGE_FILES, fs::change);
+    let routes = add(routes, route::WATCH_FILES, watches::start);
+    let routes = add(routes, route::END_WATCH, watches::end);
     add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 

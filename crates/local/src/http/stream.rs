@@ -6,6 +6,7 @@ use super::unfinished::{Unfinished, WantsUnfinished};
 use crate::error::{ApiError, Result};
 use crate::log::{Chunk, Ended, Found, Log};
 use crate::process::Process;
+use crate::watches::Following;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
@@ -34,7 +35,9 @@ const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
 
 /// How a stream of events begins and ends, and what is in it.
 struct Follower {
-    process: Arc<Process>,
+    log: Arc<Log>,
+    /// Of a watch on files, which lives while it is followed.
+    _following: Option<Following>,
     watch: watch::Receiver<()>,
     /// Where unfinished lines are asked for.
     unfinished: Option<Unfinished>,
@@ -54,16 +57,17 @@ struct Follower {
 
 impl Follower {
     fn new(
-        process: Arc<Process>,
+        log: Arc<Log>,
         after: u64,
         WantsUnfinished(unfinished): WantsUnfinished,
         only: Option<Stream>,
         is_run: bool,
     ) -> Self {
-        let watch = process.log.watch();
-        let unfinished = unfinished.then(|| Unfinished::new(&process.log, only));
+        let watch = log.watch();
+        let unfinished = unfinished.then(|| Unfinished::new(&log, only));
         Self {
-            process,
+            log,
+            _following: None,
             watch,
             unfinished,
             silent_until: Instant::now() + SILENCE,
@@ -91,7 +95,7 @@ impl Follower {
                 unfinished.reads.mark_unchanged();
             }
             // Before the log is looked at: what it has up to the exit is there then.
-            let exit = self.process.log.ended().filter(|_| !self.exit_sent);
+            let exit = self.log.ended().filter(|_| !self.exit_sent);
             if self.encode(exit.map(|exit| exit.last), &mut out) {
                 break;
             }
@@ -106,7 +110,7 @@ impl Follower {
                 out.extend_from_slice(event::KEEP_ALIVE);
                 break;
             }
-            match self.process.log.find(self.next).await? {
+            match self.log.find(self.next).await? {
                 Found::Chunks(chunks) => self.chunks = chunks.into(),
                 Found::Gap(to) => {
                     let to = exit.map_or(to, |exit| to.min(exit.last));
@@ -119,7 +123,7 @@ impl Follower {
                 Found::Nothing => {
                     let style = self.style();
                     if let Some(unfinished) = &mut self.unfinished {
-                        unfinished.encode(&self.process.log, self.next, style, &mut out);
+                        unfinished.encode(&self.log, self.next, style, &mut out);
                     }
                     if out.is_empty() {
                         self.wait().await;
@@ -215,7 +219,7 @@ impl Follower {
 pub(super) fn run(process: Arc<Process>, unfinished: WantsUnfinished) -> Response {
     let mut first = Vec::new();
     event::started(process.handle, process.pid, process.started_at, &mut first);
-    Follower::new(process, 0, unfinished, None, true).response(first)
+    Follower::new(process.log.clone(), 0, unfinished, None, true).response(first)
 }
 
 /// Which event a follower had last; 0 for none. An EventSource that is new can say it in the query only.
@@ -248,14 +252,32 @@ fn follow(
     unfinished: WantsUnfinished,
     only: Option<Stream>,
 ) -> Result<Response> {
-    let process = named(sandbox, segments)?;
-    let last = process.log.position().0;
-    if after > last {
-        // Whoever has seen more followed another process of this number, whose output is gone.
-        let text = format!("event {after} is none of this process's, whose last is {last}");
-        return Err(ApiError::new(ServerCode::OutputExpired, text));
+    let log = named(sandbox, segments)?.log.clone();
+    check_event(&log, after)?;
+    Ok(Follower::new(log, after, unfinished, only, false).response(Vec::new()))
+}
+
+/// Refuses an event that does not exist: the client followed another process of this number, whose output is gone.
+fn check_event(log: &Log, event: u64) -> Result<()> {
+    let last = log.position().0;
+    if event <= last {
+        return Ok(());
     }
-    Ok(Follower::new(process, after, unfinished, only, false).response(Vec::new()))
+    let text = format!("event {event} does not exist: the last event is {last}");
+    Err(ApiError::new(ServerCode::OutputExpired, text))
+}
+
+/// Follows the changes that a watch on files sees.
+pub(super) async fn follow_watch(
+    Target(sandbox): Target,
+    segments: Segments,
+    LastEvent(after): LastEvent,
+) -> Result<Response> {
+    let watch = sandbox.watches.get(segments.get("watch").unwrap_or_default())?;
+    check_event(&watch.log, after)?;
+    let (log, unfinished) = (watch.log.clone(), WantsUnfinished(false));
+    let follower = Follower::new(log, after, unfinished, Some(Stream::Stdout), false);
+    Ok(Follower { _following: Some(watch.follow()), ..follower }.response(Vec::new()))
 }
 
 pub(super) async fn follow_stdout(

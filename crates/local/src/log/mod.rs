@@ -146,6 +146,24 @@ impl Log {
         self.lock().closed
     }
 
+    /// Waits until nothing is appended any more.
+    pub(crate) async fn closed(&self) {
+        self.found(|log| log.is_closed().then_some(())).await;
+    }
+
+    /// Waits until `look` finds something.
+    pub(crate) async fn found<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
+        let mut watch = self.watch();
+        loop {
+            watch.mark_unchanged();
+            if let Some(found) = look(self) {
+                return found;
+            }
+            // The sender is the log's, which is held here.
+            let _ = watch.changed().await;
+        }
+    }
+
     pub(crate) fn ended(&self) -> Option<Ended> {
         self.lock().ended
     }

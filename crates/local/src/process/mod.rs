@@ -184,24 +184,7 @@ impl Process {
 
     /// Waits until it has ended.
     pub(crate) async fn wait(&self) -> Ended {
-        self.found(|log| log.ended()).await
-    }
-
-    /// Waits until its output is complete.
-    pub(crate) async fn closed(&self) {
-        self.found(|log| log.is_closed().then_some(())).await;
-    }
-
-    async fn found<T>(&self, look: impl Fn(&Log) -> Option<T>) -> T {
-        let mut watch = self.log.watch();
-        loop {
-            watch.mark_unchanged();
-            if let Some(found) = look(&self.log) {
-                return found;
-            }
-            // The sender is the log's, which is held here.
-            let _ = watch.changed().await;
-        }
+        self.log.found(|log| log.ended()).await
     }
 }
 

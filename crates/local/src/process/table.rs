@@ -131,8 +131,13 @@ impl Table {
         request: StartRequest,
         managed: Option<Arc<Managed>>,
     ) -> Result<Arc<Process>> {
-        let log = Arc::new(Log::new(self.logs.join(handle.to_string()), self.budget.clone()));
+        let log = self.new_log(&handle.to_string());
         Process::start(request, &self.agent, &self.clock, handle, log, managed).await
+    }
+
+    /// A log that shares the budget of the processes' logs.
+    pub(crate) fn new_log(&self, name: &str) -> Arc<Log> {
+        Arc::new(Log::new(self.logs.join(name), self.budget.clone()))
     }
 
     /// Every process, in the order of their start.
@@ -167,7 +172,7 @@ impl Table {
     /// Returns when every process has ended and its output is complete.
     pub(crate) async fn ended(&self) {
         for process in self.all() {
-            process.closed().await;
+            process.log.closed().await;
         }
     }
 

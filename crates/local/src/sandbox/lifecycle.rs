@@ -8,6 +8,7 @@ use crate::log::now_ms;
 use crate::network::Network;
 use crate::process::Table;
 use crate::pty::Sessions;
+use crate::watches::Watches;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub(super) struct Lifecycle {
     pub(super) lost: oneshot::Receiver<()>,
     pub(super) processes: Arc<Table>,
     pub(super) terminals: Arc<Sessions>,
+    pub(super) watches: Arc<Watches>,
     pub(super) network: Option<Arc<Network>>,
     /// Its files.
     pub(super) directory: PathBuf,
@@ -191,11 +193,14 @@ impl Lifecycle {
         if let Some(network) = &self.network {
             network.close().await;
         }
-        let ends = async { tokio::join!(self.processes.ended(), self.terminals.ended()) };
+        let ends = async {
+            tokio::join!(self.processes.ended(), self.terminals.ended(), self.watches.ended())
+        };
         let _ = timeout(LOGS, ends).await;
         self.phase.send_replace(Phase::Terminated(Ended { at: now_ms(), reason }));
         self.processes.clear();
         self.terminals.clear();
+        self.watches.clear();
         let directory = self.directory.clone();
         let removed = tokio::task::spawn_blocking(move || directory::remove(&directory)).await;
         if let Ok(Err(error)) = removed {

@@ -17,6 +17,7 @@ use crate::log::now_ms;
 use crate::network::{Budget, Network, Policy};
 use crate::process::Table;
 use crate::pty::Sessions;
+use crate::watches::Watches;
 use crate::wire::sandbox::{CreateRequest, NetworkPolicy, Resources, SandboxInfo, Status};
 use lifecycle::{Command, Ended, Lifecycle, Phase};
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ pub(crate) struct Sandbox {
     pub(crate) id: String,
     pub(crate) processes: Arc<Table>,
     pub(crate) terminals: Arc<Sessions>,
+    pub(crate) watches: Arc<Watches>,
     agent: Arc<Agent>,
     image: Option<String>,
     resources: Resources,
@@ -144,6 +146,8 @@ impl Sandbox {
         let logs = directory.join("log");
         let processes = Arc::new(Table::new(agent.clone(), clock.clone(), logs, *log_bytes));
         let terminals = Arc::new(Sessions::new(agent.clone(), clock.clone()));
+        let watches = Watches::new(agent.clone(), clock.clone(), processes.clone());
+        let watches = Arc::new(watches);
         let settings = Arc::new(Mutex::new(Settings {
             name: request.name,
             exposed_ports: request.exposed_ports,
@@ -162,6 +166,7 @@ impl Sandbox {
             lost,
             processes: processes.clone(),
             terminals: terminals.clone(),
+            watches: watches.clone(),
             network: network.clone(),
             directory,
             commands,
@@ -178,6 +183,7 @@ impl Sandbox {
             id,
             processes,
             terminals,
+            watches,
             agent,
             image: request.image,
             resources: request.resources,

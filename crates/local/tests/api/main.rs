@@ -32,3 +32,4 @@ mod suspension;
 mod terminals;
 mod tunnels;
 mod unfinished;
+mod watches;

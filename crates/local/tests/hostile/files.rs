@@ -126,3 +126,45 @@ async fn directories_that_nobody_may_enter() {
         assert_eq!(server.files(), Vec::<PathBuf>::new(), "{isolation}: after SIGTERM");
     }
 }
+
+/// Directories that come, go and move all the time, links that lead in circles, and paths longer than the kernel takes.
+const CHURNING: &str = r"
+import os, shutil
+home = os.getcwd()
+os.symlink('.', 'loop')
+os.mkfifo('fifo')
+os.mkdir('shut'); os.chmod('shut', 0)
+for _ in range(2500):
+    os.mkdir('d'); os.chdir('d')
+os.chdir(home)
+open('attacked', 'w')
+count = 0
+while True:
+    count += 1
+    name = 'a%d' % (count % 20)
+    os.makedirs(name + '/b/c', exist_ok=True)
+    open(name + '/b/c/file', 'w').close()
+    os.symlink('../..', name + '/b/up')
+    os.rename(name, 'b')
+    shutil.rmtree('d/b%d' % (count % 50), ignore_errors=True)
+    os.rename('b', 'd/b%d' % (count % 50))
+";
+
+#[tokio::test]
+async fn a_tree_that_changes_all_the_time_while_it_is_watched() {
+    if !has_python() {
+        return;
+    }
+    for isolation in isolations() {
+        let arena = Arena::start(isolation).await;
+        for hostile in &arena.hostiles {
+            let body = json!({ "path": ".", "recursive": true });
+            let watch = hostile.sandbox.request(Method::POST, "/fs/watches").json(&body);
+            assert_eq!(watch.send().await.unwrap().status().as_u16(), 201);
+        }
+        arena.attack_in_python(CHURNING).await;
+        arena.hostiles_answer().await;
+        arena.neighbour_answers().await;
+        arena.finish().await;
+    }
+}

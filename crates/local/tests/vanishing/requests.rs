@@ -45,6 +45,10 @@ pub async fn of(world: &World, route: Route, random: &mut Random) -> Request {
             };
             (inside(route.fill(&[])), body)
         }
+        route::WATCH_FILES => {
+            (inside(route.fill(&[])), json!({ "path": random.pick(&TREES), "recursive": true }))
+        }
+        route::END_WATCH => (fill(&(1 + random.below(20)).to_string()), Value::Null),
         route::CREATE_PTY => (inside(route.fill(&[])), world.process("sleep 1000; :", "t")),
         route::KILL_PTY => (fill(&terminal(world, &home.id, random).await), Value::Null),
         route::RESIZE_PTY => {

@@ -4,6 +4,9 @@
 mod copy;
 mod look;
 mod remove;
+mod watch;
+
+pub(super) use watch::watch;
 
 use super::message::Refusal;
 use super::place::inside;
@@ -139,19 +142,22 @@ impl Operation {
 /// Does it, and writes the result into the pipe.
 pub(super) fn perform(operation: &Operation, workspace: &Path, pipe: OwnedFd) {
     let reader = Reader(&pipe);
-    let (begin, text) = match run(operation, workspace, &reader) {
-        Ok(value) => (BEGIN_RESULT, serde_json::to_vec(&value)),
-        Err(error) => {
-            let (code, text) = error.into_parts();
-            let text = text.chars().take(ERROR_TEXT_CHARS).collect();
-            let refusal = Refusal { code: code.as_str().to_owned(), text };
-            (BEGIN_ERROR, serde_json::to_vec(&refusal))
-        }
-    };
-    let Ok(mut text) = text else { return };
-    text.insert(0, begin);
+    match run(operation, workspace, &reader) {
+        Ok(value) => write(pipe, BEGIN_RESULT, &value),
+        Err(error) => refuse(pipe, error),
+    }
+}
+
+fn refuse(pipe: OwnedFd, error: ApiError) {
+    let (code, text) = error.into_parts();
+    let text = text.chars().take(ERROR_TEXT_CHARS).collect();
+    write(pipe, BEGIN_ERROR, &Refusal { code: code.as_str().to_owned(), text });
+}
+
+fn write(pipe: OwnedFd, begin: u8, result: &impl Serialize) {
+    let mut text = vec![begin];
     // A reader that has gone wants no answer.
-    let _ = File::from(pipe).write_all(&text);
+    let _ = serde_json::to_writer(&mut text, result).map(|()| File::from(pipe).write_all(&text));
 }
 
 /// The server's end of the pipe.
