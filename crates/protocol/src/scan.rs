@@ -29,6 +29,19 @@ pub(crate) fn before<const N: usize>(bytes: &[u8], stops: [u8; N], least: u8) ->
     (chunks.len() * 16 + tail.len(), high == 0 && tail.is_ascii())
 }
 
+/// How many bytes come before the last `stop`; 0 if there is none.
+pub(crate) fn before_last(bytes: &[u8], stop: u8) -> usize {
+    let (head, chunks) = bytes.as_rchunks::<16>();
+    for (index, chunk) in chunks.iter().enumerate().rev() {
+        let chunk = i8x16::new(chunk.map(u8::cast_signed));
+        let found = chunk.cmp_eq(i8x16::splat(stop.cast_signed())).move_mask();
+        if found != 0 {
+            return head.len() + index * 16 + found.ilog2() as usize;
+        }
+    }
+    head.iter().rposition(|byte| *byte == stop).unwrap_or_default()
+}
+
 /// Appends the ASCII characters that `bytes` begins with, each as a code unit of `WIDTH` bytes (1 or 2), the low one first.
 /// Returns what follows them.
 #[inline]
@@ -107,6 +120,21 @@ mod tests {
                     assert_eq!(found, (end, text[..end].is_ascii()), "{text:x?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn finds_the_last_as_a_plain_search_does() {
+        for len in 0..40 {
+            for (first, second) in (0..len).flat_map(|i| (0..len).map(move |j| (i, j))) {
+                let mut text: Vec<u8> = std::vec![b'x'; len];
+                text[first] = 0x8a;
+                text[second] = b'\n';
+                assert_eq!(before_last(&text, b'\n'), second);
+                text[first] = b'\n';
+                assert_eq!(before_last(&text, b'\n'), first.max(second));
+            }
+            assert_eq!(before_last(&std::vec![b'x'; len], b'\n'), 0);
         }
     }
 

@@ -135,25 +135,21 @@ impl Sse {
             self.after_cr = *end == b'\r';
             rest = after;
             self.size += self.line.len() + line.len();
-            // The usual event, whose only data is whole in this chunk, is handed out where it lies.
-            if self.line.is_empty()
-                && self.data_lines == 0
-                && *end == b'\n'
-                && let (Some(data), Some(after)) =
-                    (line.strip_prefix(b"data: "), rest.strip_prefix(b"\n"))
-            {
-                rest = after;
-                self.dispatch(Some(data), handle)?;
-            } else if self.line.is_empty() {
-                self.line_done(line, handle)?;
+            let is_last = self.data_lines == 0 && *end == b'\n' && rest.starts_with(b"\n");
+            let is_over = if self.line.is_empty() {
+                self.line_done(line, is_last, handle)?
             } else {
                 let mut whole = core::mem::take(&mut self.line);
                 whole.extend_from_slice(line);
-                self.line_done(&whole, handle)?;
+                let is_over = self.line_done(&whole, is_last, handle)?;
                 if whole.capacity() <= KEPT_CAPACITY {
                     whole.clear();
                     self.line = whole;
                 }
+                is_over
+            };
+            if is_over {
+                rest = rest.get(1..).unwrap_or_default();
             }
         }
     }
@@ -178,18 +174,30 @@ impl Sse {
         chunk
     }
 
+    /// Takes a line. `is_last`: an empty line follows, and no other data precedes. Returns whether the event was handed out
+    /// already, where its only data lies.
+    #[inline]
     fn line_done<E>(
+        &mut self,
+        line: &[u8],
+        is_last: bool,
+        handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        // The usual lines first, with the space that servers put after the colon.
+        match line.strip_prefix(b"data: ") {
+            Some(value) if is_last => self.dispatch(Some(value), handle)?,
+            Some(value) => self.data_line(value),
+            None if line.is_empty() => self.dispatch(None, handle)?,
+            None => self.field(line, handle)?,
+        }
+        Ok(is_last && line.starts_with(b"data: "))
+    }
+
+    fn field<E>(
         &mut self,
         line: &[u8],
         handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // The usual lines first, with the space that servers put after the colon.
-        if let Some(value) = line.strip_prefix(b"data: ") {
-            return self.data_line(value);
-        }
-        if line.is_empty() {
-            return self.dispatch(None, handle);
-        }
         let (field, value) = match scan::split(line, [b':']) {
             None => (line, [].as_slice()),
             Some((field, colon_and_value)) => {
@@ -202,7 +210,7 @@ impl Sse {
         };
         self.pending |= matches!(field, b"data" | b"event" | b"id" | b"retry");
         match field {
-            b"data" => self.data_line(value)?,
+            b"data" => self.data_line(value),
             b"event" => {
                 if self.name != value {
                     self.name.clear();
@@ -225,14 +233,13 @@ impl Sse {
         Ok(())
     }
 
-    fn data_line<E>(&mut self, value: &[u8]) -> Result<(), E> {
+    fn data_line(&mut self, value: &[u8]) {
         self.pending = true;
         if self.data_lines > 0 {
             self.data.push(b'\n');
         }
         self.data_lines += 1;
         self.data.extend_from_slice(value);
-        Ok(())
     }
 
     /// An event is whole: its data is `data`, or what was collected.

@@ -4,6 +4,9 @@ use crate::scan;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Bytes of a text that is long enough for vectors.
+const SHORT: usize = 1024;
+
 /// Appends `bytes` to `out`; `false` if something had to be replaced.
 ///
 /// ```
@@ -13,7 +16,12 @@ use alloc::vec::Vec;
 /// ```
 #[inline]
 pub fn lossy_into(bytes: &[u8], out: &mut String) -> bool {
-    if let Ok(text) = core::str::from_utf8(bytes) {
+    // The standard library's check is the faster one for short lines.
+    let text = match bytes.len() {
+        ..SHORT => core::str::from_utf8(bytes).ok(),
+        _ => simdutf8::basic::from_utf8(bytes).ok(),
+    };
+    if let Some(text) = text {
         out.push_str(text);
         return true;
     }
@@ -28,7 +36,7 @@ pub fn lossy_into(bytes: &[u8], out: &mut String) -> bool {
 
 /// The whole lines at the start of `bytes`; empty if they are not UTF-8. A line end is never part of a character.
 pub(crate) fn whole_lines(bytes: &[u8]) -> &str {
-    let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+    let end = scan::before_last(bytes, b'\n');
     simdutf8::basic::from_utf8(bytes.get(..end).unwrap_or_default()).unwrap_or_default()
 }
 
