@@ -311,15 +311,17 @@ async function webConsole() {
   const { build } = await import("esbuild");
   const out = join(root, "pkg", "console");
   // Its parts are nobody's but its own, and so are their types.
-  for (const name of readdirSync(out)) if (name !== "index.d.ts") rmSync(join(out, name));
+  for (const name of readdirSync(out))
+    if (name !== "index.d.ts") rmSync(join(out, name), { recursive: true });
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ["index.ts", "page.ts"].map((name) => `js/src/console/${name}`),
+    entryPoints: ["index.ts", "page.ts", "files/editor.ts"].map((name) => `js/src/console/${name}`),
+    entryNames: "[name]",
     outdir: "pkg/console",
     bundle: true,
     minify: true,
     // The page has the component as others do.
-    external: ["shoreline", "./index.js"],
+    external: ["shoreline", "shoreline/*", "./index.js", "./editor.js"],
     format: "esm",
     target: "es2022",
     platform: "browser",

@@ -1,5 +1,6 @@
 // Clicking through the console that `shoreline console` serves, in whatever browser is given.
 import { describe } from "node:test";
+import { files } from "./files.js";
 import { inside } from "./inside.js";
 import { output } from "./output.js";
 import { Session } from "./session.js";
@@ -12,5 +13,6 @@ export function clicks(launch: () => Promise<Browser>): void {
     whole(session);
     output(session);
     inside(session);
+    files(session);
   });
 }

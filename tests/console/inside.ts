@@ -135,7 +135,7 @@ export function inside(session: Session): void {
     const bytes = Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256);
     await tab.choose([{ name: "bytes.bin", bytes }]);
     await tab.click("button", "bytes.bin");
-    await tab.shows(".detail", "This is no text");
+    await tab.shows(".detail", "Binary file");
     const path = (await sandbox.listDirectory("folder")).path;
     assert.deepEqual([...(await sandbox.readFile(`${path}/bytes.bin`))], bytes);
     assert.deepEqual([...(await tab.page.saved(() => tab.click("button", "Download")))], bytes);

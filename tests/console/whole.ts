@@ -173,7 +173,7 @@ export function whole(session: Session): void {
 
   session.test("is clean for assistive technology, light and dark, wide and on a phone", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "clean");
-    await sandbox.writeFile("a.txt", "text");
+    await sandbox.writeFile("a.py", "# comment\ndef f(x):\n    return 'text' if x else 42\n");
     const script =
       'for c in 30 31 32 33 34 35 36 37 90 91 92 93 94 95 96 97; do printf "\\033[${c}mcolour $c\\033[7mreversed\\033[0m \\033[$((c+10))mbehind\\033[0m\\n"; done; echo to stderr >&2';
     await run(tab, script);
@@ -205,10 +205,18 @@ export function whole(session: Session): void {
             await tab.click("button", "New terminal");
             await tab.shows(".hint", "connected");
           }
-          if (view === "Files") await tab.shows("td", "a.txt");
+          if (view === "Files") await tab.shows("td", "a.py");
           if (view === "Processes") await tab.shows(".row", "to stderr");
           await check(`${view}, ${theme}, ${width} wide`);
           await tab.shot(`${view.toLowerCase()}-${theme}-${width}`);
+          if (view !== "Files") continue;
+          await tab.click("button", "Actions for a.py");
+          await check(`actions, ${theme}, ${width} wide`);
+          await tab.click("button", "a.py");
+          await tab.click("button", "Edit");
+          await tab.focuses("Text of…");
+          await check(`an editor, ${theme}, ${width} wide`);
+          await tab.shot(`editor-${theme}-${width}`);
         }
       }
     }

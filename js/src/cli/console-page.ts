@@ -15,7 +15,7 @@ export interface Granted {
 }
 
 const PACKAGE = new URL("../", import.meta.url);
-const FOLDERS = ["console", "entry", "chunks", "core"];
+const FOLDERS = ["console", "entry", "chunks", "core", "tree"];
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",
@@ -67,7 +67,7 @@ export class ConsolePage {
         "style-src 'self' 'unsafe-inline'",
         // By whatever name the server is asked, its sandboxes are at the address that it knows itself by.
         `connect-src 'self' ${[server, "http://127.0.0.1:*"].flatMap((at) => [at, at.replace("http", "ws")]).join(" ")}`,
-        "img-src data:",
+        "img-src data: blob:",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { ProcessAddress, SandboxInfo } from "shoreline";
-import { Files } from "./files.js";
+import { Files } from "./files/files.js";
 import { Help, shortcut } from "./help.js";
 import { printable } from "../printable.js";
 import type { Link, Model } from "./model.js";

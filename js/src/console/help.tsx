@@ -20,7 +20,7 @@ export function shortcut(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return false;
   if (ofBrowser.get("keys") === "off") return false;
   const target = event.target as HTMLElement;
-  return !target.closest("input:not([type=checkbox]), textarea, select, .screen, dialog");
+  return !target.closest("input:not([type=checkbox]), textarea, select, .screen, .editor, dialog");
 }
 
 export function Help({ open }: { open: Signal<boolean> }) {

@@ -135,6 +135,47 @@ export function readTree(
   return read(sandbox, path, options);
 }
 
+/**
+ * Reads a directory, file or link of a sandbox as a tar archive, as the sandbox's `tar` makes it. Sockets are left out. The
+ * archive is not checked: its names may lead out of the directory that it is extracted to.
+ *
+ * @param path - A directory, file or link in the sandbox. A link is read as such, unless the path ends in `/`.
+ * @returns The bytes of the archive, in pieces of any size. Leaving the loop ends the reading.
+ * @throws `ShorelineError` `not_found` if nothing is there; `command_failed` if `tar` is missing in the sandbox
+ * (exit code 127) or fails; `aborted` and others.
+ *
+ * @example
+ * ```ts
+ * import { readArchive } from "shoreline/tree";
+ *
+ * let bytes = 0;
+ * for await (const part of readArchive(sandbox, "/workspace/app")) bytes += part.length;
+ * ```
+ */
+export async function* readArchive(
+  sandbox: Sandbox,
+  path: string,
+  options?: CallOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  const { signal }: CallOptions = optionsOf(options, "signal");
+  const archive = receive(sandbox, sourcePath(path), {
+    followLinks: false,
+    excludes: [],
+    signal,
+    onKind: noop,
+    onSocket: noop,
+  });
+  for await (const part of archive) yield part as Uint8Array<ArrayBuffer>;
+}
+
+/** The path of what is read: with a final `/`, the target of a link. */
+function sourcePath(path: string): string {
+  const plain = remotePath(path);
+  return /.\/$/.test(path) ? `${plain}/.` : plain;
+}
+
+function noop(): void {}
+
 /** @internal `onShare` is told how much of the tree was read, from 0 to 1, where that is known. */
 export async function* read(
   sandbox: Sandbox,
@@ -152,9 +193,8 @@ export async function* read(
     if (!onSkip) throw refusal(`${name} ${why}`);
     onSkip(name);
   };
-  const plain = remotePath(path);
   let [isOne, total, received] = [false, 0, 0];
-  const archive = receive(sandbox, /.\/$/.test(path) ? `${plain}/.` : plain, {
+  const archive = receive(sandbox, sourcePath(path), {
     followLinks,
     excludes: excludes.args,
     signal,

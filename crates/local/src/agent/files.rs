@@ -4,6 +4,7 @@ use super::fs::refused;
 use super::message::{Beside, FileRequest, How};
 use super::place::inside;
 use crate::error::{ApiError, Result};
+use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     Access, AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Stat, Uid, accessat, fchmod, fchown,
@@ -11,7 +12,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use shoreline_protocol::error::ServerCode;
-use std::ffi::OsString;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// Links that are followed: as many as the kernel follows (path_resolution(7)).
@@ -64,6 +67,7 @@ fn create(path: &Path, beside: &Beside, mode: u32, parents: bool) -> rustix::io:
         }
     }
     let new = marked(&target, &beside.mark);
+    note_beside(&new);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match rustix::fs::open(&new, flags, Mode::from_raw_mode(mode)) {
         Err(Errno::ACCESS | Errno::PERM) if old.is_some() => return in_place(&target),
@@ -148,6 +152,22 @@ fn through_links(path: &Path) -> rustix::io::Result<PathBuf> {
 fn beside_of(path: &Path, beside: &Beside) -> rustix::io::Result<PathBuf> {
     let target = if beside.exclusive { path.to_owned() } else { through_links(path)? };
     Ok(marked(&target, &beside.mark))
+}
+
+/// The names of the latest files that were made beside others.
+static BESIDE: Mutex<VecDeque<OsString>> = Mutex::new(VecDeque::new());
+/// How many names are kept: more than there are writes at the same time.
+const BESIDE_NAMES: usize = 1024;
+
+fn note_beside(path: &Path) {
+    let mut names = BESIDE.lock();
+    names.truncate(BESIDE_NAMES - 1);
+    names.push_front(path.file_name().unwrap_or_default().to_owned());
+}
+
+/// Whether a name is that of a file that a write has made beside its place.
+pub(super) fn is_beside(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".") && BESIDE.lock().iter().any(|beside| beside == name)
 }
 
 fn marked(target: &Path, mark: &str) -> PathBuf {

@@ -171,6 +171,19 @@ async fn without_recursive_only_entries_are_seen_and_a_file_survives_its_replace
 }
 
 #[tokio::test]
+async fn a_file_that_the_server_writes_is_one_change() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let id = start(&sandbox, ".", true).await;
+    let mut follower = Follower::new(&sandbox, &id).await;
+    for name in ["a", "a", "b"] {
+        let put = sandbox.request(Method::PUT, &format!("/files?path={name}")).body("text");
+        assert!(put.send().await.unwrap().status().is_success());
+    }
+    assert_eq!(follower.until("created", "b").await, ["created a", "created a", "created b"]);
+}
+
+#[tokio::test]
 async fn no_change_is_lost_through_fifty_broken_connections() {
     const FILES: usize = 10_000;
     let server = Server::start(&[]);

@@ -1,6 +1,7 @@
 //! Watches a file or a directory with inotify(7), and writes each change as a line of JSON into a pipe. A directory is
 //! watched before it is listed, so that a change is at worst reported twice.
 
+use super::super::files::is_beside;
 use super::{BEGIN_RESULT, Reader, errno, refuse, refused};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
@@ -188,6 +189,10 @@ impl Watcher {
         if self.only.as_ref().is_some_and(|only| name.as_ref() != Some(only)) {
             return Ok(());
         }
+        // The rename that ends a write is reported.
+        if name.as_ref().is_some_and(|name| is_beside(name)) {
+            return Ok(());
+        }
         let is_directory = what.contains(ReadFlags::ISDIR);
         let path = match name {
             Some(name) => above.join(name),
@@ -286,6 +291,9 @@ impl Watcher {
             match entries(&self.root.join(&directory)) {
                 Ok(entries) => {
                     for (name, is_directory) in entries {
+                        if is_beside(&name) {
+                            continue;
+                        }
                         let path = directory.join(name);
                         if report {
                             self.created(&path, is_directory);
