@@ -139,11 +139,29 @@ function response(answer: IncomingMessage, method: string): Response {
       headers.append(rawHeaders[i] as string, rawHeaders[i + 1] as string);
     const hasBody = method !== "HEAD" && !BODILESS.includes(status);
     if (!hasBody) answer.resume();
-    const body = hasBody ? (Readable.toWeb(answer) as unknown as ReadableStream) : null;
+    const body = hasBody ? bodyOf(answer) : null;
     return new Response(body, { status, statusText, headers });
   } catch (cause) {
     throw new ProtocolError({ ...fields("the port's answer is not one that `fetch` can give"), cause });
   }
+}
+
+/**
+ * The body of an answer. `Readable.toWeb` of Node 20.12 throws an uncaught ERR_INVALID_STATE when its stream is
+ * canceled.
+ */
+function bodyOf(answer: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks = answer[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await chunks.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(new Uint8Array(next.value));
+    },
+    cancel() {
+      answer.destroy();
+    },
+  });
 }
 
 const isRedirect = (status: number) => [301, 302, 303, 307, 308].includes(status);

@@ -32,6 +32,22 @@ function program(source: string, env: Record<string, string> = {}): SpawnSyncRet
   });
 }
 
+test("classes have their names, and stack traces lead to the sources", () => {
+  const source = `
+    const { createRequire } = await import("node:module");
+    const required = createRequire(process.cwd() + "/")("shoreline");
+    const unlike = [];
+    for (const api of [await import("shoreline"), required, await import("shoreline/local")])
+      for (const [name, value] of Object.entries(api))
+        if (typeof value === "function" && value.name !== name) unlike.push([name, value.name]);
+    const error = await Sandbox.connect({ sandboxId: "" }).catch((error) => error);
+    console.log(JSON.stringify({ unlike, stack: error.stack }));`;
+  const { stdout } = program(source, { NODE_OPTIONS: "--enable-source-maps" });
+  const { unlike, stack } = JSON.parse(stdout) as { unlike: unknown; stack: string };
+  assert.deepEqual(unlike, []);
+  assert.match(stack, /js\/src\/\w+\.ts:\d+/);
+});
+
 test("address and key come from the environment, and nothing keeps the program running", () => {
   const { stdout, stderr, status } = program(`
     const sandbox = await Sandbox.create();
