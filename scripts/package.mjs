@@ -9,7 +9,8 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { ARTIFACTS, checkNotices } from "./notices.mjs";
 import { bin, filesBelow, read, root, run, StepError } from "./steps.mjs";
 
 /** Where the packed packages are installed; the tests run from there. */
@@ -18,6 +19,7 @@ export const INSTALLED = join(PACKED, "node_modules", "shoreline");
 export const TARBALL = join("target", "packed", "shoreline.tgz");
 /** The package of this machine's local server. */
 const PLATFORM = `local-${process.platform}-${process.arch}`;
+const PLATFORM_INSTALLED = join(PACKED, "node_modules", "@shoreline", PLATFORM);
 const PLATFORM_TARBALL = join("target", "packed", `${PLATFORM}.tgz`);
 
 /** Packs, and unpacks to where an import of "shoreline" finds it. */
@@ -26,7 +28,7 @@ export async function pack() {
   await packOne(".", TARBALL, INSTALLED);
   const folder = join("packages", PLATFORM);
   if (hasPlatform()) {
-    await packOne(`./${folder}`, PLATFORM_TARBALL, join(PACKED, "node_modules", "@shoreline", PLATFORM));
+    await packOne(`./${folder}`, PLATFORM_TARBALL, PLATFORM_INSTALLED);
   }
   writeFileSync(join(PACKED, "package.json"), '{ "type": "module", "private": true }\n');
 }
@@ -93,6 +95,15 @@ async function compileAll() {
 /** What npm's users would stumble over. */
 export async function lintPackage() {
   sameVersions();
+  oldestNode();
+  linksInside();
+  await checkNotices(ARTIFACTS.core, readFileSync(join(INSTALLED, "pkg", "core", "LICENSES"), "utf8"));
+  if (hasPlatform()) {
+    const text = (name) => readFileSync(join(PLATFORM_INSTALLED, name), "utf8");
+    await checkNotices(ARTIFACTS.server, text(join("bin", "LICENSES")));
+    if (text("LICENSE") !== readFileSync(join(root, "LICENSE"), "utf8"))
+      throw new StepError(`packages/${PLATFORM}/LICENSE must be a copy of LICENSE`);
+  }
   for (const tarball of hasPlatform() ? [TARBALL, PLATFORM_TARBALL] : [TARBALL])
     await run(process.execPath, [bin("publint", "src", "cli.js"), "run", tarball, "--strict"]);
   await run(process.execPath, [
@@ -105,13 +116,47 @@ export async function lintPackage() {
   ]);
 }
 
+/** What links of the packed README and guides may lead to, though only the repository has it. */
+const REPOSITORY_ONLY = /^(ARCHITECTURE|CONTRIBUTING)\.md$|^(bench|tests|js|crates|scripts)\//;
+
+/** A link of a packed page leads to a packed file, so that it works in `node_modules`. */
+function linksInside() {
+  for (const path of filesBelow(relative(root, INSTALLED)).filter((path) => path.endsWith(".md")))
+    for (const [, target] of readFileSync(path, "utf8").matchAll(/\]\((?![a-z]+:|#)([^)\s#]+)/g)) {
+      const linked = join(dirname(path), target);
+      if (!existsSync(linked) && !REPOSITORY_ONLY.test(relative(INSTALLED, linked)))
+        throw new StepError(`${relative(INSTALLED, path)} links to ${target}, which is not in the package`);
+    }
+}
+
+/** The contract suite runs in the oldest Node that `engines` allows. */
+function oldestNode() {
+  const manifest = (...path) => JSON.parse(readFileSync(join(root, ...path, "package.json"), "utf8"));
+  const { engines } = manifest();
+  const tested = manifest("tests", "runtimes").dependencies.node20;
+  if (!`${tested}`.endsWith(`@${engines.node.slice(">=".length)}.0`))
+    throw new StepError(`engines.node is ${engines.node}, but tests/runtimes has ${tested}`);
+}
+
 /** A server of another version would be found out by users only. */
 function sameVersions() {
-  const manifest = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
-  const { version, optionalDependencies } = manifest(".");
+  const text = (...path) => readFileSync(join(root, ...path), "utf8");
+  const { version, optionalDependencies } = JSON.parse(text("package.json"));
+  const found = [["Cargo.toml", /^version = "(.*)"$/m.exec(text("Cargo.toml"))?.[1]]];
+  for (const [path, { version: own }] of Object.entries(JSON.parse(text("package-lock.json")).packages))
+    if (!path.includes("node_modules/")) found.push([`package-lock.json (${path || "."})`, own]);
   for (const folder of readdirSync(join(root, "packages"))) {
-    const { name, version: own } = manifest(join("packages", folder));
-    if (own !== version || optionalDependencies[name] !== version)
-      throw new StepError(`${name} must be ${version}, in its package.json and as an optional dependency`);
+    const { name, version: own } = JSON.parse(text("packages", folder, "package.json"));
+    found.push([`packages/${folder}`, own], [`the optional dependency ${name}`, optionalDependencies[name]]);
   }
+  for (const lock of ["Cargo.lock", join("fuzz", "Cargo.lock")])
+    for (const [, name, own] of text(lock).matchAll(
+      /^name = "(shoreline(?:-local|-protocol)?)"\nversion = "(.*)"$/gm,
+    ))
+      found.push([`${lock} (${name})`, own]);
+  const differing = found.filter(([, own]) => own !== version).map(([what, own]) => `${what} is ${own}`);
+  if (differing.length > 0)
+    throw new StepError(
+      `package.json has the version ${version}, but ${differing.join(", ")}: run npm version`,
+    );
 }

@@ -13,6 +13,7 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { instances } from "./glue.mjs";
+import { ARTIFACTS, crateNotices, packageNotices } from "./notices.mjs";
 import { bin, filesBelow, read, root, run, say, sideBySide, step, StepError, watch } from "./steps.mjs";
 
 export const WASM = "wasm32-unknown-unknown";
@@ -31,9 +32,10 @@ export async function setup() {
 }
 
 async function checkTools() {
-  if (Number(process.versions.node.split(".")[0]) < 20) {
-    throw new StepError(`needs Node 20 or later, this is ${process.version}`);
-  }
+  const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const oldest = engines.node.slice(">=".length);
+  if (oldest.localeCompare(process.versions.node, undefined, { numeric: true }) > 0)
+    throw new StepError(`needs Node ${oldest} or later, this is ${process.version}`);
   try {
     await read("cargo", ["--version"]);
   } catch (error) {
@@ -83,6 +85,7 @@ async function core() {
     "crates/xtask/src/main.rs",
     "scripts/setup.mjs",
     "scripts/glue.mjs",
+    "scripts/notices.mjs",
   ];
   const extra = process.env.RUSTC ?? "";
   const title = "building the WebAssembly core (minutes the first time)";
@@ -103,6 +106,7 @@ async function core() {
     for (const [name, text] of Object.entries(glueOf(raw, JSON.parse(names))))
       writeFileSync(join(out, name), text);
     inline(join(out, "shoreline_bg.wasm"), out);
+    writeFileSync(join(out, "LICENSES"), await crateNotices(ARTIFACTS.core));
   });
 }
 
@@ -199,12 +203,29 @@ async function shim() {
   });
 }
 
+/** What every bundle has. A source map has its sources in it, so that it needs no file that is not in the package. */
+const BUNDLE = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: "warning" };
+
+/**
+ * esbuild makes `var Sandbox = class _Sandbox` of a class that names itself, and `_Sandbox` is what stack traces and
+ * `console.log` show. Takes the underscore away again; a space keeps the columns that the source maps point to.
+ */
+function nameClasses(...folders) {
+  for (const path of filesBelow(...folders.map((folder) => join("pkg", folder)))) {
+    if (!/\.c?js$/.test(path)) continue;
+    let text = readFileSync(path, "utf8");
+    for (const [, name] of text.matchAll(/\b(\w+) = class _\1\b/g))
+      text = text.replace(new RegExp(`(?<![\\w$.#"'])_${name}(?![\\w$])`, "g"), `${name} `);
+    writeFileSync(path, text);
+  }
+}
+
 /** What entries share is in chunks: a file for each module costs Node four times as long to import. */
 async function scripts() {
   const { build } = await import("esbuild");
   const entries = readdirSync(join(root, "js", "src", "entry")).filter((name) => name !== "sockets.ts");
   const { metafile } = await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: [
       ...entries.map((name) => `js/src/entry/${name}`),
       "js/src/local/index.ts",
@@ -213,7 +234,6 @@ async function scripts() {
     ],
     outbase: "js/src",
     outdir: "pkg",
-    bundle: true,
     splitting: true,
     // As deep as what imports the core, which is left as it is: bundlers know its URL by the way it is written.
     chunkNames: "chunks/[hash]",
@@ -226,22 +246,20 @@ async function scripts() {
     // Bun's bundler goes by it.
     supported: { "import-attributes": true },
     platform: "neutral",
-    logLevel: "warning",
   });
-  writeFileSync(join(root, "pkg", "relay", "LICENSES"), licences(Object.keys(metafile.inputs)));
+  writeFileSync(join(root, "pkg", "relay", "LICENSES"), packageNotices(Object.keys(metafile.inputs)));
   // Apart, so that what it has in common with the other entries does not become a chunk of theirs.
   await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: ["js/src/opentelemetry/index.ts"],
     outfile: "pkg/opentelemetry/index.js",
-    bundle: true,
     external: ["@opentelemetry/api"],
     format: "esm",
     target: "es2022",
     platform: "neutral",
-    logLevel: "warning",
   });
   await required();
+  nameClasses("entry", "chunks", "local", "opentelemetry", "relay", "tree");
 }
 
 /**
@@ -251,14 +269,13 @@ async function scripts() {
 async function required() {
   const { build } = await import("esbuild");
   await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: ["entry/node", "local/index", "opentelemetry/index", "relay/index", "tree/index"].map(
       (name) => `js/src/${name}.ts`,
     ),
     outbase: "js/src",
     outdir: "pkg",
     outExtension: { ".js": ".cjs" },
-    bundle: true,
     external: ["ws", "@opentelemetry/api"],
     format: "cjs",
     target: "node20",
@@ -268,7 +285,6 @@ async function required() {
     supported: { "dynamic-import": false },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
     define: { "import.meta.url": "importMetaUrl" },
-    logLevel: "warning",
   });
   const declarations = filesBelow("pkg").filter(
     (path) => path.endsWith(".d.ts") && !path.includes("console"),
@@ -287,10 +303,9 @@ const inPackage = ({ path }) => ({ path: join(root, "pkg", path.slice(3)) });
 async function program() {
   const { build } = await import("esbuild");
   const { metafile } = await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: ["js/src/cli/main.ts"],
     outfile: "pkg/cli/main.js",
-    bundle: true,
     external: ["shoreline", "shoreline/*"],
     format: "esm",
     target: "node20",
@@ -300,10 +315,9 @@ async function program() {
     banner: {
       js: 'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);',
     },
-    logLevel: "warning",
   });
   chmodSync(join(root, "pkg", "cli", "main.js"), 0o755);
-  writeFileSync(join(root, "pkg", "cli", "LICENSES"), licences(Object.keys(metafile.inputs)));
+  writeFileSync(join(root, "pkg", "cli", "LICENSES"), packageNotices(Object.keys(metafile.inputs)));
 }
 
 /** The console as a component and as a page, with its libraries. */
@@ -314,11 +328,10 @@ async function webConsole() {
   for (const name of readdirSync(out))
     if (name !== "index.d.ts") rmSync(join(out, name), { recursive: true });
   const { metafile } = await build({
-    absWorkingDir: root,
+    ...BUNDLE,
     entryPoints: ["index.ts", "page.ts", "files/editor.ts"].map((name) => `js/src/console/${name}`),
     entryNames: "[name]",
     outdir: "pkg/console",
-    bundle: true,
     minify: true,
     // The page has the component as others do.
     external: ["shoreline", "shoreline/*", "./index.js", "./editor.js"],
@@ -329,22 +342,10 @@ async function webConsole() {
     jsxImportSource: "preact",
     loader: { ".css": "text" },
     metafile: true,
-    logLevel: "warning",
   });
   for (const name of ["page.html", "page.css"])
     copyFileSync(join(root, "js", "src", "console", name), join(out, name));
-  writeFileSync(join(out, "LICENSES"), licences(Object.keys(metafile.inputs)));
-}
-
-/** The licences of the packages that these files are of, which must go along with them. */
-function licences(files) {
-  const folders = files.map((file) => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0]);
-  const texts = [...new Set(folders)].filter(Boolean).map((folder) => {
-    const name = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
-    if (name === undefined) throw new StepError(`${folder} has no licence that could go along`);
-    return `${folder.replace(/^.*node_modules\//, "")}\n\n${readFileSync(join(root, folder, name), "utf8")}`;
-  });
-  return texts.join("\n----\n\n");
+  writeFileSync(join(out, "LICENSES"), packageNotices(Object.keys(metafile.inputs)));
 }
 
 /**
@@ -357,9 +358,11 @@ const STATIC = [
 ];
 
 async function localServer() {
-  const inputs = ["crates/local", "crates/protocol", ...RUST];
+  const inputs = ["crates/local", "crates/protocol", "scripts/notices.mjs", ...RUST];
   const folder = join("packages", `local-${process.platform}-${process.arch}`);
-  const packaged = existsSync(join(root, folder)) ? [join(folder, "bin", "shoreline-local")] : [];
+  const packaged = existsSync(join(root, folder))
+    ? ["shoreline-local", "LICENSES"].map((name) => join(folder, "bin", name))
+    : [];
   const outputs = ["target/release/shoreline-local", ...packaged];
   await step(
     "local",
@@ -378,13 +381,13 @@ async function localServer() {
       const built = join(root, "target", "release", "shoreline-local");
       if (!existsSync(built))
         throw new StepError("cargo built no shoreline-local: is `build.target` set in its config?");
-      for (const path of packaged) {
-        mkdirSync(dirname(join(root, path)), { recursive: true });
-        const made = join(root, path);
-        // One that is running cannot be written over.
-        copyFileSync(built, `${made}.new`);
-        renameSync(`${made}.new`, made);
-      }
+      if (packaged.length === 0) return;
+      const [program, notices] = packaged.map((path) => join(root, path));
+      mkdirSync(dirname(program), { recursive: true });
+      // An executable that is running cannot be overwritten.
+      copyFileSync(built, `${program}.new`);
+      renameSync(`${program}.new`, program);
+      writeFileSync(notices, await crateNotices(ARTIFACTS.server));
     },
   );
 }

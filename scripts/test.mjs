@@ -2,6 +2,7 @@
 // one by one. With CI set, a step that cannot run has failed.
 import { join } from "node:path";
 import { conformance } from "./conformance.mjs";
+import { checkDependencies } from "./dependencies.mjs";
 import { bubblewrap, busybox, chromium, firefox, webkitWindow } from "./debian.mjs";
 import { compileTests, lintPackage, pack, unpackTo } from "./package.mjs";
 import { checkOfficial } from "./official.mjs";
@@ -67,6 +68,7 @@ const steps = {
   rustdoc: () =>
     run("cargo", ["doc", "--locked", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   package: lintPackage,
+  dependencies: checkDependencies,
   size,
   "start-up": startUp,
   "typed-tests": async () => {

@@ -20,6 +20,7 @@ const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
+  ".map": "application/json",
   ".wasm": "application/wasm",
 };
 /** A secret is shorter. */
