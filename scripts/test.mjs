@@ -11,6 +11,7 @@ import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, trappingCore, WASM, wasmCompiler } from "./setup.mjs";
 import { size, startUp } from "./size.mjs";
+import { checkWorkflows } from "./workflows.mjs";
 import { bin, run, say, seconds, sideBySide, StepError, together, watch } from "./steps.mjs";
 
 /** What a step gives that could not run; `why` says what is missing. */
@@ -36,7 +37,10 @@ const steps = {
     await cargo("fmt", "--manifest-path", FUZZ, "--check");
     await node(bin("prettier", "bin", "prettier.cjs"), "--check", "--log-level=warn", ".");
   },
-  lint: () => node(bin("eslint", "bin", "eslint.js"), ".", "--max-warnings=0"),
+  lint: async () => {
+    await checkWorkflows();
+    await node(bin("eslint", "bin", "eslint.js"), ".", "--max-warnings=0");
+  },
   clippy: () =>
     cargo("clippy", "--locked", "--workspace", "--exclude", "shoreline", "--all-targets", ...DENY),
   "clippy-core": async () => {
