@@ -5,6 +5,29 @@ import { read, run, say, StepError } from "./steps.mjs";
 /** The last installation: packages are installed one after the other, each once. */
 let last = Promise.resolve();
 
+/** The names of packages that would be installed, while that is only planned. */
+let planned;
+let isDeclined = false;
+
+/** The packages that would be installed for these needs, functions of this file. */
+export async function plan(needs) {
+  if (!canInstall()) return [];
+  planned = new Set();
+  try {
+    for (const need of needs) await need();
+    return [...planned];
+  } finally {
+    planned = undefined;
+  }
+}
+
+/** From now on nothing is installed. */
+export function decline() {
+  isDeclined = true;
+}
+
+const canInstall = () => process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+
 /** Makes sure that a program is there; gives why it is not. */
 async function installed(path, name) {
   return existsSync(path) ? undefined : install(name, `there is no ${path}: install ${name}`, path);
@@ -12,6 +35,10 @@ async function installed(path, name) {
 
 /** Installs a package; gives why not, which is `needed` where nothing can be installed. */
 function install(name, needed, path) {
+  if (planned) {
+    planned.add(name);
+    return undefined;
+  }
   last = last.then(() => (path && existsSync(path) ? undefined : installNow(name, needed)));
   return last;
 }
@@ -19,7 +46,7 @@ function install(name, needed, path) {
 let updated;
 
 async function installNow(name, needed) {
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return needed;
+  if (isDeclined || !canInstall()) return needed;
   say(`installing Debian's ${name}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   try {

@@ -1,9 +1,21 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
-// one by one. With CI set, a step that cannot run has failed.
+// one by one. With CI set, a step that cannot run has failed. `npm test -- --help` lists the options and the steps.
 import { join } from "node:path";
+import { confirm, filters, testArguments } from "./arguments.mjs";
 import { conformance } from "./conformance.mjs";
 import { checkDependencies } from "./dependencies.mjs";
-import { bubblewrap, busybox, chromium, firefox, webkitWindow } from "./debian.mjs";
+import {
+  bubblewrap,
+  busybox,
+  chromium,
+  curl,
+  decline,
+  firefox,
+  plan,
+  python,
+  webkit,
+  webkitWindow,
+} from "./debian.mjs";
 import { compileTests, lintPackage, pack, unpackTo } from "./package.mjs";
 import { checkOfficial } from "./official.mjs";
 import { checkReference } from "./reference.mjs";
@@ -50,13 +62,13 @@ const steps = {
     await cargo("clippy", "--locked", "-p", "shoreline", "--lib", ...target, ...DENY);
   },
   types: () => cargo("run", "--locked", "-q", "-p", "xtask", "--", "types", "--check"),
-  unit: () => counted("cargo", ["test", "--locked", "--no-fail-fast"], CARGO_TESTS),
+  unit: () => counted("cargo", ["test", "--locked", "--no-fail-fast", ...filters.cargo(filter)], CARGO_TESTS),
   fuzz: async () => {
     const manifest = ["--locked", "--manifest-path", FUZZ];
     // As cargo-fuzz does, but nothing is linked, for which libFuzzer would have to be compiled (C++).
     const env = { RUSTFLAGS: "--cfg fuzzing", CUSTOM_LIBFUZZER_PATH: "none/libfuzzer.a" };
     await run("cargo", ["clippy", ...manifest, ...DENY], { env });
-    return counted("cargo", ["test", "--no-fail-fast", ...manifest], CARGO_TESTS);
+    return counted("cargo", ["test", "--no-fail-fast", ...manifest, ...filters.cargo(filter)], CARGO_TESTS);
   },
   escape: async () => {
     const args = ["test", "--locked", "-p", "shoreline-local", "--test", "escape", "--", "--nocapture"];
@@ -86,10 +98,11 @@ const steps = {
   },
   reference: checkReference,
   official: checkOfficial,
+  shim: () => tests("shim/"),
   conformance: async () => {
     const { node, python, env } = await conformance();
-    const inNode = await counted(...node, NODE_TESTS, env);
-    const inPython = await counted(...python, PYTHON_TESTS, env);
+    const inNode = await counted(node[0], [...filters.node(filter), ...node[1]], NODE_TESTS, env);
+    const inPython = await counted(python[0], [...python[1], ...filters.pytest(filter)], PYTHON_TESTS, env);
     return { passed: inNode.passed + inPython.passed, failed: inNode.failed + inPython.failed };
   },
   faults: () => tests("faults/"),
@@ -118,10 +131,30 @@ const steps = {
   },
 };
 
+/** Steps that have no tests with names. */
+const GATES = [
+  ...[
+    "format",
+    "lint",
+    "clippy",
+    "clippy-core",
+    "types",
+    "rustdoc",
+    "package",
+    "dependencies",
+    "size",
+    "start-up",
+  ],
+  ...["typed-tests", "reference", "official", "escape", "runtime-table"],
+];
+
+const options = testArguments(Object.keys(steps), [...Object.keys(runtimes), "runtime-table"], GATES);
+const { named, name: filter } = options;
+
 /** What steps cannot do without, each of which gives what is missing. */
 const needs = {
   cli: [isolation],
-  conformance: [isolation, async () => (await conformance()).missing],
+  conformance: [isolation, clients],
   console: [chromium],
   "console-firefox": [firefox, install],
   "console-webkit": [webkitWindow, install],
@@ -149,6 +182,12 @@ const COMPILERS = ["clippy", "clippy-core", "types", "unit", "fuzz", "escape", "
 const LAST = ["runtime-table"];
 const only = (names, kind) => names.filter((name) => kind.includes(name));
 
+/** Of needs that do more than install packages, those that install them. */
+const installs = new Map([
+  [isolation, [bubblewrap]],
+  [clients, [curl, python]],
+]);
+
 /** What is missing for a step. */
 async function missing(name) {
   for (const need of needs[name] ?? []) {
@@ -156,6 +195,11 @@ async function missing(name) {
     if (why !== undefined) return why;
   }
   return undefined;
+}
+
+/** Clients that are not ours. */
+async function clients() {
+  return (await conformance()).missing;
 }
 
 /** What isolates sandboxes, which only CI cannot do without. */
@@ -187,7 +231,7 @@ const PYTHON_TESTS = /^counted: (\d+) passed, (\d+) failed, (\d+) error, (\d+) s
 async function inRuntime(name) {
   const { part, command, env } = runtimes[name];
   const { output, ...counts } = await tests(part, { command, env });
-  if (counts.failed === 0) note(name, output);
+  if (counts.failed === 0 && filter === undefined) note(name, output);
   return counts;
 }
 
@@ -196,7 +240,7 @@ async function tests(part, { command = process.execPath, env } = {}) {
   const files = await compileTests(part);
   // Without files, node would look for some itself.
   if (files.length === 0) throw new StepError(`there are no tests below tests/${part}`);
-  const args = ["--test", "--test-reporter=spec", ...files];
+  const args = ["--test", "--test-reporter=spec", ...filters.node(filter), ...files];
   return counted(command, args, NODE_TESTS, env);
 }
 
@@ -204,26 +248,22 @@ async function tests(part, { command = process.execPath, env } = {}) {
 async function counted(command, args, summary, env) {
   const { ok, output } = await watch(command, args, { env });
   let [passed, failed] = [0, 0];
-  for (const [, good, ...bad] of output.matchAll(summary)) {
+  for (const [, good, failures, ...notRun] of output.matchAll(summary)) {
     passed += Number(good);
-    failed += bad.reduce((sum, count) => sum + Number(count), 0);
+    failed += Number(failures);
+    // Node counts tests that a filter leaves out as skipped.
+    if (filter === undefined) failed += notRun.reduce((sum, count) => sum + Number(count), 0);
   }
   // A run that broke off, or ran nothing, has failed whatever it counted.
-  if (!ok || passed === 0) failed = Math.max(failed, 1);
+  if (!ok || (passed === 0 && filter === undefined)) failed = Math.max(failed, 1);
   return { passed, failed, output };
 }
 
-const onlyRuntimes = process.argv.includes("--runtimes");
-const known = onlyRuntimes ? [...Object.keys(runtimes), "runtime-table"] : Object.keys(steps);
-const named = process.argv.slice(2).filter((name) => !name.startsWith("-"));
-const unknown = named.filter((name) => !known.includes(name));
-if (unknown.length > 0) {
-  say(`there is no step ${unknown.join(", ")}; there are: ${known.join(", ")}`);
-  process.exit(2);
-}
-
+const start = Date.now();
 const total = { passed: 0, failed: 0 };
 const lines = [];
+/** Name and milliseconds of each step. */
+const times = [];
 /** The last output of each step that failed, which the output of later steps has pushed out of sight. */
 const ends = [];
 /** How much of it: enough for a test runner's summary of a failure. */
@@ -249,19 +289,22 @@ async function perform(name, work) {
   }
   const verdict = failed > 0 ? "FAILED" : passed > 0 ? "ok" : "SKIPPED";
   lines.push(`${name}: ${verdict} (${passed} passed, ${failed} failed, ${seconds(began)})${note}`);
+  times.push([name, Date.now() - began]);
   say(lines.at(-1));
   total.passed += passed;
   total.failed += failed;
   return failed === 0;
 }
 
-const all = onlyRuntimes ? known : always;
+const all = (options.runtimes ? options.known : always).filter(
+  (name) => filter === undefined || !GATES.includes(name),
+);
 const wanted = named.length > 0 ? named : all;
 
 /** Does a step; what it cannot do without is there by now, unless it cannot be had. */
 const step = (name) =>
   perform(name, async () => {
-    if (name in runtimes) forget(name);
+    if (name in runtimes && filter === undefined) forget(name);
     const why = await missing(name);
     return why === undefined ? steps[name]() : new Skip(why);
   });
@@ -283,6 +326,18 @@ async function lane(...lists) {
     }
 }
 
+/** Says what is going to be installed by the system's package manager, and asks on a terminal. */
+async function announce() {
+  const here = new Set([bubblewrap, busybox, chromium, curl, firefox, python, webkit, webkitWindow]);
+  const needed = wanted.flatMap((name) => needs[name] ?? []).flatMap((need) => installs.get(need) ?? [need]);
+  const names = await plan(needed.filter((need) => here.has(need)));
+  if (names.length === 0) return;
+  say(`these Debian packages are missing: ${names.join(", ")}`);
+  const asks = process.stdin.isTTY && process.stderr.isTTY && !process.env.CI;
+  if (asks && !(await confirm("Install them with apt-get?"))) decline();
+}
+
+await announce();
 const built = await perform("setup", () =>
   sideBySide(
     async () => {
@@ -310,5 +365,14 @@ if (built) {
   for (const name of only(wanted, LAST)) await step(name);
 }
 if (ends.length > 0) console.log(`\nThe end of each failed step:\n\n${ends.join("\n\n")}`);
+if (filter !== undefined && built && total.passed + total.failed === 1) {
+  total.failed++;
+  lines.push(`no test of these steps has a name that matches ${filter}`);
+}
+const slowest = times.sort(([, one], [, other]) => other - one).slice(0, 5);
+lines.push(
+  "",
+  `${seconds(start)}; longest: ${slowest.map(([name, ms]) => `${name} ${(ms / 1000).toFixed(1)} s`).join(", ")}`,
+);
 console.log(`\n${lines.join("\n")}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -59,7 +59,8 @@ export function contractIn(open: () => Promise<Runtime>): void {
         await call({ names: true }),
         cases.map(({ name }) => name),
       );
-      assert.equal(ran, cases.length);
+      // Unless `npm test -- --name` selected some.
+      if (!process.execArgv.includes("--test-name-pattern")) assert.equal(ran, cases.length);
       // The README's table is made of this line.
       console.log(`tested in ${runtime.version}`);
     };
