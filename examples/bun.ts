@@ -24,7 +24,7 @@ function output(): ReadableStream<Uint8Array> {
         controller.close();
       }
     },
-    // Whoever closes the page ends the command.
+    // Closing the page ends the command.
     cancel: () => events.return().then(() => {}),
   });
 }

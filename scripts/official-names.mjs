@@ -50,7 +50,7 @@ const LOGS =
 const POOLS = "not here: pools";
 const ARCHIVE = "not here: archived sandboxes";
 const GPUS = "not here: GPUs";
-const ALONG = "it comes along where the server sends it, without a type";
+const ALONG = "included where the server sends it, without a type";
 const ROUTING = "not needed: it is taken from the server's record";
 
 /** Members that are not the same. */

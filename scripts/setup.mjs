@@ -148,7 +148,7 @@ function inline(wasm, out) {
   writeFileSync(join(out, "inline.d.ts"), "declare const base64: string;\nexport default base64;\n");
 }
 
-/** A clone has the types; whoever changes the Rust that they are made of gets new ones. */
+/** The types are in git. They are made again when the Rust that they are made from changes. */
 async function types() {
   // There the committed ones are what is tested; see the step `types` of the tests.
   if (process.env.CI) return;

@@ -23,6 +23,7 @@ import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, trappingCore, WASM, wasmCompiler } from "./setup.mjs";
 import { size, startUp } from "./size.mjs";
+import { checkWords } from "./words.mjs";
 import { checkWorkflows } from "./workflows.mjs";
 import { bin, run, say, seconds, sideBySide, StepError, together, watch } from "./steps.mjs";
 
@@ -36,7 +37,7 @@ class Skip {
 const node = (...args) => run(process.execPath, args);
 const tsc = (project) => node(bin("typescript", "bin", "tsc"), "-p", project);
 const cargo = (...args) => run("cargo", args);
-/** What a compiler may know of the platform, beside the plain DOM. */
+/** The types of a platform that a compiler is given, beside the plain DOM. */
 const SETTINGS = ["bare", "both", "node", "workers"];
 const DENY = ["--", "-D", "warnings"];
 /** A workspace of its own. */
@@ -51,6 +52,7 @@ const steps = {
   },
   lint: async () => {
     await checkWorkflows();
+    await checkWords();
     await node(bin("eslint", "bin", "eslint.js"), ".", "--max-warnings=0");
   },
   clippy: () =>
@@ -178,7 +180,7 @@ const needs = {
 const ALONE = ["size", "start-up"];
 /** Of what compiles Rust, one at a time can work: cargo locks the directory. */
 const COMPILERS = ["clippy", "clippy-core", "types", "unit", "fuzz", "escape", "rustdoc", "traps"];
-/** What says what came of others. */
+/** Steps that report the results of others. */
 const LAST = ["runtime-table"];
 const only = (names, kind) => names.filter((name) => kind.includes(name));
 
@@ -301,7 +303,7 @@ const all = (options.runtimes ? options.known : always).filter(
 );
 const wanted = named.length > 0 ? named : all;
 
-/** Does a step; what it cannot do without is there by now, unless it cannot be had. */
+/** Does a step. What it needs is installed by now, unless that failed. */
 const step = (name) =>
   perform(name, async () => {
     if (name in runtimes && filter === undefined) forget(name);
@@ -344,7 +346,7 @@ const built = await perform("setup", () =>
       await setup();
       await pack();
     },
-    // Downloads, beside the compilers. What cannot be had is said by the step that needs it.
+    // Downloads, beside the compilers. The step that needs a missing one reports it.
     async () => {
       for (const need of wanted.flatMap((name) => needs[name] ?? [])) await need().catch(() => undefined);
     },

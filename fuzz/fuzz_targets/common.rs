@@ -30,7 +30,7 @@ pub(crate) use target;
 /// How many inputs a target's test has.
 const INPUTS: usize = 4000;
 
-/// Checks the seeds, and inputs that come of them by random changes.
+/// Checks the seeds, and inputs made from them by random changes.
 pub(crate) fn replay(check: fn(&[u8]), seeds: &[Vec<u8>]) {
     assert!(!seeds.is_empty());
     seeds.iter().for_each(|seed| check(seed));

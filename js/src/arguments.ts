@@ -14,8 +14,8 @@ export interface OptionNames {
 }
 
 /**
- * A call's options; none given is as good as empty ones. Options that are not in `own`, separated by spaces, or in a table
- * are refused, unless there is neither.
+ * Checks a call's options; `undefined` and `null` count as no options. Options that are neither in `own` (names separated
+ * by spaces) nor in a table are refused. Without `own`, names are not checked.
  */
 export function optionsOf<T extends object>(
   options: T | null | undefined,
@@ -36,7 +36,7 @@ export function optionsOf<T extends object>(
   return options;
 }
 
-/** Refuses options that nothing reads, which would be ignored in silence. */
+/** Refuses unknown options, which would be ignored silently. */
 function checkNames(options: object, known: OptionNames, path: string): void {
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     if (value === undefined) continue;

@@ -77,7 +77,7 @@ export class ApiError extends ShorelineError {
   declare readonly code: ErrorCodes["api"];
 }
 
-/** No connection, or one that broke and could not be taken up again. */
+/** No connection, or one that broke and could not be resumed. */
 export class ConnectionError extends ShorelineError {
   declare readonly name: "ConnectionError";
   declare readonly code: ErrorCodes["connection"];
@@ -206,7 +206,7 @@ export interface ErrorFields {
   traceId?: string | undefined;
   /** Whether the same call may succeed later without a change. Default: false. */
   retryable?: boolean | undefined;
-  /** What it comes of; of an {@link AbortError} the signal's reason. */
+  /** The underlying cause; of an {@link AbortError} the signal's reason. */
   cause?: unknown;
   /** What was received before it. */
   partial?: PartialResult | undefined;

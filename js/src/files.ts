@@ -168,7 +168,7 @@ export function streamOf<T>(chunks: AsyncIterable<T>): ReadableStream<T> {
   );
 }
 
-/** A stream that says how far it is, and refuses what is no bytes. `release` cancels its source, whoever reads it. */
+/** A stream that reports its progress and rejects chunks that are not bytes. `release` cancels the source. */
 function counting(
   stream: ReadableStream<Uint8Array>,
   onProgress: TransferOptions["onProgress"],

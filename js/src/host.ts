@@ -1,4 +1,4 @@
-// What a runtime's entry knows of it that cannot be asked for.
+// What the entry of a runtime provides, since the shim cannot detect it.
 import { UsageError } from "./errors.js";
 import type { CreateTunnelOptions, TcpTunnel } from "./ports.js";
 import type { Sandbox } from "./sandbox.js";

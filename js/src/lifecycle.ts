@@ -20,7 +20,7 @@ export interface GetOrCreateOptions extends Omit<CreateOptions, "name" | "wait">
 export type BindOutcome = "created" | "attached" | "resumed";
 
 /** Seconds to wait where the caller does not say. */
-const PATIENCE = 300;
+const TIMEOUT = 300;
 /** Between two looks at a sandbox or snapshot, ms. */
 const FIRST_LOOK_MS = 100;
 const LAST_LOOK_MS = 1000;
@@ -144,7 +144,7 @@ class Looks {
   constructor(seconds: number | undefined, signal: AbortSignal | undefined) {
     if (seconds !== undefined && !(seconds > 0 && seconds < Infinity))
       throw invalid("a time limit must be a finite number of seconds above 0");
-    this.#deadline = performance.now() + (seconds ?? PATIENCE) * 1000;
+    this.#deadline = performance.now() + (seconds ?? TIMEOUT) * 1000;
     this.#signal = signal;
   }
 

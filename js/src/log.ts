@@ -11,7 +11,7 @@ const LEVELS: readonly string[] = ["off", "warn", "debug"] satisfies LogLevel[];
 /** Codes of a WebSocket that was closed, and did not break: RFC 6455, section 7.4.1. */
 const CLOSED = [1000, 1001, 1005];
 
-/** A `fetch` that tells of each request. Nothing that is sent or received is told but paths, event ids and statuses. */
+/** A `fetch` that logs each request. Of what is sent and received it logs only paths, event ids and statuses. */
 export function logged<F extends Fetch | undefined>(fetch: F, options: ClientOptions): F | Fetch {
   const tell = teller(options);
   if (!tell) return fetch;

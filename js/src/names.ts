@@ -12,7 +12,7 @@ export const StdinMode = {
 /** What a process has for standard input. */
 export type StdinMode = NonNullable<StartOptions["stdinMode"]>;
 
-/** What becomes of a process's output. */
+/** Where a process's output goes. */
 export const OutputMode = {
   /** The server keeps it; it can be read and followed. */
   CAPTURE: "capture",
@@ -20,7 +20,7 @@ export const OutputMode = {
   DISCARD: "discard",
 } as const;
 
-/** What becomes of a process's output. */
+/** Where a process's output goes. */
 export type OutputMode = NonNullable<StartOptions["stdoutMode"]>;
 
 /** What a process is doing, or how it ended. */

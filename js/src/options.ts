@@ -63,7 +63,7 @@ export interface LogEntry {
   closeCode?: number;
   /** Milliseconds until the answer's head, or from a WebSocket's opening to its end. */
   durationMs: number;
-  /** Of a stream that is taken up again: the last event that was received. */
+  /** Id of the last event that was received, if the request resumes a stream. */
   lastEventId?: string;
   /** The id of the server's trace, where it sent one. */
   traceId?: string;
@@ -100,8 +100,8 @@ export interface ReconnectInfo {
 /** How output is followed. */
 export interface FollowOptions extends CoreFollowOptions, CallOptions {
   /**
-   * Called before a broken connection is taken up again, which waits for a promise that it returns. An error that it
-   * throws, or the promise's rejection, is the iteration's.
+   * Called before each reconnect. If it returns a promise, the reconnect waits for it. If it throws or the promise
+   * rejects, the iteration throws that error.
    */
   onReconnect?: ((info: ReconnectInfo) => unknown) | undefined;
 }

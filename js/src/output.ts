@@ -180,7 +180,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     this.#open = open;
   }
 
-  /** The next event. Rejects with a {@link ShorelineError} where the output cannot be had in full. */
+  /** The next event. Rejects with a {@link ShorelineError} if output is missing. */
   next(): Promise<IteratorResult<OutputEvent, undefined>> {
     if (this.#index < this.#length && this.#waiting === 0) {
       return Promise.resolve({ done: false, value: eventOf(this.#batch as Batch, this.#index++) });
@@ -293,7 +293,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
   }
 }
 
-/** Iterates over a process's output, which can be gone on with elsewhere. */
+/** Iterates over a process's output. The position can be saved and the iteration resumed elsewhere. */
 export class FollowIterator extends EventIterator {
   readonly #after: Cursor;
 

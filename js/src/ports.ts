@@ -66,8 +66,8 @@ export abstract class Ports extends Trees {
   }
 
   /**
-   * Listens on 127.0.0.1 and passes each connection on to a TCP port in the sandbox, exposed or not. Whoever can
-   * connect to 127.0.0.1 on this machine reaches the port while the tunnel is open. In Node, Bun and Deno.
+   * Listens on 127.0.0.1 and passes each connection on to a TCP port in the sandbox, exposed or not. Every
+   * user of this machine reaches the port while the tunnel is open. In Node, Bun and Deno.
    *
    * @param port - The port in the sandbox, from 1 to 65535. Nothing needs to listen there yet.
    * @param options - The local port; a `signal` that aborts closes the tunnel.

@@ -18,9 +18,9 @@ export interface PtyConnectionOptions extends CallOptions {
   /** Attach again when the connection breaks. Default: no. `true` is 10 tries, at most 5 s apart. */
   reattach?: boolean | Reconnect | undefined;
   /**
-   * Called when the connection was taken up again. `lostBytes` is how much output is missing, or undefined
-   * where the server cannot say: the terminal is then cleared and shows what the server keeps. Without it,
-   * output that is missing ends the session's `wait` with an error. If it returns a promise, further output waits for it.
+   * Called after each reconnect. `lostBytes` is how many bytes of output are missing. It is undefined if the server
+   * does not count output: the terminal is then cleared and shows what the server keeps. Without this handler, missing
+   * output ends the session's `wait` with an error. If it returns a promise, further output waits for it.
    * Its errors are as those of `onData`.
    */
   onReattach?: ((info: { lostBytes: number | undefined }) => unknown) | undefined;

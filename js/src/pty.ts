@@ -17,7 +17,7 @@ const RESET = Uint8Array.of(0x1b, 0x63);
 export class Pty implements AsyncDisposable {
   /** The session's id. */
   readonly sessionId: string;
-  /** What lets in whoever has it. */
+  /** Secret that authorizes attaching to the session. */
   readonly token: string;
   readonly #sandbox: Glue.Sandbox;
   readonly #terminal: Glue.Terminal;
@@ -315,7 +315,7 @@ export class Pty implements AsyncDisposable {
         this.#fail(
           new ProtocolError({
             code: "output_gap",
-            message: `${lostBytes} bytes of the terminal's output are missing: give \`onReattach\` to go on without them`,
+            message: `${lostBytes} bytes of the terminal's output are missing: give \`onReattach\` to continue without them`,
           }),
         );
         return;

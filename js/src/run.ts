@@ -47,9 +47,9 @@ export interface RunOptions extends CoreRunOptions {
   onStdout?: ((event: OutputEvent) => unknown) | undefined;
   /** Called with each event of standard error, as `onStdout`. */
   onStderr?: ((event: OutputEvent) => unknown) | undefined;
-  /** Called before a broken connection is taken up again, which waits for a promise. Its errors are as those of `onStdout`. */
+  /** Called before each reconnect, which waits for a returned promise. Its errors are handled as those of `onStdout`. */
   onReconnect?: ((info: ReconnectInfo) => unknown) | undefined;
-  /** Aborts the call; `onAbort` says what becomes of the command. */
+  /** Aborts the call; `onAbort` says what happens to the command. */
   signal?: AbortSignal | undefined;
 }
 
@@ -202,7 +202,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
         next: async () => {
           const batch = await (first ?? read(stream));
           first = undefined;
-          // Who only iterates hears of a failing command too.
+          // An iteration without `await run` rejects on a failing command too.
           if (batch === undefined && this.#options.check) await this.result();
           return batch;
         },

@@ -2,7 +2,7 @@
 
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
-use crate::transport::{Body, Leash, Payload, Reading};
+use crate::transport::{Body, CancelToken, Payload, Reading};
 use alloc::rc::Rc;
 use alloc::string::String;
 use js_sys::Uint8Array;
@@ -73,19 +73,23 @@ pub(crate) fn list(path: &JsValue) -> Result<Call> {
 pub(crate) struct Download {
     /// Nothing once it was ended early.
     body: Option<Body>,
-    leash: Leash,
+    cancel: CancelToken,
     /// How many bytes it has, where the server says so.
     pub(crate) size: Option<f64>,
     read: f64,
 }
 
 impl Download {
-    pub(crate) async fn begin(sandbox: Rc<Sandbox>, path: JsValue, leash: Leash) -> Result<Self> {
+    pub(crate) async fn begin(
+        sandbox: Rc<Sandbox>,
+        path: JsValue,
+        cancel: CancelToken,
+    ) -> Result<Self> {
         let path = checked(&path)?;
         let mut request = sandbox.request(route::READ_FILE, "", Reading::Chunks);
         name_in(&mut request.url, &path);
-        let answer = sandbox.client.transport.send(&request, &leash).await?;
-        Ok(Self { body: Some(answer.body), leash, size: answer.length, read: 0.0 })
+        let answer = sandbox.client.transport.send(&request, &cancel).await?;
+        Ok(Self { body: Some(answer.body), cancel, size: answer.length, read: 0.0 })
     }
 
     /// The next bytes; nothing at the end.
@@ -94,10 +98,10 @@ impl Download {
     /// As those of a body. What was read before is part of the file.
     pub(crate) async fn next(&mut self) -> Result<Option<Uint8Array>> {
         let Some(body) = &mut self.body else {
-            self.leash.check()?;
+            self.cancel.check()?;
             return Ok(None);
         };
-        if let Some(chunk) = body.chunk(&self.leash).await? {
+        if let Some(chunk) = body.chunk(&self.cancel).await? {
             self.read += chunk.len() as f64;
             return Ok(Some(Uint8Array::from(chunk)));
         }
@@ -112,6 +116,6 @@ impl Download {
     /// Closes the connection, and leaves the caller's signal alone.
     pub(crate) fn stop(&mut self) {
         self.body = None;
-        self.leash.release();
+        self.cancel.release();
     }
 }

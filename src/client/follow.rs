@@ -3,7 +3,7 @@
 
 use super::Sandbox;
 use crate::error::{Error, Result};
-use crate::transport::{Body, Leash, Reading, Request, Via, Waited};
+use crate::transport::{Body, CancelToken, Reading, Request, Via, Waited};
 use crate::types::{self, FollowOptions};
 use crate::{host, js};
 use alloc::rc::Rc;
@@ -24,7 +24,7 @@ use shoreline_protocol::text::{self, digits, joined};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-/// How a stream is read and taken up again.
+/// How a stream is read and resumed.
 #[derive(Clone)]
 pub(super) struct Plan {
     policy: Policy,
@@ -88,10 +88,10 @@ pub(crate) struct Follow {
     route: Route,
     process: String,
     plan: Plan,
-    leash: Leash,
+    cancel: CancelToken,
     machine: Machine,
     body: Option<Body>,
-    /// What broke the connection, until it is taken up again.
+    /// The error that broke the connection, until it is resumed.
     broken: Option<Error>,
     failed: Option<Error>,
     /// Set once the output and the process have ended.
@@ -105,7 +105,7 @@ impl Follow {
         process: String,
         options: &JsValue,
         functions: [Option<Function>; 2],
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<Self> {
         let options = types::read("", options, FollowOptions::FIELDS)?;
         let plan = Plan::new(&sandbox, &options, functions)?;
@@ -113,21 +113,21 @@ impl Follow {
         let machine = Machine::new(position, plan.lines, plan.policy);
         let until_exit = js::text(&options, "until").as_deref() == Some("exit");
         let machine = if until_exit { machine.until_exit() } else { machine };
-        Ok(Self::with(sandbox, route, process, plan, leash, machine))
+        Ok(Self::with(sandbox, route, process, plan, cancel, machine))
     }
 
-    /// Goes on with a run's output from where its own stream is, until the exit.
+    /// Continues a run's output where its own stream stopped, until the exit.
     pub(super) fn of_run(
         sandbox: Rc<Sandbox>,
         pid: u32,
         plan: Plan,
         position: Position,
-        leash: Leash,
+        cancel: CancelToken,
         ended: Rc<Cell<bool>>,
     ) -> Self {
         let machine = Machine::of_known_process(position, plan.lines, plan.policy).until_exit();
         let process = digits(pid.into());
-        let with = Self::with(sandbox, route::FOLLOW_OUTPUT, process, plan, leash, machine);
+        let with = Self::with(sandbox, route::FOLLOW_OUTPUT, process, plan, cancel, machine);
         Self { ended, ..with }
     }
 
@@ -136,7 +136,7 @@ impl Follow {
         route: Route,
         process: String,
         plan: Plan,
-        leash: Leash,
+        cancel: CancelToken,
         machine: Machine,
     ) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Follow {
             route,
             process,
             plan,
-            leash,
+            cancel,
             machine,
             body: None,
             broken: None,
@@ -165,7 +165,7 @@ impl Follow {
     /// Appends the next events to `batch`; `false` at the server's end of the output.
     ///
     /// # Errors
-    /// When it is certain that not every event can be had, or the call was ended.
+    /// When some events are certainly lost, or the call was canceled.
     pub(crate) async fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         loop {
             let more = match (&self.failed, self.broken.take()) {
@@ -208,13 +208,13 @@ impl Follow {
                     Some(id) => request.headers.push(("Last-Event-ID", id)),
                     None => {}
                 }
-                let answer = self.sandbox.client.transport.send(&request, &self.leash).await?;
+                let answer = self.sandbox.client.transport.send(&request, &self.cancel).await?;
                 self.body = Some(answer.event_stream()?);
                 self.machine.connected();
             }
             Step::Read => {
                 let chunk = match &mut self.body {
-                    Some(body) => body.chunk(&self.leash).await?,
+                    Some(body) => body.chunk(&self.cancel).await?,
                     None => None,
                 };
                 match chunk {
@@ -224,15 +224,15 @@ impl Follow {
             }
             Step::Probe => {
                 self.finish_body();
-                let has_run = self.sandbox.has_run(&self.leash).await?;
+                let has_run = self.sandbox.has_run(&self.cancel).await?;
                 self.machine.probed(has_run)?;
             }
             Step::Settle { wait_ms, look } => {
                 self.finish_body();
-                self.leash.sleep(wait_ms as f64).await?;
+                self.cancel.sleep(wait_ms as f64).await?;
                 let process = JsValue::from(self.process.as_str());
                 let running = look
-                    && self.sandbox.standing(&process, &self.leash).await? == Standing::Running;
+                    && self.sandbox.standing(&process, &self.cancel).await? == Standing::Running;
                 self.ended.set(look && !running);
                 let [stdout, stderr] = self.machine.delivered();
                 let streams = match self.route {
@@ -240,7 +240,7 @@ impl Follow {
                     route::FOLLOW_STDERR => &[(route::GET_STDERR, stdout + stderr)][..],
                     _ => &[(route::GET_STDOUT, stdout), (route::GET_STDERR, stderr)][..],
                 };
-                let held = self.sandbox.held(&self.process, streams, &self.leash).await?;
+                let held = self.sandbox.held(&self.process, streams, &self.cancel).await?;
                 self.machine.settled(running, &held)?;
             }
             Step::Done => {
@@ -292,8 +292,8 @@ impl Follow {
             js::set(&info, "delayMs", &(wait.delay_ms as f64).into());
             js::set(&info, "error", &error.into());
             let told = match callback.call1(&JsValue::UNDEFINED, &info) {
-                Ok(told) => match self.leash.wait(Promise::resolve(&told), 0.0).await {
-                    Ok(Waited::Broken(cause)) => Err(cause),
+                Ok(told) => match self.cancel.wait(Promise::resolve(&told), 0.0).await {
+                    Ok(Waited::Rejected(cause)) => Err(cause),
                     Ok(_) => Ok(()),
                     Err(error) => return Err(self.final_of(error)),
                 },
@@ -304,14 +304,14 @@ impl Follow {
                 return Err(self.final_of(error));
             }
         }
-        let waited = self.leash.sleep(wait.delay_ms as f64).await;
+        let waited = self.cancel.sleep(wait.delay_ms as f64).await;
         waited.map(drop).map_err(|error| self.final_of(error))
     }
 
-    /// Ends it now, as a pull does.
+    /// Ends the stream now, as cancellation does.
     pub(crate) fn stop(&mut self) {
         self.body = None;
-        self.leash.release();
+        self.cancel.release();
     }
 
     /// A failure that is final, which says how far the output was delivered.
@@ -320,7 +320,7 @@ impl Follow {
         if code == Code::StreamBroken && error.code.kind() == Kind::Connection {
             let tries = digits(self.machine.failures().into());
             let message = [
-                "the output stream broke and could not be taken up again (",
+                "the output stream broke and could not be resumed (",
                 &tries,
                 " tries): ",
                 &error.message,

@@ -3,7 +3,7 @@
 use super::{Sandbox, process};
 use crate::error::Result;
 use crate::js;
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use alloc::rc::Rc;
 use js_sys::{Array, Object, Uint8Array};
 use shoreline_protocol::cursor::Position;
@@ -27,9 +27,13 @@ pub(super) fn wait_at(request: &Object, input: bool) {
 
 /// Returns where the output of a process begins that has not written anything. The open-source daemon keeps output by
 /// pid, so that an earlier process may have left lines.
-pub(super) async fn position(sandbox: &Sandbox, pid: u32, leash: &Leash) -> Result<Position> {
+pub(super) async fn position(
+    sandbox: &Sandbox,
+    pid: u32,
+    cancel: &CancelToken,
+) -> Result<Position> {
     let streams = [(route::GET_STDOUT, u64::MAX), (route::GET_STDERR, u64::MAX)];
-    let held = sandbox.held(&digits(pid.into()), &streams, leash).await?;
+    let held = sandbox.held(&digits(pid.into()), &streams, cancel).await?;
     Ok(Position::from(
         [0, 1].map(|stream| held.get(stream).map(|held| held.all).unwrap_or_default()),
     ))
@@ -41,20 +45,20 @@ pub(super) async fn open(
     sandbox: &Rc<Sandbox>,
     pid: u32,
     input: bool,
-    leash: &Leash,
+    cancel: &CancelToken,
 ) -> Result<()> {
     const WAITS_MS: [f64; 4] = [0.0, 100.0, 400.0, 1600.0];
     let mut result = Ok(());
     for wait_ms in WAITS_MS {
-        leash.sleep(wait_ms).await?;
+        cancel.sleep(wait_ms).await?;
         let line = Uint8Array::from(b"\n".as_slice());
         let call = process::write_stdin(&pid.into(), line.into())?;
-        result = sandbox.clone().call(call, leash.clone()).await.map(drop);
-        if result.is_ok() || input || leash.check().is_err() {
+        result = sandbox.clone().call(call, cancel.clone()).await.map(drop);
+        if result.is_ok() || input || cancel.check().is_err() {
             break;
         }
         // Somebody may have ended the process.
-        let standing = sandbox.standing(&pid.into(), leash).await;
+        let standing = sandbox.standing(&pid.into(), cancel).await;
         if standing.is_ok_and(|standing| standing != Standing::Running) {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use super::{Client, Sandbox, json_of, support, to_json};
 use crate::error::{Error, Result};
-use crate::transport::{Leash, Payload, Reading, Request};
+use crate::transport::{CancelToken, Payload, Reading, Request};
 use crate::types::{
     self, CopyOptions, CreateOptions, Field, ListOptions, SandboxState, SnapshotOptions,
     TurnOptions, UpdateOptions,
@@ -109,7 +109,7 @@ impl Client {
         route: Route,
         path: String,
         payload: Payload,
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<JsValue> {
         let kind = match route {
             route::GET_SANDBOX => RequestKind::LifecycleGet,
@@ -128,7 +128,7 @@ impl Client {
             retry: true,
             via: None,
         };
-        let answer = self.transport.send(&request, &leash).await?;
+        let answer = self.transport.send(&request, &cancel).await?;
         if matches!(
             route,
             route::DELETE_SANDBOX
@@ -148,7 +148,11 @@ impl Client {
     }
 
     /// Makes a sandbox and unless `wait` is false waits until it runs. One that does not come up is terminated.
-    pub(crate) async fn create(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<Sandbox> {
+    pub(crate) async fn create(
+        self: Rc<Self>,
+        options: JsValue,
+        cancel: CancelToken,
+    ) -> Result<Sandbox> {
         let options = types::read("", &options, CreateOptions::FIELDS)?;
         check_ports(&options)?;
         let seconds = js::number(&options, "startup_timeout").unwrap_or(STARTUP_SECONDS);
@@ -169,17 +173,17 @@ impl Client {
 
         let deadline = host::now() + seconds * 1000.0;
         let path = route::CREATE_SANDBOX.fill(&[]);
-        leash.check()?;
+        cancel.check()?;
         // An abort does not take the request back: what it makes is ended once its id is known.
-        let request = self.clone().lifecycle(route::CREATE_SANDBOX, path, body, leash.apart());
+        let request = self.clone().lifecycle(route::CREATE_SANDBOX, path, body, cancel.detached());
         let mut request: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(request);
-        let mut answer = match leash.race(&mut request).await {
+        let mut answer = match cancel.race(&mut request).await {
             Ok(answer) => answer,
             Err(aborted) => {
-                let apart = leash.apart();
+                let detached = cancel.detached();
                 host::spawn(async move {
                     if let Ok(made) = request.await.and_then(|made| SandboxState::read(&made)) {
-                        self.end(&made.sandbox_id, apart);
+                        self.end(&made.sandbox_id, detached);
                     }
                 });
                 return Err(aborted);
@@ -232,27 +236,27 @@ impl Client {
                     &["the sandbox did not run in time: ", reason],
                 );
             }
-            if let Err(error) = leash.sleep(if running { 0.0 } else { POLL_MS }).await {
+            if let Err(error) = cancel.sleep(if running { 0.0 } else { POLL_MS }).await {
                 break error;
             }
             answer = self
                 .clone()
-                .lifecycle(route::GET_SANDBOX, path, Payload::None, leash.clone())
+                .lifecycle(route::GET_SANDBOX, path, Payload::None, cancel.clone())
                 .await;
         };
-        // Nobody but this call knows the id: left alone it would be leaked.
+        // Nobody but this call knows the id: the sandbox would be leaked.
         if let Some(id) = id {
             failed.message =
                 joined(&[&failed.message, " (sandbox ", &id, ", which is being terminated)"]);
-            self.end(&id, leash.apart());
+            self.end(&id, cancel.detached());
         }
         Err(failed)
     }
 
     /// Terminates a sandbox that nobody waits for.
-    fn end(self: Rc<Self>, id: &str, leash: Leash) {
+    fn end(self: Rc<Self>, id: &str, cancel: CancelToken) {
         let path = route::DELETE_SANDBOX.fill(&[id]);
-        let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, leash);
+        let end = self.lifecycle(route::DELETE_SANDBOX, path, Payload::None, cancel);
         host::spawn(async move {
             let _ = end.await;
         });
@@ -263,13 +267,13 @@ impl Client {
         self: Rc<Self>,
         id_or_name: String,
         direct: bool,
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<Sandbox> {
         let path = path_of(route::GET_SANDBOX, &id_or_name)?;
         if direct && self.proxy_url.is_some() {
             return self.attach(SandboxState { sandbox_id: id_or_name, ..SandboxState::default() });
         }
-        let call = self.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, leash);
+        let call = self.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, cancel);
         let info = SandboxState::read(&call.await?)?;
         self.attach(info)
     }
@@ -287,7 +291,11 @@ impl Client {
     }
 
     /// Every sandbox, from all pages.
-    pub(crate) async fn list(self: Rc<Self>, options: JsValue, leash: Leash) -> Result<JsValue> {
+    pub(crate) async fn list(
+        self: Rc<Self>,
+        options: JsValue,
+        cancel: CancelToken,
+    ) -> Result<JsValue> {
         let options = types::read("", &options, ListOptions::FIELDS)?;
         let limit = js::number(&options, "limit").map(|limit| digits(limit as u64));
         let status = js::text(&options, "status");
@@ -306,7 +314,7 @@ impl Client {
                 }
             }
             let call =
-                self.clone().lifecycle(route::LIST_SANDBOXES, path, Payload::None, leash.clone());
+                self.clone().lifecycle(route::LIST_SANDBOXES, path, Payload::None, cancel.clone());
             let answer = call.await?;
             for sandbox in types::array_in(&answer, "sandboxes")?.iter() {
                 types::sandbox_names(&sandbox);
@@ -330,7 +338,7 @@ impl Sandbox {
         self: Rc<Self>,
         resume: bool,
         options: JsValue,
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<JsValue> {
         let options = types::read("", &options, TurnOptions::FIELDS)?;
         let (route, wanted) = if resume {
@@ -340,7 +348,7 @@ impl Sandbox {
         };
         let client = &self.client;
         let path = path_of(route, &self.id)?;
-        client.clone().lifecycle(route, path, Payload::None, leash.clone()).await?;
+        client.clone().lifecycle(route, path, Payload::None, cancel.clone()).await?;
         if js::get(&options, "wait").as_bool() == Some(false) {
             return Ok(JsValue::UNDEFINED);
         }
@@ -349,7 +357,7 @@ impl Sandbox {
         loop {
             let path = path_of(route::GET_SANDBOX, &self.id)?;
             let call =
-                client.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, leash.clone());
+                client.clone().lifecycle(route::GET_SANDBOX, path, Payload::None, cancel.clone());
             let info = SandboxState::read(&call.await?)?;
             if info.status == wanted {
                 if resume {
@@ -366,7 +374,7 @@ impl Sandbox {
                 let text = ["the sandbox was not ", wanted, " in time: it is ", &info.status];
                 return Err(Error::of(Code::StartTimeout, &text));
             }
-            leash.sleep(POLL_MS).await?;
+            cancel.sleep(POLL_MS).await?;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Sandbox, process};
 use crate::host;
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use alloc::rc::Rc;
 use core::cell::Cell;
 use shoreline_protocol::route;
@@ -25,23 +25,23 @@ struct State {
 #[derive(Default)]
 pub(super) struct Limit {
     state: Rc<State>,
-    enforcer: Option<Leash>,
+    enforcer: Option<CancelToken>,
 }
 
 impl Limit {
-    /// Ends the command of `sandbox` when nobody else has, and pulls `leash` when that does not help
-    /// either. Replaces an earlier limit.
+    /// Kills the command of `sandbox` at the time limit unless the server did, and cancels the call if the kill
+    /// has no effect. Replaces an earlier limit.
     pub(super) fn begin(
         &mut self,
         sandbox: &Rc<Sandbox>,
-        leash: &Leash,
+        cancel: &CancelToken,
         limit_ms: f64,
         by_server: bool,
     ) {
         self.end();
-        let enforcer = Leash::own();
+        let enforcer = CancelToken::new();
         self.enforcer = Some(enforcer.clone());
-        let (state, sandbox, leash) = (self.state.clone(), sandbox.clone(), leash.clone());
+        let (state, sandbox, cancel) = (self.state.clone(), sandbox.clone(), cancel.clone());
         host::spawn(async move {
             for (wait_ms, act) in enforcement(limit_ms, by_server) {
                 if enforcer.sleep(wait_ms).await.is_err() || state.ended.get() {
@@ -49,21 +49,21 @@ impl Limit {
                 }
                 match state.pid.get() {
                     Some(pid) if act != Act::GiveUp => {
-                        signal(&sandbox, &state, pid, act, leash.apart());
+                        signal(&sandbox, &state, pid, act, cancel.detached());
                     }
                     // There is nobody to signal, and no report of an end to wait for.
                     _ => break,
                 }
             }
             state.given_up.set(true);
-            leash.pull();
+            cancel.cancel();
         });
     }
 
     /// There is nothing to enforce any more.
     pub(super) fn end(&mut self) {
         if let Some(enforcer) = self.enforcer.take() {
-            enforcer.pull();
+            enforcer.cancel();
         }
     }
 
@@ -95,7 +95,7 @@ impl Drop for Limit {
 }
 
 /// Sends a signal without waiting for the answer.
-fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act, leash: Leash) {
+fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act, cancel: CancelToken) {
     let pid = JsValue::from(pid);
     let call = if act == Act::Kill {
         process::order(route::KILL_PROCESS, &pid)
@@ -103,7 +103,7 @@ fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act, leash: L
         process::signal(&pid, &SIGTERM.into())
     };
     let Ok(call) = call else { return };
-    let (sent, state) = (sandbox.clone().call(call, leash), state.clone());
+    let (sent, state) = (sandbox.clone().call(call, cancel), state.clone());
     state.signals.set(state.signals.get() + 1);
     host::spawn(async move {
         // A process that has just ended by itself refuses it. What is lost may have arrived.

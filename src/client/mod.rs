@@ -18,7 +18,7 @@ pub(crate) use run::Run;
 
 use crate::error::{Error, Result};
 use crate::js;
-use crate::transport::{Answer, Key, Leash, Payload, Reading, Request, Transport};
+use crate::transport::{Answer, CancelToken, Key, Payload, Reading, Request, Transport};
 use crate::types::{self, ConnectionOptions};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -159,7 +159,7 @@ impl Call {
 
 impl Sandbox {
     /// Makes a call.
-    pub(crate) async fn call(self: Rc<Self>, call: Call, leash: Leash) -> Result<JsValue> {
+    pub(crate) async fn call(self: Rc<Self>, call: Call, cancel: CancelToken) -> Result<JsValue> {
         let head_ms =
             if call.patient { self.client.waits.request } else { self.client.waits.connect };
         let mut request = Request {
@@ -168,7 +168,7 @@ impl Sandbox {
             ..self.request(call.route, &call.process, Reading::Whole)
         };
         request.url.push_str(&call.query);
-        let answer = self.client.transport.send(&request, &leash).await?;
+        let answer = self.client.transport.send(&request, &cancel).await?;
         match call.shape {
             Shape::Nothing if answer.content_type.starts_with("text/html") => {
                 Err(answer.unexpected(Code::UnexpectedContentType, "a page"))

@@ -3,7 +3,7 @@
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
 use crate::js;
-use crate::transport::{Answer, Leash, Payload, Reading, Request};
+use crate::transport::{Answer, CancelToken, Payload, Reading, Request};
 use crate::types::{self, ProcessState, StartOptions};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -129,15 +129,15 @@ impl Sandbox {
         &self,
         process: &str,
         streams: &[(Route, u64)],
-        leash: &Leash,
+        cancel: &CancelToken,
     ) -> Result<Vec<Held>> {
         let mut all = Vec::new();
         for (route, delivered) in streams {
             let request = self.request(*route, process, Reading::Chunks);
-            let mut answer = self.client.transport.send(&request, leash).await?;
+            let mut answer = self.client.transport.send(&request, cancel).await?;
             let mut reader = TallyReader::new(*delivered);
             let mut read = Ok(());
-            while let (Ok(()), Some(chunk)) = (read, answer.body.chunk(leash).await?) {
+            while let (Ok(()), Some(chunk)) = (read, answer.body.chunk(cancel).await?) {
                 read = reader.push(chunk);
             }
             let held = read.and_then(|()| reader.finish());
@@ -153,14 +153,14 @@ impl Sandbox {
     pub(super) async fn standing(
         self: &Rc<Self>,
         process: &JsValue,
-        leash: &Leash,
+        cancel: &CancelToken,
     ) -> Result<Standing> {
-        let record = self.clone().call(about(route::GET_PROCESS, process)?, leash.clone()).await?;
+        let record = self.clone().call(about(route::GET_PROCESS, process)?, cancel.clone()).await?;
         Ok(ProcessState::read(&record)?.standing)
     }
 
     /// Finds out whether the server has the endpoint `run`: a server that has it rejects a run without a command.
-    pub(super) async fn has_run(&self, leash: &Leash) -> Result<bool> {
+    pub(super) async fn has_run(&self, cancel: &CancelToken) -> Result<bool> {
         if let Some(known) = self.has_run.get() {
             return Ok(known);
         }
@@ -168,7 +168,7 @@ impl Sandbox {
             payload: Payload::Json("{}".into()),
             ..self.request(route::RUN, "", Reading::Events)
         };
-        let answer = self.client.transport.send(&request, leash).await;
+        let answer = self.client.transport.send(&request, cancel).await;
         let has_run = match answer.and_then(Answer::event_stream) {
             Ok(_) => true,
             Err(error) => match error.status.unwrap_or_default() {

@@ -3,7 +3,7 @@
 use super::{Call, Sandbox, Shape, to_json};
 use crate::error::{Error, Result};
 use crate::js;
-use crate::transport::{Leash, Payload};
+use crate::transport::{CancelToken, Payload};
 use crate::types::{self, CreatePtyOptions};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -53,14 +53,14 @@ fn text(what: &str, value: &JsValue) -> Result<String> {
 }
 
 impl Sandbox {
-    /// A session's socket, which may bring so many bytes before more credit is given. The token stands in its address and in its headers, since some servers know only
-    /// one (protocol, 8.2).
+    /// Opens a session's socket, which may send `credit` bytes before more credit is given. The token is in its
+    /// address and in its headers, since some servers know only one of them.
     pub(crate) async fn terminal_socket(
         self: Rc<Self>,
         session: JsValue,
         token: JsValue,
         credit: u32,
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<JsValue> {
         let (session, token) = (text("`sessionId`", &session)?, text("`token`", &token)?);
         let mut address = joined(&[&route::PTY_SOCKET.fill(&[&session]), "?token="]);
@@ -69,18 +69,18 @@ impl Sandbox {
         address.push_str(&digits(credit.into()));
         let headers = Object::new();
         js::set(&headers, "X-PTY-Token", &token.into());
-        Ok(self.socket(&address, headers, leash).await?.into())
+        Ok(self.socket(&address, headers, cancel).await?.into())
     }
 
     /// The socket of a connection to a port: `[url, headers, end]`, where `end` is the message that ends one side.
     pub(crate) async fn tunnel_socket(
         self: Rc<Self>,
         port: String,
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<JsValue> {
         let path = route::TCP_TUNNEL.fill(&[]);
         let address = joined(&[&path, "?port=", &port, "&", tunnel::HALF_CLOSE]);
-        let socket = self.socket(&address, Object::new(), leash).await?;
+        let socket = self.socket(&address, Object::new(), cancel).await?;
         socket.push(&tunnel::END.into());
         Ok(socket.into())
     }
@@ -94,14 +94,14 @@ impl Sandbox {
     }
 
     /// Where a socket is, and what to send to it where headers can be sent: `[url, headers]`.
-    async fn socket(&self, address: &str, headers: Object, leash: Leash) -> Result<Array> {
+    async fn socket(&self, address: &str, headers: Object, cancel: CancelToken) -> Result<Array> {
         let base = self.base();
         // http becomes ws, and https wss.
         let place = base.url.strip_prefix("http").unwrap_or_default();
         for (name, value) in &base.headers {
             js::set(&headers, name, &value.into());
         }
-        if let Some(key) = self.client.transport.key.get(false, &leash).await? {
+        if let Some(key) = self.client.transport.key.get(false, &cancel).await? {
             js::set(&headers, "Authorization", &joined(&["Bearer ", &key]).into());
         }
         Ok(Array::of2(&joined(&["ws", place, address]).into(), &headers))

@@ -7,7 +7,7 @@ use super::limit::Limit;
 use super::under_way::{Io, kill, sent, unknown_outcome};
 use super::{Sandbox, gate, json_of, process, to_json};
 use crate::error::{Error, Result};
-use crate::transport::{Leash, Payload};
+use crate::transport::{CancelToken, Payload};
 use crate::types::{self, ProcessState, RunOptions};
 use crate::{host, js};
 use alloc::boxed::Box;
@@ -33,7 +33,7 @@ pub(crate) struct Run {
     tells: Option<Function>,
     started: bool,
     plan: Plan,
-    leash: Leash,
+    cancel: CancelToken,
     kill_on_abort: bool,
     machine: Machine,
     io: Io,
@@ -53,7 +53,7 @@ impl Run {
         command: &JsValue,
         options: &JsValue,
         [on_reconnect, via, tells]: [Option<Function>; 3],
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<Self> {
         // The input itself is the shim's.
         let input = !js::get(options, "input").is_undefined();
@@ -66,13 +66,13 @@ impl Run {
         }
         let request = process::command(command, request)?;
         let payload = Payload::Json(to_json(&request)?);
-        leash.check()?;
+        cancel.check()?;
         let machine = Machine::new(plan.lines);
         let (machine, io) = if input {
             js::set(&request, "stdin_mode", &"pipe".into());
             (machine.with_input(), Io::Nothing)
         } else {
-            (machine, Io::Post(sent(&sandbox, route::RUN, payload, &plan, leash.apart())))
+            (machine, Io::Post(sent(&sandbox, route::RUN, payload, &plan, cancel.detached())))
         };
         let mut run = Self {
             io,
@@ -90,7 +90,7 @@ impl Run {
             sandbox,
             request,
             plan,
-            leash,
+            cancel,
         };
         if !input {
             run.enforce(true);
@@ -100,7 +100,7 @@ impl Run {
 
     fn enforce(&mut self, by_server: bool) {
         if let Some(seconds) = js::number(&self.request, "timeout") {
-            self.limit.begin(&self.sandbox, &self.leash, seconds * 1000.0, by_server);
+            self.limit.begin(&self.sandbox, &self.cancel, seconds * 1000.0, by_server);
         }
     }
 
@@ -157,7 +157,7 @@ impl Run {
         match self.machine.step() {
             Step::Post => {
                 let Io::Post(post) = &mut self.io else { return Ok(()) };
-                match self.leash.race(post).await? {
+                match self.cancel.race(post).await? {
                     Ok(mut answer) => {
                         self.trace_id = core::mem::take(&mut answer.trace_id);
                         self.io = Io::Stream(answer.event_stream()?);
@@ -179,7 +179,7 @@ impl Run {
             Step::Start { gated } => self.start(gated).await?,
             Step::Attach { pid } => self.attach(pid).await?,
             Step::Open { pid } => {
-                let opened = gate::open(&self.sandbox, pid, self.input, &self.leash).await;
+                let opened = gate::open(&self.sandbox, pid, self.input, &self.cancel).await;
                 opened.map_err(unknown_outcome)?;
                 self.machine.opened_gate();
                 self.enforce(false);
@@ -194,8 +194,8 @@ impl Run {
                 }
             }
             Step::Look { pid, wait_ms } => {
-                self.leash.sleep(wait_ms as f64).await?;
-                let standing = self.sandbox.standing(&pid.into(), &self.leash).await;
+                self.cancel.sleep(wait_ms as f64).await?;
+                let standing = self.sandbox.standing(&pid.into(), &self.cancel).await;
                 match (standing, &mut self.io) {
                     (Ok(standing), _) => self.machine.looked(standing)?,
                     // What breaks around the output heals as the output itself.
@@ -214,7 +214,7 @@ impl Run {
         if self.machine.exit().is_some() {
             body.hurry();
         }
-        let (over, mut error) = match body.chunk(&self.leash).await {
+        let (over, mut error) = match body.chunk(&self.cancel).await {
             Ok(Some(chunk)) => return Ok(self.machine.push(chunk, batch)?),
             Ok(None) => (Over::Ended, StreamError::NoExit.into()),
             Err(error) if error.failure().is_none() => return Err(error),
@@ -241,15 +241,15 @@ impl Run {
     }
 
     fn follow_of(&self, pid: u32, position: Position) -> Follow {
-        let (sandbox, leash) = (self.sandbox.clone(), self.leash.clone());
-        Follow::of_run(sandbox, pid, self.plan.clone(), position, leash, self.limit.ended())
+        let (sandbox, cancel) = (self.sandbox.clone(), self.cancel.clone());
+        Follow::of_run(sandbox, pid, self.plan.clone(), position, cancel, self.limit.ended())
     }
 
     /// Follows the output of a process at the gate.
     async fn attach(&mut self, pid: u32) -> Result<()> {
         let mut follow = self.follow_of(pid, Position::default());
         let position = loop {
-            match gate::position(&self.sandbox, pid, &self.leash).await {
+            match gate::position(&self.sandbox, pid, &self.cancel).await {
                 Ok(position) => break position,
                 Err(error) => follow.heal(error).await?,
             }
@@ -264,26 +264,26 @@ impl Run {
     /// For servers without `run`, and for input: a process of which the rest is up to the client.
     async fn start(&mut self, gated: bool) -> Result<()> {
         // Servers that have `run` lose no output.
-        let gated = gated && !(self.input && self.sandbox.has_run(&self.leash).await?);
+        let gated = gated && !(self.input && self.sandbox.has_run(&self.cancel).await?);
         // The shell would take such a command for an option of `exec`.
         let command = js::text(&self.request, "command").unwrap_or_default();
         let gated = gated && !command.starts_with('-');
         let Io::Start(start) = &mut self.io else {
             // The run's request is done with: an abort has nothing to wait for.
             self.io = Io::Nothing;
-            self.sandbox.check_start(&self.request, &self.leash).await?;
+            self.sandbox.check_start(&self.request, &self.cancel).await?;
             let request = Object::assign(&Object::new(), &self.request);
             let _ = Reflect::delete_property(&request, &"timeout".into());
             if gated {
                 gate::wait_at(&request, self.input);
             }
             let payload = Payload::Json(to_json(&request)?);
-            let leash = self.leash.apart();
-            let sent = sent(&self.sandbox, route::START_PROCESS, payload, &self.plan, leash);
+            let cancel = self.cancel.detached();
+            let sent = sent(&self.sandbox, route::START_PROCESS, payload, &self.plan, cancel);
             self.io = Io::Start(sent);
             return Ok(());
         };
-        let answer = match self.leash.race(start).await? {
+        let answer = match self.cancel.race(start).await? {
             Err(error)
                 if gated
                     && error.status.is_some_and(|status| self.machine.start_refused(status)) =>
@@ -305,11 +305,11 @@ impl Run {
     pub(crate) fn stop(&mut self) {
         if self.failed.is_none()
             && !matches!(self.machine.step(), Step::Done(_))
-            && let Err(error) = self.leash.check()
+            && let Err(error) = self.cancel.check()
         {
             self.fail(error);
         }
-        self.leash.release();
+        self.cancel.release();
     }
 
     /// Makes a failure final: ends what is under way, and keeps everything received for the error.
@@ -331,7 +331,7 @@ impl Run {
         } else if self.machine.is_at_gate() || self.gives_up(error.code) && self.kill_on_abort {
             // The machine goes along: it may have read half of what says the pid.
             let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
-            host::spawn(kill(self.sandbox.clone(), machine, io, self.leash.apart()));
+            host::spawn(kill(self.sandbox.clone(), machine, io, self.cancel.detached()));
         }
         let healing = matches!(error.code.kind(), Kind::Api | Kind::Connection)
             || error.code == Code::ProcessGone;

@@ -3,7 +3,7 @@
 
 use super::{Call, Sandbox, process};
 use crate::error::{Error, Result};
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use crate::types::{self, ProcessState};
 use crate::{host, js};
 use alloc::rc::Rc;
@@ -56,10 +56,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// `not_supported_by_server`, beside the errors of a call. A process that was started is then killed.
-    pub(crate) async fn start(self: Rc<Self>, body: Object, leash: Leash) -> Result<JsValue> {
-        self.check_start(&body, &leash).await?;
-        let apart = leash.apart();
-        let started = self.clone().call(process::start(&body)?, leash).await;
+    pub(crate) async fn start(
+        self: Rc<Self>,
+        body: Object,
+        cancel: CancelToken,
+    ) -> Result<JsValue> {
+        self.check_start(&body, &cancel).await?;
+        let detached = cancel.detached();
+        let started = self.clone().call(process::start(&body)?, cancel).await;
         let record = started.map_err(|error| process::explained(error, &body))?;
         let is_managed = js::get(&record, member!(ProcessInfo.managed)).is_object();
         let Some(option) = MANAGED.into_iter().find(|option| !is_managed && asks(&body, option))
@@ -76,14 +80,18 @@ impl Sandbox {
         ]);
         let kill = process::order(route::KILL_PROCESS, &pid.into())?;
         host::spawn(async move {
-            let _ = self.call(kill, apart).await;
+            let _ = self.call(kill, detached).await;
         });
         Err(error)
     }
 
     /// Rejects a start whose options the server would ignore, before anything runs. `user` came into the API together
     /// with managed processes, whose names are addresses: a server that takes only numbers there has neither.
-    pub(super) async fn check_start(self: &Rc<Self>, body: &Object, leash: &Leash) -> Result<()> {
+    pub(super) async fn check_start(
+        self: &Rc<Self>,
+        body: &Object,
+        cancel: &CancelToken,
+    ) -> Result<()> {
         let Some(option) = ["user"].into_iter().chain(MANAGED).find(|option| asks(body, option))
         else {
             return Ok(());
@@ -92,7 +100,7 @@ impl Sandbox {
             return Ok(());
         }
         let call: Call = process::about(route::GET_PROCESS, &A_NAME.into())?;
-        match self.clone().call(call, leash.clone()).await {
+        match self.clone().call(call, cancel.clone()).await {
             Err(error) if error.code == Code::Unsupported && error.status == Some(400) => {
                 return Err(ignored(&types::camel(option)));
             }

@@ -3,7 +3,7 @@
 use super::follow::{Follow, Plan};
 use super::{Sandbox, json_of, process};
 use crate::error::{Error, Result};
-use crate::transport::{Answer, Body, Leash, Payload, Reading, Request};
+use crate::transport::{Answer, Body, CancelToken, Payload, Reading, Request};
 use crate::types::ProcessState;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -36,7 +36,7 @@ pub(super) fn sent(
     route: Route,
     payload: Payload,
     plan: &Plan,
-    leash: Leash,
+    cancel: CancelToken,
 ) -> Pending {
     let sandbox = sandbox.clone();
     let reading = if route == route::RUN { Reading::Events } else { Reading::Whole };
@@ -46,7 +46,7 @@ pub(super) fn sent(
         plan.ask_for_pieces(&mut request.url);
         request.via = plan.via.clone();
     }
-    Box::pin(async move { sandbox.client.transport.send(&request, &leash).await })
+    Box::pin(async move { sandbox.client.transport.send(&request, &cancel).await })
 }
 
 /// What is told of a command that may have been started.
@@ -62,7 +62,7 @@ pub(super) fn unknown_outcome(error: Error) -> Error {
 }
 
 /// Kills the command. If its pid is not known yet, waits for it a little.
-pub(super) async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io, leash: Leash) {
+pub(super) async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io, cancel: CancelToken) {
     let pid = match machine.pid() {
         Some(pid) => {
             drop(io);
@@ -71,7 +71,7 @@ pub(super) async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io, lea
         None => pid_of(&mut machine, io).await,
     };
     if let Some(call) = pid.and_then(|pid| process::order(route::KILL_PROCESS, &pid.into()).ok()) {
-        let _ = sandbox.call(call, leash).await;
+        let _ = sandbox.call(call, cancel).await;
     }
 }
 
@@ -85,10 +85,10 @@ async fn pid_of(machine: &mut Machine, io: Io) -> Option<u32> {
         Io::Stream(body) => body,
         Io::Nothing | Io::Follow(_) => return None,
     };
-    let leash = Leash::own();
+    let cancel = CancelToken::new();
     let mut batch = Batch::default();
     while machine.pid().is_none() {
-        let chunk = body.chunk(&leash).await.ok()??;
+        let chunk = body.chunk(&cancel).await.ok()??;
         machine.push(chunk, &mut batch).ok()?;
         batch.clear();
     }

@@ -1,6 +1,6 @@
-use super::{promise, stop_on_pull};
+use super::{promise, stop_on_cancel};
 use crate::client::files;
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use alloc::rc::Rc;
 use futures::lock::Mutex;
 use js_sys::Promise;
@@ -11,15 +11,15 @@ use wasm_bindgen::prelude::*;
 pub struct Download {
     source: Rc<Mutex<files::Download>>,
     size: Option<f64>,
-    leash: Leash,
+    cancel: CancelToken,
 }
 
 impl Download {
-    pub(super) fn new(source: files::Download, leash: Leash) -> Self {
+    pub(super) fn new(source: files::Download, cancel: CancelToken) -> Self {
         let size = source.size;
         let source = Rc::new(Mutex::new(source));
-        stop_on_pull(&leash, &source, files::Download::stop);
-        Self { source, size, leash }
+        stop_on_cancel(&cancel, &source, files::Download::stop);
+        Self { source, size, cancel }
     }
 }
 
@@ -40,6 +40,6 @@ impl Download {
 
     /// Closes the connection at once.
     pub fn close(&self) {
-        self.leash.pull();
+        self.cancel.cancel();
     }
 }

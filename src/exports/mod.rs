@@ -15,7 +15,7 @@ pub use terminal::*;
 
 use crate::error::Result;
 use crate::host;
-use crate::transport::{self, Leash};
+use crate::transport::{self, CancelToken};
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -49,10 +49,10 @@ pub fn trace_id(headers: &web_sys::Headers) -> JsValue {
     transport::trace_id(headers)
 }
 
-/// Between two calls of `next` nobody else would see to the connection.
-fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut T)) {
+/// Closes the connection on cancellation also between two calls of `next`, when no task polls it.
+fn stop_on_cancel<T: 'static>(cancel: &CancelToken, source: &Rc<Mutex<T>>, stop: fn(&mut T)) {
     let weak = Rc::downgrade(source);
-    leash.on_pull(move || {
+    cancel.on_cancel(move || {
         if let Some(source) = weak.upgrade() {
             host::spawn(async move { stop(&mut *source.lock().await) });
         }
@@ -65,7 +65,7 @@ fn stop_on_pull<T: 'static>(leash: &Leash, source: &Rc<Mutex<T>>, stop: fn(&mut 
 #[allow(clippy::panic)]
 pub fn trap() -> Promise {
     promise(async {
-        Leash::own().sleep(1.0).await?;
+        CancelToken::new().sleep(1.0).await?;
         panic!("this is what it is for")
     })
 }

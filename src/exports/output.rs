@@ -1,8 +1,8 @@
-use super::{promise, stop_on_pull};
+use super::{promise, stop_on_cancel};
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
 use crate::error::Result;
 use crate::host;
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,9 +36,9 @@ struct Reader<T> {
 }
 
 /// What a call of `next` gives, and the end of the call's hold on the caller's signal with the last.
-fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsValue> {
+fn handed_over(more: Result<bool>, batch: &Batch, cancel: &CancelToken) -> Result<JsValue> {
     if !matches!(more, Ok(true)) {
-        leash.release();
+        cancel.release();
     }
     Ok(if more? { batch_to_js(batch) } else { JsValue::UNDEFINED })
 }
@@ -47,7 +47,7 @@ fn handed_over(more: Result<bool>, batch: &Batch, leash: &Leash) -> Result<JsVal
 #[wasm_bindgen]
 pub struct OutputStream {
     reader: Rc<Mutex<Reader<Follow>>>,
-    leash: Leash,
+    cancel: CancelToken,
     handed: Rc<RefCell<Handed>>,
 }
 
@@ -73,14 +73,14 @@ impl OutputStream {
         process: String,
         options: &JsValue,
         functions: [Option<Function>; 2],
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<Self> {
-        let source = Follow::new(sandbox, route, process, options, functions, leash.clone())?;
+        let source = Follow::new(sandbox, route, process, options, functions, cancel.clone())?;
         let (before, after) = (source.cursor(), source.cursor());
         let handed = Rc::new(RefCell::new(Handed { batch: Batch::default(), before, after }));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
-        stop_on_pull(&leash, &reader, |reader| reader.source.stop());
-        Ok(Self { reader, leash, handed })
+        stop_on_cancel(&cancel, &reader, |reader| reader.source.stop());
+        Ok(Self { reader, cancel, handed })
     }
 }
 
@@ -89,14 +89,14 @@ impl OutputStream {
     /// A promise of the next batch; `undefined` at the server's end of the output. All of the last batch was taken: what
     /// waits for output holds none.
     pub fn next(&self) -> Promise {
-        let (reader, leash, handed) =
-            (self.reader.clone(), self.leash.clone(), self.handed.clone());
+        let (reader, cancel, handed) =
+            (self.reader.clone(), self.cancel.clone(), self.handed.clone());
         handed.borrow_mut().taken();
         promise(async move {
             let mut reader = reader.lock().await;
             let Reader { source, batch } = &mut *reader;
             let more = source.next(batch).await;
-            let given = handed_over(more, batch, &leash);
+            let given = handed_over(more, batch, &cancel);
             let mut handed = handed.borrow_mut();
             handed.after = source.cursor();
             handed.batch = core::mem::take(batch);
@@ -113,7 +113,7 @@ impl OutputStream {
 
     /// Closes the connection at once.
     pub fn close(&self) {
-        self.leash.pull();
+        self.cancel.cancel();
     }
 }
 
@@ -121,7 +121,7 @@ impl OutputStream {
 #[wasm_bindgen]
 pub struct RunStream {
     reader: Rc<Mutex<Reader<Run>>>,
-    leash: Leash,
+    cancel: CancelToken,
 }
 
 impl RunStream {
@@ -130,12 +130,12 @@ impl RunStream {
         command: &JsValue,
         options: &JsValue,
         functions: [Option<Function>; 3],
-        leash: Leash,
+        cancel: CancelToken,
     ) -> Result<Self> {
-        let source = Run::new(sandbox, command, options, functions, leash.clone())?;
+        let source = Run::new(sandbox, command, options, functions, cancel.clone())?;
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
-        stop_on_pull(&leash, &reader, |reader| reader.source.stop());
-        Ok(Self { reader, leash })
+        stop_on_cancel(&cancel, &reader, |reader| reader.source.stop());
+        Ok(Self { reader, cancel })
     }
 }
 
@@ -143,29 +143,29 @@ impl RunStream {
 impl RunStream {
     /// A promise of the next batch; `undefined` once the command has ended.
     pub fn next(&self) -> Promise {
-        let (reader, leash) = (self.reader.clone(), self.leash.clone());
+        let (reader, cancel) = (self.reader.clone(), self.cancel.clone());
         promise(async move {
             let mut reader = reader.lock().await;
             let Reader { source, batch } = &mut *reader;
             let more = source.next(batch).await;
-            handed_over(more, batch, &leash)
+            handed_over(more, batch, &cancel)
         })
     }
 
     /// A promise of the result, for a caller that takes no events on the way.
     pub fn finish(&self) -> Promise {
-        let (reader, leash) = (self.reader.clone(), self.leash.clone());
+        let (reader, cancel) = (self.reader.clone(), self.cancel.clone());
         promise(async move {
             let mut reader = reader.lock().await;
             let Reader { source, batch } = &mut *reader;
             while matches!(source.next(batch).await, Ok(true)) {}
-            leash.release();
+            cancel.release();
             source.result().map(JsValue::from)
         })
     }
 
     /// Ends it as an abort does.
     pub fn close(&self) {
-        self.leash.pull();
+        self.cancel.cancel();
     }
 }

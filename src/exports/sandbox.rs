@@ -2,7 +2,7 @@ use super::promise;
 use crate::client::{self, Call, files, process, pty};
 use crate::error::Error;
 use crate::exports::{Download, OutputStream, RunStream};
-use crate::transport::Leash;
+use crate::transport::CancelToken;
 use alloc::rc::Rc;
 use alloc::string::String;
 use js_sys::{Array, Function, Promise};
@@ -26,21 +26,23 @@ impl Client {
     /// A promise of a [`Sandbox`], which runs unless `options` say not to wait.
     pub fn create(&self, options: JsValue, signal: JsValue) -> Promise {
         let client = self.0.clone();
-        promise(async move { client.create(options, Leash::new(signal)?).await.map(made) })
+        promise(
+            async move { client.create(options, CancelToken::from_signal(signal)?).await.map(made) },
+        )
     }
 
     /// A promise of a [`Sandbox`]. `direct`: without a lifecycle call where a proxy URL is known.
     pub fn connect(&self, id_or_name: String, direct: bool, signal: JsValue) -> Promise {
         let client = self.0.clone();
-        promise(
-            async move { client.connect(id_or_name, direct, Leash::new(signal)?).await.map(made) },
-        )
+        promise(async move {
+            client.connect(id_or_name, direct, CancelToken::from_signal(signal)?).await.map(made)
+        })
     }
 
     /// A promise of an array of `SandboxInfo`.
     pub fn list(&self, options: JsValue, signal: JsValue) -> Promise {
-        match Leash::new(signal) {
-            Ok(leash) => promise(self.0.clone().list(options, leash)),
+        match CancelToken::from_signal(signal) {
+            Ok(cancel) => promise(self.0.clone().list(options, cancel)),
             Err(error) => Promise::reject(&error.into()),
         }
     }
@@ -62,9 +64,11 @@ fn single(
     options: &JsValue,
     signal: JsValue,
 ) -> Promise {
-    match client::single(which, id, options).and_then(|call| Ok((call, Leash::new(signal)?))) {
-        Ok(((route, path, payload), leash)) => {
-            promise(client.lifecycle(route, path, payload, leash))
+    match client::single(which, id, options)
+        .and_then(|call| Ok((call, CancelToken::from_signal(signal)?)))
+    {
+        Ok(((route, path, payload), cancel)) => {
+            promise(client.lifecycle(route, path, payload, cancel))
         }
         Err(error) => Promise::reject(&error.into()),
     }
@@ -77,8 +81,8 @@ pub struct Sandbox(Rc<client::Sandbox>);
 impl Sandbox {
     /// A promise of what a call gives.
     fn call(&self, call: Result<Call, Error>, signal: JsValue) -> Promise {
-        match call.and_then(|call| Ok((call, Leash::new(signal)?))) {
-            Ok((call, leash)) => promise(self.0.clone().call(call, leash)),
+        match call.and_then(|call| Ok((call, CancelToken::from_signal(signal)?))) {
+            Ok((call, cancel)) => promise(self.0.clone().call(call, cancel)),
             Err(error) => Promise::reject(&error.into()),
         }
     }
@@ -121,7 +125,9 @@ impl Sandbox {
     /// Suspends it (`resume` false) or resumes it. `options`: `TurnOptions`.
     pub fn turn(&self, resume: bool, options: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise(async move { sandbox.turn(resume, options, Leash::new(signal)?).await })
+        promise(
+            async move { sandbox.turn(resume, options, CancelToken::from_signal(signal)?).await },
+        )
     }
 
     /// A promise of a [`Download`].
@@ -129,9 +135,9 @@ impl Sandbox {
     pub fn read_file(&self, path: JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         promise(async move {
-            let leash = Leash::new(signal)?;
-            let download = files::Download::begin(sandbox, path, leash.clone()).await?;
-            Ok(Download::new(download, leash).into())
+            let cancel = CancelToken::from_signal(signal)?;
+            let download = files::Download::begin(sandbox, path, cancel.clone()).await?;
+            Ok(Download::new(download, cancel).into())
         })
     }
 
@@ -181,16 +187,16 @@ impl Sandbox {
         tells: Option<Function>,
         signal: JsValue,
     ) -> Thrown<RunStream> {
-        let leash = Leash::new(signal)?;
+        let cancel = CancelToken::from_signal(signal)?;
         let functions = [on_reconnect, via, tells];
-        RunStream::new(self.0.clone(), command, options, functions, leash).map_err(Into::into)
+        RunStream::new(self.0.clone(), command, options, functions, cancel).map_err(Into::into)
     }
 
     /// A promise of the `ProcessInfo` of a new process.
     pub fn start(&self, command: &JsValue, options: &JsValue, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         let body = process::start_options(command, options);
-        promise(async move { sandbox.start(body?, Leash::new(signal)?).await })
+        promise(async move { sandbox.start(body?, CancelToken::from_signal(signal)?).await })
     }
 
     /// A promise of an array of `ProcessInfo`.
@@ -260,8 +266,8 @@ impl Sandbox {
             _ => route::FOLLOW_OUTPUT,
         };
         let process = process::address(process)?;
-        let leash = Leash::new(signal)?;
-        OutputStream::new(self.0.clone(), route, process, options, [on_reconnect, via], leash)
+        let cancel = CancelToken::from_signal(signal)?;
+        OutputStream::new(self.0.clone(), route, process, options, [on_reconnect, via], cancel)
             .map_err(Into::into)
     }
 
@@ -298,7 +304,7 @@ impl Sandbox {
     ) -> Promise {
         let sandbox = self.0.clone();
         promise(async move {
-            sandbox.terminal_socket(session, token, credit, Leash::new(signal)?).await
+            sandbox.terminal_socket(session, token, credit, CancelToken::from_signal(signal)?).await
         })
     }
 
@@ -306,7 +312,7 @@ impl Sandbox {
     #[wasm_bindgen(js_name = tunnelSocket)]
     pub fn tunnel_socket(&self, port: String, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
-        promise(async move { sandbox.tunnel_socket(port, Leash::new(signal)?).await })
+        promise(async move { sandbox.tunnel_socket(port, CancelToken::from_signal(signal)?).await })
     }
 
     /// A promise that rejects with `invalid_request` if the server has tunnels.

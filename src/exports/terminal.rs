@@ -20,7 +20,7 @@ pub struct Terminal {
 
 #[wasm_bindgen]
 impl Terminal {
-    /// `reattach`: `Reconnect`, or nothing for a session that is not taken up again.
+    /// `reattach`: `Reconnect`, or undefined for a session that does not reconnect.
     #[wasm_bindgen(constructor)]
     pub fn new(reattach: &JsValue) -> Result<Self, JsValue> {
         let read = crate::types::read("reattach", reattach, crate::types::Reconnect::FIELDS)?;

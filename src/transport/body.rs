@@ -1,6 +1,6 @@
 //! A response body as chunks. Dropping it closes the connection, unless it was read to its end.
 
-use super::leash::{Leash, Waited};
+use super::cancel::{CancelToken, Waited};
 use crate::error::{Error, Result};
 use crate::{host, js};
 use alloc::vec::Vec;
@@ -65,7 +65,7 @@ impl Body {
     /// # Errors
     /// `connection_lost` when it breaks, `idle_timeout`, `aborted`; `missing_capability` where `fetch` does
     /// not stream.
-    pub(crate) async fn chunk(&mut self, leash: &Leash) -> Result<Option<&[u8]>> {
+    pub(crate) async fn chunk(&mut self, cancel: &CancelToken) -> Result<Option<&[u8]>> {
         // Thousands of bodies may wait, and most of them for long.
         self.buffer = Vec::new();
         let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
@@ -80,15 +80,15 @@ impl Body {
             let read = js::call(reader, "read");
             read.map_or_else(|cause| Promise::reject(&cause), |read| Promise::resolve(&read))
         });
-        let waited = leash.wait(read.clone(), self.idle_ms).await?;
+        let waited = cancel.wait(read.clone(), self.idle_ms).await?;
         self.read = None;
         let read = match waited {
-            Waited::Kept(read) => read,
-            Waited::Broken(cause) => {
+            Waited::Resolved(read) => read,
+            Waited::Rejected(cause) => {
                 let what = "the connection broke while its answer was read";
                 return Err(Error::new(Code::ConnectionLost, what).with_cause(cause));
             }
-            Waited::Late => {
+            Waited::TimedOut => {
                 self.time_out();
                 let what = "the connection was silent for longer than `idleTimeout`";
                 return Err(Error::new(Code::IdleTimeout, what));
@@ -119,10 +119,15 @@ impl Body {
     ///
     /// # Errors
     /// As [`Self::chunk`].
-    pub(super) async fn bytes(&mut self, limit: usize, ms: f64, leash: &Leash) -> Result<Vec<u8>> {
+    pub(super) async fn bytes(
+        &mut self,
+        limit: usize,
+        ms: f64,
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>> {
         let until = host::now() + ms;
         let mut all = Vec::new();
-        while let Some(chunk) = self.chunk(leash).await? {
+        while let Some(chunk) = self.chunk(cancel).await? {
             let room = limit - all.len();
             all.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
             if all.len() == limit || host::now() > until {
@@ -137,9 +142,9 @@ impl Body {
     pub(crate) fn finish_later(mut self) {
         self.hurry();
         host::spawn(async move {
-            let leash = Leash::own();
+            let cancel = CancelToken::new();
             for _ in 0..16 {
-                if !matches!(self.chunk(&leash).await, Ok(Some(_))) {
+                if !matches!(self.chunk(&cancel).await, Ok(Some(_))) {
                     return;
                 }
             }

@@ -1,6 +1,6 @@
 //! Where the API key comes from.
 
-use super::leash::{Leash, Waited};
+use super::cancel::{CancelToken, Waited};
 use crate::error::{Error, Result};
 use crate::js;
 use alloc::string::String;
@@ -44,7 +44,7 @@ impl Key {
         matches!(self, Self::Ask { .. })
     }
 
-    pub(crate) async fn get(&self, again: bool, leash: &Leash) -> Result<Option<String>> {
+    pub(crate) async fn get(&self, again: bool, cancel: &CancelToken) -> Result<Option<String>> {
         let (ask, last) = match self {
             Self::None => return Ok(None),
             Self::Fixed(key) => return Ok(Some(key.clone())),
@@ -57,10 +57,10 @@ impl Key {
         let failed =
             |e| Error::new(Code::MissingApiKey, "the `apiKey` function failed").with_cause(e);
         let answer = ask.call0(&JsValue::UNDEFINED).map_err(failed)?;
-        let answer = match leash.wait(Promise::resolve(&answer), 0.0).await? {
-            Waited::Kept(answer) => answer,
-            Waited::Broken(cause) => return Err(failed(cause)),
-            Waited::Late => JsValue::UNDEFINED,
+        let answer = match cancel.wait(Promise::resolve(&answer), 0.0).await? {
+            Waited::Resolved(answer) => answer,
+            Waited::Rejected(cause) => return Err(failed(cause)),
+            Waited::TimedOut => JsValue::UNDEFINED,
         };
         let key = answer.as_string().filter(|key| !key.is_empty()).ok_or_else(|| {
             Error::new(Code::MissingApiKey, "the `apiKey` function gave no string")

@@ -1,13 +1,13 @@
 //! One request and its answer: the key, deadlines, retries and errors of HTTP.
 
 mod body;
+mod cancel;
 mod key;
-mod leash;
 mod sent;
 
 pub(crate) use body::Body;
+pub(crate) use cancel::{CancelToken, Waited};
 pub(crate) use key::Key;
-pub(crate) use leash::{Leash, Waited};
 
 use crate::error::{Error, Result};
 use crate::{host, js};
@@ -120,11 +120,11 @@ impl Transport {
     ///
     /// # Errors
     /// Connection, timeout, abort and API errors.
-    pub(crate) async fn send(&self, request: &Request, leash: &Leash) -> Result<Answer> {
+    pub(crate) async fn send(&self, request: &Request, cancel: &CancelToken) -> Result<Answer> {
         let mut asked_again = false;
         let mut attempt = 0;
         loop {
-            let mut error = match self.once(request, leash, asked_again).await {
+            let mut error = match self.once(request, cancel, asked_again).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -133,7 +133,7 @@ impl Transport {
                 asked_again = true;
                 continue;
             }
-            // A deadline that passed is the caller's patience at its end.
+            // Timeouts are not retried: the caller set the deadline.
             let failure = error.failure().filter(|_| request.retry && !error.is_timeout());
             let delay = failure.and_then(|failure| {
                 retry::decide(
@@ -149,18 +149,18 @@ impl Transport {
                 return Err(error);
             };
             attempt += 1;
-            leash.sleep(delay as f64).await?;
+            cancel.sleep(delay as f64).await?;
         }
     }
 
-    async fn once(&self, request: &Request, leash: &Leash, new_key: bool) -> Result<Answer> {
-        leash.check()?;
-        let key = self.key.get(new_key, leash).await?;
+    async fn once(&self, request: &Request, cancel: &CancelToken, new_key: bool) -> Result<Answer> {
+        cancel.check()?;
+        let key = self.key.get(new_key, cancel).await?;
         let controller = AbortController::new().map_err(|_| {
             Error::new(Code::MissingCapability, "this runtime has no AbortController")
         })?;
         let init = self.init(request, key.as_deref(), &controller)?;
-        js::set(&init, "call", leash.call());
+        js::set(&init, "call", cancel.call());
         let mut body = Body::new(controller, request.idle_ms);
         let fetch = match (&request.via, &self.fetch) {
             (Some(via), _) if via.bare && key.is_some() => {
@@ -173,10 +173,10 @@ impl Transport {
         let answer = fetch
             .call2(&JsValue::UNDEFINED, &request.url.as_str().into(), &init)
             .map_err(sent::failed)?;
-        let answer = match leash.wait(Promise::resolve(&answer), request.head_ms).await? {
-            Waited::Kept(answer) => answer,
-            Waited::Broken(cause) => return Err(sent::failed(cause)),
-            Waited::Late => {
+        let answer = match cancel.wait(Promise::resolve(&answer), request.head_ms).await? {
+            Waited::Resolved(answer) => answer,
+            Waited::Rejected(cause) => return Err(sent::failed(cause)),
+            Waited::TimedOut => {
                 body.time_out();
                 let what = "the server did not answer within the connect timeout: check the address, or raise `connectTimeout`";
                 return Err(Error::new(Code::ConnectTimeout, what));
@@ -208,7 +208,7 @@ impl Transport {
         } else {
             (limits::BODY_BYTES + 1, f64::INFINITY)
         };
-        let read = body.bytes(limit, ms, leash).await;
+        let read = body.bytes(limit, ms, cancel).await;
         if !is_error {
             let bytes = read?;
             if bytes.len() == limit {

@@ -105,8 +105,8 @@ impl SandboxState {
 /// stack.
 const DEPTH: u32 = 32;
 
-/// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. What a newer
-/// server adds comes along.
+/// A JSON object with its keys in camelCase, its times as `Date` and without its nulls. Members that
+/// a newer server adds are included.
 fn camel_case(value: &JsValue, depth: u32) -> JsValue {
     if Array::is_array(value) && depth > 0 {
         let out = Array::new();
@@ -148,8 +148,8 @@ pub(crate) fn answer(value: &JsValue) -> Result<JsValue> {
     Err(Error::new(Code::InvalidResponse, "the server's answer is not a JSON object"))
 }
 
-/// Gives a sandbox's record the official names: servers of several generations have others
-/// (protocol, 10.3), some of them both.
+/// Gives a sandbox's record the official names: older servers have other names,
+/// and some servers have both.
 pub(crate) fn sandbox_names(sandbox: &JsValue) {
     rename(sandbox, "id", "sandboxId");
     rename(sandbox, "state", "status");

@@ -164,7 +164,7 @@ options! {
         limit: u32,
     }
 
-    /// How hard a broken stream is taken up again.
+    /// How often and how fast a broken stream reconnects.
     pub struct Reconnect {
         /// Tries in a row without a new event before it is given up; keep-alives do not count as events. Default:
         /// 10. 0 = never try. Raise it for a quiet process behind a proxy that ends long connections.
@@ -175,10 +175,9 @@ options! {
 
     /// How output is followed.
     pub struct FollowOptions {
-        /// How a broken connection is taken up again.
+        /// How a broken connection is resumed.
         reconnect: Reconnect,
-        /// Seconds of silence (keep-alives count as life) after which the connection is taken up
-        /// again. Default: the sandbox's, 45.
+        /// Seconds without a byte, keep-alives included, after which the client reconnects. Default: the sandbox's, 45.
         idle_timeout: Seconds,
         /// The longest line, in bytes. Default: 16 MiB.
         max_line_bytes: u32,
@@ -282,9 +281,9 @@ options! {
         /// Whether an abort ends the command or leaves it running. Default: `kill`. The same applies to output that
         /// the client cannot take: `line_too_long`, `output_too_large` and `malformed_event`.
         on_abort: OnAbort,
-        /// How a broken connection is taken up again.
+        /// How a broken connection is resumed.
         reconnect: Reconnect,
-        /// Seconds of silence (keep-alives count as life) after which the connection is taken up again.
+        /// Seconds without a byte, keep-alives included, after which the client reconnects.
         /// Default: the sandbox's, 45.
         idle_timeout: Seconds,
         /// The longest line, in bytes. Default: 16 MiB.

@@ -122,7 +122,7 @@ results! {
     pub struct PtySessionInfo {
         /// Its id.
         session_id: String,
-        /// What lets in whoever has it.
+        /// Secret that authorizes attaching to the session.
         token: String,
     }
 
@@ -212,7 +212,7 @@ results! {
         status: SandboxStatus,
         /// Its image.
         image: Option<String>,
-        /// What it has.
+        /// Its CPUs, memory and disk.
         resources: Option<Resources>,
         /// What the limits on `resources` hold for; the local server says it.
         enforced: Option<EnforcedLimits>,

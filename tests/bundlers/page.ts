@@ -1,6 +1,6 @@
 // A page in headless Chromium that is given a sandbox server.
 import { type LocalServer, startLocal } from "shoreline/local";
-import { launchChromium, PATIENCE } from "../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../helpers/chromium.js";
 
 /** What a page at this address has as its title when it has done its work, or what it throws. */
 export async function title(url: string): Promise<string> {
@@ -8,7 +8,7 @@ export async function title(url: string): Promise<string> {
   const browser = await launchChromium();
   try {
     const page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE);
+    page.setDefaultTimeout(TIMEOUT);
     const thrown = page.waitForEvent("pageerror").then(({ message }) => message);
     await page.goto(`${url}#${new URLSearchParams(addressOf(server)).toString()}`);
     const done = page.waitForFunction(() => document.title !== "waiting" && document.title);

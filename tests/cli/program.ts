@@ -42,7 +42,7 @@ export function start(args: string[], env: Record<string, string> = {}, input = 
   });
 }
 
-/** What comes of it. */
+/** The result of the program. */
 export async function ended(child: ChildProcess): Promise<Ended> {
   const parts: Record<"stdout" | "stderr", Buffer[]> = { stdout: [], stderr: [] };
   for (const name of ["stdout", "stderr"] as const)
@@ -76,7 +76,7 @@ export async function saying(stream: Readable | null, what: string): Promise<voi
   });
 }
 
-/** What a line on standard error is that tells of the local server. */
+/** Lines on standard error that report the local server. */
 export const LOCAL =
   /^No API key is set: using local sandboxes on this machine(; commands run as you, without isolation)?\.\n/;
 

@@ -80,7 +80,7 @@ test("local --mount shows files of the machine in sandboxes", async () => {
   await done;
 });
 
-test("a mount that cannot be had is told", async () => {
+test("a mount that is not possible is reported", async () => {
   const { code, stderr } = await shoreline("local", "--mount", "data:data");
   assert.equal(code, 125);
   assert.match(stderr, /--mount (needs isolation|data:data: INSIDE must be an absolute path)/);

@@ -81,7 +81,7 @@ test("a follow goes on after any event", async () => {
   }
 });
 
-test("bytes that are no text are marked, kept and shown", async () => {
+test("bytes that are not text are marked, kept and shown", async () => {
   const { pid } = await start({ command: "printf", args: [String.raw`a\377b\nlast`] });
   const [odd, last] = events((await curl("-N", `${api}/processes/${pid}/output/follow`)).body);
   const { line, bytes } = JSON.parse(odd.data);

@@ -39,7 +39,7 @@ class Client {
     const client = new Client(socket);
     await new Promise((resolve, reject) => {
       socket.addEventListener("open", resolve);
-      socket.addEventListener("error", () => reject(new Error("it was not let in")));
+      socket.addEventListener("error", () => reject(new Error("the socket was refused")));
     });
     return client;
   }
@@ -122,7 +122,7 @@ test("a token in the header is as good, and a wrong one is not", async () => {
   }
   // The key of the server is no token of a terminal.
   await assert.rejects(Client.attach(other, { headers: { Authorization: `Bearer ${apiKey}` } }));
-  // A page of somebody else's is not let in even if it knows the token.
+  // Another origin is refused even with the token.
   const headers = { "X-PTY-Token": other.token, Origin: "https://evil.example" };
   await assert.rejects(Client.attach(other, { headers }));
 });

@@ -1,7 +1,7 @@
 // Clicking through the console in headless Chromium.
 import { readFile } from "node:fs/promises";
 import type { BrowserContext } from "playwright-core";
-import { launchChromium, PATIENCE } from "../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../helpers/chromium.js";
 import { clicks } from "./clicks.js";
 import type { Page } from "./tab.js";
 
@@ -14,7 +14,7 @@ clicks(async () => {
       const shared = beside && contexts.get(beside);
       const context = shared ?? (await browser.newContext({ viewport: { width: 1200, height: 760 } }));
       const page = await context.newPage();
-      page.setDefaultTimeout(PATIENCE);
+      page.setDefaultTimeout(TIMEOUT);
       const thrown: string[] = [];
       page.on("pageerror", (error) => thrown.push(String(error)));
       const made: Page = {

@@ -8,7 +8,7 @@ import { eventually } from "../helpers/processes.js";
 import { clicks } from "./clicks.js";
 import type { Page } from "./tab.js";
 
-/** Firefox tells of a connection that fails, or that a reload ends, as of an error, whoever catches that. */
+/** Firefox reports a connection that fails, or that a reload ends, as an error, even if that is caught. */
 const TOLD =
   /Cross-Origin Request Blocked|can’t establish a connection|was interrupted while the page was loading/;
 

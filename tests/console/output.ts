@@ -109,7 +109,7 @@ export function output(session: Session): void {
       }, undefined);
     await tab.page.mouse.move(at.x, at.y);
     await tab.page.wheel(-2000);
-    // The page hears of the wheel first and scrolls afterwards, smoothly.
+    // The page receives the wheel event first and scrolls afterwards, smoothly.
     await tab.eventually("it has scrolled", async () => Math.abs((await scrolled()).toEnd - 2000) < 1);
     assert.equal(await tab.sees("button", "Follow"), true);
     const { top: before } = await scrolled();

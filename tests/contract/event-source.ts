@@ -97,7 +97,7 @@ test("200,000 lines through an EventSource and a reader that is slow have the SH
   const lines: string[] = [];
   for await (const events of sandbox.followStdout(pid, { transport }).batches()) {
     for (const { line } of events) lines.push(line);
-    // It cannot be slowed down: it is closed, and gone on with.
+    // It has no back-pressure: it is closed, and resumed.
     if (lines.length < 50_000) await closed(open);
   }
   equal(await sha256(`${lines.join("\n")}\n`), hash);

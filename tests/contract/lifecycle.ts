@@ -1,7 +1,7 @@
 import { ApiError, Sandbox } from "shoreline";
 import { dispose, equal, ok, recorder, rejects, test } from "./harness.js";
 
-test("create makes a sandbox that runs, and info tells of it", async ({ url, apiKey }) => {
+test("create makes a sandbox that runs, and info reports it", async ({ url, apiKey }) => {
   const sandbox = await Sandbox.create({ apiUrl: url, apiKey, timeoutSecs: 600 });
   try {
     const info = await sandbox.info();

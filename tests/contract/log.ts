@@ -51,7 +51,7 @@ test("log: failures and retries are warnings, which `warn` has alone", async () 
   equal(await entries([busy, record], connect, { logLevel: "off" }), []);
 });
 
-test("log: a stream that is taken up again says after which event", async ({ sandbox, apiKey }) => {
+test("log: a stream that is resumed says after which event", async ({ sandbox, apiKey }) => {
   const log: LogEntry[] = [];
   let follows = 0;
   const cut = async (input: string, init?: RequestInit) => {
@@ -82,7 +82,7 @@ test("log: a stream that is taken up again says after which event", async ({ san
   for await (const { line } of other.followOutput(pid)) lines.push(line);
   equal(lines, ["a", "b"]);
   const told = log.filter((entry) => entry.path.endsWith("/follow"));
-  ok(told.length > 1, "it was taken up again");
+  ok(told.length > 1, "it was resumed");
   equal(told.map(({ lastEventId }) => lastEventId !== undefined).slice(0, 2), [false, true]);
 });
 

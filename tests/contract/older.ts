@@ -106,7 +106,7 @@ test("what a record leaves out is no evidence, nor is a size that was rounded up
     const engine = new Engine(traits);
     const sandbox = await create(engine, options);
     equal([sandbox.sandboxId, sandbox.name], ["made", options.name], JSON.stringify(options));
-    ok(!engine.sent.includes("DELETE /sandboxes/made"), "it is left alone");
+    ok(!engine.sent.includes("DELETE /sandboxes/made"), "it is not terminated");
   }
   const engine = new Engine({ terse: true });
   await create(engine, { diskMb: 2048 });

@@ -74,6 +74,6 @@ test("options that there are not, of calls without a sandbox", async () => {
   equal(sent, []);
 });
 
-test("an option that is undefined is as good as absent, whatever its name", async ({ sandbox }) => {
+test("an option that is undefined counts as absent, whatever its name", async ({ sandbox }) => {
   equal((await sandbox.run("echo", any({ args: ["a"], cwd: undefined }))).stdout, "a");
 });

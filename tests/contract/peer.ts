@@ -100,7 +100,7 @@ test("JSON without its content type is JSON", async () => {
   equal(await sandbox.health(), { healthy: true });
 });
 
-test("fields that are not known do no harm, and come along", async () => {
+test("unknown fields do no harm, and are included", async () => {
   const body = JSON.stringify({ ...process, new_field: { inner_field: 1 }, args: [] });
   const { sandbox } = await sandboxOf(() => Promise.resolve(answer(body, "application/json")));
   const info = await sandbox.getProcess(42);
@@ -199,7 +199,7 @@ test("a run whose stream is cut goes on by pid, with the same result", async () 
   equal(sent.filter((request) => request.method === "POST").length, 1, "it was sent once");
 });
 
-test("a follow that is cut is taken up again, without a line lost or doubled", async () => {
+test("a follow that is cut is resumed, without a line lost or doubled", async () => {
   let connections = 0;
   const all = ["a", "b", "c"].map((text, i) => `id: ${String(i + 1)}\nevent: output\n${line(text)}`);
   const { sandbox } = await sandboxOf((_, init) => {

@@ -165,7 +165,7 @@ test("output that is discarded is not there", async ({ sandbox }) => {
   equal((await sandbox.getOutput(pid)).lines, ["b"]);
 });
 
-test("health and daemonInfo tell of what serves the sandbox", async ({ sandbox }) => {
+test("health and daemonInfo describe what serves the sandbox", async ({ sandbox }) => {
   equal(await sandbox.health(), { healthy: true });
   const info = await sandbox.daemonInfo();
   ok(info.version.length > 0, "there is a version");

@@ -245,7 +245,7 @@ test("killing a terminal ends its session", async ({ sandbox }) => {
   equal(pty.exit, { exitCode: null, signal: 1 });
 });
 
-test("a terminal that cannot be had is an error that says why, and leaves nothing", async (context) => {
+test("a terminal that cannot be opened is an error that says why, and leaves nothing", async (context) => {
   const { sandbox, sent } = await recorded(context);
   await rejects(sandbox.createPty({ command: "" }), "invalid_argument");
   await rejects(sandbox.createPty({ command: "sh", rows: -1 }), "invalid_argument");

@@ -131,7 +131,7 @@ test("a server without half-closed tunnels: the end of the input closes the tunn
   }
 });
 
-test("a server that cannot say what it offers breaks the tunnel, not the answer in silence", async () => {
+test("a server that cannot say what it offers breaks the tunnel, and does not cut the answer silently", async () => {
   const [tunnel, peer] = await tunnelTo(503);
   await rejects(tunnel.writable.close(), "unavailable");
   await rejects(tunnel.readable.getReader().read(), "unavailable");

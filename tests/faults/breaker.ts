@@ -11,7 +11,7 @@ export interface SocketFault {
 }
 
 export class Breaker {
-  /** What happens to the WebSockets to come, one after the other; those after them are left alone. */
+  /** What happens to the WebSockets to come, one after the other; those after them are not touched. */
   faults: SocketFault[] = [];
   /** How the WebSockets were broken off. */
   readonly broken: string[] = [];

@@ -52,7 +52,7 @@ test("a time that the server does not know is not 1970", async () => {
   });
 });
 
-test("a follow says each time how its connection broke, and that it is taken up again", async () => {
+test("a follow says each time how its connection broke, and that it is resumed", async () => {
   const faults: Fault[] = [
     { connection: { how: "reset", after: 500 } },
     { instead: "503" },

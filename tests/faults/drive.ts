@@ -22,7 +22,7 @@ export interface Server {
   apiKey: string;
 }
 
-/** What came of a schedule that was as it should be. */
+/** The result of a schedule that went as expected. */
 export interface Verdict {
   exact: boolean;
   /** The error's code. */

@@ -42,7 +42,7 @@ export function engineFaults(random: Random): EngineFaults {
 export class Engine {
   /** What an earlier process wrote. */
   readonly old: string[];
-  /** Whether a follower missed lines that another one can't know of, or had lines twice. */
+  /** Whether a follower missed lines that another one does not have, or had lines twice. */
   lost = false;
   readonly faults: EngineFaults;
   readonly #random: Random;

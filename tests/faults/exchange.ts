@@ -34,7 +34,7 @@ export interface Parties {
   closes: boolean;
 }
 
-/** What came of it. */
+/** Its result. */
 export interface Outcome {
   /** The kinds of faults that happened. */
   happened: string[];
@@ -159,7 +159,7 @@ function forwarded(request: Request, parties: Parties): Promise<IncomingMessage 
   return new Promise((resolve, reject) => {
     const sent = send(new URL(path + query, upstream), { method, headers, agent });
     const leave = () => sent.destroy();
-    // What does something is done, whoever leaves.
+    // A request that changes something is carried out even if the client disconnects.
     if (method === "GET") socket.once("close", leave);
     sent.on("response", (response) => {
       response.once("close", () => socket.off("close", leave));

@@ -1,5 +1,5 @@
 // Input of a command through a broken connection: the command is started once, and no part of its input is written twice
-// or left out in silence.
+// or dropped silently.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ShorelineError } from "shoreline";

@@ -1,4 +1,4 @@
-// What may come of a schedule: the exact result, or where that cannot be had an error that says so, with
+// The allowed results of a schedule: the exact result, or where that is not available an error that says so, with
 // nothing wrong in what was delivered before.
 import { createHash } from "node:crypto";
 import { type CommandResult, ShorelineError } from "shoreline";
@@ -41,7 +41,7 @@ export function judge(given: Given, happened: Happened): void {
       const [was, is] = [expected, bytes].map(sha256);
       must(was === is, `${stream} differs: ${difference(expected, bytes)}`);
     } else if (happened.peer.traits.forgets !== "a line" && !happened.peer.engine?.lost) {
-      // One that loses in silence is found out in the end only.
+      // A server that loses output silently is detected only at the end.
       const begin = expected.subarray(0, bytes.length);
       must(begin.equals(bytes), `${stream} begins otherwise: ${difference(begin, bytes)}`);
     }

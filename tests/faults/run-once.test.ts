@@ -1,4 +1,4 @@
-// A command is started once, whatever becomes of the connection, and its result is the real one or none.
+// A command is started once, whatever happens to the connection, and its result is the real one or none.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { behindProxy, linesOf, rejects } from "./behind-proxy.js";
@@ -14,7 +14,7 @@ const HEAD = head(200, { "Content-Type": "text/event-stream", "Transfer-Encoding
 const START = 100;
 const quick = { reconnect: { maxDelayMs: 10 }, idleTimeout: 1 };
 
-/** Runs the command under one fault of its connection, and says what came of it. */
+/** Runs the command under one fault of its connection, and returns the result. */
 async function runWith(fault: Fault, work: (outcome: Promise<unknown>) => Promise<void>, starts: number) {
   await behindProxy({ faults: [fault], connectTimeout: 2 }, async ({ sandbox, direct, proxy }) => {
     await work(Promise.resolve(sandbox.run("sh", { ...COMMAND, ...quick })));

@@ -84,7 +84,7 @@ export function schedule(seed: number, only: PeerName | undefined): Schedule {
     refusedMs: random.chance(0.05) ? random.int(5, 60) : 0,
     pieces,
   };
-  // A run that is gone on with on a server that marks no exit has what is written later, too.
+  // On a server that marks no exit, a continued run also has what is written later.
   const knowsExit = (!reader.startsWith("run") || PEERS[peer].extends) && peer !== "engine";
   if (!knowsExit || plan.workload.ending.how === "timeout" || !random.chance(0.2)) return plan;
   return { ...plan, workload: withLateOutput(plan.workload, random) };

@@ -43,7 +43,7 @@ class Breaker {
       let upgraded = false;
       let left = Infinity;
       upstream.on("data", (data: Buffer) => {
-        // What is no terminal is left alone.
+        // Other sockets are not touched.
         if (!upgraded && data.toString("latin1").startsWith("HTTP/1.1 101")) {
           upgraded = true;
           left = this.limits.shift() ?? Infinity;

@@ -71,7 +71,7 @@ test("a server without the stream of an exit is polled", async () => {
   });
 });
 
-test("a server that wants to be left alone for longer than is waited is not asked again", async () => {
+test("a server whose Retry-After exceeds the wait is not asked again", async () => {
   await behindProxy({ faults: [{ instead: "429 for 1 s" }], forever: true }, async ({ sandbox, proxy }) => {
     const follow = sandbox.followOutput(1, { reconnect: { maxDelayMs: 999 } });
     await rejects(linesOf(follow), "rate_limited");

@@ -7,9 +7,9 @@ const args = [
 ];
 
 /** How long a browser or a page on a busy machine may take for what it has to do, ms. */
-export const PATIENCE = 180_000;
+export const TIMEOUT = 180_000;
 
 export function launchChromium(): Promise<Browser> {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args, timeout: PATIENCE });
+  return chromium.launch({ executablePath, args, timeout: TIMEOUT });
 }

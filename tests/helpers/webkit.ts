@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { PATIENCE } from "./chromium.js";
+import { TIMEOUT } from "./chromium.js";
 import { unusedPort } from "./loopback.js";
 import { eventually } from "./processes.js";
 
@@ -50,7 +50,7 @@ export async function launchWebKit(program?: Program): Promise<WebKit> {
       if (driver.exitCode !== null) throw new Error("WebKitWebDriver does not run");
       return ask("GET", "/status").then(yes, no);
     });
-    const timeouts = { pageLoad: PATIENCE, script: PATIENCE };
+    const timeouts = { pageLoad: TIMEOUT, script: TIMEOUT };
     const capabilities = {
       alwaysMatch: { timeouts, ...(program && { "webkitgtk:browserOptions": program }) },
     };

@@ -137,7 +137,7 @@ test("an origin that is allowed may call the server, others may not", async () =
   }
 });
 
-test("sandboxes see what is mounted, and a mount that cannot be had is told", async () => {
+test("sandboxes see what is mounted, and a mount that is not possible is reported", async () => {
   const data = join(directory, "-a: data");
   mkdirSync(data);
   writeFileSync(join(data, "text"), "of the host");

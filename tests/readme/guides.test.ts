@@ -1,10 +1,9 @@
-// The documentation's links, its size, and its words.
+// The documentation's links and its size.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 
-const GENERATED = new Set(["errors.md", "official-sdk.md"]);
 const guides = readdirSync("docs")
   .filter((name) => name.endsWith(".md"))
   .map((name) => join("docs", name));
@@ -60,28 +59,3 @@ test("every guide is two clicks from the README", () => {
 test("the README has at most 180 lines", () => {
   assert.ok(readFileSync("README.md", "utf8").trimEnd().split("\n").length <= 180);
 });
-
-/** Words that the project does not write, each with what to write instead. */
-const WORDS: [RegExp, string][] = [
-  [/\bleash/i, "cancellation token"],
-  [/\btaken up again\b/i, "resumed"],
-  [/\b(?:gone|goes) on with\b/i, "continues"],
-  [/\bhears? of\b/i, "is notified of"],
-  [/\bpatience\b/i, "timeout"],
-  [/\bheeds?\b/i, "honors"],
-  [/\bleft alone\b/i, "not changed"],
-  [/\b(?:come|comes|came) along\b/i, "is included"],
-  [/\bwhoever\b/i, "the caller, the client"],
-  [/\bin silence\b/i, "silently"],
-  [/\bmade up\b/i, "guessed"],
-  [/\bis no (?:text|list|number|file)\b/i, "is not a …"],
-];
-
-for (const path of ["README.md", ...guides].filter((path) => !GENERATED.has(basename(path))))
-  test(`${path}: its words are plain`, () => {
-    const text = prose(path);
-    const found = WORDS.filter(([word]) => word.test(text)).map(
-      ([word, better]) => `${String(word)}: write ${better}`,
-    );
-    assert.deepEqual(found, []);
-  });

@@ -13,7 +13,7 @@ import { Sandbox, ShorelineError } from "shoreline";
 import { type LocalServer, startLocal } from "shoreline/local";
 import { createRelay } from "shoreline/relay";
 import { serveFiles } from "../helpers/static.js";
-import { launchChromium, PATIENCE } from "../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../helpers/chromium.js";
 
 const directory = join(process.cwd(), "target", "packed", "relaying");
 const binaries = join(process.cwd(), "target", "node_modules");
@@ -177,7 +177,7 @@ test("a page's EventSource, by a token in the path", async () => {
     const browser = await launchChromium();
     try {
       const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE);
+      page.setDefaultTimeout(TIMEOUT);
       await page.goto(`${files.origin}/page.html`);
       const given = {
         core: `${files.origin}/node_modules/shoreline/pkg/entry/browser.js`,

@@ -130,7 +130,7 @@ function onlyPages(launch: () => Promise<Browser>): void {
       await files.close();
     });
 
-    /** What comes of a first call in a page. */
+    /** The result of a first call in a page. */
     const first = async (path: string) => {
       await using server = await startLocal({ allowOrigins: [files.origin] });
       await page.goto(files.origin + path);

@@ -12,7 +12,7 @@ pub struct Cursor {
     /// The id up to which everything was delivered, and beyond which nothing.
     pub last_id: Option<u64>,
     /// Events delivered: of stdout or of no stream, and of stderr. A replay may interleave the
-    /// streams in another way, but each stream keeps its order (protocol, 6.9).
+    /// streams in another way, but each stream keeps its order.
     pub counts: [u64; 2],
     /// Bytes delivered of each stream's unfinished line, which will be the stream's next event.
     pub unfinished: [u64; 2],
@@ -165,7 +165,7 @@ impl Position {
         match self.droppable.get_mut(index(stream)) {
             Some(count) if again && *count > 0 => {
                 *count -= 1;
-                // Who heeds `Last-Event-ID` sends nothing again.
+                // A server that honors `Last-Event-ID` never resends events.
                 self.needs_count = true;
                 let all = *count == 0;
                 self.compare(index(stream), line, all);

@@ -11,7 +11,7 @@ use crate::text::{self, digits, joined};
 pub const PUBLIC_API: &str = "https://api.tensorlake.ai";
 /// Where the public cloud's sandboxes are.
 const PUBLIC_SANDBOXES: &str = "sandbox.tensorlake.ai";
-/// Where a self-hosted proxy listens beside a lifecycle server on this machine (protocol, 1.2).
+/// Where the proxy of a self-hosted lifecycle server on this machine listens.
 const LOCAL_PROXY: &str = "http://localhost:9443";
 
 /// Why an address cannot be used, for people. It never repeats the address, which may hold a secret.
@@ -125,7 +125,7 @@ impl Lifecycle {
     ///
     /// - `sandbox_api_url`, where given, is used as it is, with flat paths;
     /// - an `api_url` whose host begins with `api.` has its lifecycle API at `sandbox.`, with flat
-    ///   paths (protocol, 1.2);
+    ///   paths;
     /// - any other host, this machine among them, is used as it is, with namespaced paths, as
     ///   Indexify has them.
     ///
@@ -188,7 +188,7 @@ pub struct SandboxBase {
 impl SandboxBase {
     /// From what is known, in this order: what the server said (`sandbox_url`), the configured
     /// proxy, the proxy that stands beside a lifecycle server on this machine, the public cloud's
-    /// documented form (protocol, 1.3 and 1.4). To a proxy both routing headers are sent, since
+    /// documented form. To a proxy both routing headers are sent, since
     /// some know only one.
     ///
     /// # Errors
@@ -231,7 +231,7 @@ impl SandboxBase {
     }
 
     /// The address of a port of sandbox `id`. In the cloud and on self-hosted servers, the host of the sandbox has the
-    /// port before it (protocol, 1.3); on a local server, which has its sandboxes at `/s/{id}`, it is a name below
+    /// port before it; on a local server, which has its sandboxes at `/s/{id}`, it is a name below
     /// `localhost`.
     ///
     /// # Errors

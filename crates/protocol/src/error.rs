@@ -10,7 +10,7 @@ pub enum Kind {
     Usage,
     /// The server answered with an error status.
     Api,
-    /// No connection, or a connection that broke and could not be taken up again.
+    /// No connection, or a connection that broke and could not be resumed.
     Connection,
     /// A deadline passed.
     Timeout,
@@ -93,7 +93,7 @@ codes! {
 
     ConnectFailed "connect_failed" Connection true "No connection could be made; the request was certainly not sent.";
     ConnectionLost "connection_lost" Connection true "The connection broke before an answer; the request may have been carried out.";
-    StreamBroken "stream_broken" Connection false "The stream broke and could not be taken up again; the error carries what was received.";
+    StreamBroken "stream_broken" Connection false "The stream broke and could not be resumed; the error carries what was received.";
     RunOutcomeUnknown "run_outcome_unknown" Connection false "The connection broke before the command was seen to start: it may or may not have run.";
     SessionClosed "session_closed" Connection false "The terminal's connection closed without an exit status.";
 

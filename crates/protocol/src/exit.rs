@@ -73,9 +73,9 @@ const SIGKILL: i32 = 9;
 impl Exit {
     /// Makes an exit of what an event or a process record holds; nothing if they say of no end.
     ///
-    /// A signal other than 0 goes before a code: some servers fill in a made-up code beside it. A
-    /// code below 0 is none: no process returns it, and existing servers say -1 where they missed
-    /// the status (protocol, 12.1).
+    /// A signal other than 0 goes before a code: some servers fill in a guessed code beside it. A
+    /// code below 0 means that the code is unknown: no process returns it, and existing servers send -1
+    /// where they missed the status.
     #[must_use]
     pub fn from_parts(
         exit_code: Option<i32>,

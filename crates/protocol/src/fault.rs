@@ -6,7 +6,7 @@ use crate::error::Code;
 use crate::sse::TooLong;
 use crate::text::{digits, joined};
 
-/// Why output cannot be had in full.
+/// Why output is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamError {
     /// A line or event over the limit.

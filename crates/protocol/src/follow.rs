@@ -1,5 +1,5 @@
-//! Following one process's output, as a machine without I/O: it says what to do next, and whoever
-//! moves the bytes does it and reports what came of it.
+//! Following one process's output, as a state machine without I/O: it says what to do next. The caller
+//! moves the bytes and reports the result.
 //!
 //! ```text
 //! Connect -> Read -> … -> eof -------------------------------------> Done
@@ -88,7 +88,7 @@ pub struct Follow {
     begun: bool,
     /// Tries in a row that brought no new event.
     failures: u32,
-    /// How long the server wants to be left alone before a reconnect.
+    /// Least delay before a reconnect that the server asked for, in ms.
     retry_ms: u64,
     exit: Option<Exited>,
     /// Whether the server is trusted to send all output without numbers; unknown until that matters.
@@ -193,7 +193,7 @@ impl Follow {
     /// Takes what was read, and appends the new events in it to `out`.
     ///
     /// # Errors
-    /// When it is certain that not every event can be had.
+    /// When some events are certainly lost.
     pub fn push(&mut self, chunk: &[u8], out: &mut Batch) -> Result<(), StreamError> {
         let Stage::Reading(decoder) = &mut self.stage else { return Ok(()) };
         let before = out.len();

@@ -19,7 +19,7 @@ impl NameError {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::SandboxShape => {
-                "a sandbox name starts with a letter a-z, goes on with a-z, 0-9 or '-', does not end in '-' and has at most 63 characters"
+                "a sandbox name has 1 to 63 characters a-z, 0-9 and '-', starts with a letter and does not end in '-'"
             }
             Self::LooksLikeId => {
                 "a sandbox name of 21 lower-case letters and digits looks like a sandbox id: add a '-' or change its length"

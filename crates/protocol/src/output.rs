@@ -16,9 +16,9 @@ use crate::wire::event::UNFINISHED;
 /// Which kind of stream is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// `POST /processes/run`: started, output, exited, told apart by shape (protocol, 6.7 and 15).
+    /// `POST /processes/run`: started, output, exited, told apart by shape.
     Run,
-    /// A follow stream: output until `eof` (protocol, 6.6).
+    /// A follow stream: output until `eof`.
     Follow,
     /// A follow stream, read no further than the mark of the process's exit. A server that sends no mark ends
     /// the stream with `eof`.
@@ -173,7 +173,7 @@ impl OutputDecoder {
         self.state.line_count
     }
 
-    /// How long the server wants to be left alone before a reconnect.
+    /// Least delay before a reconnect that the server asked for, in ms.
     #[must_use]
     pub const fn retry_ms(&self) -> Option<u64> {
         self.state.retry_ms
@@ -289,8 +289,8 @@ fn gap(members: Option<&[u8]>) -> StreamError {
     }
 }
 
-/// A wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude; protocol, 6.3)
-/// in ms; NaN where it is unknown, which is how 0 is meant.
+/// Converts a wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude) to ms.
+/// NaN if it is unknown; 0 means unknown too.
 #[must_use]
 pub fn milliseconds(timestamp: f64) -> f64 {
     match timestamp {

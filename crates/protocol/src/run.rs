@@ -1,5 +1,5 @@
-//! Running one command to its end, as a machine without I/O: it says what to do next, and whoever
-//! moves the bytes does it and reports what came of it.
+//! Running one command to its end, as a state machine without I/O: it says what to do next. The caller
+//! moves the bytes and reports the result.
 //!
 //! ```text
 //! Post -> Read -> … -> exit, ended in order ------------------------> Done
@@ -69,7 +69,7 @@ pub enum Over {
     Broke,
 }
 
-/// The machine. It never tells of an exit that the server did not report.
+/// The machine. It never reports an exit that the server did not report.
 #[derive(Debug)]
 pub struct Run {
     decoder: OutputDecoder,
@@ -153,7 +153,7 @@ impl Run {
     /// Takes what was read of the run's stream, and appends the output in it to `out`.
     ///
     /// # Errors
-    /// When it is certain that not every line can be had.
+    /// When some lines are certainly lost.
     pub fn push(&mut self, chunk: &[u8], out: &mut Batch) -> Result<(), StreamError> {
         let result = self.decoder.push(chunk, &mut self.position, out);
         self.output_open = self.decoder.output_open();

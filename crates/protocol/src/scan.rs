@@ -84,7 +84,7 @@ pub(crate) fn split<const N: usize>(bytes: &[u8], stops: [u8; N]) -> Option<(&[u
 /// How many UTF-16 code units well-formed UTF-8 has: one for each character, and one more for those of
 /// four bytes.
 pub(crate) fn utf16_units(bytes: &[u8]) -> usize {
-    // As signed numbers, bytes that go on with a character are the lowest, and ASCII is positive.
+    // As signed numbers, continuation bytes are the lowest and ASCII bytes are positive.
     let units = |chunk: [u8; 16]| {
         let chunk = i8x16::new(chunk.map(u8::cast_signed));
         let more = chunk.cmp_lt(i8x16::splat(-64)).move_mask();

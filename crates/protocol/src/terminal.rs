@@ -1,8 +1,8 @@
 //! A client's side of a terminal's session, over as many connections as it takes.
 //!
-//! A server plays recent output again to whoever attaches. One that counts the session's output (beyond
-//! the public protocol; see [`Output::Position`]) says where that begins, so that nothing is delivered
-//! twice and what is missing is known; of another, a screen has to be cleared first.
+//! A server replays recent output to each client that attaches. A server that counts the session's output
+//! (an extension, see [`Output::Position`]) says where the replay begins: nothing is delivered twice, and
+//! missing output is known. With other servers the screen has to be cleared first.
 //!
 //! Flow control by credit: each side says how many bytes the other one may send over the connection, counted from
 //! its beginning, so that a connection that replaces another one starts anew. What the client's consumer has not

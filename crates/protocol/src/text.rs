@@ -58,7 +58,7 @@ pub fn split<'a>(text: &'a str, marks: &[u8]) -> Option<(&'a str, &'a str)> {
 }
 
 /// In JSON, makes U+FFFD of every escaped lone surrogate: no UTF-8 text can have one, and RFC 8259 (section 8.2)
-/// leaves open what becomes of it.
+/// leaves the result open.
 ///
 /// ```
 /// let mut json = br#"["\ud83d\ude00", "\ud83d", "\\ud83d"]"#.to_vec();

@@ -103,7 +103,7 @@ fn sse() {
 
 const LINES: Lines = Lines { limit: limits::LINE_BYTES, long: LongLine::Refuse, pieces: false };
 
-/// What came of a run's stream, and its output, joined as the vectors have it.
+/// The result of a run's stream, and its output, joined as the vectors have it.
 fn run_stream(split: &[Vec<u8>], over: Over) -> (Run, Result<(), Code>, [String; 2]) {
     let mut run = Run::new(LINES);
     run.opened();

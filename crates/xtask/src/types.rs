@@ -62,7 +62,7 @@ fn signals() -> String {
 fn types() -> String {
     let mut out = NOTE.to_owned();
     for line in shoreline::types::typescript().lines() {
-        // An option that is there and undefined is as good as absent, under strict flags too.
+        // An option that is undefined counts as absent, under strict flags too.
         let line = line.trim_end();
         match line.split_once("?: ") {
             Some((name, rest)) if !line.starts_with([' ', '/']) => {

@@ -41,7 +41,7 @@ export class ConsolePage {
   readonly #grant: () => Promise<Granted>;
   readonly #files = new Map<string, URL>();
   readonly #headers: Record<string, string>;
-  /** Of the link, until it is used: whoever sees it later can do nothing with it. */
+  /** Secret of the link, until it is used: the link works once. */
   #once: string | undefined = secret();
   /** Of the tab that used it. */
   readonly #pass = secret();
@@ -120,7 +120,7 @@ export class ConsolePage {
       const status = error instanceof Refused ? 403 : 503;
       const known = error instanceof Refused || error instanceof Failure || ShorelineError.is(error);
       response.setHeader("Content-Type", "text/plain; charset=utf-8");
-      response.writeHead(status).end(known ? error.message : "no token could be had");
+      response.writeHead(status).end(known ? error.message : "the server issued no token");
     }
   }
 }

@@ -14,7 +14,7 @@ import { printable } from "../printable.js";
 /** The connection to the server, as the last question to it went. */
 export type Link = { state: "connecting" | "online" } | { state: "lost" | "refused"; message: string };
 
-/** Broken connections are taken up again for as long as the console is open. */
+/** Broken connections are resumed as long as the console is open. */
 export const FOREVER = { maxAttempts: 1_000_000, maxDelayMs: 5000 };
 
 /** Between two looks at the server, ms. */
@@ -41,7 +41,7 @@ export class Model {
   /** What was said last, for people who see it and people who hear it. */
   readonly notice = signal<{ text: string; failed: boolean } | undefined>(undefined);
   readonly options: ClientOptions;
-  /** Whoever looks at a suspended sandbox wakes it. */
+  /** A request to a suspended sandbox resumes it. */
   readonly #suspending = new Set<string>();
   #closed = false;
   #failures = 0;

@@ -42,7 +42,7 @@ export type ErrorCode =
   | "connect_failed"
   /** The connection broke before an answer; the request may have been carried out. */
   | "connection_lost"
-  /** The stream broke and could not be taken up again; the error carries what was received. */
+  /** The stream broke and could not be resumed; the error carries what was received. */
   | "stream_broken"
   /** The connection broke before the command was seen to start: it may or may not have run. */
   | "run_outcome_unknown"

@@ -308,11 +308,11 @@ maxOutputBytes?: number | undefined,
  */
 onAbort?: "kill" | "detach" | undefined,
 /**
- * How a broken connection is taken up again.
+ * How a broken connection is resumed.
  */
 reconnect?: Reconnect | undefined,
 /**
- * Seconds of silence (keep-alives count as life) after which the connection is taken up again.
+ * Seconds without a byte, keep-alives included, after which the client reconnects.
  * Default: the sandbox's, 45.
  */
 idleTimeout?: number | undefined,
@@ -371,12 +371,11 @@ cols?: number | undefined, };
  */
 export type FollowOptions = {
 /**
- * How a broken connection is taken up again.
+ * How a broken connection is resumed.
  */
 reconnect?: Reconnect | undefined,
 /**
- * Seconds of silence (keep-alives count as life) after which the connection is taken up
- * again. Default: the sandbox's, 45.
+ * Seconds without a byte, keep-alives included, after which the client reconnects. Default: the sandbox's, 45.
  */
 idleTimeout?: number | undefined,
 /**
@@ -413,7 +412,7 @@ pieces?: boolean | undefined,
 after?: Cursor | undefined, };
 
 /**
- * How hard a broken stream is taken up again.
+ * How often and how fast a broken stream reconnects.
  */
 export type Reconnect = {
 /**
@@ -888,7 +887,7 @@ status: "pending" | "running" | "snapshotting" | "suspending" | "suspended" | "t
  */
 image?: string | undefined,
 /**
- * What it has.
+ * Its CPUs, memory and disk.
  */
 resources?: Resources | undefined,
 /**
@@ -1045,7 +1044,7 @@ export type PtySessionInfo = {
  */
 sessionId: string,
 /**
- * What lets in whoever has it.
+ * Secret that authorizes attaching to the session.
  */
 token: string, };
 

@@ -89,7 +89,7 @@ function untilReady(child: ChildProcess, binary: string, ms: number): Promise<Re
       cancel();
       resolve(ready);
     });
-    // A write to a server that has gone is no news: `close` tells of its end.
+    // A failed write to a server that has ended is ignored: `close` reports its end.
     child.stdin?.on("error", () => undefined);
     child.on("error", (cause: NodeJS.ErrnoException) => {
       fail(cannotStart(cause, binary));

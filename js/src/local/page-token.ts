@@ -27,7 +27,7 @@ const ANSWER = 10_000;
 const ANSWER_BYTES = 65_536;
 
 /**
- * Makes a token that is as good as a local server's key, for a short time and for pages of one origin. The server
+ * Makes a token that replaces a local server's key, for a short time and for pages of one origin. The server
  * allows the origin as long as one of its tokens lives.
  *
  * @throws `ShorelineError` `authentication`, `unsupported` (it is no local server), `connect_failed` and others.

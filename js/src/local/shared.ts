@@ -37,7 +37,7 @@ export interface SharedOptions {
 type Known = SharedServer & ProcessId;
 
 /** How long a server that runs and does not answer is waited for, ms. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 /** The same where it seems not to run. Its pid may be of another namespace. */
 const PROBE = 2000;
 /** Between two questions to a server, ms. */
@@ -68,8 +68,8 @@ export async function findShared(): Promise<SharedServer | undefined> {
  * The local server that this user's programs share; one is started if none runs. It goes on when this program
  * ends, and stops when it is idle.
  *
- * @throws {LocalServerError} It did not start; it runs and does not answer within 10 s; or the file that tells of it
- * belongs to somebody else.
+ * @throws {LocalServerError} The server did not start, did not answer within 10 s, or its state file belongs to
+ * another user.
  */
 export async function sharedLocal(options?: SharedOptions): Promise<SharedServer> {
   const given: SharedOptions = optionsOf(options, "stopWhenIdle isolation");
@@ -132,7 +132,7 @@ function shown({ url, apiKey, isolation, pid }: Known): SharedServer {
  * that stalls has sandboxes.
  */
 async function works(known: Known): Promise<boolean> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + TIMEOUT;
   for (;;) {
     const left = end - performance.now();
     const answer = await prove(known, isRunning(known) ? Math.max(left, PAUSE) : PROBE);

@@ -19,8 +19,8 @@ export interface RelayOptions {
   /** The key for the sandboxes. It goes to `sandboxUrl` and nowhere else. */
   apiKey: string | (() => string | Promise<string>);
   /**
-   * What whoever sent this request may do in this sandbox; nothing is allowed that it does not name. It is not
-   * asked when the request has a token of {@link Relay.token}.
+   * Returns what the sender of this request may do in this sandbox. Everything else is denied. Not called for
+   * requests with a token of {@link Relay.token}.
    */
   authorize: (request: Request, sandboxId: string) => Grant | Promise<Grant>;
   /** Where a sandbox's API is. Default: the public cloud, `https://<id>.sandbox.tensorlake.ai`. */
@@ -49,7 +49,7 @@ export interface RelayOptions {
   fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;
 }
 
-/** What is allowed; nothing, where there is no list. */
+/** The allowed scopes. Anything but a list denies access. */
 export type Grant = readonly RelayScope[] | null | undefined | false;
 
 /** Answers the requests of pages. */

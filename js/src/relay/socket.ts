@@ -11,7 +11,7 @@ interface Deno {
   upgradeWebSocket(request: Request): { socket: WebSocket; response: Response };
 }
 
-/** What of a socket is used, whoever made it. */
+/** The part of a WebSocket that the relay uses, in every runtime. */
 type Side = Pick<WebSocket, "readyState" | "bufferedAmount" | "onmessage" | "onclose" | "onerror"> & {
   send(data: string | ArrayBuffer): void;
   close(code?: number, reason?: string): void;
@@ -176,7 +176,7 @@ function carry(from: Side, to: Side): void {
   // Its end follows.
   from.onerror = () => undefined;
   from.onclose = ({ code, reason }) => {
-    // These tell of an end, and cannot be sent.
+    // Other codes are reserved for reports of an end (RFC 6455, 7.4.1) and cannot be sent.
     const own = code === 1000 || (code >= 3000 && code < 5000);
     if (own) to.close(code, reason);
     else to.close(code === 1005 ? 1000 : 4000 + (code % 1000), reason || `closed with ${code}`);

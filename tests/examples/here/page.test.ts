@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Sandbox } from "shoreline";
 import { copied, start } from "../program.js";
-import { launchChromium, PATIENCE } from "../../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../../helpers/chromium.js";
 
 test("page: a process's output in a page, as it comes", { timeout: 300_000 }, async (t) => {
   const program = start(t, process.execPath, [join(copied("page"), "serve.mjs")], { PORT: "0" });
@@ -11,7 +11,7 @@ test("page: a process's output in a page, as it comes", { timeout: 300_000 }, as
   const browser = await launchChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultTimeout(TIMEOUT);
   const thrown: Error[] = [];
   page.on("pageerror", (error) => thrown.push(error));
   await page.goto(origin);

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { launchChromium, PATIENCE } from "../../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../../helpers/chromium.js";
 import { copied, start } from "../program.js";
 
 test("console: a Vite page with the console in it", { timeout: 300_000 }, async (t) => {
@@ -32,7 +32,7 @@ test("console: a Vite page with the console in it", { timeout: 300_000 }, async 
   const browser = await launchChromium();
   t.after(() => browser.close());
   const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultTimeout(TIMEOUT);
   const thrown: Error[] = [];
   page.on("pageerror", (error) => thrown.push(error));
   await page.goto(url);

@@ -1,6 +1,6 @@
 // The contract suite in headless Chromium.
 import { contractInBrowser } from "../browser.js";
-import { launchChromium, PATIENCE } from "../../helpers/chromium.js";
+import { launchChromium, TIMEOUT } from "../../helpers/chromium.js";
 
 contractInBrowser(async () => {
   const browser = await launchChromium();
@@ -8,7 +8,7 @@ contractInBrowser(async () => {
     version: `Chromium ${browser.version()}`,
     newPage: async () => {
       const page = await browser.newPage();
-      page.setDefaultTimeout(PATIENCE);
+      page.setDefaultTimeout(TIMEOUT);
       page.on("pageerror", (error) => {
         console.error("in the page:", error);
       });

@@ -65,7 +65,7 @@ test("an empty variable is none, and an option comes first", () => {
   assert.equal(stdout, "authentication listed invalid_url\n");
 });
 
-test("a run that nobody awaits tells of its error as any promise does", () => {
+test("a run that is not awaited reports its error as any promise does", () => {
   const make = "const sandbox = await Sandbox.create();\n";
   const forgotten = program(`${make} sandbox.run("");`);
   assert.equal(forgotten.status, 1);

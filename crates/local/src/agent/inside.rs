@@ -42,7 +42,7 @@ struct Leader {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Running,
-    /// It ended then, and its status cannot be had yet.
+    /// It ended at this time; its status is not available yet.
     Ended(Instant),
     /// Its exit was reported. It stays unreaped, so that its pid and process group id cannot be given to another
     /// process before the server is done with them. `left` while something else lives in its group.
@@ -68,8 +68,8 @@ pub(super) struct Inside {
     orphans: Option<Instant>,
     /// Every process is to be stopped.
     frozen: bool,
-    /// Since when which questions to stop them wait for the starts under way. A process that is stopped before
-    /// it has executed its program holds up whoever starts it.
+    /// Requests to stop all processes that wait for starts under way, each with its time. A process that is
+    /// stopped between fork and exec would block its parent.
     freezing: Vec<(u64, Instant)>,
 }
 

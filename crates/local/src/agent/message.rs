@@ -31,7 +31,7 @@ pub(crate) struct Spawn {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) working_dir: Option<String>,
     pub(crate) user: Option<User>,
-    /// Which of stdin, stdout and stderr come along; the others are empty.
+    /// Which of stdin, stdout and stderr are sent with the request; the others are empty.
     pub(crate) files: [bool; 3],
     /// Two more files come last: the `cgroup.procs` to enter before the start, and to return to.
     pub(crate) group: bool,
@@ -93,8 +93,8 @@ pub(crate) struct Beside {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// The first one to an agent with a network of its own: the device of TUN devices comes along, and the sandbox's
-    /// own comes back.
+    /// The first request to an agent with its own network. The server sends `/dev/net/tun`; the agent returns the
+    /// sandbox's TUN device.
     Network,
     Spawn(Spawn),
     File(FileRequest),

@@ -22,9 +22,9 @@ const CLONE_DEVICE: &str = "/dev/net/tun";
 const NAME: &str = "tun0";
 const LOOPBACK: u32 = 1;
 
-/// Opens the device that the first question of the server brings along.
+/// Opens the device that the server sends with its first request.
 pub(crate) fn clone_device() -> io::Result<OwnedFd> {
-    // It belongs to the network namespace of whoever opens it for reading and writing, which is the agent.
+    // The device belongs to the network namespace of the process that opens it for reading and writing: the agent.
     Ok(open(CLONE_DEVICE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 

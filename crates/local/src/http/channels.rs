@@ -98,7 +98,7 @@ pub(super) async fn open(
     }))
 }
 
-/// Nothing for what is no list of scopes.
+/// `None` if `text` is not a list of scopes.
 fn scopes(text: Option<&str>) -> Option<Vec<Scope>> {
     let Some(text) = text else { return Some(Scope::ALL.to_vec()) };
     let scope = |name: &str| Scope::ALL.iter().copied().find(|scope| scope.as_str() == name);
@@ -117,7 +117,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// The answer to a channel's request, once it can be had.
+    /// Resolves to the answer to a channel's request.
     fn answer(&self, opening: &Opening<'_>, body: Bytes) -> impl Future<Output = Response> + use<> {
         let request = self.request(opening, body);
         let router = TowerToHyperService::new(self.router.clone());

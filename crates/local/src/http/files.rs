@@ -147,8 +147,8 @@ fn contents(file: tokio::fs::File, count: u64) -> impl futures::Stream<Item = io
     })
 }
 
-/// The first and the last byte of a single range (RFC 9110, 14.1.2): nothing where the header is to be
-/// ignored, `None` within where nothing of it can be had.
+/// The first and the last byte of a single range (RFC 9110, 14.1.2). `None` if the header must be ignored,
+/// `Some(None)` if the range is not satisfiable.
 fn byte_range(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = text.strip_prefix("bytes=")?.trim().split_once('-')?;
     let number = |text: &str| text.parse::<u64>().ok();

@@ -101,7 +101,7 @@ fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
 /// The cloud's name for the image of a sandbox that names none. A local sandbox has only the machine's programs.
 const DEFAULT_IMAGE: &str = "tensorlake/ubuntu-minimal";
 const IMAGES: &str = "images (`image`): every sandbox has this machine's programs; leave it out";
-/// The rules of a sandbox's network. Where it is the machine's, it can be had or not.
+/// The rules of a sandbox's network. Without network namespaces only "all" and "nothing" are possible.
 fn policy(app: &App, asked: Option<&NetworkPolicy>) -> Result<Policy> {
     let policy = Policy::parse(asked)?;
     let all_or_nothing =
@@ -233,7 +233,7 @@ fn changed(app: &App, sandbox: &Sandbox, changed: Result<bool>) -> Result<Respon
     }
 }
 
-/// Whoever has the key is the one user of a local server.
+/// A local server has one user: the holder of its key.
 pub(super) async fn introspect_key() -> Result<Response> {
     let answer = serde_json::json!({
         "id": "local", "organizationId": "local", "projectId": "default",

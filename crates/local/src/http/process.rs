@@ -61,7 +61,7 @@ pub(super) async fn run(
         let text = "a run has one process and an end: start what is to be managed by /processes";
         return Err(ApiError::new(ServerCode::InvalidRequest, text));
     }
-    // Whatever the body says of these (protocol, 6.2).
+    // `run` sets these itself; values in the body are ignored.
     let request = StartRequest {
         stdin_mode: StdinMode::Closed,
         stdout_mode: OutputMode::Capture,

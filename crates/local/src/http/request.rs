@@ -69,7 +69,7 @@ impl FromRequestParts<Arc<App>> for Found {
     }
 }
 
-/// The sandbox that an authorized request is for. A suspended one is resumed (protocol, 1.3).
+/// The sandbox that an authorized request is for. A suspended sandbox is resumed.
 pub(super) struct Target(pub(super) Arc<Sandbox>);
 
 impl FromRequestParts<Arc<App>> for Target {

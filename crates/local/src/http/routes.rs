@@ -114,7 +114,7 @@ fn behind_the_gate(routes: Routes, app: Arc<App>) -> Router {
 }
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
-/// client reaches it (protocol, 1.3 to 1.5).
+/// client reaches it (docs/api.md).
 pub(super) fn router(app: Arc<App>) -> Router {
     let routes = add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
         .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))

@@ -1,4 +1,4 @@
-//! Files of the machine that every sandbox sees. Whoever starts the server names them; no request can.
+//! Files of the machine that every sandbox sees. Only the command line of the server names them; no request can.
 
 use super::environment::HOME;
 use std::ffi::{OsStr, OsString};
@@ -31,7 +31,7 @@ impl Mount {
     /// Reads the mounts of a command line. `private` is a directory that sandboxes must not see.
     ///
     /// # Errors
-    /// One that cannot be had, or two that collide. The text names it.
+    /// A path that cannot be mounted, or two that collide. The text names it.
     pub(crate) fn read(all: &[OsString], private: &Path) -> io::Result<Vec<Self>> {
         let private = fs::canonicalize(private)?;
         let mut mounts: Vec<Self> = Vec::new();

@@ -104,7 +104,7 @@ fn malformed(list: &str, rule: &str, also: &str) -> ApiError {
     ))
 }
 
-/// A host name in lower case (RFC 1123, section 2.1), whose last label is no number.
+/// A host name in lower case (RFC 1123, section 2.1), whose last label is not a number.
 fn name(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let is_label = |label: &str| {

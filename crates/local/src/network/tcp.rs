@@ -226,7 +226,7 @@ fn wait(cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, delay: Option<Duration
     timer.poll(cx)
 }
 
-/// What smoltcp wants to know of a copy: how much of its buffer is done with.
+/// The result of a copy as smoltcp takes it: how many bytes of its buffer were consumed.
 fn counted(copied: Poll<io::Result<usize>>) -> (usize, Poll<io::Result<usize>>) {
     let count = match &copied {
         Poll::Ready(Ok(count)) => *count,

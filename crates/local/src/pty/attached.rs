@@ -18,7 +18,7 @@ pub(crate) struct Begun {
     pub(crate) queries: Vec<Range<u64>>,
 }
 
-/// A client that is attached. Dropping it tells of a broken connection, unless the client has left.
+/// A client that is attached. Dropping it reports a broken connection, unless the client has detached.
 #[derive(Debug)]
 pub(crate) struct Attached {
     session: Arc<Session>,

@@ -1,4 +1,4 @@
-//! Terminals: a process on a pseudo-terminal, its recent output, and whoever is attached.
+//! Terminals: a process on a pseudo-terminal, its recent output, and the attached clients.
 
 mod attached;
 mod brakes;
@@ -25,7 +25,7 @@ use std::time::Duration;
 const SHOWN: Duration = Duration::from_secs(60);
 const SHOWN_AFTER_KILL: Duration = Duration::from_secs(5);
 
-/// A session to create (protocol, 8.1).
+/// The body of a request to create a session.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CreateRequest {
     pub(crate) command: String,

@@ -89,7 +89,7 @@ pub(crate) struct CreateRequest {
     pub(crate) max_pending_secs: Option<u64>,
 }
 
-/// The body of a change: what is absent stays (protocol, 10.5).
+/// The body of an update. Absent members are not changed.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UpdateRequest {

@@ -1,7 +1,7 @@
 //! Who may use the server.
 
 use crate::server::{KEY, Server, isolations, refused};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use shoreline_protocol::{limits, route};
@@ -219,7 +219,7 @@ async fn a_token_for_a_page_expires_with_its_origin() {
         let request = server.client.get(format!("{}/sandboxes", server.url));
         request.bearer_auth(&token).header(header::ORIGIN, PAGE)
     };
-    until(PATIENCE, "the token expires", async || {
+    until(TIMEOUT, "the token expires", async || {
         ask().send().await.unwrap().status() != StatusCode::OK
     })
     .await;

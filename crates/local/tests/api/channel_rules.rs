@@ -2,7 +2,7 @@
 
 use crate::server::{KEY, Server, refused};
 use crate::socket::{PLENTY, Socket};
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::channel::{Ask, Opening};
@@ -50,7 +50,7 @@ async fn what_is_refused_is_refused_as_over_http() {
     assert_eq!(socket.whole(channel).await.refusal().1, "UNSUPPORTED_MEDIA_TYPE");
     let shape = socket.run(&json!({ "command": 1 })).await;
     assert_eq!(socket.whole(shape).await.refusal().1, "INVALID_SHAPE");
-    // The socket is as good as before.
+    // The socket still works.
     let follow = socket.follow(pid).await;
     assert!(socket.whole(follow).await.text().contains("one"));
 }
@@ -224,7 +224,7 @@ async fn sockets_without_an_authorized_channel_keep_nobody_out() {
     for _ in 0..120 {
         idle.push(Socket::at(&sandbox, &[]).await.unwrap());
     }
-    let seen = timeout(PATIENCE, sandbox.run_script("echo fine")).await.expect("no process");
+    let seen = timeout(TIMEOUT, sandbox.run_script("echo fine")).await.expect("no process");
     assert_eq!(seen.stdout(), "fine\n");
     // The oldest made room, and the socket in use was none of them.
     assert_eq!(idle[0].until_close().await.0, 0);

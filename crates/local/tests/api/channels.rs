@@ -3,7 +3,7 @@
 use crate::machine::resident;
 use crate::server::{Sandbox, Server, is_alive, refused};
 use crate::socket::{PLENTY, Socket};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::{Method, RequestBuilder};
@@ -103,7 +103,7 @@ async fn a_channel_without_credit_waits_and_holds_up_no_other() {
     let (none, few) = (socket.get(0, &path).await, socket.get(1000, &path).await);
     let plenty = socket.follow(pid).await;
     assert!(socket.whole(plenty).await.bytes == expected);
-    // Nothing more comes of the others until there is credit: a third answer would be before it.
+    // The others send nothing more without credit: a third answer would arrive before it.
     let again = socket.follow(pid).await;
     assert!(socket.whole(again).await.bytes == expected);
     let at = |socket: &Socket, channel| socket.channels[&channel].bytes.len();
@@ -133,7 +133,7 @@ async fn a_client_that_reads_nothing_holds_up_nobody_and_costs_little_memory() {
     }
     let mut socket = Socket::open(&sandbox).await;
     let channel = socket.follow(pid).await;
-    let whole = timeout(PATIENCE, socket.whole(channel)).await.expect("it is held up");
+    let whole = timeout(TIMEOUT, socket.whole(channel)).await.expect("it is held up");
     assert!(whole.bytes == expected);
     // Each channel has what was read of the log at once at hand, and not all of it.
     let grown = resident(server.child.id()).saturating_sub(before);
@@ -176,7 +176,7 @@ async fn a_run_whose_socket_vanishes_goes_on_as_over_http() {
     socket.until(run, |received| received.text().contains("begun")).await;
     drop(socket);
     sandbox.run_script("echo go > fifo").await;
-    until(PATIENCE, "the command ends by itself", async || {
+    until(TIMEOUT, "the command ends by itself", async || {
         let listed = sandbox.get("/processes").await;
         let all = listed["processes"].as_array().unwrap();
         all.iter().any(|one| one["exit_code"] == 7)

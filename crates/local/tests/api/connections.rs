@@ -1,7 +1,7 @@
 //! Connections: clients that hang up, stall, or open too many.
 
 use crate::server::{KEY, Server};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use shoreline_protocol::limits::{BODY_SILENCE_SECONDS, REQUEST_HEAD_SECONDS, STDIN_STALL_SECONDS};
@@ -31,14 +31,14 @@ async fn answer(stream: &mut TcpStream) -> String {
             assert!(stream.read_buf(&mut seen).await.unwrap() > 0, "closed after {text:?}");
         }
     };
-    timeout(PATIENCE, reading).await.expect("no answer")
+    timeout(TIMEOUT, reading).await.expect("no answer")
 }
 
 /// Waits until the server closes a connection, and gives what it sent before.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut seen = Vec::new();
     // Closed with a reset if the server did not read everything.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut seen)).await.expect("not closed");
+    let _ = timeout(TIMEOUT, stream.read_to_end(&mut seen)).await.expect("not closed");
     String::from_utf8(seen).unwrap()
 }
 
@@ -70,7 +70,7 @@ async fn a_request_is_done_or_not_begun_when_its_client_hangs_up() {
         // A name that is taken is a process's, at the latest once that has started.
         let path = format!("/processes/n{number}");
         while sandbox.get(&path).await["status"] != "running" {
-            assert!(begun.elapsed() < PATIENCE, "{path} is taken by no process");
+            assert!(begun.elapsed() < TIMEOUT, "{path} is taken by no process");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -141,8 +141,8 @@ async fn connections_without_the_key_keep_nobody_out() {
     for _ in 0..300 {
         idle.push(server.connect().await);
     }
-    let sandbox = timeout(PATIENCE, server.sandbox()).await.expect("no sandbox");
-    let seen = timeout(PATIENCE, sandbox.run_script("echo fine")).await.expect("no process");
+    let sandbox = timeout(TIMEOUT, server.sandbox()).await.expect("no sandbox");
+    let seen = timeout(TIMEOUT, sandbox.run_script("echo fine")).await.expect("no process");
     assert_eq!(seen.stdout(), "fine\n");
     // The oldest made room, and the connection with the key was none of them.
     assert_eq!(until_closed(&mut idle[0]).await, "");
@@ -171,7 +171,7 @@ async fn idle_connections_make_room_and_those_in_use_are_left() {
     let mut last = server.connect().await;
     last.write_all((head("GET", &follow, KEY) + "\r\n").as_bytes()).await.unwrap();
     let mut status = [0; 12];
-    timeout(PATIENCE, last.read_exact(&mut status)).await.expect("no answer").unwrap();
+    timeout(TIMEOUT, last.read_exact(&mut status)).await.expect("no answer").unwrap();
     assert_eq!(&status, b"HTTP/1.1 200");
     let mut refused = server.connect().await;
     let answer = until_closed(&mut refused).await;
@@ -183,7 +183,7 @@ async fn idle_connections_make_room_and_those_in_use_are_left() {
         if health.is_ok_and(|health| health.status() == StatusCode::OK) {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "no room");
+        assert!(begun.elapsed() < TIMEOUT, "no room");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -203,14 +203,14 @@ async fn a_body_that_stalls_is_given_up() {
     let body = begin("POST", "/sandboxes").await;
     let files =
         async || sandbox.get("/files/list?path=.").await["entries"].as_array().unwrap().len();
-    until(PATIENCE, "the file is begun", async || files().await == 1).await;
+    until(TIMEOUT, "the file is begun", async || files().await == 1).await;
     for mut stream in [file, body] {
         let mut seen = String::new();
         let most = Duration::from_secs(BODY_SILENCE_SECONDS + 5);
         timeout(most, stream.read_to_string(&mut seen)).await.expect("not closed").unwrap();
         assert!(seen.starts_with("HTTP/1.1 408 ") && seen.contains("REQUEST_TIMEOUT"), "{seen}");
     }
-    until(PATIENCE, "the file is removed", async || files().await == 0).await;
+    until(TIMEOUT, "the file is removed", async || files().await == 0).await;
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn closing_stdin_does_not_wait_for_an_upload_that_stalls() {
     let request = head("POST", &format!("/s/{}/api/v1{path}/stdin", sandbox.id), KEY);
     let request = request + "Content-Length: 100\r\n\r\nbegun\n";
     upload.write_all(request.as_bytes()).await.unwrap();
-    until(PATIENCE, "the upload has begun", async || {
+    until(TIMEOUT, "the upload has begun", async || {
         sandbox.get(&format!("{path}/stdout")).await["lines"] == json!(["begun"])
     })
     .await;
@@ -232,9 +232,9 @@ async fn closing_stdin_does_not_wait_for_an_upload_that_stalls() {
     let closed = timeout(most, close).await.expect("it waits").unwrap();
     assert_eq!(closed.status(), StatusCode::NO_CONTENT);
     let mut seen = String::new();
-    timeout(PATIENCE, upload.read_to_string(&mut seen)).await.expect("not closed").unwrap();
+    timeout(TIMEOUT, upload.read_to_string(&mut seen)).await.expect("not closed").unwrap();
     assert!(seen.starts_with("HTTP/1.1 400 ") && seen.contains("STDIN_NOT_WRITABLE"), "{seen}");
-    until(PATIENCE, "cat ends", async || sandbox.get(&path).await["exit_code"] == 0).await;
+    until(TIMEOUT, "cat ends", async || sandbox.get(&path).await["exit_code"] == 0).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::machine::Mark;
 use crate::server::{Seen, Server, is_alive, isolations};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::Method;
 use shoreline_protocol::output::{End, Mode};
 use std::process::Command;
@@ -79,10 +79,10 @@ async fn a_crash_leaves_nothing_behind() {
         // One that left its group, too.
         let mark = Mark::new();
         sandbox.start(mark.script("setsid sleep 1000 & sleep 1000 & wait")).await;
-        until(PATIENCE, "both run", async || mark.processes().len() >= 3).await;
+        until(TIMEOUT, "both run", async || mark.processes().len() >= 3).await;
         server.child.kill().unwrap();
         server.child.wait().unwrap();
-        until(PATIENCE, isolation, async || mark.processes().is_empty()).await;
+        until(TIMEOUT, isolation, async || mark.processes().is_empty()).await;
     }
 }
 

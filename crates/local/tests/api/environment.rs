@@ -2,7 +2,7 @@
 
 use crate::server::{Sandbox, Server, isolations, refused};
 use crate::terminal::Terminal;
-use crate::wait::{PATIENCE, found};
+use crate::wait::{TIMEOUT, found};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ async fn what_python_prints_is_seen_at_once() {
         let pid = sandbox.start(body).await["pid"].as_u64().unwrap();
         for step in 1..=2 {
             let path = format!("/processes/{pid}/stdout");
-            found(PATIENCE, "the step is printed", async || {
+            found(TIMEOUT, "the step is printed", async || {
                 let lines = sandbox.get(&path).await["lines"].as_array().unwrap().len();
                 (lines == step).then_some(())
             })

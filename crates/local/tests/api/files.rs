@@ -1,7 +1,7 @@
 //! Files: streamed both ways, whole or not at all, and never outside.
 
 use crate::server::{Sandbox, Server, isolations, refused};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Body, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -124,11 +124,11 @@ async fn a_write_is_whole_or_nothing() {
     let writing = tokio::spawn(request.send());
     let is_partial = |(name, ..): &(String, bool, Option<u64>)| name.starts_with(".file.");
     let partial = async || list(&sandbox, ".").await.iter().any(is_partial);
-    until(PATIENCE, "the upload begins", partial).await;
+    until(TIMEOUT, "the upload begins", partial).await;
     assert_eq!(get(&sandbox, "file").await, b"old");
     sender.unbounded_send(Err(std::io::Error::other("gone"))).unwrap();
     assert!(writing.await.unwrap().is_err());
-    until(PATIENCE, "the partial file goes", async || list(&sandbox, ".").await.len() == 2).await;
+    until(TIMEOUT, "the partial file goes", async || list(&sandbox, ".").await.len() == 2).await;
     assert_eq!(get(&sandbox, "file").await, b"old");
     // Through a link, and with the permissions that the file had.
     put(&sandbox, "link", "new").await;
@@ -158,11 +158,11 @@ async fn an_upload_to_what_becomes_a_directory_leaves_nothing() {
     sender.unbounded_send(Ok(vec![b'x'; 1000])).unwrap();
     let request = on(&sandbox, Method::PUT, "place").body(Body::wrap_stream(receiver));
     let writing = tokio::spawn(request.send());
-    until(PATIENCE, "the upload begins", async || !list(&sandbox, ".").await.is_empty()).await;
+    until(TIMEOUT, "the upload begins", async || !list(&sandbox, ".").await.is_empty()).await;
     sandbox.run_script("mkdir place").await;
     drop(sender);
     assert_eq!(writing.await.unwrap().unwrap().status().as_u16(), 400);
-    until(PATIENCE, "the partial file goes", async || list(&sandbox, ".").await.len() == 1).await;
+    until(TIMEOUT, "the partial file goes", async || list(&sandbox, ".").await.len() == 1).await;
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn a_file_over_the_limit_is_refused_and_leaves_nothing() {
         assert_eq!(refused(larger).await, (413, "PAYLOAD_TOO_LARGE".to_owned()));
         let files = async || sandbox.run_script("ls -A").await.stdout().to_owned();
         // It is removed once nobody writes it any more.
-        until(PATIENCE, "the partial file goes", async || files().await == "file\n").await;
+        until(TIMEOUT, "the partial file goes", async || files().await == "file\n").await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::server::{Sandbox, Server};
 use crate::terminal::{Client, Terminal};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -66,7 +66,7 @@ async fn a_program_is_stopped_where_the_credit_ends_and_ctrl_c_ends_it() {
     let written = looked.stdout();
     assert!(written.trim().parse::<u64>().unwrap() < 4 * credit, "{written}");
     client.send(Input::Data(b"\x03")).await;
-    until(PATIENCE, "the program has ended", async || !floods(&sandbox).await).await;
+    until(TIMEOUT, "the program has ended", async || !floods(&sandbox).await).await;
     settle(&mut client).await;
     assert_eq!(client.seen.len() as u64, credit);
     client.send(Input::Credit(10 * credit)).await;
@@ -145,7 +145,7 @@ async fn who_leaves_is_no_brake() {
     read(&mut other, 490_000).await;
     other.socket.close(None).await.unwrap();
     let over = async || sandbox.run_script("test -e over").await.exit_code() == Some(0);
-    until(PATIENCE, "the program goes on", over).await;
+    until(TIMEOUT, "the program goes on", over).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Files and directories as Node's `fs` has them: one request for each operation, confined as the sandbox is.
 
 use crate::server::{Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -199,10 +199,10 @@ async fn a_client_that_goes_ends_a_look_and_not_a_change() {
     let copy = json!({ "op": "cp", "path": "tree", "to": "copy", "recursive": true });
     let copying = tokio::spawn(changing(&sandbox, &copy).send());
     let begun = async || sandbox.run_script("ls -d copy").await.exit_code() == Some(0);
-    until(PATIENCE, "the copy begins", begun).await;
+    until(TIMEOUT, "the copy begins", begun).await;
     copying.abort();
     let count = async || sandbox.run_script("ls copy | wc -l").await.stdout().trim().to_owned();
-    until(PATIENCE, "the copy is complete", async || count().await == "20000").await;
+    until(TIMEOUT, "the copy is complete", async || count().await == "20000").await;
     // More than can be under way at the same time: those of clients that have gone do not count.
     for _ in 0..100 {
         let query = [("op", "readdir"), ("path", "/workspace"), ("recursive", "true")];
@@ -214,7 +214,7 @@ async fn a_client_that_goes_ends_a_look_and_not_a_change() {
         let query = [("op", "stat"), ("path", "tree")];
         looking(&sandbox, &query).send().await.unwrap().status().is_success()
     };
-    until(PATIENCE, "the looks end", free).await;
+    until(TIMEOUT, "the looks end", free).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What a process in a sandbox can see and do, tried from inside.
 
 use crate::server::{KEY, Sandbox, Server, is_alive, isolations};
-use crate::wait::{PATIENCE, found};
+use crate::wait::{TIMEOUT, found};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::ExitStatus;
@@ -32,7 +32,7 @@ async fn nothing_of_the_host_is_seen() {
     let Some(server) = isolated() else { return };
     let (sandbox, other) = (server.sandbox().await, server.sandbox().await);
     other.script("sleep 43219").await;
-    // Not the home of whoever started the server, nor anybody's, nor what is in /etc beside the needed.
+    // No home directory, and of /etc only the needed files.
     let own_home = std::env::var("HOME").unwrap();
     assert_eq!(
         prints(&sandbox, &format!("ls -A {own_home} /home/tl-user /srv 2>/dev/null | grep -v :"))
@@ -114,7 +114,7 @@ async fn a_sandbox_that_kills_its_agent_is_ended_and_its_exits_are_not_made_up()
         end => assert_eq!(end, None),
     }
     let path = format!("/sandboxes/{}", sandbox.id);
-    let info = found(PATIENCE, "the sandbox ends", async || {
+    let info = found(TIMEOUT, "the sandbox ends", async || {
         let info = server.request(Method::GET, &path).send().await.unwrap();
         Some(info.json::<Value>().await.unwrap()).filter(|info| info["status"] == "terminated")
     })

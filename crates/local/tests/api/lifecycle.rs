@@ -1,7 +1,7 @@
 //! Sandboxes: made, found, listed, ended.
 
 use crate::server::{Server, isolations, refused};
-use crate::wait::{PATIENCE, found, until};
+use crate::wait::{TIMEOUT, found, until};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use shoreline_protocol::limits;
@@ -220,7 +220,7 @@ async fn a_time_limit_ends_a_sandbox() {
     let events = run.send().await.unwrap().text().await.unwrap();
     assert!(events.ends_with("data: {\"signal\":9,\"reason\":\"signaled\"}\n\n"), "{events}");
     // The processes end first.
-    let info = found(PATIENCE, "the sandbox ends", async || {
+    let info = found(TIMEOUT, "the sandbox ends", async || {
         let info = get(&server, &format!("/sandboxes/{id}")).await;
         Some(info).filter(|info| info["status"] == "terminated")
     })
@@ -246,7 +246,7 @@ async fn a_suspended_sandbox_stands_still_and_goes_on() {
         };
         for (what, first, status) in [("suspend", 202, "suspended"), ("resume", 202, "running")] {
             if what == "suspend" {
-                until(PATIENCE, "both clocks tick", async || {
+                until(TIMEOUT, "both clocks tick", async || {
                     sandbox.run_script("cat tick tock").await.stdout().lines().count() == 2
                 })
                 .await;
@@ -271,7 +271,7 @@ async fn a_suspended_sandbox_stands_still_and_goes_on() {
         // A request wakes it.
         assert_eq!(sandbox.run_script("echo awake").await.stdout(), "awake\n");
         assert_eq!(get(&server, "/sandboxes/still").await["status"], "running");
-        until(PATIENCE, "the clocks go on", async || read() != before).await;
+        until(TIMEOUT, "the clocks go on", async || read() != before).await;
     }
 }
 
@@ -296,7 +296,7 @@ async fn a_time_limit_suspends_a_named_sandbox_and_begins_anew_when_it_wakes() {
     let server = Server::start(&[]);
     create(&server, json!({ "name": "sleepy", "timeout_secs": 1 })).await;
     for _ in 0..2 {
-        until(PATIENCE, "the sandbox is suspended", async || {
+        until(TIMEOUT, "the sandbox is suspended", async || {
             get(&server, "/sandboxes/sleepy").await["status"] == "suspended"
         })
         .await;

@@ -2,7 +2,7 @@
 //! groups do.
 
 use crate::server::{Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, found, until};
+use crate::wait::{TIMEOUT, found, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shoreline_protocol::exit::{Exit, ExitStatus, Reason};
@@ -61,7 +61,7 @@ async fn memory_is_held_and_who_wants_more_ends_alone() {
         let terminal = sandbox.request(Method::POST, "/pty").json(&terminal).send().await.unwrap();
         let terminal: Value = terminal.json().await.unwrap();
         let path = format!("/pty/{}", terminal["session_id"].as_str().unwrap());
-        let info = found(PATIENCE, "the terminal ends", async || {
+        let info = found(TIMEOUT, "the terminal ends", async || {
             Some(sandbox.get(&path).await).filter(|info| info["is_alive"] == false)
         })
         .await;
@@ -169,7 +169,7 @@ async fn control_groups_go_with_what_they_held() {
     };
     sandbox.run_script("true").await;
     // The exit is reported while the process is reaped, after which its group goes.
-    until(PATIENCE, "the group goes", async || count() == 0).await;
+    until(TIMEOUT, "the group goes", async || count() == 0).await;
     // One that left the process that started it.
     let pid = sandbox.script("setsid sleep 1000 >/dev/null 2>&1 &").await;
     sandbox.follow(pid, "output", None).await;

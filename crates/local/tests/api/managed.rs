@@ -1,14 +1,14 @@
 //! Managed processes: started again, watched, stopped.
 
 use crate::server::{Sandbox, Server};
-use crate::wait::{PATIENCE, found};
+use crate::wait::{TIMEOUT, found};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 
 /// The record of a process once `wanted` holds of it.
 async fn once(sandbox: &Sandbox, process: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    found(PATIENCE, process, async || {
+    found(TIMEOUT, process, async || {
         let info = sandbox.get(&format!("/processes/{process}")).await;
         Some(info).filter(|info| wanted(&info["managed"]))
     })

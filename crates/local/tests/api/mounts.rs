@@ -1,4 +1,4 @@
-//! Files of the machine in sandboxes, as whoever starts the server names them.
+//! Files of the machine in sandboxes, named on the command line of the server.
 
 use crate::server::{Sandbox, Server, isolations, refused};
 use reqwest::{Method, StatusCode};

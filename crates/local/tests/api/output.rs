@@ -1,7 +1,7 @@
 //! Output: every byte, once, in order, whenever and however it is asked for.
 
 use crate::server::{Seen, Server};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::Method;
 use serde_json::Value;
 use shoreline_protocol::batch::flag;
@@ -116,7 +116,7 @@ async fn captured_output_is_complete_once_the_status_is_final() {
     let sandbox = server.sandbox().await;
     for _ in 0..20 {
         let pid = sandbox.script(&lines(2000)).await;
-        until(PATIENCE, "the process ends", async || {
+        until(TIMEOUT, "the process ends", async || {
             sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
         })
         .await;
@@ -177,7 +177,7 @@ async fn output_that_is_dropped_is_not_passed_over_in_silence() {
     let sandbox = server.sandbox().await;
     let pid = sandbox.script("seq 3000000").await;
     let end = "event: eof\ndata: {}\n\n";
-    until(PATIENCE, "the process ends", async || {
+    until(TIMEOUT, "the process ends", async || {
         sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
     })
     .await;
@@ -200,7 +200,7 @@ async fn processes_of_a_sandbox_share_one_log_budget() {
     let sandbox = server.sandbox().await;
     let run = async |script: &str| {
         let pid = sandbox.script(script).await;
-        until(PATIENCE, "the process ends", async || {
+        until(TIMEOUT, "the process ends", async || {
             sandbox.get(&format!("/processes/{pid}")).await["status"] != "running"
         })
         .await;

@@ -1,7 +1,7 @@
 //! Ports of a sandbox: through a tunnel, and by their own host names.
 
 use crate::server::{KEY, Sandbox, Server, isolations, refused};
-use crate::wait::{PATIENCE, found, until};
+use crate::wait::{TIMEOUT, found, until};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ async fn serving(isolation: &str) -> (Server, Sandbox, u16) {
     let info = sandbox.start(body).await;
     // The system chooses a free port, which the first line names.
     let path = format!("/processes/{}/stdout", info["pid"]);
-    let port = found(PATIENCE, "the server in the sandbox listens", async || {
+    let port = found(TIMEOUT, "the server in the sandbox listens", async || {
         sandbox.get(&path).await["lines"][0].as_str().map(|line| line.parse::<u16>().unwrap())
     })
     .await;
@@ -146,7 +146,7 @@ async fn an_exposed_port_has_a_host_name() {
         let listed = sandbox.get("/processes").await;
         let pid = &listed["processes"][0]["pid"];
         sandbox.request(Method::DELETE, &format!("/processes/{pid}")).send().await.unwrap();
-        until(PATIENCE, "the process ends", async || {
+        until(TIMEOUT, "the process ends", async || {
             sandbox.get("/info").await["running_processes"] == 0
         })
         .await;

@@ -1,7 +1,7 @@
 //! Processes: how they start, what they see, how they are signalled and fed, how they end.
 
 use crate::server::{Server, is_alive};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use futures::{StreamExt as _, stream};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -183,10 +183,10 @@ async fn a_leader_that_joins_another_group_is_still_killed() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(2)?.parse::<u64>().ok())
     };
-    until(PATIENCE, "it joins the group", async || group() != Some(pid)).await;
+    until(TIMEOUT, "it joins the group", async || group() != Some(pid)).await;
     let killed = sandbox.request(Method::DELETE, &path).send().await.unwrap();
     assert_eq!(killed.status(), StatusCode::NO_CONTENT);
-    until(PATIENCE, "it ends", async || sandbox.get(&path).await["signal"] == 9).await;
+    until(TIMEOUT, "it ends", async || sandbox.get(&path).await["signal"] == 9).await;
 }
 
 #[tokio::test]
@@ -395,5 +395,5 @@ async fn so_many_run_at_once_and_the_next_is_refused() {
     assert_eq!(sandbox.refused(next()).await.0, 429);
     let path = format!("/processes/{}", left.pid.unwrap());
     sandbox.request(Method::DELETE, &path).send().await.unwrap();
-    until(PATIENCE, "it makes room", async || next().send().await.unwrap().status() == 201).await;
+    until(TIMEOUT, "it makes room", async || next().send().await.unwrap().status() == 201).await;
 }

@@ -3,7 +3,7 @@
 use crate::machine::Mark;
 use crate::server::{Sandbox, Seen, Server, is_alive, isolations};
 use crate::terminal::Terminal;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::output::{End, Mode};
@@ -55,8 +55,8 @@ async fn a_server_in_the_background_outlives_the_run_that_started_it() {
         assert_eq!((&info["status"], &info["output_open"]), (&json!("exited"), &Value::Null));
         // The group is still there to be killed, under the pid of its leader.
         assert_eq!(kill(&sandbox, &path(&seen)).await, StatusCode::NO_CONTENT);
-        until(PATIENCE, "it ends", async || !answers().await).await;
-        until(PATIENCE, "nothing is left to kill", async || {
+        until(TIMEOUT, "it ends", async || !answers().await).await;
+        until(TIMEOUT, "nothing is left to kill", async || {
             kill(&sandbox, &path(&seen)).await == StatusCode::CONFLICT
         })
         .await;
@@ -133,7 +133,7 @@ async fn the_exit_has_one_place_among_the_events() {
     let open = mark(",\"output_open\":true");
     assert!(follow_to_exit(&sandbox, &path, 0).await.ends_with(&open));
     open_gate(&sandbox, "late").await;
-    until(PATIENCE, "the output ends", async || {
+    until(TIMEOUT, "the output ends", async || {
         sandbox.get(&path).await["output_open"] == Value::Null
     })
     .await;
@@ -204,12 +204,12 @@ async fn signals_reach_what_stays_in_the_group() {
         .start(json!({ "command": "sh", "args": ["-c", script], "stdin_mode": "pipe" }))
         .await;
     let path = format!("/processes/{}", info["pid"]);
-    until(PATIENCE, "the trap is set", async || {
+    until(TIMEOUT, "the trap is set", async || {
         sandbox.get(&format!("{path}/output")).await["line_count"] == 1
     })
     .await;
     sandbox.request(Method::POST, &format!("{path}/stdin/close")).send().await.unwrap();
-    until(PATIENCE, "the leader exits", async || sandbox.get(&path).await["status"] == "exited")
+    until(TIMEOUT, "the leader exits", async || sandbox.get(&path).await["status"] == "exited")
         .await;
     let signal = |number: i32| {
         sandbox.request(Method::POST, &format!("{path}/signal")).json(&json!({ "signal": number }))
@@ -248,7 +248,7 @@ async fn a_managed_process_takes_what_it_left_along() {
             json!({ "command": "sh", "args": ["-c", script], "name": "web", "restart": restart }),
         )
         .await;
-    until(PATIENCE, "it has been restarted", async || {
+    until(TIMEOUT, "it has been restarted", async || {
         let info = sandbox.get("/processes/web").await;
         info["managed"]["restart_count"] == 3 && info["managed"]["status"] == "stopped"
     })
@@ -286,7 +286,7 @@ async fn what_stays_is_suspended_and_ends_with_its_sandbox() {
         change("suspend").await;
         assert_eq!(states(), "TT", "{isolation}");
         change("resume").await;
-        until(PATIENCE, "they run again", async || !states().contains('T')).await;
+        until(TIMEOUT, "they run again", async || !states().contains('T')).await;
         let follow = sandbox.request(Method::GET, &format!("{}/output/follow", path(&seen)));
         let follow = follow.send().await.unwrap();
         let ended =
@@ -333,7 +333,7 @@ async fn a_record_names_what_holds_the_output_open() {
         let pids: Vec<u64> = seen.stdout().lines().map(|line| line.parse().unwrap()).collect();
         let expected = vec![(pids[0], "sleep 1000".to_owned()), (pids[1], "sleep 1001".to_owned())];
         // A child executes its program a moment after its start.
-        until(PATIENCE, "the holders are named", async || {
+        until(TIMEOUT, "the holders are named", async || {
             let mut found = holders(&sandbox, &path(&seen)).await;
             found.sort();
             let mut expected = expected.clone();
@@ -344,7 +344,7 @@ async fn a_record_names_what_holds_the_output_open() {
         // In a list each record names its own, and that of a running process none.
         let other = sandbox.run_script("sleep 1003 &").await;
         let running = sandbox.script("exec sleep 1004").await;
-        until(PATIENCE, "each record of a list names its own", async || {
+        until(TIMEOUT, "each record of a list names its own", async || {
             let listed = sandbox.get("/processes").await;
             let commands = |pid: u64| {
                 let all = listed["processes"].as_array().unwrap();
@@ -360,7 +360,7 @@ async fn a_record_names_what_holds_the_output_open() {
         })
         .await;
         sandbox.run_script(&format!("kill -KILL {} {}", pids[0], pids[1])).await;
-        until(PATIENCE, "nothing is named any more", async || {
+        until(TIMEOUT, "nothing is named any more", async || {
             let info = sandbox.get(&path(&seen)).await;
             info["output_holders"].is_null() && info["output_open"].is_null()
         })
@@ -384,14 +384,14 @@ print("left", flush=True)"#;
     let seen = sandbox.run(json!({ "command": "python3", "args": ["-c", script] })).await;
     assert_eq!((seen.stdout(), seen.output_open), ("left\n", true));
     let named = format!("\u{1b}[2J\n\u{fffd}{}", "x".repeat(120 - 6));
-    until(PATIENCE, "eight of them are named", async || {
+    until(TIMEOUT, "eight of them are named", async || {
         let found = holders(&sandbox, &path(&seen)).await;
         found.len() == 8 && found.iter().all(|(_, command)| *command == named)
     })
     .await;
     // In a list too, whose other records have theirs.
     let other = sandbox.run_script("sleep 1000 &").await;
-    until(PATIENCE, "the other record names its own", async || {
+    until(TIMEOUT, "the other record names its own", async || {
         holders(&sandbox, &path(&other))
             .await
             .first()

@@ -2,7 +2,7 @@
 
 use crate::machine::Mark;
 use crate::server::{Sandbox, Server, refused};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn named(name: &str, script: &str) -> Value {
 
 async fn until_stopped(sandbox: &Sandbox, pid: &Value) {
     let path = format!("/processes/{pid}");
-    until(PATIENCE, "supervision ends", async || {
+    until(TIMEOUT, "supervision ends", async || {
         sandbox.get(&path).await["managed"]["status"] == "stopped"
     })
     .await;
@@ -42,7 +42,7 @@ async fn a_managed_process_that_has_ended_is_restarted_or_refused_with_a_reason(
     until_stopped(&sandbox, &first["pid"]).await;
     if let Some(second) = restarted(&sandbox, &first["pid"].to_string()).await {
         assert_ne!(second["pid"], first["pid"]);
-        until(PATIENCE, "the process ran again", async || {
+        until(TIMEOUT, "the process ran again", async || {
             sandbox.run_script("wc -l < runs").await.stdout().trim() == "2"
         })
         .await;
@@ -115,7 +115,7 @@ async fn a_signal_that_the_system_forbids_is_refused_as_such() {
     body["command"] = json!(program.to_str().unwrap());
     let process = sandbox.start(body).await;
     let path = format!("/processes/{}", process["pid"]);
-    until(PATIENCE, "the process starts", async || {
+    until(TIMEOUT, "the process starts", async || {
         let output = sandbox.get(&format!("{path}/output")).await;
         output["line_count"] != 0 || sandbox.get(&path).await["status"] != "running"
     })

@@ -2,7 +2,7 @@
 
 use crate::machine::Mark;
 use crate::server::{Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn the_time_limit_starts_over_when_a_sandbox_is_resumed() {
     change(&server, &sandbox, "suspend").await;
     let resumed = Instant::now();
     change(&server, &sandbox, "resume").await;
-    until(PATIENCE, "the time limit suspends the sandbox", async || {
+    until(TIMEOUT, "the time limit suspends the sandbox", async || {
         status(&server, &sandbox).await == "suspended"
     })
     .await;
@@ -53,7 +53,7 @@ async fn a_shell_does_not_see_that_its_child_was_stopped() {
             pids.push(sandbox.start(body.clone()).await["pid"].as_u64().unwrap());
         }
         let up = server.workspace(&sandbox.id).join("up");
-        until(PATIENCE, "the shells run", async || up.exists()).await;
+        until(TIMEOUT, "the shells run", async || up.exists()).await;
         for _ in 0..5 {
             change(&server, &sandbox, "suspend").await;
             sleep(Duration::from_millis(50)).await;
@@ -63,7 +63,7 @@ async fn a_shell_does_not_see_that_its_child_was_stopped() {
         sandbox.run_script("touch done").await;
         for pid in pids {
             let path = format!("/processes/{pid}");
-            until(PATIENCE, "the shell ends", async || {
+            until(TIMEOUT, "the shell ends", async || {
                 sandbox.get(&path).await["status"] != "running"
             })
             .await;
@@ -84,14 +84,14 @@ async fn a_managed_process_is_not_restarted_while_its_sandbox_is_suspended() {
     sandbox.start(body).await;
     let runs = server.workspace(&sandbox.id).join("runs");
     let count = || std::fs::read_to_string(&runs).unwrap_or_default().lines().count();
-    until(PATIENCE, "the process ran", async || count() > 0).await;
+    until(TIMEOUT, "the process ran", async || count() > 0).await;
     change(&server, &sandbox, "suspend").await;
     let before = count();
     sleep(Duration::from_millis(1500)).await;
     assert_eq!(count(), before);
     assert_eq!(status(&server, &sandbox).await, "suspended");
     change(&server, &sandbox, "resume").await;
-    until(PATIENCE, "the process is restarted", async || count() > before).await;
+    until(TIMEOUT, "the process is restarted", async || count() > before).await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn health_checks_stand_still_while_a_sandbox_is_suspended() {
         json!({ "command": "sleep", "args": ["1000"], "name": "web", "health_check": check });
     sandbox.start(body).await;
     let count = || checks.load(Ordering::Relaxed);
-    until(PATIENCE, "the process is checked", async || count() > 3).await;
+    until(TIMEOUT, "the process is checked", async || count() > 3).await;
     change(&server, &sandbox, "suspend").await;
     // A check that was under way may still arrive.
     sleep(Duration::from_millis(300)).await;
@@ -120,7 +120,7 @@ async fn health_checks_stand_still_while_a_sandbox_is_suspended() {
     sleep(Duration::from_millis(500)).await;
     assert_eq!(count(), before);
     change(&server, &sandbox, "resume").await;
-    until(PATIENCE, "the process is checked again", async || count() > before).await;
+    until(TIMEOUT, "the process is checked again", async || count() > before).await;
     let info = sandbox.get("/processes/web").await;
     assert_eq!(info["managed"]["health_status"], "healthy");
     assert_eq!(info["managed"]["restart_count"], 0);

@@ -311,8 +311,8 @@ async fn a_program_that_does_not_read_holds_up_its_input_only() {
         {
         }
     };
-    let patience = std::time::Duration::from_secs(20);
-    tokio::time::timeout(patience, ponged).await.expect("no pong");
+    let limit = std::time::Duration::from_secs(20);
+    tokio::time::timeout(limit, ponged).await.expect("no pong");
     let info = terminal.info().await;
     assert_eq!((&info["rows"], &info["cols"]), (&json!(43), &json!(132)));
     // Input of a client that leaves is typed all the same.

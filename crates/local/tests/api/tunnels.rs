@@ -1,7 +1,7 @@
 //! Tunnels whose two sides end one after the other.
 
 use crate::server::{KEY, Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, found, until};
+use crate::wait::{TIMEOUT, found, until};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn serving(sandbox: &Sandbox, handle: &str) -> (u64, u16) {
 /// A line of a process's output, once it is there.
 async fn line(sandbox: &Sandbox, pid: u64, index: usize) -> String {
     let path = format!("/processes/{pid}/stdout");
-    found(PATIENCE, "the server in the sandbox prints a line", async || {
+    found(TIMEOUT, "the server in the sandbox prints a line", async || {
         sandbox.get(&path).await["lines"][index].as_str().map(str::to_owned)
     })
     .await
@@ -67,7 +67,7 @@ async fn end(socket: &mut Socket) {
 async fn rest(socket: &mut Socket) -> (String, String) {
     let mut bytes = Vec::new();
     let last = loop {
-        match timeout(PATIENCE, socket.next()).await {
+        match timeout(TIMEOUT, socket.next()).await {
             Ok(Some(Ok(Message::Binary(more)))) => bytes.extend_from_slice(&more),
             Ok(Some(Ok(Message::Text(text)))) => break text.to_string(),
             Ok(Some(Ok(Message::Close(Some(frame))))) => break u16::from(frame.code).to_string(),
@@ -170,7 +170,7 @@ async fn a_client_that_vanishes_after_its_end_leaves_no_connection() {
     }
     assert!(descriptors() >= before + 2 * sockets.len());
     drop(sockets);
-    until(PATIENCE, "both connections of each tunnel are closed", async || descriptors() <= before)
+    until(TIMEOUT, "both connections of each tunnel are closed", async || descriptors() <= before)
         .await;
 }
 

@@ -1,7 +1,7 @@
 //! Unfinished lines: a client that asks for them sees bytes when they are written, others see nothing new.
 
 use crate::server::{Sandbox, Server};
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 use shoreline_protocol::batch::Batch;
@@ -48,7 +48,7 @@ impl Asking {
     }
 
     async fn read(&mut self) -> bool {
-        let chunk = timeout(PATIENCE, self.answer.chunk()).await.expect("nothing came").unwrap();
+        let chunk = timeout(TIMEOUT, self.answer.chunk()).await.expect("nothing came").unwrap();
         let Some(chunk) = chunk else { return false };
         self.text.push_str(&String::from_utf8_lossy(&chunk));
         self.decoder.push(&chunk, &mut self.position, &mut self.batch).unwrap();

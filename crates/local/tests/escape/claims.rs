@@ -62,7 +62,7 @@ pub const CLAIMS: [Claim; 27] = [
     ),
     held("namespaces", "Namespaces cannot be made or entered"),
     held("mounts", "Nothing can be mounted"),
-    held("keys", "The keys of whoever started the server cannot be used"),
+    held("keys", "The keys of the user who started the server cannot be used"),
     partly("key-list", "Nor can their descriptions be seen", [Yes, Yes, No]),
     held("interfaces", "What the kernel offers to administrators is denied"),
     held("settings", "Settings of the kernel cannot be changed"),

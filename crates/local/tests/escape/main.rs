@@ -16,7 +16,7 @@ use claims::{CLAIMS, Held, UNCONTROLLED};
 use std::collections::{BTreeMap, BTreeSet};
 use world::{Outcome, World};
 
-/// What came of every attempt, by name.
+/// The outcome of every attempt, by name.
 type Outcomes = BTreeMap<String, Outcome>;
 
 /// The least number of attempts at each level.

@@ -11,7 +11,7 @@ libc.syscall.restype = ctypes.c_long
 X86 = platform.machine() == "x86_64"
 attempts = []
 # How long an attempt may take.
-PATIENCE = 20
+TIMEOUT = 20
 
 
 def attempt(claim):
@@ -84,12 +84,12 @@ def any_of(works):
 
 
 def run(function):
-    """What comes of an attempt, in a child process."""
+    """The outcome of an attempt, made in a child process."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(ours)
-        signal.alarm(PATIENCE)
+        signal.alarm(TIMEOUT)
         try:
             said = "got" if function() else "held\tnothing was found"
         except OSError as error:

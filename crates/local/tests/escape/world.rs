@@ -36,7 +36,7 @@ const LAUNCH: &str = include_str!("launch.py");
 const LISTEN: &str = "import socket, sys\nlistener = socket.create_server(('127.0.0.1', 0))\n\
     print(listener.getsockname()[1], flush=True)\nwhile True: listener.accept()[0].close()";
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub claim: String,
@@ -146,7 +146,7 @@ impl World {
         let body = json!({ "command": "python3", "args": ["-c", LISTEN, mark] });
         let pid = neighbour.start(body).await["pid"].as_u64().unwrap();
         let port =
-            crate::support::wait::found(crate::support::wait::PATIENCE, "a port", async || {
+            crate::support::wait::found(crate::support::wait::TIMEOUT, "a port", async || {
                 let output = neighbour.get(&format!("/processes/{pid}/stdout")).await;
                 output["lines"][0].as_str().and_then(|line| line.parse::<u16>().ok())
             })
@@ -208,7 +208,7 @@ fn hex(bytes: usize) -> String {
 
 async fn connect(path: &std::path::Path) -> UnixStream {
     let what = "the program on the host listens";
-    crate::support::wait::found(crate::support::wait::PATIENCE, what, async || {
+    crate::support::wait::found(crate::support::wait::TIMEOUT, what, async || {
         UnixStream::connect(path).ok()
     })
     .await

@@ -2,7 +2,7 @@
 
 use crate::support::machine::{Mark, mentioning, show};
 use crate::support::server::{Sandbox, Server, id_of, isolations};
-use crate::support::wait::{PATIENCE, until};
+use crate::support::wait::{TIMEOUT, until};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl Arena {
             let path = format!("/sandboxes/{}", sandbox.id);
             let own = |path: &PathBuf| id_of(path) == Some(&sandbox.id);
             let attacked = |path: PathBuf| path.join("workspace/attacked").exists();
-            until(PATIENCE, "the attack is done", async || {
+            until(TIMEOUT, "the attack is done", async || {
                 // A sandbox that has lost its agent makes no file any more.
                 let directory = self.server.directories().into_iter().find(own);
                 directory.is_none_or(attacked) || self.status(&path).await == "terminated"

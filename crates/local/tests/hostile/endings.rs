@@ -5,7 +5,7 @@ use crate::support::machine::{Mark, mentioning};
 use crate::support::random::{Random, Seed};
 use crate::support::server::{Server, isolations};
 use crate::support::soaks;
-use crate::support::wait::{PATIENCE, until};
+use crate::support::wait::{TIMEOUT, until};
 use reqwest::Method;
 use serde_json::json;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn a_killed_server_takes_every_process_with_it() {
         arena.attack(script).await;
         arena.server.child.kill().unwrap();
         arena.server.child.wait().unwrap();
-        until(PATIENCE, "every process ends", async || {
+        until(TIMEOUT, "every process ends", async || {
             let temp = arena.server.temp.path().to_str().unwrap();
             arena.hostiles.iter().all(|it| it.mark.processes().is_empty())
                 && mentioning(temp).is_empty()
@@ -40,7 +40,7 @@ async fn a_killed_server_takes_stopped_sandboxes_with_it() {
     arena.attack("kill -STOP $PPID 1; touch attacked; kill -STOP $$").await;
     arena.server.child.kill().unwrap();
     arena.server.child.wait().unwrap();
-    until(PATIENCE, "every process ends", async || {
+    until(TIMEOUT, "every process ends", async || {
         arena.hostiles.iter().all(|it| it.mark.processes().is_empty())
     })
     .await;
@@ -62,7 +62,7 @@ async fn a_second_interrupt_ends_the_server_at_once() {
         // The agents find out by themselves.
         let temp = arena.server.temp.path().to_str().unwrap();
         let gone = async || mentioning(temp).is_empty();
-        until(PATIENCE, "agents and processes end", gone).await;
+        until(TIMEOUT, "agents and processes end", gone).await;
     }
 }
 
@@ -75,7 +75,7 @@ async fn a_killed_server_takes_stopped_agents_with_it() {
         arena.server.child.wait().unwrap();
         let temp = arena.server.temp.path().to_str().unwrap();
         let gone = async || mentioning(temp).is_empty();
-        until(PATIENCE, "agents and processes end", gone).await;
+        until(TIMEOUT, "agents and processes end", gone).await;
     }
 }
 
@@ -93,10 +93,10 @@ async fn the_next_server_removes_what_a_killed_one_left() {
         killed.sandbox().await.start(mark.script("echo theirs > file; sleep 1000")).await;
         killed.child.kill().unwrap();
         killed.child.wait().unwrap();
-        until(PATIENCE, "its processes end", async || mark.processes().is_empty()).await;
+        until(TIMEOUT, "its processes end", async || mark.processes().is_empty()).await;
         assert!(killed.files().len() > before.len());
         let next = Server::start_in(temp.clone(), &args);
-        until(PATIENCE, "what it left is removed", async || {
+        until(TIMEOUT, "what it left is removed", async || {
             next.files().iter().filter(|path| !before.contains(path)).count() == 1
         })
         .await;
@@ -121,7 +121,7 @@ async fn a_server_that_ends_while_it_creates_sandboxes_leaves_nothing() {
             tokio::time::sleep(Duration::from_millis(random.below(40) as u64)).await;
             let signal = random.pick(&["-TERM", "-KILL"]);
             server.signal(signal);
-            assert!(server.exit_within(PATIENCE).is_some(), "{signal} does not end the server");
+            assert!(server.exit_within(TIMEOUT).is_some(), "{signal} does not end the server");
             let temp = server.temp.path().to_str().unwrap();
             // After SIGKILL the agents find out by themselves.
             let what = format!("{isolation}, round {round}: {signal} leaves no process");

@@ -116,7 +116,7 @@ async fn directories_that_nobody_may_enter() {
             let is_shut = async || {
                 std::fs::metadata(&shut).is_ok_and(|it| it.permissions().mode() & 0o777 == 0)
             };
-            crate::support::wait::until(crate::support::wait::PATIENCE, "mode 0", is_shut).await;
+            crate::support::wait::until(crate::support::wait::TIMEOUT, "mode 0", is_shut).await;
         }
         let path = format!("/sandboxes/{}", sandboxes[0].id);
         server.request(Method::DELETE, &path).send().await.unwrap();

@@ -1,7 +1,7 @@
 //! What passes between a sandbox and the internet.
 
 use crate::internet::{COUNTED, WATCHED, pattern};
-use crate::wait::{PATIENCE, found};
+use crate::wait::{TIMEOUT, found};
 use crate::world::{OUTSIDE, SILENT, World, python};
 use std::io;
 
@@ -40,7 +40,7 @@ async fn bytes_arrive_whole_and_in_order_both_ways() {
     // The other side ends first, and this side still writes.
     let count = format!("s = ask('count'); print(read(s)); s.sendall(bytes({LARGE})); s.close()");
     assert_eq!(python(&sandbox, &count).await, "b'go on'");
-    let counted = found(PATIENCE, "all is counted", async || COUNTED.lock().unwrap().take());
+    let counted = found(TIMEOUT, "all is counted", async || COUNTED.lock().unwrap().take());
     assert_eq!(counted.await, LARGE);
 }
 
@@ -79,7 +79,7 @@ async fn a_connection_ends_inside_as_it_does_outside() {
     ] {
         python(&sandbox, &format!("s = ask('watch'); s.recv(9); {ending}")).await;
         let watched =
-            found(PATIENCE, "the connection ends", async || WATCHED.lock().unwrap().take());
+            found(TIMEOUT, "the connection ends", async || WATCHED.lock().unwrap().take());
         assert_eq!(watched.await, seen, "{ending}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::machine::resident;
 use crate::server::Server;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use crate::world::{World, python};
 use reqwest::Method;
 use serde_json::json;
@@ -78,7 +78,7 @@ while s.recv(1 << 16): pass
     };
     let (_, took) = tokio::join!(python(&sandbox, busy), ended);
     assert!(took < Duration::from_secs(5), "{took:?}");
-    until(PATIENCE, "everything is closed", async || open(&server) == (0, 0)).await;
+    until(TIMEOUT, "everything is closed", async || open(&server) == (0, 0)).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What can be reached from a sandbox and in it, and what cannot.
 
 use crate::server::{KEY, Sandbox, Server};
-use crate::wait::{PATIENCE, found};
+use crate::wait::{TIMEOUT, found};
 use crate::world::{OUTSIDE, OWN, World, python};
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, header};
@@ -24,7 +24,7 @@ async fn listening(sandbox: &Sandbox, address: &str, port: u16, text: &str) {
     let info =
         sandbox.start(json!({ "command": "/usr/bin/python3", "args": ["-c", program] })).await;
     let path = format!("/processes/{}/stdout", info["pid"]);
-    found(PATIENCE, "it listens", async || {
+    found(TIMEOUT, "it listens", async || {
         (sandbox.get(&path).await["lines"][0] == "ready").then_some(())
     })
     .await;

@@ -5,7 +5,7 @@ use crate::world::{OUTSIDE, World, python};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// What becomes of a connection to each address outside, and of one by name.
+/// The outcome of a connection to each outside address, and to one by name.
 const TRY: &str = "
 print(tried('198.51.100.1', 80), tried('198.51.100.2', 80), tried('2001:db8:1::1', 80))
 for name in ['a.example', 'b.example']:

@@ -1,7 +1,7 @@
 //! A plain client of channels.
 
 use super::server::{KEY, Sandbox};
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 use futures::{SinkExt as _, StreamExt as _};
 use shoreline_protocol::channel::{Ask, Opening, Tell};
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ impl Socket {
 
     /// Takes the next message; nothing where it was the close, which is given.
     pub async fn step(&mut self) -> Option<(u16, String)> {
-        let next = timeout(PATIENCE, self.stream.next());
+        let next = timeout(TIMEOUT, self.stream.next());
         match next.await.unwrap_or_else(|_| panic!("nothing more after {:?}", self.channels)) {
             Some(Ok(Message::Binary(message))) => {
                 let (channel, tell) = Tell::decode(&message).unwrap();

@@ -1,7 +1,7 @@
 //! A server that belongs to one test, and the requests that tests send most.
 
 use super::machine::mentioning;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use shoreline_protocol::batch::{Batch, flag};
@@ -88,7 +88,7 @@ impl Server {
             stdin: child.stdin.take(),
             child,
             url: ready["url"].as_str().unwrap().to_owned(),
-            client: Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap(),
+            client: Client::builder().no_proxy().read_timeout(TIMEOUT).build().unwrap(),
             temp,
             programs: None,
         }
@@ -166,7 +166,7 @@ pub fn id_of(directory: &Path) -> Option<&str> {
     directory.file_name()?.to_str()?.get(..21)
 }
 
-/// A server below a shell that sets limits. Descriptor 9 is one that whoever starts the server left open.
+/// A server below a shell that sets limits. Descriptor 9 is inherited from the parent, as a careless parent leaves it open.
 fn limited(limits: &str) -> Command {
     let mut command = Command::new("sh");
     command
@@ -261,7 +261,7 @@ pub async fn refused(request: RequestBuilder) -> (u16, String) {
     (status, body["code"].as_str().unwrap().to_owned())
 }
 
-/// What came of a stream.
+/// The outcome of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub struct Seen {
     pub end: Option<End>,

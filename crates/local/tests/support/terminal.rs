@@ -1,7 +1,7 @@
 //! Terminals: a plain WebSocket client and what it reads.
 
 use super::server::Sandbox;
-use super::wait::PATIENCE;
+use super::wait::TIMEOUT;
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ impl Client {
     }
 
     pub async fn step(&mut self) -> Option<(u16, String)> {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next());
+        let next = tokio::time::timeout(TIMEOUT, self.socket.next());
         match next.await.unwrap_or_else(|_| panic!("nothing more after {:?}", self.text())) {
             Some(Ok(Message::Binary(bytes))) => match Output::decode(&bytes) {
                 Some(Output::Data(data)) => self.seen.extend_from_slice(data),

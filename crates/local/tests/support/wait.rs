@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what has to happen: long enough for a machine under load.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -2,7 +2,7 @@
 
 use crate::support::server::{Sandbox, id_of};
 use crate::support::terminal::Terminal;
-use crate::support::wait::{PATIENCE, found, until};
+use crate::support::wait::{TIMEOUT, found, until};
 use crate::world::{FILES, NAMES, ROAMERS, SETTLED, World, content};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
@@ -178,12 +178,12 @@ async fn every_terminal_can_be_opened(home: &Sandbox, world: &World) {
         let path = format!("/pty/{}", session["session_id"].as_str().unwrap());
         home.request(Method::DELETE, &path).send().await.unwrap();
     }
-    until(PATIENCE, "the terminals end", async || {
+    until(TIMEOUT, "the terminals end", async || {
         array(&home.get("/pty").await["sessions"]).iter().all(|it| it["is_alive"] == false)
     })
     .await;
     let open = (0..limits::PTY_SESSIONS).map(|_| Terminal::open(home, world.process("cat", "t")));
-    let open = timeout(PATIENCE, join_all(open)).await.expect("64 terminals are opened");
+    let open = timeout(TIMEOUT, join_all(open)).await.expect("64 terminals are opened");
     for terminal in [&open[0], &open[limits::PTY_SESSIONS - 1]] {
         let mut client = terminal.ready().await;
         client.send(shoreline_protocol::pty::Input::Data(b"typed\n")).await;

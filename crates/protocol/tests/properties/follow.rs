@@ -41,7 +41,7 @@ pub(crate) struct Connection {
     /// Where it breaks; beyond the end it does not.
     pub breaks_at: f64,
     /// Whether `Last-Event-ID` is heeded.
-    pub heeds: bool,
+    pub honors: bool,
     /// For each event, which stream goes first; nothing = the order of the log.
     pub order: Option<u64>,
     /// An event that it leaves out.
@@ -64,7 +64,7 @@ impl Server {
 
     /// What one connection sends, as bytes, and whether it then breaks.
     fn send(&self, connection: &Connection, last_event_id: Option<u64>) -> (Vec<u8>, bool) {
-        let after = last_event_id.filter(|_| connection.heeds).map(|last| {
+        let after = last_event_id.filter(|_| connection.honors).map(|last| {
             (0..self.log.len()).find(|index| self.id(*index) == Some(last.to_string())).unwrap() + 1
         });
         let mut events: Vec<usize> = (after.unwrap_or(0)..self.log.len()).collect();
@@ -209,9 +209,9 @@ pub(crate) fn log() -> impl Strategy<Value = Vec<(Stream, String)>> {
 }
 
 pub(crate) fn connection() -> impl Strategy<Value = Connection> {
-    (0.0..1.3_f64, any::<bool>(), crate::cuts()).prop_map(|(breaks_at, heeds, cuts)| Connection {
+    (0.0..1.3_f64, any::<bool>(), crate::cuts()).prop_map(|(breaks_at, honors, cuts)| Connection {
         breaks_at,
-        heeds,
+        honors,
         order: None,
         lost: None,
         doubled: None,
@@ -358,7 +358,7 @@ proptest! {
         prop_assert_eq!(taken_up(&server, earlier.position().cursor(), batch), Ok(by_stream(server.log.into_iter())));
     }
 
-    /// Kept by a caller and taken up again in another call.
+    /// Kept by a caller and resumed in another call.
     #[test]
     fn a_cursor_goes_on_where_it_was(
         log in log(),

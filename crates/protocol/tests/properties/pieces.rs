@@ -340,7 +340,7 @@ proptest! {
     }
 }
 
-/// What comes of a stream with pieces.
+/// The result of a stream with pieces.
 fn pushed(text: &str) -> (Result<(), StreamError>, Vec<(String, bool)>) {
     let mut follow = Follow::new(Position::default(), LINES, follow::policy());
     let mut batch = Batch::default();

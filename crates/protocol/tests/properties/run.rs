@@ -183,7 +183,7 @@ fn a_server_without_runs_gives_the_same_result() {
     let log = vec![(Stream::Stderr, "a".to_owned()), (Stream::Stdout, "b".to_owned())];
     let healthy = follow::Connection {
         breaks_at: 2.0,
-        heeds: false,
+        honors: false,
         order: None,
         lost: None,
         doubled: None,

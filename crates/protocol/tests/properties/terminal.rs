@@ -39,7 +39,7 @@ proptest! {
         ),
         kept in 1_u64..60,
         counts in any::<bool>(),
-        heeds in any::<bool>(),
+        honors in any::<bool>(),
     ) {
         let mut terminal = Terminal::default();
         let mut session = Session { kept, written: 0 };
@@ -53,7 +53,7 @@ proptest! {
             let ready = terminal.ready();
             let wanted = ready.get(1..9).map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
             // A server may count, and yet begin where it likes.
-            let (from, mut messages) = session.history(wanted.filter(|_| heeds), counts, cut);
+            let (from, mut messages) = session.history(wanted.filter(|_| honors), counts, cut);
             let more: Vec<u8> = (session.written..session.written + live).map(Session::byte).collect();
             session.written += live;
             messages.push(Output::Data(&more).encode());

@@ -1,4 +1,4 @@
-//! What can end a call early, and waiting for anything but that.
+//! Cancellation token of a call, and waits that it interrupts.
 
 use crate::error::{Error, Result};
 use crate::host::Timer;
@@ -16,32 +16,32 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortSignal;
 
-/// One thing to pull that ends everything a call does. The caller's own signal pulls it too.
+/// Cancels everything that a call does. Clones share one state; the caller's `AbortSignal` cancels it too.
 #[derive(Clone)]
-pub(crate) struct Leash(Rc<Inner>);
+pub(crate) struct CancelToken(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// Why it was pulled, once it was.
-    pulled: RefCell<Option<JsValue>>,
-    /// Who waits. A call does one thing at a time.
+    /// The reason, once it is canceled.
+    canceled: RefCell<Option<JsValue>>,
+    /// The task that waits. A call does one thing at a time.
     waker: Cell<Option<Waker>>,
     hook: Cell<Option<Box<dyn FnOnce()>>>,
-    /// Whether the wait that goes on is too long, and what a timer calls then. One for all waits:
-    /// each that JavaScript is given costs its collector more than a short wait does.
-    late: Cell<bool>,
-    alarm: OnceCell<Listener>,
-    /// What the caller's signal has as its `call`: by it a tracer knows whose requests these are.
+    /// Whether the current wait has timed out, and the callback of its timer. All waits share one
+    /// callback: a closure that JavaScript owns costs the garbage collector more than a short wait.
+    timed_out: Cell<bool>,
+    on_timeout: OnceCell<Listener>,
+    /// The property `call` of the caller's signal, by which a tracer assigns requests to the call.
     call: JsValue,
-    /// The caller's signal, and what listens to it.
+    /// The caller's signal, and our listener on it.
     signal: RefCell<Option<(AbortSignal, Listener)>>,
 }
 
 type Listener = Closure<dyn FnMut()>;
 
-impl Leash {
-    /// That nobody but its holders can pull.
-    pub(crate) fn own() -> Self {
+impl CancelToken {
+    /// A token without a signal: only its holders can cancel it.
+    pub(crate) fn new() -> Self {
         Self(Rc::default())
     }
 
@@ -51,100 +51,103 @@ impl Leash {
         Self(Rc::new(inner))
     }
 
-    /// Of the same call, for what goes on when that is aborted.
-    pub(crate) fn apart(&self) -> Self {
+    /// A token of the same call that its signal does not cancel, for work that must finish.
+    pub(crate) fn detached(&self) -> Self {
         Self::of(self.0.call.clone())
     }
 
-    /// Undefined unless the call is traced.
+    /// The tracer's mark; undefined unless the call is traced.
     pub(super) fn call(&self) -> &JsValue {
         &self.0.call
     }
 
-    /// For the signal that a caller gave, if it is one.
-    pub(crate) fn new(signal: JsValue) -> Result<Self> {
+    /// A token that the caller's signal cancels. `undefined` and `null` are no signal.
+    ///
+    /// # Errors
+    /// `invalid_argument` if `signal` is not an `AbortSignal`.
+    pub(crate) fn from_signal(signal: JsValue) -> Result<Self> {
         if js::is_none(&signal) {
-            return Ok(Self::own());
+            return Ok(Self::new());
         }
-        // By what it can do, not by its class: runtimes have several.
+        // Checked by its properties, not by its class: runtimes have several classes.
         if !(signal.is_object() && Reflect::has(&signal, &"aborted".into()).unwrap_or(false)) {
             return Err(Error::argument("`signal` must be an AbortSignal"));
         }
-        let leash = Self::of(js::get(&signal, "call"));
+        let cancel = Self::of(js::get(&signal, "call"));
         let signal: AbortSignal = signal.unchecked_into();
-        let (weak, from) = (Rc::downgrade(&leash.0), signal.clone());
+        let (weak, from) = (Rc::downgrade(&cancel.0), signal.clone());
         let listener = Listener::new(move || {
             if let Some(inner) = weak.upgrade() {
-                inner.pull(js::get(&from, "reason"));
+                inner.cancel(js::get(&from, "reason"));
             }
         });
         if js::get(&signal, "aborted").is_truthy() {
-            leash.0.pull(js::get(&signal, "reason"));
+            cancel.0.cancel(js::get(&signal, "reason"));
         }
         let function = listener.as_ref().unchecked_ref();
         let _ = signal.add_event_listener_with_callback("abort", function);
-        leash.0.signal.replace(Some((signal, listener)));
-        Ok(leash)
+        cancel.0.signal.replace(Some((signal, listener)));
+        Ok(cancel)
     }
 
-    /// Ends the call.
-    pub(crate) fn pull(&self) {
-        self.0.pull(JsValue::UNDEFINED);
+    /// Cancels the call.
+    pub(crate) fn cancel(&self) {
+        self.0.cancel(JsValue::UNDEFINED);
     }
 
-    /// What to do when it is pulled, whoever pulls it: between two calls of `next` nobody waits.
-    pub(crate) fn on_pull(&self, hook: impl FnOnce() + 'static) {
+    /// Sets what to call on cancellation. Between two calls of `next` no task waits that could notice it.
+    pub(crate) fn on_cancel(&self, hook: impl FnOnce() + 'static) {
         self.0.hook.set(Some(Box::new(hook)));
     }
 
-    /// The call is over: the caller's signal, which may live long, is left alone.
+    /// Ends the call: removes the listener from the caller's signal, which may live longer.
     pub(crate) fn release(&self) {
         self.0.release();
     }
 
     /// # Errors
-    /// `aborted`, once it was pulled.
+    /// `aborted`, once it is canceled.
     pub(crate) fn check(&self) -> Result<()> {
-        match &*self.0.pulled.borrow() {
+        match &*self.0.canceled.borrow() {
             None => Ok(()),
             Some(reason) => Err(Error::new(Code::Aborted, "the call was aborted by its signal")
                 .with_cause(reason.clone())),
         }
     }
 
-    /// Waits for `promise`, for at most `ms` milliseconds (0 = for ever), unless it is pulled: a
-    /// promise from outside may not know of that.
+    /// Waits for `promise`, for at most `ms` milliseconds (0: no limit). Cancellation ends the wait
+    /// even if the promise never settles.
     ///
     /// # Errors
     /// `aborted`.
     pub(crate) fn wait(&self, promise: Promise, ms: f64) -> Waiting<'_> {
-        Waiting { leash: self, promise: Some(promise.into()), ms, timer: None }
+        Waiting { cancel: self, promise: Some(promise.into()), ms, timer: None }
     }
 
-    /// Waits for so many milliseconds.
+    /// Waits for `ms` milliseconds.
     ///
     /// # Errors
     /// `aborted`.
     pub(crate) fn sleep(&self, ms: f64) -> Waiting<'_> {
-        Waiting { leash: self, promise: None, ms: ms.max(1.0), timer: None }
+        Waiting { cancel: self, promise: None, ms: ms.max(1.0), timer: None }
     }
 
-    /// Wakes who waits after so many milliseconds.
+    /// Wakes the waiting task after `ms` milliseconds.
     fn timer(&self, ms: f64) -> Timer {
-        self.0.late.set(false);
-        let alarm = self.0.alarm.get_or_init(|| {
+        self.0.timed_out.set(false);
+        let on_timeout = self.0.on_timeout.get_or_init(|| {
             let weak = Rc::downgrade(&self.0);
             Listener::new(move || {
                 if let Some(inner) = weak.upgrade() {
-                    inner.late.set(true);
+                    inner.timed_out.set(true);
                     inner.wake();
                 }
             })
         });
-        Timer::start(ms, alarm)
+        Timer::start(ms, on_timeout)
     }
 
-    /// Waits for `future`, which is not ended by a pull.
+    /// Waits for `future`. Cancellation ends the wait, not the future.
     ///
     /// # Errors
     /// `aborted`.
@@ -167,8 +170,8 @@ impl Inner {
         }
     }
 
-    fn pull(&self, reason: JsValue) {
-        self.pulled.borrow_mut().get_or_insert(reason);
+    fn cancel(&self, reason: JsValue) {
+        self.canceled.borrow_mut().get_or_insert(reason);
         self.wake();
         if let Some(hook) = self.hook.take() {
             hook();
@@ -190,20 +193,17 @@ impl Drop for Inner {
     }
 }
 
-/// What came of waiting.
+/// How a wait ended.
 pub(crate) enum Waited {
-    /// The promise was kept.
-    Kept(JsValue),
-    /// The promise was broken.
-    Broken(JsValue),
-    /// It took too long.
-    Late,
+    Resolved(JsValue),
+    Rejected(JsValue),
+    TimedOut,
 }
 
 pub(crate) struct Waiting<'a> {
-    leash: &'a Leash,
+    cancel: &'a CancelToken,
     promise: Option<JsFuture>,
-    /// What no timer waits for yet; 0 for ever where there is no timer.
+    /// Milliseconds that no timer covers yet. 0 without a timer: no limit.
     ms: f64,
     timer: Option<Timer>,
 }
@@ -212,26 +212,26 @@ impl Future for Waiting<'_> {
     type Output = Result<Waited>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Err(error) = self.leash.check() {
+        if let Err(error) = self.cancel.check() {
             return Poll::Ready(Err(error));
         }
         if let Some(promise) = &mut self.promise
             && let Poll::Ready(result) = Pin::new(promise).poll(context)
         {
-            return Poll::Ready(Ok(result.map_or_else(Waited::Broken, Waited::Kept)));
+            return Poll::Ready(Ok(result.map_or_else(Waited::Rejected, Waited::Resolved)));
         }
-        if self.timer.is_some() && self.leash.0.late.get() {
+        if self.timer.is_some() && self.cancel.0.timed_out.get() {
             if self.ms <= 0.0 {
-                return Poll::Ready(Ok(Waited::Late));
+                return Poll::Ready(Ok(Waited::TimedOut));
             }
             self.timer = None;
         }
         if self.timer.is_none() && self.ms > 0.0 {
             let part = self.ms.min(Timer::LONGEST_MS);
             self.ms -= part;
-            self.timer = Some(self.leash.timer(part));
+            self.timer = Some(self.cancel.timer(part));
         }
-        self.leash.0.waker.set(Some(context.waker().clone()));
+        self.cancel.0.waker.set(Some(context.waker().clone()));
         Poll::Pending
     }
 }
