@@ -19,7 +19,7 @@ export interface CheckedRunOptions extends RunOptions {
   check: true;
 }
 
-/** How a line for a shell is run. */
+/** Options of a line of shell. */
 export type ShellOptions = Omit<RunOptions, "args">;
 
 /** Runs a template as a line for a shell. */
@@ -59,11 +59,20 @@ export abstract class Commands extends Ports {
   }
 
   /**
-   * Runs a command to its end. Awaited, it is the result; iterated, it is the output as it arrives.
-   * The command is sent at once, and once; if the connection breaks, its output goes on by pid. That it fails
-   * is a result, unless `check` is set; that there is no such program is an error (`not_found`).
+   * Runs a command to its end. `await` gives the result; iterating gives the output as it arrives. The command is sent
+   * immediately and once. If the connection breaks, its output is resumed. A failing command is a result, not an error,
+   * unless `check` is set.
    *
-   * @param command - One program. Its arguments go into `args`; for a line of shell see `sh`.
+   * @param command - A program, found by `PATH` or by its path. Its arguments go into `args`; for a line of shell see `sh`.
+   * @throws {@link ShorelineError} `not_found` if the program does not exist, `run_outcome_unknown` if the exit status
+   * cannot be determined, `stream_broken` or `output_gap` if output is missing, `aborted` if `signal` aborts, `run_timeout`
+   * and others; a {@link CommandError} with `check`.
+   *
+   * @example
+   * ```ts
+   * const { stdout, exitCode } = await sandbox.run("ls", { args: ["-l"], workingDir: "/srv" });
+   * for await (const { line } of sandbox.run("make")) console.log(line);
+   * ```
    */
   run(command: string, options: CheckedRunOptions): RunningCommand<SuccessfulResult>;
   run(command: string, options?: RunOptions): RunningCommand;
@@ -72,11 +81,11 @@ export abstract class Commands extends Ports {
   }
 
   /**
-   * Runs a line of shell (`sh -c`) as `run` runs a command. Each `${…}` is one word, whatever characters it has: the shell
-   * never reads it as code. An array is one word for each of its items. Put no quotes around it.
+   * Runs a line of shell (`sh -c`) as `run` runs a command. Each `${…}` is one word, with any characters: the shell never
+   * interprets it as code. An array is one word for each of its items. Do not put quotes around a value.
    *
    * @returns The command; with options, a function that takes the line.
-   * @throws {@link ShorelineError} `invalid_argument`, at once, where a value stands within quotes, or is not a string, a
+   * @throws {@link ShorelineError} `invalid_argument`, synchronously, if a value is inside quotes, or is not a string, a
    * number or an array of these.
    *
    * @example

@@ -5,24 +5,24 @@ import { ConnectionError, ShorelineError } from "./errors.js";
 import { host } from "./host.js";
 import type { CallOptions } from "./options.js";
 
-/** How far a transfer is. */
+/** Progress of a transfer. */
 export interface Progress {
-  /** Bytes so far. */
+  /** Bytes transferred so far. */
   transferred: number;
-  /** Bytes in all, where that is known. */
+  /** Total bytes; undefined if unknown. */
   total: number | undefined;
 }
 
-/** How a file is transferred. */
+/** Options of a transfer of a file. */
 export interface TransferOptions extends CallOptions {
   /**
-   * Called as bytes go; what is given whole is reported at its start and at its end. If it returns a promise, the transfer
-   * waits for it. An error that it throws, or the promise's rejection, is the call's.
+   * Called as bytes are transferred. Content that is not a stream is reported at its start and at its end. If it returns a
+   * promise, the transfer waits for it. If it throws or the promise rejects, the call rejects with that error.
    */
   onProgress?: ((progress: Progress) => unknown) | undefined;
 }
 
-/** What a file can be written from. */
+/** Content of a file: text, bytes, a `Blob`, a stream or another async iterable of bytes. */
 export type FileContent = Data | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** @internal A failure in the middle is the stream's error. */
@@ -60,7 +60,7 @@ export async function readStream(
       },
       cancel: close,
     },
-    // Nothing is read ahead of who reads.
+    // Nothing is read ahead of the consumer.
     { highWaterMark: 0 },
   );
 }
@@ -140,7 +140,7 @@ function cutOff(error: unknown, bytes: number): unknown {
   });
 }
 
-/** By what it can do, not by its class: runtimes have several. */
+/** Checked by its properties, not by its class: runtimes have several classes. */
 export function isBody(content: unknown): content is Blob | ReadableStream<Uint8Array> {
   if (typeof content !== "object" || content === null) return false;
   return "getReader" in content || ("stream" in content && "size" in content);

@@ -31,17 +31,17 @@ const NEWLINE = Uint8Array.of(0x0a);
 const encoder = new TextEncoder();
 
 /**
- * One line of output, or with `pieces`, a part of one. Events can be compared, spread and cloned. What they are made of
- * are own properties; `timestamp` and `bytes` are made of those. Where output is not UTF-8, `bytes` is an own property too.
+ * One line of output or, with `pieces`, a part of one. Events can be compared, spread and cloned: everything but the
+ * getters `timestamp` and `bytes` is an own property. If the output is not UTF-8, `bytes` is an own property too.
  */
 export class OutputEvent {
   /** The line without its terminator. */
   readonly line: string;
-  /** The line with its terminator; an unfinished last line has none, where the server says so. */
+  /** The line with its newline. An unfinished last line has none, if the server reports that. */
   readonly text: string;
-  /** Which stream; undefined where the server does not say, as when one stream is followed. */
+  /** The stream. Undefined if the server does not send it, as when a single stream is followed. */
   readonly stream: Stream | undefined;
-  /** When the server read it, in ms since the epoch; undefined where it does not know. */
+  /** When the server read the line, in ms since the epoch. Undefined if unknown. */
   readonly timeMs: number | undefined;
   /** Whether the line was cut at the limit (`longLine: "cut"`). */
   readonly truncated: boolean;
@@ -191,7 +191,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     return turn;
   }
 
-  /** Ends the iteration and closes the connection; what a loop that is left calls. */
+  /** Ends the iteration and closes the connection. A `for await` loop that is left calls it. */
   async return(): Promise<IteratorResult<OutputEvent, undefined>> {
     this.#done = true;
     this.#length = this.#index;
@@ -208,7 +208,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     return this.#index;
   }
 
-  /** Itself: events are given once. */
+  /** Returns itself: each event is delivered once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
@@ -218,7 +218,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     await this.return();
   }
 
-  /** The events that are at hand, or the next ones: whole batches, for those who count microseconds. */
+  /** Iterates over batches: the buffered events, else the next ones. Faster than one promise per event. */
   batches(): AsyncGenerator<OutputEvent[], undefined, void> {
     const batches = this.#batches();
     // A generator's own waits for the batch that is being read.
@@ -256,7 +256,7 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
     }
   }
 
-  /** The source; `undefined` where the iteration is left before it is there. */
+  /** The source; `undefined` if the iteration is left before it has opened. */
   #opening(): Promise<BatchSource | undefined> {
     this.#source ??= this.#open();
     return new Promise((resolve, reject) => {
@@ -303,7 +303,7 @@ export class FollowIterator extends EventIterator {
     this.#after = after ?? { counts: [0, 0] };
   }
 
-  /** How far it is: the events that were taken, and no more. `after` of another follow goes on there. */
+  /** The position after the events that were consumed. The option `after` of another follow continues there. */
   cursor(): Cursor {
     return this.opened?.cursor?.(this.taken) ?? this.#after;
   }

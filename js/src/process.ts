@@ -15,23 +15,23 @@ import { pause } from "./socket.js";
 import { unlessAborted } from "./transports.js";
 import { ended, limited, matcher, type WaitOptions } from "./waiting.js";
 
-/** What a process is known by, and how far its output was read: plain data, for another isolate. */
+/** A process and the position in its output, as plain data for another isolate. See {@link Sandbox.process}. */
 export interface ProcessJSON extends Partial<ProcessInfo> {
   /** The process id inside the sandbox. */
   pid: number;
-  /** The sandbox. */
+  /** The id or name of its sandbox. */
   sandboxId: string;
-  /** Where `output()` goes on. */
+  /** Where `output()` continues. */
   cursor?: Cursor | undefined;
 }
 
-/** What of a process is followed. */
+/** Which stream of a process is followed. */
 export const BOTH = 0;
 export const STDOUT = 1;
 export const STDERR = 2;
 export const EXIT = 3;
 
-/** What a handle needs of its sandbox. */
+/** The calls of a sandbox that a handle uses. */
 export interface ProcessCalls {
   readonly sandboxId: string;
   getProcess(process: ProcessAddress, options?: CallOptions): Promise<ProcessInfo>;
@@ -43,28 +43,28 @@ export interface ProcessCalls {
   open(which: number, process: ProcessAddress, options?: FollowOptions): Promise<BatchSource>;
 }
 
-/** Between two looks at a process, ms, where its exit cannot be followed: a quick end is seen quickly, a late one costs little. */
+/** Delay between polls of a process, ms, where its exit cannot be followed. It grows: a quick end is seen soon, a late one costs little. */
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 1000;
-/** How many looks in a row may fail. */
+/** Polls that may fail in a row. */
 const FAILURES = 10;
 
-/** How output is followed that is not taken line by line. */
+/** Options of a follow that is not read line by line. */
 const AS_BYTES = { pieces: true, transport: "auto" } as const;
 
 /**
- * A command in a sandbox: what `startProcess` resolves to ({@link Process}), and what `run` returns beside the promise of
- * its result ({@link RunningCommand}). A command that is run has no `pid` until it has started: methods wait for that,
- * and reject as the run does if it does not start.
+ * Handle of a command in a sandbox: {@link Process} is returned by `startProcess`, {@link RunningCommand} by `run`. A
+ * `RunningCommand` has no `pid` until the command has started: methods wait for the start, and reject with the error of the
+ * run if it fails.
  */
 export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<OutputEvent> {
-  /** The process id inside the sandbox; undefined until it is known. */
+  /** The process id inside the sandbox. Undefined until the command has started. */
   declare readonly pid: number | undefined;
-  /** The last known state: `running`, or how it ended; undefined until it has started. */
+  /** The last known state: `running`, or how the process ended. Undefined until it has started. */
   declare readonly status: ProcessStatus | undefined;
-  /** The exit code; null while it runs, and when a signal ended it. */
+  /** The exit code. Null while the process runs, and if a signal ended it. */
   declare readonly exitCode: number | null;
-  /** The number of the signal that ended it; null while it runs, and when it returned. */
+  /** The number of the signal that ended the process. Null while it runs, and if it exited by itself. */
   declare readonly signal: number | null;
   /** The command. */
   declare readonly command: string;
@@ -84,10 +84,10 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     this.#after = after;
   }
 
-  /** @internal What calls name the process by, once it has started. */
+  /** @internal Pid or name for calls, once the process has started. */
   protected abstract address(): Promise<ProcessAddress>;
 
-  /** @internal Takes what is newly known. */
+  /** @internal Stores new facts. */
   protected learn(known: Partial<ProcessInfo>): void {
     this.#known = { ...this.#known, ...known };
     Object.assign(this, known);
@@ -103,8 +103,10 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
   }
 
   /**
-   * Both streams as events, from the start, or from where `toJSON` was in another isolate. They last for as long as
-   * something that the process started holds its output open; `until: "exit"` ends them with the process.
+   * Follows both streams, from the start of the output or, for a handle made of JSON, from the saved position. The
+   * iteration ends when no process holds the output open any more; with `until: "exit"` it ends with the process.
+   *
+   * @throws {@link ShorelineError} From the iteration: `stream_broken`, `output_gap` and others.
    */
   output(options?: FollowOptions): FollowIterator {
     const cursor = options?.after ?? this.#after;
@@ -113,29 +115,29 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     return this.#output;
   }
 
-  /** Both streams as whole lines, from the start to the end of the process. */
+  /** Iterates over the lines of both streams, from the start to the end of the process. */
   abstract [Symbol.asyncIterator](): EventIterator;
 
   /**
-   * Standard output as bytes from its start, unfinished lines included where the server sends them. It is read as it
-   * is taken, by a request of its own, and always the same stream.
+   * Standard output as bytes from its start, with unfinished lines if the server sends them. Always the same stream. It is
+   * read only as it is consumed, by its own request.
    */
   get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#stdout ??= bytesOf(() => this.#follow(STDOUT, AS_BYTES));
     return this.#stdout;
   }
 
-  /** Standard error, as `stdout`. */
+  /** Standard error as bytes, as `stdout`. */
   get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#stderr ??= bytesOf(() => this.#follow(STDERR, AS_BYTES));
     return this.#stderr;
   }
 
   /**
-   * Standard input of a process that was started with `stdinMode: "pipe"`. Closing the stream ends the input. Aborting
-   * it, as `pipeTo` does when its source fails, leaves the input open, so that the process does not take a part of the
-   * input for all of it: call `kill`, or `sandbox.closeStdin(pid)` to end the input there. A command that is run takes its
-   * input as `input` instead.
+   * Standard input of a process that was started with `stdinMode: "pipe"`. Closing the stream ends the input. Aborting the
+   * stream, as `pipeTo` does when its source fails, leaves the input open: otherwise the process would mistake a part of the
+   * input for the whole. Call `kill`, or `sandbox.closeStdin(pid)` to end the input there. `run` has the option `input`
+   * instead.
    */
   get stdin(): WritableStream<Data> {
     this.#stdin ??= new WritableStream({
@@ -146,24 +148,24 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
   }
 
   /**
-   * Waits until the process has ended, and returns its record. `status`, `exitCode` and the other properties of the handle
-   * are then those of the end. The local server reports the exit on a stream of its own, which is resumed as `followOutput`
-   * is; other servers are polled, every second in the end. No output is read.
+   * Waits until the process has ended, updates the properties of the handle and returns the process's record. Reads no
+   * output. The local server reports the exit on a stream, which resumes as `followOutput` does. Other servers are polled,
+   * at first every 20 ms and finally every second.
    *
    * @throws {@link ShorelineError} `wait_timeout` if the process does not end within `timeout`; `not_found` if the server
    * does not know it; a connection error, such as `connection_lost`, after ten failed attempts in a row.
    */
   async wait(options?: WaitOptions): Promise<ProcessInfo> {
     const info = await limited(options, "the process did not end", (signal) => this.#ended(signal));
-    // All that is known now: what the record leaves out is no longer so.
+    // The record is complete: a member that it leaves out no longer applies.
     this.#known = {};
     this.learn(info);
     return info;
   }
 
-  /** Kills it (SIGKILL), or stops a managed one. */
+  /** Kills the process (SIGKILL). A managed process is stopped and not restarted. */
   kill(options?: CallOptions): Promise<void>;
-  /** Sends it a signal, by name or by number. */
+  /** Sends a signal, by name (`"SIGTERM"`) or by its number on Linux (1 to 31). */
   kill(signal: SignalName | number, options?: CallOptions): Promise<void>;
   async kill(first?: SignalName | number | CallOptions, options?: CallOptions): Promise<void> {
     const address = await this.address();
@@ -172,15 +174,17 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     else await this.#calls.sendSignal(address, first, options);
   }
 
-  /** Ends it, unless it is known to have ended. */
+  /** Kills the process unless it is known to have ended. */
   abstract [Symbol.asyncDispose](): Promise<void>;
 
   /**
-   * Waits for the first line of either stream, from the start of the output, that matches `pattern`. If the server
-   * sends unfinished lines, a line is tested as it grows: a prompt matches before its line ends. The event is then
-   * `partial` and has the line so far. To match finished lines only, end the pattern with `\n`.
+   * Waits for the first line of either stream, from the start of the output, that matches `pattern`. If the server sends
+   * unfinished lines, a line is tested as it grows: a prompt matches before its line ends. The event is then `partial` and
+   * contains the line so far. To match only finished lines, end the pattern with `\n`.
    *
-   * Rejects with `output_ended` if no line matches, and with `wait_timeout` if none does in time.
+   * @param pattern - A substring or a regular expression.
+   * @throws {@link ShorelineError} `output_ended` if the output ends without a match, `wait_timeout` if no line matches
+   * within `timeout`.
    *
    * @example
    * ```ts
@@ -202,8 +206,11 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
   }
 
   /**
-   * Waits until something in the sandbox listens on a TCP port. Rejects with `output_ended` if the process ends
-   * first, with `wait_timeout` if nothing does in time. The sandbox needs a shell and `grep`.
+   * Waits until any process in the sandbox listens on a TCP port. The sandbox needs `sh` and `grep`.
+   *
+   * @param port - 1 to 65535.
+   * @throws {@link ShorelineError} `output_ended` if the process ends first, `wait_timeout` if nothing listens within
+   * `timeout`.
    */
   async waitForPort(port: number, options?: WaitOptions): Promise<void> {
     checkPort(port);
@@ -222,7 +229,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
           })
           .then(() => true);
         const over = this.#ended(inside.signal).then(() => false);
-        // The one that loses is ended below.
+        // The loser of the race is aborted below.
         for (const each of [listening, over]) each.then(undefined, noop);
         if (!(await Promise.race([listening, over])))
           throw ended(`process ${this.pid} ended before anything listened on port ${port}`);
@@ -233,7 +240,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     });
   }
 
-  /** What another isolate needs to go on: `sandbox.process(json)`. A command that has not started has no `pid` yet. */
+  /** Plain data from which another isolate continues: `sandbox.process(json)`. Without `pid` until the command has started. */
   toJSON(): Partial<ProcessJSON> {
     const cursor = this.#output?.cursor() ?? this.#after;
     return {
@@ -243,7 +250,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     };
   }
 
-  /** What calls name the process by, unless the signal aborts first. */
+  /** Pid or name for calls, unless the signal aborts first. */
   async #started(signal: AbortSignal): Promise<ProcessAddress> {
     let address: ProcessAddress | undefined;
     const started = this.address().then((known) => {
@@ -273,7 +280,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
             signal,
           }).next();
         } catch (error) {
-          // The record says what is wrong, unless the server has no such stream.
+          // The record reports the problem, unless the server lacks this stream.
           follows = !ApiError.is(error) && !ProtocolError.is(error);
         }
       }
@@ -290,7 +297,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
   }
 }
 
-/** A process that was started: what the server said of it then, and what can be done with it. */
+/** Handle of a process that was started by `startProcess`. Its properties are those of the last record that was read. */
 export class Process extends ProcessHandle implements ProcessInfo {
   declare readonly handle?: number;
   declare readonly pid: number;
@@ -319,31 +326,31 @@ export class Process extends ProcessHandle implements ProcessInfo {
     return new Process(calls, info);
   }
 
-  /** @internal A name is an address; a pid may be another's by the time a managed process was started again. */
+  /** @internal A managed process is addressed by name: a restart changes its pid, which can then be another process's. */
   protected override address(): Promise<ProcessAddress> {
     return Promise.resolve(this.managed?.name ?? this.pid);
   }
 
   /**
-   * Both streams as whole lines, from the start (or from where `toJSON` was in another isolate) to the end of the process.
-   * The process goes on when the loop is left.
+   * Iterates over the lines of both streams, from the start (or from a saved position) to the end of the process. Leaving
+   * the loop does not stop the process.
    */
   override [Symbol.asyncIterator](): FollowIterator {
     return this.output({ until: "exit" });
   }
 
-  /** What another isolate needs to go on: `sandbox.process(json)`. */
+  /** Plain data from which another isolate continues: `sandbox.process(json)`. */
   override toJSON(): ProcessJSON {
     return super.toJSON() as ProcessJSON;
   }
 
-  /** Kills it, unless it is known to have ended. */
+  /** Kills the process unless it is known to have ended. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (this.status === "running") await this.kill();
   }
 }
 
-/** POSIX, and Linux's own table: 0A is its LISTEN. */
+/** POSIX shell. In Linux's table of sockets, state 0A is LISTEN (include/net/tcp_states.h). */
 const LISTENING = String.raw`until grep -q ":$1 [0-9A-F]*:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 do sleep 0.1 2>/dev/null || sleep 1; done`;
 
@@ -358,7 +365,7 @@ function bytesOf(follow: () => FollowIterator): ReadableStream<Uint8Array<ArrayB
     {
       async pull(controller) {
         let whole = new Uint8Array();
-        // Of a line that came in pieces there may be nothing left: streams of bytes take no empty chunks.
+        // The last part of a line can be empty, and byte streams take no empty chunks.
         while (whole.length === 0) {
           const { value, done } = await batches.next();
           if (done) {

@@ -13,7 +13,17 @@ import { opened, pause } from "./socket.js";
 /** Clears a terminal: ECMA-48's RIS. */
 const RESET = Uint8Array.of(0x1b, 0x63);
 
-/** A terminal in a sandbox. Method names are those of the official SDK. */
+/**
+ * An attached terminal session in a sandbox. It reconnects by itself. Names of methods are those of the official SDK.
+ *
+ * @example
+ * ```ts
+ * const terminal = await sandbox.createPty({ command: "bash" });
+ * terminal.onData((bytes) => process.stdout.write(bytes));
+ * await terminal.sendInput("exit\n");
+ * await terminal.wait();
+ * ```
+ */
 export class Pty implements AsyncDisposable {
   /** The session's id. */
   readonly sessionId: string;
@@ -29,7 +39,7 @@ export class Pty implements AsyncDisposable {
   #exited!: (exitCode: number | null) => void;
   #failed!: (error: unknown) => void;
   #over = false;
-  /** What a handler has failed with. */
+  /** The error of a handler. */
   #cause: unknown;
   #end: PtyExit | undefined;
   #socket: WebSocket | undefined;
@@ -91,7 +101,7 @@ export class Pty implements AsyncDisposable {
       this.#exited = resolve;
       this.#failed = reject;
     });
-    // Who waits is told; who does not need not be. A core that fails inside ends the terminal.
+    // An unobserved rejection is not reported. A core that fails ends the terminal.
     call(() => this.#exit.catch(noop)).catch((error: unknown) => {
       this.disconnect();
       this.#fail(error);
@@ -100,16 +110,16 @@ export class Pty implements AsyncDisposable {
   }
 
   /**
-   * Calls `handler` with what the terminal writes, what nobody has taken yet first. If `handler` returns a promise, the
-   * next call waits for it. Returns a function that ends this.
+   * Subscribes to the terminal's output, buffered output first. If `handler` returns a promise, the next call waits for it.
+   * Returns a function that unsubscribes.
    */
   onData(handler: PtyDataHandler): () => void {
     return this.#outlet.subscribe(handler);
   }
 
   /**
-   * Calls `handler` once the session has ended, with what `wait` resolves to after it: a handler must not wait for that.
-   * Of a handler that comes after the end, errors are ignored. Returns a function that unsubscribes.
+   * Calls `handler` with the exit code when the session has ended. `wait` resolves after it, so a handler must not await
+   * `wait`. Errors of a handler that is added after the end are ignored. Returns a function that unsubscribes.
    */
   onExit(handler: (exitCode: number | null) => unknown): () => void {
     checkHandler("handler", handler);
@@ -122,7 +132,7 @@ export class Pty implements AsyncDisposable {
     };
   }
 
-  /** Attaches, unless it is attached. */
+  /** Attaches to the session unless it is attached. */
   connect(options?: CallOptions): Promise<this> {
     if (this.#socket) return Promise.resolve(this);
     if (this.#failed === noop) this.#begin();
@@ -134,8 +144,8 @@ export class Pty implements AsyncDisposable {
   }
 
   /**
-   * Types. Calls are served in order, at a pace that servers take; a promise is kept once all was sent. What
-   * is under way when a connection breaks may be lost: nothing in the protocol says how far input has come.
+   * Sends input to the terminal. Calls are sent in order and at a rate that servers accept; the promise resolves when all
+   * of it was sent. Input that is in flight when a connection breaks can be lost: the protocol does not acknowledge input.
    */
   sendInput(input: Data): Promise<void> {
     const turn = this.#typing.then(() => this.#type(bytesOf(input)));

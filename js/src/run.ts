@@ -18,19 +18,18 @@ import { BOTH, type ProcessCalls, ProcessHandle } from "./process.js";
 import { type CommandResult, type RawResult, revive } from "./result.js";
 import { type Transports, unlessAborted } from "./transports.js";
 
-/** A command to run to its end. */
+/** Options of `run`. */
 export interface RunOptions extends CoreRunOptions {
   /**
-   * Whether anything but exit code 0 is an error, a {@link CommandError}. Default: false, a failing
-   * command is a result.
+   * Rejects with a {@link CommandError} unless the exit code is 0. Default: false, a failing command is a result.
    */
   check?: boolean | undefined;
   /**
-   * The command's standard input. Default: none, the command reads an end of file at once. A source is read as fast as the
-   * command reads: each part is sent once the server has accepted the part before. The input ends with its source. A
-   * command that ends or closes its input earlier is no error: the rest is not read, and the source is cancelled. If the
-   * source fails, the call rejects with that error and ends the command, as it does if it is unknown whether a part was
-   * written (`connection_lost`). A part that the command does not read within `requestTimeout` (300 s) counts as that.
+   * The command's standard input. Default: none, the command's first read sees the end of the file. A stream is read as
+   * fast as the command reads: each part is sent after the server has accepted the one before. The input ends with the
+   * stream. If the command ends or closes its input earlier, the stream is canceled without an error. If the stream fails,
+   * the command is killed and the call rejects with its error. The same happens with `connection_lost` if it is unknown
+   * whether a part was written, or if the command does not read a part within `requestTimeout` (300 s).
    *
    * @example
    * ```ts
@@ -40,12 +39,12 @@ export interface RunOptions extends CoreRunOptions {
    */
   input?: CommandInput | undefined;
   /**
-   * Called with each event of standard output as it arrives, and with parts of unfinished lines (`pieces`). If it returns
-   * a promise, that is awaited before the next event, which slows the command down. An error that it throws, or the
-   * promise's rejection, is the call's and ends the command.
+   * Called with each event of standard output as it arrives; with `pieces` also with parts of unfinished lines. If it
+   * returns a promise, the next event waits for it, which slows the command down. If it throws or the promise rejects, the
+   * command is killed and the call rejects with that error.
    */
   onStdout?: ((event: OutputEvent) => unknown) | undefined;
-  /** Called with each event of standard error, as `onStdout`. */
+  /** Called with each event of standard error, as `onStdout` is. */
   onStderr?: ((event: OutputEvent) => unknown) | undefined;
   /** Called before each reconnect, which waits for a returned promise. Its errors are handled as those of `onStdout`. */
   onReconnect?: ((info: ReconnectInfo) => unknown) | undefined;
@@ -73,13 +72,13 @@ export function reconnectHandler({
   );
 }
 
-/** How a command ended, as the core tells it. */
+/** The end of a command, as the core reports it. */
 type RawEnd = Pick<RawResult, "exitCode" | "signal" | "oomKilled" | "outputOpen">;
 
 /**
- * A command under way. It is a promise of its result and, iterated, its output. It is sent by the call. If it is iterated
- * at once, before the next `await`, the loop reads the run's own stream; later, or if it has handlers, the output is read
- * from the server again, from its start. `status`, `exitCode` and `signal` change when the command starts and ends.
+ * A running command, returned by `run`. It is a promise of the result, and an iterable of the output. Iterated
+ * synchronously, before the next `await`, it reads the run's own stream. Iterated later, or with handlers, it reads the
+ * output from the server again, from its start. `status`, `exitCode` and `signal` change when the command starts and ends.
  *
  * @example
  * ```ts
@@ -124,26 +123,27 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     });
     this.learn({ command, args: argsOf(this.#options), exitCode: null, signal: null });
     this.#stream = this.#begin(sandbox, options, transports);
-    // A failure is told to who iterates, waits or wants the result.
+    // The iteration, `wait` and the result report a failure.
     this.#stream.catch(this.#notStarted);
     this.#pid.catch(noop);
     queueMicrotask(() => {
-      // As with any promise: of a failure that nobody handles the runtime tells.
+      // As with any promise: the runtime reports a rejection that is not handled.
       if (!this.#iterated) void this.result();
     });
   }
 
   /**
-   * The result, once the command has ended. Rejects with a {@link ShorelineError} where its end is not known:
-   * `run_outcome_unknown`, `stream_broken`, `aborted` and others; with a {@link CommandError} where `check` is set
-   * and it failed.
+   * Resolves to the result when the command has ended, as `await` does.
+   *
+   * @throws {@link ShorelineError} `run_outcome_unknown`, `stream_broken`, `aborted` and others if the exit status is not
+   * known; a {@link CommandError} if `check` is set and the exit code is not 0.
    */
   result(): Promise<R> {
     this.#result ??= this.#finish();
     return this.#result;
   }
 
-  /** As of any promise: waits for the result. */
+  /** `Promise.prototype.then`, for the result. */
   then<A = R, B = never>(
     fulfilled?: ((value: R) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
@@ -151,17 +151,17 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     return this.result().then(fulfilled, rejected);
   }
 
-  /** As of any promise. */
+  /** `Promise.prototype.catch`, for the result. */
   catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<R | B> {
     return this.result().catch(rejected);
   }
 
-  /** As of any promise. */
+  /** `Promise.prototype.finally`, for the result. */
   finally(settled?: (() => void) | null): Promise<R> {
     return this.result().finally(settled);
   }
 
-  /** What `Object.prototype.toString` names it. */
+  /** Name for `Object.prototype.toString`. */
   readonly [Symbol.toStringTag] = "RunningCommand";
 
   /** @internal */
@@ -169,7 +169,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     return this.#pid;
   }
 
-  /** Refuses everything: a command that is run takes its input as `input`. */
+  /** A stream that refuses every write: `run` takes its input by the option `input`. */
   override get stdin(): WritableStream<Data> {
     const error = invalid(
       'a command that is run takes `input`: to write as it runs, start it by `startProcess` with `stdinMode: "pipe"`',

@@ -1,17 +1,13 @@
-import { bytesOf, type Data, invalid, optionsOf } from "./arguments.js";
+import { optionsOf } from "./arguments.js";
 import { client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
-import { call, optionNames } from "./core.js";
+import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import type {
   DaemonInfo,
   HealthResponse,
   ListDirectoryResponse,
-  OutputResponse,
-  ProcessInfo,
   PtyInfo,
   SandboxInfo,
-  SendSignalResponse,
-  SignalName,
 } from "./generated/types.js";
 import { machine } from "./host.js";
 import type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
@@ -20,31 +16,36 @@ import type {
   ClientOptions,
   ConnectOptions,
   CreateOptions,
-  FollowOptions,
   ListOptions,
-  ProcessAddress,
-  StartProcessOptions,
   SuspendResumeOptions,
   Traced,
   UpdateOptions,
 } from "./options.js";
-import { Commands } from "./commands.js";
+import { Processes } from "./processes.js";
 import { type FileContent, read, readStream, type TransferOptions, write } from "./files.js";
-import { FollowIterator } from "./output.js";
 import type { SandboxStatus } from "./names.js";
-import { BOTH, Process, type ProcessCalls, type ProcessJSON, STDERR, STDOUT } from "./process.js";
+import type { ProcessCalls } from "./process.js";
 import { connectPty, createPty } from "./open-pty.js";
 import type { Pty } from "./pty.js";
 import type { CreatePtyOptions, PtyConnectionOptions } from "./pty-options.js";
 import { getOrCreate } from "./lifecycle.js";
 
-/** A sandbox: processes and their output. Method and field names are those of the official SDK. */
-export class Sandbox extends Commands implements AsyncDisposable {
-  /** The id, or what the sandbox was reached by. */
+/**
+ * A sandbox, in the cloud or on a local server: commands, processes, files, terminals and ports. Names of methods and fields
+ * are those of the official SDK.
+ *
+ * @example
+ * ```ts
+ * await using sandbox = await Sandbox.create();
+ * const { stdout, exitCode } = await sandbox.run("python3", { args: ["-c", "print(1 + 1)"] });
+ * ```
+ */
+export class Sandbox extends Processes implements AsyncDisposable {
+  /** The id; the name, if the handle was made by name and the server was not asked. */
   readonly sandboxId: string;
-  /** The name; ephemeral sandboxes have none. */
+  /** The name. Undefined for an ephemeral sandbox. */
   readonly name: string | undefined;
-  /** What `getOrCreate` did; absent where another call made the handle. */
+  /** What `getOrCreate` did. Absent if another call made the handle. */
   declare readonly bindOutcome?: BindOutcome;
   readonly #core: Glue.Sandbox;
   #owned: boolean;
@@ -58,15 +59,20 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   /**
-   * Makes a sandbox and waits until it runs. `await using` terminates it at the end. With `snapshotId` it is made of a
-   * snapshot.
+   * Creates a sandbox and waits until it runs. `await using` terminates it at the end of the block. With `snapshotId` it is
+   * created from a snapshot.
    *
-   * Without a key and an address, Node, Bun and Deno use local sandboxes, where these are isolated: a server is started
-   * that this user's programs share, which is said once on standard error. It stops when it is idle. With
+   * Without a key and an address, Node, Bun and Deno use local sandboxes if these are isolated: the call starts a server
+   * that all programs of this user share, and reports that once on standard error. The server stops when it is idle. With
    * `NODE_ENV=production` or `SHORELINE_LOCAL=off` the call rejects with `missing_api_key` instead.
    *
-   * @throws {@link ShorelineError} `start_timeout` where it does not run within `startupTimeout`,
-   * `authentication`, `missing_api_key`, `connect_failed` and others.
+   * @throws {@link ShorelineError} `start_timeout` if the sandbox does not run within `startupTimeout`,
+   * `authentication`, `missing_api_key`, `invalid_argument`, `connect_failed` and others.
+   *
+   * @example
+   * ```ts
+   * const sandbox = await Sandbox.create({ name: "my-env", timeoutSecs: 3600 });
+   * ```
    */
   static async create(options?: CreateOptions): Promise<Sandbox> {
     const given: CreateOptions = optionsOf(options);
@@ -75,13 +81,13 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   /**
-   * The one sandbox of a name: attaches to it, resumes it if it is suspended, or makes it. Callers that use the same
-   * name at the same time get the same sandbox; a call that failed can be repeated. `await using` does not terminate
-   * it. `bindOutcome` says what the call did.
+   * Finds the sandbox with a name: attaches to it, resumes it if it is suspended, or creates it. Callers that use the same
+   * name at the same time get the same sandbox. A call that failed can be repeated. `await using` does not terminate the
+   * sandbox. `bindOutcome` says what the call did.
    *
    * @param name - The name (a-z, 0-9, `-`; at most 63), unique among the sandboxes that have not ended.
-   * @param options - Those of `create` are for a sandbox that is made: one that is there stays as it is.
-   * `startupTimeout` limits the whole call.
+   * @param options - Options of `create` apply only to a sandbox that is created: an existing one is not changed.
+   * `startupTimeout` (seconds) limits the whole call.
    * @throws {@link ShorelineError} `start_timeout` if it does not run in time, and what `create` throws.
    *
    * @example
@@ -97,11 +103,16 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   /**
-   * Attaches to a sandbox by id or name, given alone or among the options. A sandbox that is attached to
-   * is not terminated by `await using`. One that is suspended is not resumed.
+   * Attaches to a sandbox by id or name. `await using` does not terminate it. A suspended sandbox is not resumed.
    *
-   * @throws {@link ShorelineError} `sandbox_not_found` and others. With `proxyUrl` the server is not asked,
-   * so that the first call tells.
+   * @param sandbox - The id or name, or all options with `sandboxId`. With `proxyUrl` the call sends no request: the first
+   * call on the sandbox reports what is wrong.
+   * @throws {@link ShorelineError} `sandbox_not_found`, `authentication`, `connect_failed` and others.
+   *
+   * @example
+   * ```ts
+   * const sandbox = await Sandbox.connect("my-env");
+   * ```
    */
   static async connect(
     sandbox: string | ConnectOptions,
@@ -115,34 +126,34 @@ export class Sandbox extends Commands implements AsyncDisposable {
     return new Sandbox(await call(() => from.connect(id, direct, given.signal)), false, given);
   }
 
-  /** Every sandbox, from all pages of the list. */
+  /** Lists every sandbox of the key. Reads all pages of the list. */
   static async list(options?: ListOptions): Promise<SandboxInfo[]> {
     const given: ListOptions = optionsOf(options);
     const from = await client(given, "signal", OPTIONS.list);
     return call(() => from.list(given, given.signal));
   }
 
-  /** Terminates a sandbox by id or name. */
+  /** Terminates a sandbox by id or name. Succeeds if it has ended already. */
   static terminate(sandbox: string, options?: ClientOptions & CallOptions): Promise<void> {
     return single(TERMINATE, sandbox, options);
   }
 
-  /** What the server says of the sandbox now. */
+  /** Reads the sandbox's current record. */
   info(options?: CallOptions): Promise<Traced<SandboxInfo>> {
-    return this.#call(options, (core, signal) => core.single(GET, undefined, undefined, signal));
+    return this.request(options, (core, signal) => core.single(GET, undefined, undefined, signal));
   }
 
-  /** What the sandbox is doing now, for example `running`. */
+  /** Reads the sandbox's current status, for example `running`. */
   async status(options?: CallOptions): Promise<SandboxStatus> {
     return (await this.info(options)).status;
   }
 
   /**
-   * Changes its name, its exposed ports, what it can reach, or its resources; what is absent stays. The time limit
+   * Changes the name, the exposed ports, the network rules or the resources. Absent options are not changed. The time limit
    * (`timeoutSecs`) cannot be changed.
    *
    * @returns The new record.
-   * @throws {@link ShorelineError} `conflict` where the name is taken, `unsupported` where the server cannot change that.
+   * @throws {@link ShorelineError} `conflict` if the name is taken, `unsupported` if the server cannot change an option.
    *
    * @example
    * ```ts
@@ -150,7 +161,7 @@ export class Sandbox extends Commands implements AsyncDisposable {
    * ```
    */
   async update(options: UpdateOptions): Promise<Traced<SandboxInfo>> {
-    const info = await this.#call<SandboxInfo>(
+    const info = await this.request<SandboxInfo>(
       options,
       (core, signal) => core.single(UPDATE, undefined, options, signal),
       OPTIONS.update,
@@ -160,21 +171,22 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   /**
-   * Stops everything in it where it is, and waits until that is done. Only named sandboxes can be: of others it
-   * rejects with `invalid_request`.
+   * Suspends the sandbox: stops every process where it is, and waits until that is done. {@link resume} continues them.
+   *
+   * @throws {@link ShorelineError} `invalid_request` for a sandbox without a name.
    */
   suspend(options?: SuspendResumeOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.turn(false, options, signal), OPTIONS.turn);
+    return this.request(options, (core, signal) => core.turn(false, options, signal), OPTIONS.turn);
   }
 
-  /** Lets it go on, and waits until it runs. */
+  /** Resumes a suspended sandbox, and waits until it runs. */
   resume(options?: SuspendResumeOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.turn(true, options, signal), OPTIONS.turn);
+    return this.request(options, (core, signal) => core.turn(true, options, signal), OPTIONS.turn);
   }
 
-  /** Ends the sandbox and everything in it. One that has ended already is no error. */
+  /** Terminates the sandbox and every process in it. Succeeds if it has ended already. */
   async terminate(options?: CallOptions): Promise<void> {
-    await this.#call(options, (core, signal) => core.single(TERMINATE, undefined, undefined, signal));
+    await this.request(options, (core, signal) => core.single(TERMINATE, undefined, undefined, signal));
     this.#owned = false;
   }
 
@@ -184,132 +196,49 @@ export class Sandbox extends Commands implements AsyncDisposable {
   }
 
   /**
-   * Starts a process and does not wait for it. Rejects with `not_found` where there is no such program, with
-   * `conflict` where the name is taken. It is sent once: with `connection_lost` it may have started.
-   */
-  async startProcess(command: string, options?: StartProcessOptions): Promise<Process> {
-    const start = this.#call<ProcessInfo>(
-      options,
-      (core, signal) => core.start(command, options, signal),
-      OPTIONS.start,
-    );
-    return Process.of(this, await start);
-  }
-
-  /**
-   * A process as another isolate knew it: its output goes on where that was.
+   * Reads a file.
    *
-   * @throws {@link ShorelineError} `invalid_argument`, at once, for a process of another sandbox.
-   */
-  process(json: ProcessJSON): Process {
-    const known: Partial<ProcessJSON> = optionsOf(json);
-    if (known.pid === undefined) throw invalid("a process is taken up from what its `toJSON` gave");
-    const { sandboxId } = known;
-    if (sandboxId !== undefined && sandboxId !== this.sandboxId && sandboxId !== this.name)
-      throw invalid(`the process is one of sandbox ${sandboxId}: connect to that`);
-    return Process.of(this, known as ProcessJSON);
-  }
-
-  /** Every process that the sandbox knows, running or not. */
-  listProcesses(options?: CallOptions): Promise<ProcessInfo[]> {
-    return this.#call(options, (core, signal) => core.processes(signal));
-  }
-
-  /** One process as it is now. */
-  getProcess(process: ProcessAddress, options?: CallOptions): Promise<Traced<ProcessInfo>> {
-    return this.#call(options, (core, signal) => core.process(process, signal));
-  }
-
-  /** Kills a process (SIGKILL), or stops a managed one. Rejects with `not_found` where there is none. */
-  killProcess(process: ProcessAddress, options?: CallOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.kill(process, signal));
-  }
-
-  /** Starts a managed process again. Rejects with `conflict` where it is not managed. */
-  restartProcess(process: ProcessAddress, options?: CallOptions): Promise<Traced<ProcessInfo>> {
-    return this.#call(options, (core, signal) => core.restart(process, signal));
-  }
-
-  /**
-   * Sends a signal.
+   * @param path - An absolute path, or one relative to the sandbox's working directory.
+   * @throws {@link ShorelineError} `not_found` if the file does not exist.
    *
-   * @param signal - Its name, for example `"SIGTERM"`, or its number on Linux, from 1 to 31.
+   * @example
+   * ```ts
+   * const text = new TextDecoder().decode(await sandbox.readFile("/etc/hostname"));
+   * ```
    */
-  sendSignal(
-    process: ProcessAddress,
-    signal: SignalName | number,
-    options?: CallOptions,
-  ): Promise<Traced<SendSignalResponse>> {
-    return this.#call(options, (core, abort) => core.sendSignal(process, signal, abort));
-  }
-
-  /**
-   * Writes to the standard input of a process that was started with `stdinMode: "pipe"`: bytes, or text
-   * in UTF-8. It is sent once; where it is unknown whether it arrived, the call throws (`connection_lost`).
-   */
-  writeStdin(process: ProcessAddress, data: Data, options?: CallOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.writeStdin(process, bytesOf(data), signal));
-  }
-
-  /** Closes the standard input of a process. */
-  closeStdin(process: ProcessAddress, options?: CallOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.closeStdin(process, signal));
-  }
-
-  /** What a process has written to standard output so far, as lines. */
-  getStdout(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
-    return this.#call(options, (core, signal) => core.output(STDOUT, process, signal));
-  }
-
-  /** What a process has written to standard error so far, as lines. */
-  getStderr(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
-    return this.#call(options, (core, signal) => core.output(STDERR, process, signal));
-  }
-
-  /** What a process has written to both so far, as lines. */
-  getOutput(process: ProcessAddress, options?: CallOptions): Promise<Traced<OutputResponse>> {
-    return this.#call(options, (core, signal) => core.output(BOTH, process, signal));
-  }
-
-  /**
-   * Follows both streams from the start to the server's end of output, which comes when nothing that the process
-   * started holds its output open any more (`until: "exit"` ends with the process). Every line comes once, in
-   * order, through broken connections, or the iteration throws.
-   */
-  followOutput(process: ProcessAddress, options?: FollowOptions): FollowIterator {
-    return this.#follow(BOTH, process, options);
-  }
-
-  /** Follows standard output. */
-  followStdout(process: ProcessAddress, options?: FollowOptions): FollowIterator {
-    return this.#follow(STDOUT, process, options);
-  }
-
-  /** Follows standard error. */
-  followStderr(process: ProcessAddress, options?: FollowOptions): FollowIterator {
-    return this.#follow(STDERR, process, options);
-  }
-
-  /** A file's bytes. Rejects with `not_found` where there is none. */
   readFile(path: string, options?: TransferOptions): Promise<Uint8Array<ArrayBuffer>> {
     return read(this.#core, path, options);
   }
 
-  /** A file as a stream of bytes, read as it is taken. Cancelling it closes the connection. */
+  /**
+   * Opens a file as a stream of bytes. Nothing is read ahead of the consumer. Canceling the stream closes the connection.
+   *
+   * @throws {@link ShorelineError} `not_found` if the file does not exist.
+   */
   readFileStream(path: string, options?: TransferOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     return readStream(this.#core, path, options);
   }
 
   /**
-   * Writes a file, and makes the directories above it. A stream, or another async iterable of bytes such as
-   * `fs.createReadStream(path)`, is sent as it comes; browsers collect it first.
+   * Writes a file, replaces an existing one, and creates missing parent directories.
+   *
+   * @param content - Text (sent in UTF-8), bytes, a `Blob`, a stream, or another async iterable of bytes such as
+   * `fs.createReadStream(path)`. Streams are sent as they produce; browsers buffer them first.
+   * @throws {@link ShorelineError} `connection_lost` if the connection broke: some servers close it when a file is larger
+   * than 2 MiB; `invalid_argument` if the content is not bytes.
+   *
+   * @example
+   * ```ts
+   * await sandbox.writeFile("/srv/config.json", JSON.stringify(config));
+   * ```
    */
   writeFile(path: string, content: FileContent, options?: TransferOptions): Promise<void> {
     return write(this.#core, path, content, options);
   }
 
   /**
-   * Writes a local file to the sandbox, read as it is sent, and makes the directories above it. In Node, Bun and Deno.
+   * Copies a local file into the sandbox without buffering it, and creates missing parent directories. In Node, Bun and
+   * Deno.
    *
    * @param localPath - The path on this machine.
    * @param path - The path in the sandbox.
@@ -321,63 +250,68 @@ export class Sandbox extends Commands implements AsyncDisposable {
     return this.writeFile(path, await file(localPath), options);
   }
 
-  /** Deletes a file. Rejects with `not_found` where there is none. */
+  /**
+   * Deletes a file.
+   *
+   * @throws {@link ShorelineError} `not_found` if the file does not exist.
+   */
   deleteFile(path: string, options?: CallOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.deleteFile(path, signal));
-  }
-
-  /** What is in a directory. Rejects with `not_found` where there is none. */
-  listDirectory(path: string, options?: CallOptions): Promise<Traced<ListDirectoryResponse>> {
-    return this.#call(options, (core, signal) => core.listDirectory(path, signal));
+    return this.request(options, (core, signal) => core.deleteFile(path, signal));
   }
 
   /**
-   * Opens a terminal and attaches to it. Rejects with `not_found` where there is no such program, with
-   * `missing_capability` where the runtime has no WebSocket.
+   * Lists a directory: names, kinds, sizes and times.
+   *
+   * @throws {@link ShorelineError} `not_found` if the directory does not exist.
+   */
+  listDirectory(path: string, options?: CallOptions): Promise<Traced<ListDirectoryResponse>> {
+    return this.request(options, (core, signal) => core.listDirectory(path, signal));
+  }
+
+  /**
+   * Starts a program on a terminal and attaches to it.
+   *
+   * @throws {@link ShorelineError} `not_found` if the program does not exist, `missing_capability` if the runtime has no
+   * WebSocket.
+   *
+   * @example
+   * ```ts
+   * const terminal = await sandbox.createPty({ command: "bash", cols: 80, rows: 24 });
+   * terminal.onData((bytes) => process.stdout.write(bytes));
+   * await terminal.sendInput("ls\n");
+   * ```
    */
   createPty(options: CreatePtyOptions): Promise<Pty> {
     return createPty(this.#core, this.options, options);
   }
 
-  /** Attaches to a terminal's session, of this or another program. */
+  /**
+   * Attaches to an existing terminal session.
+   *
+   * @param token - The session's secret, {@link Pty.token} of the handle that created it.
+   */
   connectPty(sessionId: string, token: string, options?: PtyConnectionOptions): Promise<Pty> {
     return connectPty(this.#core, this.options, { sessionId, token }, options);
   }
 
-  /** Every terminal's session. */
+  /** Lists every terminal session. */
   listPtys(options?: CallOptions): Promise<PtyInfo[]> {
-    return this.#call(options, (core, signal) => core.ptys(signal));
+    return this.request(options, (core, signal) => core.ptys(signal));
   }
 
-  /** Ends a terminal's session. One that has ended is no error. */
+  /** Ends a terminal session and kills its program. Succeeds if it has ended already. */
   killPty(sessionId: string, options?: CallOptions): Promise<void> {
-    return this.#call(options, (core, signal) => core.killPty(sessionId, signal));
+    return this.request(options, (core, signal) => core.killPty(sessionId, signal));
   }
 
-  /** Whether the sandbox works. */
+  /** Checks that the sandbox's daemon answers. */
   health(options?: CallOptions): Promise<Traced<HealthResponse>> {
-    return this.#call(options, (core, signal) => core.health(signal));
+    return this.request(options, (core, signal) => core.health(signal));
   }
 
-  /** Version, uptime and process counts of what serves the sandbox from inside. */
+  /** Reads the version, uptime and process counts of the sandbox's daemon. */
   daemonInfo(options?: CallOptions): Promise<Traced<DaemonInfo>> {
-    return this.#call(options, (core, signal) => core.daemonInfo(signal));
-  }
-
-  #call<T>(
-    options: CallOptions | undefined,
-    work: (core: Glue.Sandbox, signal: AbortSignal | undefined) => Promise<unknown>,
-    table?: number,
-  ): Promise<T> {
-    // Everything that is wrong with a call is told by its promise.
-    return call(() => {
-      const names = table === undefined ? {} : optionNames(table);
-      return work(this.#core, (optionsOf(options, "signal", names) as CallOptions).signal);
-    });
-  }
-
-  #follow(which: number, process: ProcessAddress, options?: FollowOptions): FollowIterator {
-    return new FollowIterator(() => this.open(which, process, options), options?.after);
+    return this.request(options, (core, signal) => core.daemonInfo(signal));
   }
 
   /** @internal */

@@ -16,11 +16,11 @@ export { pageToken, type PageToken, type PageTokenOptions } from "./page-token.j
 export type { IsolationLevel } from "./ready.js";
 export { findShared, type SharedOptions, type SharedServer, sharedLocal, stateFile } from "./shared.js";
 
-/** How a local server is started. */
+/** Options of `startLocal`. */
 export interface LocalServerOptions {
   /**
-   * The server's program. Default: what `SHORELINE_LOCAL_BINARY` names, else that of the package for this
-   * machine, `@shoreline/local-linux-x64`, which npm installs along.
+   * Path of the server's executable. Default: `SHORELINE_LOCAL_BINARY`, else the one of the optional dependency for this
+   * machine, `@shoreline/local-linux-x64`.
    */
   binary?: string | undefined;
   /** Web origins whose pages may call the server, for example `http://localhost:5173`. Default: none. */
@@ -32,8 +32,8 @@ export interface LocalServerOptions {
    */
   mounts?: string[] | undefined;
   /**
-   * The network of its sandboxes: `own` insists on one for each, `host` shares this machine's, its loopback ports
-   * included. Default: `own` where that works here, else `host`.
+   * The network of the sandboxes. `own`: each sandbox has its own, or the server does not start. `host`: sandboxes share this
+   * machine's network, loopback ports included. Default: `own` if that works on this machine, else `host`.
    */
   network?: "own" | "host" | undefined;
   /** Seconds until the server must be ready. Default: 30. */
@@ -49,7 +49,7 @@ export interface LocalServerOptions {
 const NETWORKS: readonly string[] = ["own", "host"];
 const ISOLATIONS: readonly string[] = ["auto", "required", "bubblewrap", "landlock", "none"];
 
-/** A local server that runs. It ends with {@link close}, and in any case with this process. */
+/** A running local server. It ends with {@link close}, at the latest with this process. */
 class LocalServer implements AsyncDisposable {
   // Not plain properties, so that printing the server does not print its key.
   readonly #url: string;
@@ -66,12 +66,12 @@ class LocalServer implements AsyncDisposable {
     this.#isolation = isolation;
   }
 
-  /** What `apiUrl` is for the calls to it. */
+  /** The value of `apiUrl` for calls to this server. */
   get url(): string {
     return this.#url;
   }
 
-  /** The key that the server asks for. */
+  /** The value of `apiKey` for calls to this server. */
   get apiKey(): string {
     return this.#apiKey;
   }
@@ -81,7 +81,7 @@ class LocalServer implements AsyncDisposable {
     return this.#isolation;
   }
 
-  /** Ends the server and every process that it started. Further calls change nothing. */
+  /** Ends the server and every process that it started. Further calls have no effect. */
   close(): Promise<void> {
     this.#closed ??= stop(this.#child);
     return this.#closed;
@@ -95,7 +95,7 @@ class LocalServer implements AsyncDisposable {
 
 export type { LocalServer };
 
-/** The warning where nobody has asked for this. */
+/** The warning if no isolation was not requested explicitly. */
 const UNISOLATED =
   "shoreline: sandboxes are not isolated, commands run with your rights: install bubblewrap, or see `shoreline doctor`\n";
 

@@ -15,17 +15,17 @@ import { prove } from "./proof.js";
 
 /** A local server that outlives this program. */
 export interface SharedServer {
-  /** What `apiUrl` is for the calls to it. */
+  /** The value of `apiUrl` for calls to this server. */
   url: string;
-  /** The key that the server asks for. */
+  /** The value of `apiKey` for calls to this server. */
   apiKey: string;
   /** The isolation level in force. */
   isolation: IsolationLevel;
-  /** Its process. */
+  /** Its process id. */
   pid: number;
 }
 
-/** How a shared server is started where there is none. */
+/** Options of a shared server that has to be started. */
 export interface SharedOptions {
   /** Seconds without a sandbox and without a request after which it stops. Default: 600. */
   stopWhenIdle?: number | undefined;
@@ -33,19 +33,19 @@ export interface SharedOptions {
   isolation?: "auto" | "required" | undefined;
 }
 
-/** What the file holds. */
+/** The content of the state file. */
 type Known = SharedServer & ProcessId;
 
-/** How long a server that runs and does not answer is waited for, ms. */
+/** Timeout for a server that runs and does not answer, ms. */
 const TIMEOUT = 10_000;
-/** The same where it seems not to run. Its pid may be of another namespace. */
+/** Timeout for a server that seems not to run, ms: its pid may be of another namespace. */
 const PROBE = 2000;
-/** Between two questions to a server, ms. */
+/** Delay between two requests to a server, ms. */
 const PAUSE = 100;
-/** Two programs that start one at once need two rounds; more are for stranger things. */
+/** Attempts to find or start a server. Two programs that start one at the same time need two. */
 const ROUNDS = 5;
 
-/** Where what is known of the shared server stands; the key is in it, so that only its owner may read it. */
+/** Path of the state file of the shared server. It contains the key, so only its owner may read it. */
 export function stateFile(): string {
   const { XDG_STATE_HOME } = process.env;
   // The specification ignores relative ones.
