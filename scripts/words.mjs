@@ -15,7 +15,7 @@ const WORDS = [
   [/\btells? of\b/, "reports"],
   [/\b(?:come|comes|came) of\b/, "results from; the result, the outcome"],
   [/\b(?:come|comes|came) along\b/, "is included, is sent too"],
-  [/\bleft alone\b/, "not changed, not touched"],
+  [/\b(?:left|leave|leaves) (?:\w+ )?alone\b/, "not changed, not touched"],
   [/\bin silence\b/, "silently"],
   [/\bmade up(?! of)\b/, "guessed"],
   [/\bis as good as\b/, "has the same effect as"],

@@ -84,7 +84,7 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
 /** Refuses what is not the number of a port. */
 export function checkPort(port: unknown): void {
   if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65_535)
-    throw invalid("a port is a whole number from 1 to 65535");
+    throw invalid("a port must be an integer from 1 to 65535");
 }
 
 const encoder = new TextEncoder();

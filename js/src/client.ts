@@ -84,7 +84,7 @@ export async function single<T>(
 /** An id or a name, which the core then looks at. */
 export function idOrName(sandbox: unknown): string {
   if (typeof sandbox === "string") return sandbox;
-  throw invalid("a sandbox is given by its id or its name, which is a string");
+  throw invalid("the sandbox must be given as a string: its id or its name");
 }
 
 /** The options that say where requests go. */

@@ -4,23 +4,23 @@ import { printable } from "./printable.js";
 import { type CommandOutput, type CommandResult, type RawResult, revive, type Truncation } from "./result.js";
 
 /**
- * What every error of Shoreline has. `code` is stable; `message` is for people and may change. What a message quotes of
- * a server or a command has no control characters: they are written as escapes.
+ * Base class of every error of Shoreline. `code` is stable; `message` is for people and can change. Control characters in
+ * text from a server or a command are escaped in `message`.
  */
 export class ShorelineError extends Error {
   /** The name of its class. */
   declare readonly name: string;
   /** A stable code, for example `not_found` or `stream_broken`: {@link ErrorCode}. */
   readonly code: ErrorCode;
-  /** The HTTP status, where a server answered with one. */
+  /** The HTTP status, if a server answered. */
   readonly status: number | undefined;
-  /** The server's own code, where it gave one, for example `NOT_FOUND`. */
+  /** The server's own code, if it sent one, for example `NOT_FOUND`. */
   readonly serverCode: string | undefined;
   /** The id of the server's trace of the request, where the server sent one. */
   readonly traceId: string | undefined;
   /** Whether the same call may succeed later without a change. */
   readonly retryable: boolean;
-  /** What a `run` or a follow had received before it. */
+  /** Output that a `run` or a follow had received before the error. */
   readonly partial: PartialResult | undefined;
 
   constructor(fields: ErrorFields) {
@@ -39,8 +39,8 @@ export class ShorelineError extends Error {
   }
 
   /**
-   * Whether `value` is an error of Shoreline, from whichever copy of the package, and of the class that this is called
-   * on: `ApiError.is(error)`. A comparison of its `code` says which class it is.
+   * Whether `value` is an error of Shoreline, from any copy of the package, and of the class that this is called on, as in
+   * `ApiError.is(error)`. In TypeScript, comparing `code` narrows the error to its class.
    *
    * @example
    * ```ts
@@ -65,7 +65,7 @@ export class ShorelineError extends Error {
 
 const brand: unique symbol = Symbol.for("shoreline.error") as never;
 
-/** The call itself is wrong; nothing was sent. */
+/** An argument is wrong. Nothing was sent. */
 export class UsageError extends ShorelineError {
   declare readonly name: "UsageError";
   declare readonly code: ErrorCodes["usage"];
@@ -83,13 +83,13 @@ export class ConnectionError extends ShorelineError {
   declare readonly code: ErrorCodes["connection"];
 }
 
-/** A deadline passed; `code` says which. */
+/** A timeout passed. `code` says which. */
 export class TimeoutError extends ShorelineError {
   declare readonly name: "TimeoutError";
   declare readonly code: ErrorCodes["timeout"];
 }
 
-/** The server sent what the protocol does not allow, or ended too early. */
+/** The server violated the protocol, or its answer ended too early. */
 export class ProtocolError extends ShorelineError {
   declare readonly name: "ProtocolError";
   declare readonly code: ErrorCodes["protocol"];
@@ -114,7 +114,7 @@ export class CommandError extends ShorelineError implements CommandOutput {
   declare readonly code: "command_failed";
   /** The exit code; null if a signal ended the command. */
   declare readonly exitCode: number | null;
-  /** The number of the signal that ended the command; null if it returned. */
+  /** The number of the signal that ended the command; null if it exited by itself. */
   declare readonly signal: number | null;
   declare readonly stdout: string;
   declare readonly stderr: string;
@@ -154,7 +154,7 @@ export class FileSystemError extends ShorelineError {
   declare readonly dest: string | undefined;
 }
 
-/** The WebAssembly core could not be loaded, or died. */
+/** The WebAssembly core could not be loaded, or crashed. */
 export class CoreError extends ShorelineError {
   declare readonly name: "CoreError";
   declare readonly code: ErrorCodes["core"];
@@ -176,7 +176,7 @@ const named = {
 for (const [name, { prototype }] of Object.entries(named))
   Object.defineProperty(prototype, "name", { value: name, writable: true, configurable: true });
 
-/** Every error, by its `code`: to compare that says which class it is. */
+/** Union of all errors. Comparing `code` narrows it to one class. */
 export type AnyError =
   | UsageError
   | ApiError
@@ -192,15 +192,15 @@ export type AnyError =
       readonly code: Exclude<ErrorCodes["command"], "command_failed">;
     });
 
-/** What an error is made of. */
+/** Fields of an error. */
 export interface ErrorFields {
   /** A stable code. */
   code: ErrorCode;
   /** A sentence for people. */
   message: string;
-  /** The HTTP status, where a server answered with one. */
+  /** The HTTP status, if a server answered. */
   status?: number | undefined;
-  /** The server's own code, where it gave one. */
+  /** The server's own code, if it sent one. */
   serverCode?: string | undefined;
   /** The id of the server's trace of the request, where the server sent one. */
   traceId?: string | undefined;
@@ -208,7 +208,7 @@ export interface ErrorFields {
   retryable?: boolean | undefined;
   /** The underlying cause; of an {@link AbortError} the signal's reason. */
   cause?: unknown;
-  /** What was received before it. */
+  /** Output that was received before the error. */
   partial?: PartialResult | undefined;
 }
 
@@ -230,7 +230,7 @@ export class HandlerFailure extends Error {
   }
 }
 
-/** The one place that makes classes of the core's errors. */
+/** Converts an error of the core to its class. */
 export function toError(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Error) return value;
   const fields = value as ErrorFields & { kind?: ErrorKind };
@@ -244,7 +244,7 @@ export function toError(value: unknown): unknown {
   return new make({ ...fields, cause, partial: partial as PartialResult | undefined });
 }
 
-/** What was received before a failure. */
+/** Output that was received before an error. */
 export interface PartialResult {
   /** Of a `run`: standard output so far. */
   stdout?: string;

@@ -11,28 +11,31 @@ import type { ShorelineError } from "./errors.js";
 import type { EventSourceConstructor } from "./event-source.js";
 import type { SocketConstructor } from "./host.js";
 
-/** How to reach the API. */
+/** Address, key and transports of a client. */
 export interface ClientOptions extends ConnectionOptions {
-  /** The API key, or a function that gives one; it is asked again once after a 401. */
+  /** The API key, or a function that returns one. After a 401 it is called once more. Default: `TENSORLAKE_API_KEY` of the environment. */
   apiKey?: string | (() => string | Promise<string>) | undefined;
-  /** Instead of the runtime's EventSource, for `transport: "eventsource"`. */
+  /** Class to use for `transport: "eventsource"`. Default: the runtime's. */
   EventSource?: EventSourceConstructor | undefined;
-  /** Instead of the runtime's WebSocket, for terminals and `transport: "websocket"`; that of the package `ws` sends headers too. */
+  /**
+   * Class to use for terminals, tunnels and `transport: "websocket"`. That of the package `ws` also sends headers. Default:
+   * the runtime's; on Node that of `ws`.
+   */
   WebSocket?: SocketConstructor | undefined;
-  /** Instead of the runtime's `fetch`. */
+  /** Function to use for requests. Default: the runtime's `fetch`. */
   fetch?: ((input: string, init?: RequestInit) => Promise<Response>) | undefined;
   /**
-   * Which requests are logged: `"debug"` all, `"warn"` those that failed or that the server answered with 429 or 5xx.
-   * Retries and reconnects are requests. Default: what `SHORELINE_LOG` says, else `"off"`.
+   * Requests to log. `"debug"`: all. `"warn"`: those that failed or that the server answered with 429 or 5xx. Retries and
+   * reconnects are requests. Default: `SHORELINE_LOG`, else `"off"`.
    */
   logLevel?: LogLevel | undefined;
-  /** Takes the log's entries instead of `console.error`. What it throws is ignored. */
+  /** Called with each entry of the log. Its errors are ignored. Default: `console.error`. */
   logger?: ((entry: LogEntry) => void) | undefined;
-  /** Makes spans of requests and commands: what `openTelemetry` of `shoreline/opentelemetry` returns. */
+  /** Makes spans of requests and commands. See `openTelemetry` of `shoreline/opentelemetry`. Default: none. */
   tracer?: ClientTracer | undefined;
 }
 
-/** Makes spans of a client's requests and commands. Its methods are the package's own, and may change. */
+/** Makes spans of a client's requests and commands. Its methods are internal and can change. */
 export interface ClientTracer {
   /** A `fetch` that makes a span of each request. */
   fetch(fetch: NonNullable<ClientOptions["fetch"]>): NonNullable<ClientOptions["fetch"]>;
@@ -40,7 +43,7 @@ export interface ClientTracer {
   handle<T extends object>(core: T): T;
 }
 
-/** How much is logged. */
+/** Requests that are logged. */
 export type LogLevel = "off" | "warn" | "debug";
 
 /**
@@ -49,7 +52,7 @@ export type LogLevel = "off" | "warn" | "debug";
  * they connect, and one with a `closeCode` when they close.
  */
 export interface LogEntry {
-  /** `warn` where the request failed, was answered with 429 or 5xx, or a WebSocket broke. */
+  /** `warn` if the request failed or was answered with 429 or 5xx, or if a WebSocket broke. */
   level: "warn" | "debug";
   /** The request's method. */
   method: string;
@@ -69,35 +72,35 @@ export interface LogEntry {
   traceId?: string;
 }
 
-/** What any call takes. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Aborts the call and the request underneath. */
+  /** Aborts the call and its request. The call rejects with an `AbortError`. */
   signal?: AbortSignal | undefined;
 }
 
-/** A new sandbox and how to reach the API. */
+/** Options of `Sandbox.create`. */
 export interface CreateOptions extends CoreCreateOptions, ClientOptions, CallOptions {}
 
-/** Which sandboxes to list, and how to reach the API. */
+/** Options of `Sandbox.list`. */
 export interface ListOptions extends CoreListOptions, ClientOptions, CallOptions {}
 
-/** What to change of a sandbox. */
+/** Options of `sandbox.update`. */
 export interface UpdateOptions extends CoreUpdateOptions, CallOptions {}
 
-/** A process to start. */
+/** Options of `sandbox.startProcess`. */
 export interface StartProcessOptions extends CoreStartOptions, CallOptions {}
 
-/** What is known of a connection that broke. */
+/** A reconnect that is about to happen. */
 export interface ReconnectInfo {
-  /** How many tries in a row this makes, from 1. */
+  /** Number of this attempt, from 1. A new event resets it. */
   attempt: number;
-  /** How long is waited first, ms. */
+  /** Delay before the attempt, in ms. */
   delayMs: number;
-  /** What broke it. */
+  /** The error that broke the connection. */
   error: ShorelineError;
 }
 
-/** How output is followed. */
+/** Options of following output. */
 export interface FollowOptions extends CoreFollowOptions, CallOptions {
   /**
    * Called before each reconnect. If it returns a promise, the reconnect waits for it. If it throws or the promise
@@ -109,10 +112,10 @@ export interface FollowOptions extends CoreFollowOptions, CallOptions {
 /** A pid, or the name of a managed process. */
 export type ProcessAddress = number | string;
 
-/** How a sandbox is suspended or resumed. */
+/** Options of `suspend` and `resume`. */
 export interface SuspendResumeOptions extends CoreTurnOptions, CallOptions {}
 
-/** A sandbox to attach to. With `proxyUrl`, no lifecycle call is made. */
+/** Options of `Sandbox.connect`. With `proxyUrl`, no lifecycle request is sent. */
 export interface ConnectOptions extends ClientOptions, CallOptions {
   /** Its id or its name. */
   sandboxId: string;

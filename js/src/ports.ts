@@ -8,18 +8,18 @@ import { Trees } from "./trees.js";
 import { openTunnel, type Tunnel, type TunnelOptions } from "./tunnel.js";
 import { fetchPort } from "./port-fetch.js";
 
-/** A listener on this machine. */
+/** Options of `createTunnel`. */
 export interface CreateTunnelOptions extends CallOptions {
-  /** The port to listen on, from 0 to 65535; 0 takes a free one. Default: the port in the sandbox. */
+  /** The port to listen on, from 0 to 65535; 0 chooses a free one. Default: the port in the sandbox. */
   localPort?: number | undefined;
   /**
-   * Called when a connection could not be passed on, for example with `connect_failed` where nothing listens on the
-   * port. `from` is the address of its client. The other connections and the listener go on.
+   * Called when a connection could not be forwarded, for example with `connect_failed` if nothing listens on the port.
+   * `from` is the address of its client. Other connections and the listener are not affected.
    */
   onError?: ((error: unknown, from: string) => void) | undefined;
 }
 
-/** Where a listener is. */
+/** Address of a listener. */
 export interface TunnelAddress {
   /** The address: `127.0.0.1`. */
   host: string;
@@ -27,7 +27,7 @@ export interface TunnelAddress {
   port: number;
 }
 
-/** A listener on this machine, whose connections go to a port in a sandbox. It keeps the program running until it is closed. */
+/** A listener on this machine that forwards connections to a port in a sandbox. It keeps the program running until closed. */
 export interface TcpTunnel extends AsyncDisposable {
   /** The port in the sandbox. */
   readonly remotePort: number;
@@ -35,13 +35,13 @@ export interface TcpTunnel extends AsyncDisposable {
   readonly localHost: string;
   /** The port that it listens on. */
   readonly localPort: number;
-  /** Where it listens. */
+  /** The address that it listens on. */
   address(): TunnelAddress;
   /** Stops listening and closes every connection. */
   close(): Promise<void>;
 }
 
-/** The part of a sandbox that is about its ports. */
+/** The part of a sandbox for its ports. */
 export abstract class Ports extends Trees {
   readonly #options: ClientOptions;
 
@@ -57,16 +57,19 @@ export abstract class Ports extends Trees {
   }
 
   /**
-   * Connects to a TCP port in the sandbox, exposed or not. It needs a WebSocket that sends headers: on Node the
-   * package `ws`, elsewhere the `WebSocket` option; without one it rejects with `missing_capability`, with
-   * `connect_failed` where nothing listens. With `allowHalfOpen`, the port can end its side before the caller does.
+   * Connects to a TCP port in the sandbox, exposed or not. This needs a WebSocket class that sends headers: on Node the
+   * package `ws`, elsewhere the option `WebSocket`.
+   *
+   * @param port - The port in the sandbox, from 1 to 65535.
+   * @param options - With `allowHalfOpen`, the port can end its side before the caller ends the other.
+   * @throws {@link ShorelineError} `missing_capability` without such a class, `connect_failed` if nothing listens.
    */
   openTunnel(port: number, options?: TunnelOptions): Promise<Tunnel> {
     return openTunnel(this.core, this.options, port, options);
   }
 
   /**
-   * Listens on 127.0.0.1 and passes each connection on to a TCP port in the sandbox, exposed or not. Every
+   * Listens on 127.0.0.1 and forwards each connection to a TCP port in the sandbox, exposed or not. Every
    * user of this machine reaches the port while the tunnel is open. In Node, Bun and Deno.
    *
    * @param port - The port in the sandbox, from 1 to 65535. Nothing needs to listen there yet.
@@ -86,7 +89,7 @@ export abstract class Ports extends Trees {
     return listen((how) => this.openTunnel(port, how), port, options);
   }
 
-  /** Does nothing: connections end with the calls that use them, and the sandbox keeps running. Other clients have it. */
+  /** Does nothing: connections end with their calls, and the sandbox keeps running. Exists since other clients have it. */
   close(): void {
     // Nothing is kept open.
   }
@@ -98,7 +101,7 @@ export abstract class Ports extends Trees {
    * @param port - From 1 to 65535. 9501 is the management API, whose address is that of the sandbox.
    * @returns An address without a path, for example `https://8000-my-env.sandbox.tensorlake.ai`. That of a local server
    * is below `localhost`, which browsers and curl resolve, but not every runtime.
-   * @throws {@link ShorelineError} `unsupported` where ports have no addresses, for example behind a relay.
+   * @throws {@link ShorelineError} `unsupported` if ports have no addresses, for example behind a relay.
    */
   urlForPort(port: number): string {
     checkPort(port);
@@ -117,8 +120,8 @@ export abstract class Ports extends Trees {
    * @param path - The path with its query, for example `/api?page=2`. Default: `/`.
    * @param init - As of `fetch`. Its `signal` aborts the request and the answer's body.
    * @returns The answer of the port's server, whatever its status.
-   * @throws {@link ShorelineError} `connect_failed` where nothing listens; `connection_lost` if the connection broke;
-   * `missing_capability` where the port is not exposed and this runtime has no tunnels; `invalid_argument` and
+   * @throws {@link ShorelineError} `connect_failed` if nothing listens; `connection_lost` if the connection broke;
+   * `missing_capability` if the port is not exposed and this runtime has no tunnels; `invalid_argument` and
    * others.
    *
    * @example

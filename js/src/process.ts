@@ -194,7 +194,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
    */
   async waitForLine(pattern: string | RegExp, options?: WaitOptions): Promise<OutputEvent> {
     const matches = matcher(pattern);
-    return limited(options, "the line did not come", async (signal) => {
+    return limited(options, "no line matched", async (signal) => {
       await this.#started(signal);
       const lines = new LineJoiner();
       for await (const part of this.#follow(BOTH, { ...AS_BYTES, signal })) {
@@ -214,7 +214,7 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
    */
   async waitForPort(port: number, options?: WaitOptions): Promise<void> {
     checkPort(port);
-    await limited(options, `nothing came to listen on port ${port}`, async (signal) => {
+    await limited(options, `nothing listened on port ${port}`, async (signal) => {
       const inside = new AbortController();
       const stop = () => {
         inside.abort(signal.reason);

@@ -46,7 +46,8 @@ export abstract class Processes extends Commands {
    */
   process(json: ProcessJSON): Process {
     const known: Partial<ProcessJSON> = optionsOf(json);
-    if (known.pid === undefined) throw invalid("a process is taken up from what its `toJSON` gave");
+    if (known.pid === undefined)
+      throw invalid("`json` has no `pid`: pass what the `toJSON()` of a process returned");
     const { sandboxId } = known;
     if (sandboxId !== undefined && sandboxId !== this.sandboxId && sandboxId !== this.name)
       throw invalid(`the process is one of sandbox ${sandboxId}: connect to that`);

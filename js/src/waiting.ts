@@ -1,16 +1,16 @@
-// Waiting for what a process does, within a time limit.
+// Waits for a process, with a timeout.
 import { invalid, optionsOf } from "./arguments.js";
 import { ShorelineError, TimeoutError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { after } from "./timer.js";
 
-/** How something is waited for. */
+/** Options of a wait. */
 export interface WaitOptions extends CallOptions {
-  /** Seconds until it is given up. Default: never. */
+  /** Seconds after which the call rejects with `wait_timeout`. Default: no limit. */
   timeout?: number | undefined;
 }
 
-/** Does `work` until it is done, the caller aborts or the time is over. */
+/** Does `work`, and aborts it when the caller aborts or the timeout passes. */
 export async function limited<T>(
   options: WaitOptions | undefined,
   late: string,
@@ -45,16 +45,16 @@ export async function limited<T>(
   }
 }
 
-/** The error where a process ends before what is waited for comes. */
+/** The error of a wait whose process ended first. */
 export function ended(message: string): ShorelineError {
   return new ShorelineError({ code: "output_ended", message });
 }
 
-/** Whether a line is what is waited for. */
+/** Returns a predicate that tests lines against the pattern. */
 export function matcher(pattern: string | RegExp): (line: string) => boolean {
   if (typeof pattern === "string") return (line) => line.includes(pattern);
   if (!((pattern as unknown) instanceof RegExp)) throw invalid("`pattern` must be a string or a RegExp");
-  // One that remembers where it was would pass over lines.
+  // A global or sticky pattern keeps `lastIndex` and would skip lines.
   const fresh = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
   return (line) => fresh.test(line);
 }

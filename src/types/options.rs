@@ -1,4 +1,4 @@
-//! What callers give. One declaration makes what the core reads and what TypeScript knows.
+//! Options of callers. One declaration makes the table that the core reads by and the TypeScript type.
 
 use super::shape::{Field, Kind, Shape, names};
 use super::values::{
@@ -33,156 +33,158 @@ macro_rules! options {
 }
 
 options! {
-    /// Where the sandboxes are and how to reach them. On Node, Bun and Deno what is absent is read
+    /// Addresses, limits and retries of a client. In Node, Bun and Deno, absent options are read
     /// from the environment: `TENSORLAKE_API_URL`, `TENSORLAKE_API_KEY`,
     /// `TENSORLAKE_SANDBOX_PROXY_URL`, `TENSORLAKE_SANDBOX_API_URL`, `TENSORLAKE_ORGANIZATION_ID`,
     /// `TENSORLAKE_PROJECT_ID`, `INDEXIFY_NAMESPACE`.
     pub struct ConnectionOptions {
         /// The API's address. Default: `https://api.tensorlake.ai`.
         api_url: String,
-        /// The lifecycle API's address, where it does not follow from `apiUrl`.
+        /// The lifecycle API's address. Default: derived from `apiUrl`.
         sandbox_api_url: String,
-        /// The sandbox proxy's address, where the server does not say one.
+        /// The sandbox proxy's address, for servers that do not report one.
         proxy_url: String,
         /// The namespace on a self-hosted server. Default: `default`.
         namespace: String,
-        /// Sent as `X-Forwarded-Organization-Id`, when `projectId` is given too.
+        /// Sent as `X-Forwarded-Organization-Id` if `projectId` is set too.
         organization_id: String,
-        /// Sent as `X-Forwarded-Project-Id`, when `organizationId` is given too.
+        /// Sent as `X-Forwarded-Project-Id` if `organizationId` is set too.
         project_id: String,
-        /// How often a request that is safe to repeat is repeated. Default: 3.
+        /// Retries of an idempotent request. Default: 3.
         max_retries: u32,
-        /// Seconds until a server must have begun its answer to a stream or a quick request. Default: 60.
+        /// Seconds until the head of the answer to a stream or a short request. Then the call rejects with
+        /// `connect_timeout`. Default: 60.
         connect_timeout: Seconds,
-        /// Seconds of silence after which a connection counts as broken. Default: 45.
+        /// Seconds without a byte, keep-alives included, after which a connection counts as broken. Default: 45.
         idle_timeout: Seconds,
-        /// Seconds until a server must have begun its answer to a request that may take long, such
-        /// as creating a sandbox or writing to stdin. Default: 300.
+        /// Seconds until the head of the answer to a request that can take long, such as creating a
+        /// sandbox or writing to stdin. Default: 300.
         request_timeout: Seconds,
     }
 
-    /// A new sandbox.
+    /// Properties of a sandbox to create.
     pub struct CreateOptions {
         /// A name (a-z, 0-9, `-`; at most 63). Named sandboxes can be suspended; others are ephemeral.
         name: SandboxName,
-        /// The image. Default: the server's. Local servers have no other, and reject with `unsupported`.
+        /// The image. Default: the server's. Local servers have no images and reject this option with `unsupported`.
         image: String,
         /// Variables of every command in the sandbox. A command's own `env` takes precedence. Rejects with
         /// `not_supported_by_server` if the server ignores this option; local servers do not.
         env: Variables,
-        /// Processors, for example 0.5. Default: the server's.
+        /// CPUs, for example 0.5. Default: the server's.
         cpus: f64,
-        /// Memory, MB. Default: the server's.
+        /// Memory in MB. Default: the server's.
         memory_mb: u32,
-        /// Disk, MB. Default: the server's.
+        /// Disk in MB. Default: the server's.
         disk_mb: u32,
-        /// Seconds after which a named sandbox is suspended and an ephemeral one terminated.
+        /// Lifetime in seconds. Then a named sandbox is suspended and an ephemeral one is terminated. Default: the
+        /// server's.
         timeout_secs: u32,
-        /// The program that runs at the start, and its arguments.
+        /// Program to run when the sandbox starts, and its arguments.
         entrypoint: List<String>,
-        /// Names of secrets to put into the environment.
+        /// Names of secrets of the project that become environment variables.
         secret_names: List<String>,
-        /// Whether the internet can be reached from inside. Default: true.
+        /// Whether the sandbox can reach the internet. Default: true.
         allow_internet_access: bool,
-        /// Hosts, addresses or CIDR ranges that can be reached.
+        /// Hosts, addresses or CIDR ranges that the sandbox can reach.
         allow_out: List<String>,
-        /// Hosts, addresses or CIDR ranges that cannot be reached.
+        /// Hosts, addresses or CIDR ranges that the sandbox cannot reach.
         deny_out: List<String>,
-        /// A snapshot to restore.
+        /// Id of a snapshot to restore.
         snapshot_id: String,
-        /// Ports inside that the proxy makes reachable. 9501 is reserved.
+        /// Ports in the sandbox that the proxy exposes. 9501 is reserved.
         exposed_ports: List<u16>,
-        /// Whether exposed ports need no key.
+        /// Whether exposed ports can be reached without a key. Default: false.
         allow_unauthenticated_access: bool,
-        /// Whether a request to the sandbox resumes it when it is suspended. Only a named sandbox can have `false`. Local
-        /// servers resume always, and reject `false` with `unsupported`. Default: true.
+        /// Whether a request to the suspended sandbox resumes it. Only a named sandbox can have `false`. Local servers always
+        /// resume, and reject `false` with `unsupported`. Default: true.
         auto_resume: bool,
-        /// Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
-        /// sandbox is.
+        /// Whether to wait until the sandbox runs. Default: true. With `false` the call resolves as soon as the server has
+        /// reported the sandbox's address.
         wait: bool,
-        /// Seconds to wait until the sandbox runs. Default: 300.
+        /// Seconds until the sandbox must run. Then the call rejects with `start_timeout`. Default: 300.
         startup_timeout: Seconds,
     }
 
-    /// What to change of a sandbox; what is absent stays.
+    /// Changes of a sandbox. Absent options are not changed.
     pub struct UpdateOptions {
         /// A name. An ephemeral sandbox that gets one can be suspended.
         name: SandboxName,
-        /// Whether exposed ports need no key.
+        /// Whether exposed ports can be reached without a key. Default: false.
         allow_unauthenticated_access: bool,
-        /// Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
+        /// Ports in the sandbox that the proxy exposes. Replaces the previous ones. 9501 is reserved.
         exposed_ports: List<u16>,
-        /// What can be reached from inside, instead of all rules before. `null` removes every restriction.
+        /// Rules of the network. Replaces all previous rules. `null` removes every restriction.
         #[cfg_attr(feature = "ts", ts(optional, type = "NetworkRules | null"))]
         network: NetworkRules,
-        /// Whether a request to the sandbox resumes it when it is suspended.
+        /// Whether a request to the suspended sandbox resumes it.
         auto_resume: bool,
-        /// Processors. Local servers reject a change of these three with `unsupported`. Where a server changes them while
-        /// the sandbox runs, `info()` shows the new ones once they are in force.
+        /// CPUs. Local servers reject a change of CPUs, memory and disk with `unsupported`. If a server changes them while
+        /// the sandbox runs, `info()` shows the new values once they are in force.
         cpus: f64,
-        /// Memory, MB.
+        /// Memory in MB.
         memory_mb: u32,
-        /// Disk, MB.
+        /// Disk in MB.
         disk_mb: u32,
     }
 
-    /// What a sandbox can reach.
+    /// Rules of a sandbox's network.
     pub struct NetworkRules {
-        /// Whether the internet can be reached from inside. Default: true.
+        /// Whether the sandbox can reach the internet. Default: true.
         allow_internet_access: bool,
-        /// Hosts, addresses or CIDR ranges that can be reached.
+        /// Hosts, addresses or CIDR ranges that the sandbox can reach.
         allow_out: List<String>,
-        /// Hosts, addresses or CIDR ranges that cannot be reached.
+        /// Hosts, addresses or CIDR ranges that the sandbox cannot reach.
         deny_out: List<String>,
     }
 
-    /// A snapshot to take.
+    /// Options of a snapshot.
     pub struct SnapshotOptions {
-        /// `filesystem`: the files. `memory`: memory and running processes too. Default: the server's.
+        /// `filesystem` contains the files, `memory` also the memory and running processes. Default: the server's.
         snapshot_type: SnapshotType,
     }
 
-    /// How a sandbox is copied.
+    /// Options of a copy of a sandbox.
     pub struct CopyOptions {
-        /// How many copies, at least 1. Default: 1.
+        /// Number of copies, at least 1. Default: 1.
         times: u32,
     }
 
-    /// How a sandbox is suspended or resumed.
+    /// Options of suspending and resuming a sandbox.
     pub struct TurnOptions {
-        /// Whether to wait until that is done. Default: true.
+        /// Whether to wait until the sandbox is suspended or runs. Default: true.
         wait: bool,
-        /// Seconds to wait for it. Default: 300.
+        /// Seconds to wait at most. Default: 300.
         timeout: Seconds,
     }
 
-    /// Which sandboxes to list.
+    /// Options of a list of sandboxes.
     pub struct ListOptions {
-        /// Only those in this state, for example `running`.
+        /// Lists only sandboxes with this status, for example `running`. Default: all.
         status: SandboxStatus,
-        /// How many the server is asked for at a time; all pages are read in any case.
+        /// Sandboxes per page. All pages are read in any case. Default: the server's.
         limit: u32,
     }
 
     /// How often and how fast a broken stream reconnects.
     pub struct Reconnect {
-        /// Tries in a row without a new event before it is given up; keep-alives do not count as events. Default:
-        /// 10. 0 = never try. Raise it for a quiet process behind a proxy that ends long connections.
+        /// Attempts in a row without a new event, after which the stream fails. Keep-alives do not count as events. 0
+        /// disables reconnecting. Raise it for a quiet process behind a proxy that ends long connections. Default: 10.
         max_attempts: u32,
-        /// The longest wait between two tries, ms; waits double from 100 ms, with jitter. Default: 5000.
+        /// Longest delay between two attempts, in ms. Delays double from 100 ms, with jitter. Default: 5000.
         max_delay_ms: u32,
     }
 
-    /// How output is followed.
+    /// Options of following output.
     pub struct FollowOptions {
-        /// How a broken connection is resumed.
+        /// Attempts and delays of reconnecting.
         reconnect: Reconnect,
         /// Seconds without a byte, keep-alives included, after which the client reconnects. Default: the sandbox's, 45.
         idle_timeout: Seconds,
-        /// The longest line, in bytes. Default: 16 MiB.
+        /// Longest line, in bytes. Default: 16 MiB.
         max_line_bytes: u32,
-        /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit with
-        /// `event.truncated`. Default: `error`.
+        /// What happens to a longer line. `error`: the iteration throws `line_too_long`. `cut`: the line is cut at the limit
+        /// and has `event.truncated`. Default: `error`.
         long_line: OnLongLine,
         /// How the output is fetched. `websocket`: all outputs of a sandbox share one WebSocket, which is for pages:
         /// a browser has six connections to a host, in all its tabs. It needs a server with channels, such as the
@@ -190,29 +192,28 @@ options! {
         /// address must need no key. `auto`: `websocket` in browsers where the server has channels, else `fetch`,
         /// or `eventsource` where `fetch` cannot stream. Default: `fetch`.
         transport: FollowTransport,
-        /// Where it ends: with the output (`eof`), which lasts for as long as something that the process started
-        /// holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
+        /// When the iteration ends. `eof`: when no process holds the output open any more. `exit`: with the process, if the
+        /// server marks that. Default: `eof`.
         until: FollowUntil,
-        /// Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
-        /// it: as events with `partial`, of which only the last is without. Default: `false`, each event
-        /// is a whole line.
+        /// Whether an unfinished line, such as a prompt, is delivered as it grows, if the server sends it: as events with
+        /// `partial`. The last event of the line is not partial. Default: `false`, each event is a whole line.
         pieces: bool,
-        /// Continue after what another follower of the same stream had; see `cursor()`.
+        /// Position to continue after, from `cursor()` of another follow of the same stream. Default: the start.
         after: Cursor,
     }
 
-    /// How far a stream has been followed.
+    /// Position in a process's output.
     pub struct Cursor {
-        /// The number of the last event, where the server numbers them.
+        /// Id of the last event, if the server sends ids.
         last_id: String,
-        /// Events delivered of stdout (or of no stream) and of stderr.
+        /// Delivered events of stdout (or of no stream) and of stderr.
         counts: List<Count>,
-        /// Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
-        /// where there are none.
+        /// Delivered bytes of the unfinished lines of stdout (or of no stream) and of stderr. Absent
+        /// if no line is unfinished.
         unfinished: List<Count>,
     }
 
-    /// Who a process runs as, by parts.
+    /// User and group of a process.
     pub struct ProcessUserParts {
         /// The user's name.
         name: String,
@@ -222,40 +223,40 @@ options! {
         gid: u32,
     }
 
-    /// A process to start.
+    /// Options of starting a process.
     pub struct StartOptions {
-        /// Arguments; nothing is expanded, there is no shell.
+        /// Arguments, passed unchanged: no shell expands them.
         args: List<String>,
-        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        /// Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
         env: Variables,
-        /// The directory to start in. Default: the sandbox's.
+        /// Working directory. Default: the sandbox's.
         working_dir: String,
-        /// Who it runs as. Default: the sandbox's user.
+        /// User to run as. Default: the sandbox's user.
         user: ProcessUser,
-        /// `closed` (the default) is an empty input; `pipe` takes `writeStdin`.
+        /// `closed`: the input is empty. `pipe`: `writeStdin` writes to it. Default: `closed`.
         stdin_mode: StdinMode,
-        /// `capture` (the default) or `discard`.
+        /// `capture` or `discard`. Default: `capture`.
         stdout_mode: OutputMode,
-        /// `capture` (the default) or `discard`.
+        /// `capture` or `discard`. Default: `capture`.
         stderr_mode: OutputMode,
-        /// Makes it a managed process, addressable by this name. No `/`, not only digits.
+        /// Makes it a managed process with this name, by which calls can address it. No `/`, not only digits.
         name: ProcessName,
-        /// Makes it a managed process that is started again.
+        /// Makes it a managed process that the server restarts.
         restart: RestartPolicy,
-        /// Makes it a managed process whose health is watched.
+        /// Makes it a managed process whose health the server checks.
         health_check: HealthCheck,
     }
 
-    /// A terminal to open.
+    /// Options of opening a terminal.
     pub struct CreatePtyOptions {
-        /// What runs in it, for example `bash`.
+        /// Program to run, for example `bash`.
         #[cfg_attr(feature = "ts", ts(optional = false, type = "string"))]
         command: String,
-        /// Arguments; nothing is expanded.
+        /// Arguments, passed unchanged: no shell expands them.
         args: List<String>,
-        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        /// Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
         env: Variables,
-        /// The directory to start in. Default: the sandbox's.
+        /// Working directory. Default: the sandbox's.
         working_dir: String,
         /// Rows, from 1 to 500. Default: 24.
         rows: u16,
@@ -263,40 +264,40 @@ options! {
         cols: u16,
     }
 
-    /// A command to run to its end.
+    /// Options of running a command.
     pub struct RunOptions {
-        /// Arguments; nothing is expanded, there is no shell.
+        /// Arguments, passed unchanged: no shell expands them.
         args: List<String>,
-        /// Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+        /// Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
         env: Variables,
-        /// The directory to start in. Default: the sandbox's.
+        /// Working directory. Default: the sandbox's.
         working_dir: String,
-        /// Who it runs as. Default: the sandbox's user.
+        /// User to run as. Default: the sandbox's user.
         user: ProcessUser,
-        /// Seconds after which the command is killed, which the result tells as `timedOut`. Default: none.
+        /// Seconds after which the command is killed. The result then has `timedOut`. Default: none.
         timeout: Seconds,
-        /// Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
-        /// what is missing. Default: everything, up to 256 MiB; more is an error (`output_too_large`).
+        /// Bytes of each stream that the result keeps: half from the start and half from the end. `truncated` says what is
+        /// missing. Default: everything, up to 256 MiB; more rejects with `output_too_large`.
         max_output_bytes: u32,
-        /// Whether an abort ends the command or leaves it running. Default: `kill`. The same applies to output that
-        /// the client cannot take: `line_too_long`, `output_too_large` and `malformed_event`.
+        /// Whether an abort kills the command or leaves it running. Default: `kill`. Applies also when the client rejects
+        /// the output: `line_too_long`, `output_too_large` and `malformed_event`.
         on_abort: OnAbort,
-        /// How a broken connection is resumed.
+        /// Attempts and delays of reconnecting.
         reconnect: Reconnect,
         /// Seconds without a byte, keep-alives included, after which the client reconnects.
         /// Default: the sandbox's, 45.
         idle_timeout: Seconds,
-        /// The longest line, in bytes. Default: 16 MiB.
+        /// Longest line, in bytes. Default: 16 MiB.
         max_line_bytes: u32,
-        /// What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
+        /// What happens to a longer line. `error`: the call rejects with `line_too_long`. `cut`: the line is cut at the limit.
+        /// Default: `error`.
         long_line: OnLongLine,
-        /// Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
-        /// it: as events with `partial`, of which only the last is without. Default: `true` for `onStdout`
-        /// and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
-        /// is the same.
+        /// Whether an unfinished line, such as a prompt, is delivered as it grows, if the server sends it: as events with
+        /// `partial`. The last event of the line is not partial. Default: `true` for `onStdout` and `onStderr`, `false` for
+        /// an iteration, where each event is a whole line. The result is the same.
         pieces: bool,
-        /// How the command is sent and its output is fetched, as of a follow. A command whose arguments and variables
-        /// are larger than 64 KB goes by `fetch`. Default: `fetch`.
+        /// Transport of the command and its output, as for a follow. A command with more than 64 KB of arguments and
+        /// variables is sent by `fetch`. Default: `fetch`.
         transport: RunTransport,
     }
 }
@@ -355,7 +356,7 @@ macro_rules! settings {
 
 shoreline_protocol::process_settings!(settings);
 
-/// Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
+/// User of a process: a name, a uid, `uid:gid`, or the same as an object.
 #[derive(Debug)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(untagged))]
 pub enum ProcessUser {

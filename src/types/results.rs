@@ -76,49 +76,49 @@ macro_rules! results {
 results! {
     /// Captured output, as lines without terminators.
     pub struct OutputResponse {
-        /// The process.
+        /// The process id.
         pid: u32,
         /// The lines.
         lines: Vec<String>,
-        /// How many.
+        /// Number of lines.
         line_count: u32,
     }
 
-    /// Whether the sandbox works.
+    /// Health of a sandbox.
     pub struct HealthResponse {
-        /// Whether it does.
+        /// Whether its daemon works.
         healthy: bool,
     }
 
-    /// What runs inside the sandbox to serve it.
+    /// The daemon that serves a sandbox from inside.
     pub struct DaemonInfo {
         /// Its version.
         version: String,
-        /// For how long it has run, in seconds.
+        /// Seconds since it started.
         uptime_secs: f64,
-        /// Processes that run.
+        /// Number of running processes.
         running_processes: u32,
-        /// Processes that it knows.
+        /// Number of processes that it knows, ended ones included.
         total_processes: u32,
-        /// What keeps sandboxes apart; the local server says it.
+        /// Isolation level of the sandbox. Only from local servers.
         isolation: Option<String>,
-        /// What holds them to their resources; the local server says it.
+        /// Mechanism that enforces resource limits. Only from local servers.
         limits: Option<String>,
-        /// What this sandbox's limits hold for; the local server says it.
+        /// Scope of each resource limit of this sandbox. Only from local servers.
         enforced: Option<EnforcedLimits>,
-        /// Whether one side of a tunnel can end while the other goes on; the local server says it.
+        /// Whether one side of a tunnel can end while the other continues. Only from local servers.
         tunnel_half_close: Option<bool>,
-        /// How many outputs can share a WebSocket (`transport`); the local server says it.
+        /// Number of outputs that can share a WebSocket (`transport`). Only from local servers.
         channels: Option<u32>,
     }
 
-    /// What a signal's sender is told.
+    /// Answer to a signal.
     pub struct SendSignalResponse {
         /// Whether it was sent.
         success: bool,
     }
 
-    /// A new terminal's session, as `connectPty` takes it.
+    /// Id and secret of a terminal session, the arguments of `connectPty`.
     pub struct PtySessionInfo {
         /// Its id.
         session_id: String,
@@ -126,117 +126,117 @@ results! {
         token: String,
     }
 
-    /// A terminal's session.
+    /// A terminal session.
     pub struct PtyInfo {
         /// Its id.
         session_id: String,
-        /// The process in it.
+        /// Its process id.
         pid: u32,
         /// The command.
         command: String,
         /// Its arguments.
         args: Vec<String>,
-        /// How many rows it has.
+        /// Rows.
         rows: u16,
-        /// How many columns.
+        /// Columns.
         cols: u16,
         /// When it was opened.
         created_at: Time,
         /// When it ended.
         ended_at: Option<Time>,
-        /// The exit code. `null` before, for a signal, and if the server lost it.
+        /// The exit code. `null` while it runs, if a signal ended it, and if the server lost it.
         exit_code: Nullable<i32>,
-        /// The number of the signal that ended it, where the server says so; the local server does. Else `null`.
+        /// The number of the signal that ended it. `null` if none did or if the server does not report signals; local servers do.
         signal: Nullable<i32>,
-        /// Whether it goes on.
+        /// Whether its process runs.
         is_alive: bool,
         /// Whether the memory limit ended it.
         oom_killed: bool,
     }
 
-    /// Something in a directory.
+    /// An entry of a directory.
     pub struct DirectoryEntry {
         /// Its name.
         name: String,
         /// Whether it is a directory.
         is_dir: bool,
-        /// Whether it is a symbolic link, where the server says so; the local server does.
+        /// Whether it is a symbolic link. Absent if the server does not report it; local servers do.
         is_link: Option<bool>,
-        /// The permission bits, where the server says them; the local server does.
+        /// The permission bits. Absent if the server does not report them; local servers do.
         #[ts(optional, type = "number")]
         mode: Option<f64>,
-        /// How many bytes; absent for a directory.
+        /// Size in bytes. Absent for a directory.
         #[ts(optional, type = "number")]
         size: Option<f64>,
-        /// When it was last changed.
+        /// When its content was last modified.
         modified_at: Option<Time>,
     }
 
-    /// What is in a directory.
+    /// The content of a directory.
     pub struct ListDirectoryResponse {
-        /// The directory, as it was asked for.
+        /// The path of the request.
         path: String,
         /// Directories first, then by name.
         entries: Vec<DirectoryEntry>,
     }
 
-    /// What a sandbox has.
+    /// CPUs, memory and disk of a sandbox.
     pub struct Resources {
-        /// Processors.
+        /// CPUs.
         cpus: f64,
-        /// Memory, MB.
+        /// Memory in MB.
         memory_mb: f64,
-        /// Disk, MB.
+        /// Disk in MB.
         disk_mb: Option<f64>,
     }
 
-    /// What a sandbox can reach.
+    /// Rules of a sandbox's network.
     pub struct NetworkPolicy {
-        /// Whether the internet can be reached.
+        /// Whether the sandbox can reach the internet.
         allow_internet_access: bool,
-        /// What can be.
+        /// Hosts, addresses or CIDR ranges that it can reach.
         allow_out: Vec<String>,
-        /// What cannot be.
+        /// Hosts, addresses or CIDR ranges that it cannot reach.
         deny_out: Vec<String>,
     }
 
-    /// A sandbox.
+    /// The record of a sandbox.
     pub struct SandboxInfo {
         /// Its id.
         sandbox_id: String,
-        /// Its name; ephemeral sandboxes have none.
+        /// Its name. Absent for an ephemeral sandbox.
         name: Option<String>,
         /// Its namespace.
         namespace: Option<String>,
-        /// Its state, in lower case. A newer server may have other words.
+        /// Its status, in lower case. A newer server can send other values.
         status: SandboxStatus,
         /// Its image.
         image: Option<String>,
         /// Its CPUs, memory and disk.
         resources: Option<Resources>,
-        /// What the limits on `resources` hold for; the local server says it.
+        /// Scope of each limit in `resources`. Only from local servers.
         enforced: Option<EnforcedLimits>,
-        /// When it was made.
+        /// When it was created.
         created_at: Option<Time>,
         /// When it ended.
         terminated_at: Option<Time>,
-        /// Its time limit in seconds.
+        /// Its lifetime in seconds.
         timeout_secs: Option<f64>,
-        /// What ran at its start.
+        /// Program that ran at its start, and its arguments.
         entrypoint: Option<Vec<String>>,
-        /// Why it waits.
+        /// Why it is pending.
         pending_reason: Option<String>,
         /// How it ended.
         outcome: Option<String>,
         /// Why it ended.
         termination_reason: Option<String>,
-        /// What it can reach.
+        /// The rules of its network.
         network: Option<NetworkPolicy>,
-        /// Ports that the proxy makes reachable.
+        /// Ports that the proxy exposes.
         exposed_ports: Option<Vec<u16>>,
-        /// Whether these need no key.
+        /// Whether exposed ports can be reached without a key.
         allow_unauthenticated_access: Option<bool>,
-        /// Where its proxy is.
+        /// The address of its proxy.
         ingress_endpoint: Option<String>,
         /// Its base address.
         sandbox_url: Option<String>,
@@ -248,24 +248,24 @@ results! {
     pub struct SnapshotInfo {
         /// Its id: the `snapshotId` of `Sandbox.create`.
         snapshot_id: String,
-        /// The sandbox that it was taken of.
+        /// The sandbox that it was taken from.
         sandbox_id: Option<String>,
         /// Its namespace.
         namespace: Option<String>,
-        /// Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or what a newer
-        /// server says. A sandbox can be made of it from `local_ready` on.
+        /// Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or a value of
+        /// a newer server. From `local_ready` on, a sandbox can be created from it.
         status: String,
-        /// What it holds: `memory` or `filesystem`.
+        /// Its content: `memory` or `filesystem`.
         snapshot_type: Option<String>,
         /// The image of the sandbox.
         base_image: Option<String>,
         /// Why it failed.
         error: Option<String>,
-        /// Where it is stored.
+        /// The address of its storage.
         snapshot_uri: Option<String>,
         /// Its size, in bytes.
         size_bytes: Option<f64>,
-        /// The size of the disk that it holds, in bytes.
+        /// The size of its disk, in bytes.
         rootfs_disk_bytes: Option<f64>,
         /// When it was taken.
         created_at: Option<Time>,
@@ -275,11 +275,11 @@ results! {
     pub struct SandboxCopy {
         /// Its id.
         sandbox_id: String,
-        /// Its state, for example `running`, or `failed` where it could not be made.
+        /// Its status, for example `running`, or `failed` if it could not be created.
         status: String,
         /// Its name.
         name: Option<String>,
-        /// Why it is in that state.
+        /// Why it has that status.
         reason: Option<String>,
         /// Its base address.
         sandbox_url: Option<String>,
@@ -289,7 +289,7 @@ results! {
     pub struct SandboxCopies {
         /// The sandbox that was copied.
         source_sandbox_id: String,
-        /// The copies, also those that could not be made.
+        /// The copies, failed ones included.
         sandboxes: Vec<SandboxCopy>,
     }
 }

@@ -127,7 +127,7 @@ test("console: a server that gives no tokens, a wrong key, and a port that is ta
   assert.equal(remote.code, 125);
   assert.match(
     remote.stderr,
-    /^Error: the console is for local sandboxes, and http:\S+ gives no tokens for pages: unset /,
+    /^Error: the console is for local sandboxes, and http:\S+ issues no page tokens: unset /,
   );
   assert.ok(!remote.stderr.includes("a-secret"));
   const apiUrl = (await shoreline("local", "start")).stdout.trim();

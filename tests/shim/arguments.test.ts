@@ -33,7 +33,7 @@ test("an unknown option is refused with the nearest name", () => {
   assert.throws(() => check({ toString: 1 }), refused(/^there is no option `toString`/));
 });
 
-test("a port is a whole number from 1 to 65535", () => {
+test("a port must be an integer from 1 to 65535", () => {
   for (const port of [1, 65_535])
     assert.doesNotThrow(() => {
       checkPort(port);
@@ -43,7 +43,7 @@ test("a port is a whole number from 1 to 65535", () => {
       () => {
         checkPort(port);
       },
-      refused(/^a port is/),
+      refused(/^a port must be/),
     );
 });
 

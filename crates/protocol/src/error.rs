@@ -169,7 +169,7 @@ server_codes! {
     Unsupported "UNSUPPORTED" 501 "The local server does not offer this.";
     SpawnFailed "SPAWN_FAILED" 400 "The command could not be started; the text says why.";
     ExecutableNotFound "EXECUTABLE_NOT_FOUND" 404 "The command is not there.";
-    WorkingDirNotFound "WORKING_DIR_NOT_FOUND" 400 "The working directory is not there, or is none.";
+    WorkingDirNotFound "WORKING_DIR_NOT_FOUND" 400 "The working directory does not exist or is not a directory.";
     UserNotFound "USER_NOT_FOUND" 400 "There is no such user in the sandbox.";
     ProcessNotRunning "PROCESS_NOT_RUNNING" 409 "The process has already ended.";
     InvalidSignal "INVALID_SIGNAL" 400 "Not a signal number.";

@@ -59,7 +59,7 @@ async function granted(given: GlobalOptions, origin: string): Promise<Granted> {
     return { apiUrl, ...(await pageToken({ apiUrl, apiKey, origin, expiresIn: TOKEN_LIVES })) };
   } catch (error) {
     if (!ShorelineError.is(error) || error.code !== "unsupported") throw error;
-    const text = `the console is for local sandboxes, and ${apiUrl} gives no tokens for pages: unset TENSORLAKE_API_URL and TENSORLAKE_API_KEY, or name a local server`;
+    const text = `the console is for local sandboxes, and ${apiUrl} issues no page tokens: unset TENSORLAKE_API_URL and TENSORLAKE_API_KEY, or name a local server`;
     throw new Failure(EXIT.failure, text);
   }
 }

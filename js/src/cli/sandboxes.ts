@@ -15,7 +15,7 @@ export function addSandboxes(program: Command): void {
     .command("ls")
     .alias("list")
     .summary("list sandboxes")
-    .description("Lists sandboxes; those that have ended are only counted, unless --all is given.")
+    .description("Lists sandboxes. Terminated ones are only counted unless --all is given.")
     .option("-a, --all", "all of them")
     .option("-r, --running", "only running ones")
     .option("-s, --suspended", "only suspended ones")

@@ -215,7 +215,7 @@ function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) 
       {all.some(isOver) && (
         <Check
           on={ended.value}
-          label="Show those that have ended"
+          label="Show terminated sandboxes"
           onChange={(on) => {
             ended.value = on;
           }}

@@ -1,7 +1,7 @@
 // Made by `cargo xtask types` from Rust; never edited.
 
 /**
- * Where the sandboxes are and how to reach them. On Node, Bun and Deno what is absent is read
+ * Addresses, limits and retries of a client. In Node, Bun and Deno, absent options are read
  * from the environment: `TENSORLAKE_API_URL`, `TENSORLAKE_API_KEY`,
  * `TENSORLAKE_SANDBOX_PROXY_URL`, `TENSORLAKE_SANDBOX_API_URL`, `TENSORLAKE_ORGANIZATION_ID`,
  * `TENSORLAKE_PROJECT_ID`, `INDEXIFY_NAMESPACE`.
@@ -12,11 +12,11 @@ export type ConnectionOptions = {
  */
 apiUrl?: string | undefined,
 /**
- * The lifecycle API's address, where it does not follow from `apiUrl`.
+ * The lifecycle API's address. Default: derived from `apiUrl`.
  */
 sandboxApiUrl?: string | undefined,
 /**
- * The sandbox proxy's address, where the server does not say one.
+ * The sandbox proxy's address, for servers that do not report one.
  */
 proxyUrl?: string | undefined,
 /**
@@ -24,33 +24,34 @@ proxyUrl?: string | undefined,
  */
 namespace?: string | undefined,
 /**
- * Sent as `X-Forwarded-Organization-Id`, when `projectId` is given too.
+ * Sent as `X-Forwarded-Organization-Id` if `projectId` is set too.
  */
 organizationId?: string | undefined,
 /**
- * Sent as `X-Forwarded-Project-Id`, when `organizationId` is given too.
+ * Sent as `X-Forwarded-Project-Id` if `organizationId` is set too.
  */
 projectId?: string | undefined,
 /**
- * How often a request that is safe to repeat is repeated. Default: 3.
+ * Retries of an idempotent request. Default: 3.
  */
 maxRetries?: number | undefined,
 /**
- * Seconds until a server must have begun its answer to a stream or a quick request. Default: 60.
+ * Seconds until the head of the answer to a stream or a short request. Then the call rejects with
+ * `connect_timeout`. Default: 60.
  */
 connectTimeout?: number | undefined,
 /**
- * Seconds of silence after which a connection counts as broken. Default: 45.
+ * Seconds without a byte, keep-alives included, after which a connection counts as broken. Default: 45.
  */
 idleTimeout?: number | undefined,
 /**
- * Seconds until a server must have begun its answer to a request that may take long, such
- * as creating a sandbox or writing to stdin. Default: 300.
+ * Seconds until the head of the answer to a request that can take long, such as creating a
+ * sandbox or writing to stdin. Default: 300.
  */
 requestTimeout?: number | undefined, };
 
 /**
- * A new sandbox.
+ * Properties of a sandbox to create.
  */
 export type CreateOptions = {
 /**
@@ -58,7 +59,7 @@ export type CreateOptions = {
  */
 name?: string | undefined,
 /**
- * The image. Default: the server's. Local servers have no other, and reject with `unsupported`.
+ * The image. Default: the server's. Local servers have no images and reject this option with `unsupported`.
  */
 image?: string | undefined,
 /**
@@ -67,83 +68,84 @@ image?: string | undefined,
  */
 env?: { readonly [name: string]: string | undefined } | undefined,
 /**
- * Processors, for example 0.5. Default: the server's.
+ * CPUs, for example 0.5. Default: the server's.
  */
 cpus?: number | undefined,
 /**
- * Memory, MB. Default: the server's.
+ * Memory in MB. Default: the server's.
  */
 memoryMb?: number | undefined,
 /**
- * Disk, MB. Default: the server's.
+ * Disk in MB. Default: the server's.
  */
 diskMb?: number | undefined,
 /**
- * Seconds after which a named sandbox is suspended and an ephemeral one terminated.
+ * Lifetime in seconds. Then a named sandbox is suspended and an ephemeral one is terminated. Default: the
+ * server's.
  */
 timeoutSecs?: number | undefined,
 /**
- * The program that runs at the start, and its arguments.
+ * Program to run when the sandbox starts, and its arguments.
  */
 entrypoint?: ReadonlyArray<string> | undefined,
 /**
- * Names of secrets to put into the environment.
+ * Names of secrets of the project that become environment variables.
  */
 secretNames?: ReadonlyArray<string> | undefined,
 /**
- * Whether the internet can be reached from inside. Default: true.
+ * Whether the sandbox can reach the internet. Default: true.
  */
 allowInternetAccess?: boolean | undefined,
 /**
- * Hosts, addresses or CIDR ranges that can be reached.
+ * Hosts, addresses or CIDR ranges that the sandbox can reach.
  */
 allowOut?: ReadonlyArray<string> | undefined,
 /**
- * Hosts, addresses or CIDR ranges that cannot be reached.
+ * Hosts, addresses or CIDR ranges that the sandbox cannot reach.
  */
 denyOut?: ReadonlyArray<string> | undefined,
 /**
- * A snapshot to restore.
+ * Id of a snapshot to restore.
  */
 snapshotId?: string | undefined,
 /**
- * Ports inside that the proxy makes reachable. 9501 is reserved.
+ * Ports in the sandbox that the proxy exposes. 9501 is reserved.
  */
 exposedPorts?: ReadonlyArray<number> | undefined,
 /**
- * Whether exposed ports need no key.
+ * Whether exposed ports can be reached without a key. Default: false.
  */
 allowUnauthenticatedAccess?: boolean | undefined,
 /**
- * Whether a request to the sandbox resumes it when it is suspended. Only a named sandbox can have `false`. Local
- * servers resume always, and reject `false` with `unsupported`. Default: true.
+ * Whether a request to the suspended sandbox resumes it. Only a named sandbox can have `false`. Local servers always
+ * resume, and reject `false` with `unsupported`. Default: true.
  */
 autoResume?: boolean | undefined,
 /**
- * Whether to wait until it runs. Default: true. Otherwise the call resolves once the server has said where the
- * sandbox is.
+ * Whether to wait until the sandbox runs. Default: true. With `false` the call resolves as soon as the server has
+ * reported the sandbox's address.
  */
 wait?: boolean | undefined,
 /**
- * Seconds to wait until the sandbox runs. Default: 300.
+ * Seconds until the sandbox must run. Then the call rejects with `start_timeout`. Default: 300.
  */
 startupTimeout?: number | undefined, };
 
 /**
- * Which sandboxes to list.
+ * Options of a list of sandboxes.
  */
 export type ListOptions = {
 /**
- * Only those in this state, for example `running`.
+ * Lists only sandboxes with this status, for example `running`. Default: all.
  */
 status?: "pending" | "running" | "snapshotting" | "suspending" | "suspended" | "terminated" | "timeout" | "failed" | (string & {}) | undefined,
 /**
- * How many the server is asked for at a time; all pages are read in any case.
+ * Sandboxes per page. All pages are read in any case. Default: the server's.
  */
 limit?: number | undefined, };
 
 /**
- * What to change of a sandbox; what is absent stays.
+ * Changes of a sandbox. Absent options are not changed.
  */
 export type UpdateOptions = {
 /**
@@ -151,164 +153,164 @@ export type UpdateOptions = {
  */
 name?: string | undefined,
 /**
- * Whether exposed ports need no key.
+ * Whether exposed ports can be reached without a key. Default: false.
  */
 allowUnauthenticatedAccess?: boolean | undefined,
 /**
- * Ports inside that the proxy makes reachable, instead of those before. 9501 is reserved.
+ * Ports in the sandbox that the proxy exposes. Replaces the previous ones. 9501 is reserved.
  */
 exposedPorts?: ReadonlyArray<number> | undefined,
 /**
- * What can be reached from inside, instead of all rules before. `null` removes every restriction.
+ * Rules of the network. Replaces all previous rules. `null` removes every restriction.
  */
 network?: NetworkRules | null | undefined,
 /**
- * Whether a request to the sandbox resumes it when it is suspended.
+ * Whether a request to the suspended sandbox resumes it.
  */
 autoResume?: boolean | undefined,
 /**
- * Processors. Local servers reject a change of these three with `unsupported`. Where a server changes them while
- * the sandbox runs, `info()` shows the new ones once they are in force.
+ * CPUs. Local servers reject a change of CPUs, memory and disk with `unsupported`. If a server changes them while
+ * the sandbox runs, `info()` shows the new values once they are in force.
  */
 cpus?: number | undefined,
 /**
- * Memory, MB.
+ * Memory in MB.
  */
 memoryMb?: number | undefined,
 /**
- * Disk, MB.
+ * Disk in MB.
  */
 diskMb?: number | undefined, };
 
 /**
- * What a sandbox can reach.
+ * Rules of a sandbox's network.
  */
 export type NetworkRules = {
 /**
- * Whether the internet can be reached from inside. Default: true.
+ * Whether the sandbox can reach the internet. Default: true.
  */
 allowInternetAccess?: boolean | undefined,
 /**
- * Hosts, addresses or CIDR ranges that can be reached.
+ * Hosts, addresses or CIDR ranges that the sandbox can reach.
  */
 allowOut?: ReadonlyArray<string> | undefined,
 /**
- * Hosts, addresses or CIDR ranges that cannot be reached.
+ * Hosts, addresses or CIDR ranges that the sandbox cannot reach.
  */
 denyOut?: ReadonlyArray<string> | undefined, };
 
 /**
- * A snapshot to take.
+ * Options of a snapshot.
  */
 export type SnapshotOptions = {
 /**
- * `filesystem`: the files. `memory`: memory and running processes too. Default: the server's.
+ * `filesystem` contains the files, `memory` also the memory and running processes. Default: the server's.
  */
 snapshotType?: "memory" | "filesystem" | undefined, };
 
 /**
- * How a sandbox is copied.
+ * Options of a copy of a sandbox.
  */
 export type CopyOptions = {
 /**
- * How many copies, at least 1. Default: 1.
+ * Number of copies, at least 1. Default: 1.
  */
 times?: number | undefined, };
 
 /**
- * How a sandbox is suspended or resumed.
+ * Options of suspending and resuming a sandbox.
  */
 export type TurnOptions = {
 /**
- * Whether to wait until that is done. Default: true.
+ * Whether to wait until the sandbox is suspended or runs. Default: true.
  */
 wait?: boolean | undefined,
 /**
- * Seconds to wait for it. Default: 300.
+ * Seconds to wait at most. Default: 300.
  */
 timeout?: number | undefined, };
 
 /**
- * A process to start.
+ * Options of starting a process.
  */
 export type StartOptions = {
 /**
- * Arguments; nothing is expanded, there is no shell.
+ * Arguments, passed unchanged: no shell expands them.
  */
 args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+ * Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
  */
 env?: { readonly [name: string]: string | undefined } | undefined,
 /**
- * The directory to start in. Default: the sandbox's.
+ * Working directory. Default: the sandbox's.
  */
 workingDir?: string | undefined,
 /**
- * Who it runs as. Default: the sandbox's user.
+ * User to run as. Default: the sandbox's user.
  */
 user?: ProcessUser | undefined,
 /**
- * `closed` (the default) is an empty input; `pipe` takes `writeStdin`.
+ * `closed`: the input is empty. `pipe`: `writeStdin` writes to it. Default: `closed`.
  */
 stdinMode?: "closed" | "pipe" | undefined,
 /**
- * `capture` (the default) or `discard`.
+ * `capture` or `discard`. Default: `capture`.
  */
 stdoutMode?: "capture" | "discard" | undefined,
 /**
- * `capture` (the default) or `discard`.
+ * `capture` or `discard`. Default: `capture`.
  */
 stderrMode?: "capture" | "discard" | undefined,
 /**
- * Makes it a managed process, addressable by this name. No `/`, not only digits.
+ * Makes it a managed process with this name, by which calls can address it. No `/`, not only digits.
  */
 name?: string | undefined,
 /**
- * Makes it a managed process that is started again.
+ * Makes it a managed process that the server restarts.
  */
 restart?: RestartPolicy | undefined,
 /**
- * Makes it a managed process whose health is watched.
+ * Makes it a managed process whose health the server checks.
  */
 healthCheck?: HealthCheck | undefined, };
 
 /**
- * A command to run to its end.
+ * Options of running a command.
  */
 export type RunOptions = {
 /**
- * Arguments; nothing is expanded, there is no shell.
+ * Arguments, passed unchanged: no shell expands them.
  */
 args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+ * Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
  */
 env?: { readonly [name: string]: string | undefined } | undefined,
 /**
- * The directory to start in. Default: the sandbox's.
+ * Working directory. Default: the sandbox's.
  */
 workingDir?: string | undefined,
 /**
- * Who it runs as. Default: the sandbox's user.
+ * User to run as. Default: the sandbox's user.
  */
 user?: ProcessUser | undefined,
 /**
- * Seconds after which the command is killed, which the result tells as `timedOut`. Default: none.
+ * Seconds after which the command is killed. The result then has `timedOut`. Default: none.
  */
 timeout?: number | undefined,
 /**
- * Bytes of each stream that the result keeps: the first and the last half; `truncated` tells
- * what is missing. Default: everything, up to 256 MiB; more is an error (`output_too_large`).
+ * Bytes of each stream that the result keeps: half from the start and half from the end. `truncated` says what is
+ * missing. Default: everything, up to 256 MiB; more rejects with `output_too_large`.
  */
 maxOutputBytes?: number | undefined,
 /**
- * Whether an abort ends the command or leaves it running. Default: `kill`. The same applies to output that
- * the client cannot take: `line_too_long`, `output_too_large` and `malformed_event`.
+ * Whether an abort kills the command or leaves it running. Default: `kill`. Applies also when the client rejects
+ * the output: `line_too_long`, `output_too_large` and `malformed_event`.
  */
 onAbort?: "kill" | "detach" | undefined,
 /**
- * How a broken connection is resumed.
+ * Attempts and delays of reconnecting.
  */
 reconnect?: Reconnect | undefined,
 /**
@@ -317,44 +319,44 @@ reconnect?: Reconnect | undefined,
  */
 idleTimeout?: number | undefined,
 /**
- * The longest line, in bytes. Default: 16 MiB.
+ * Longest line, in bytes. Default: 16 MiB.
  */
 maxLineBytes?: number | undefined,
 /**
- * What happens to a longer one: an error (`line_too_long`), or the line cut to the limit. Default: `error`.
+ * What happens to a longer line. `error`: the call rejects with `line_too_long`. `cut`: the line is cut at the limit.
+ * Default: `error`.
  */
 longLine?: "error" | "cut" | undefined,
 /**
- * Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
- * it: as events with `partial`, of which only the last is without. Default: `true` for `onStdout`
- * and `onStderr`; `false` where the command is iterated, each event is a whole line. The result
- * is the same.
+ * Whether an unfinished line, such as a prompt, is delivered as it grows, if the server sends it: as events with
+ * `partial`. The last event of the line is not partial. Default: `true` for `onStdout` and `onStderr`, `false` for
+ * an iteration, where each event is a whole line. The result is the same.
  */
 pieces?: boolean | undefined,
 /**
- * How the command is sent and its output is fetched, as of a follow. A command whose arguments and variables
- * are larger than 64 KB goes by `fetch`. Default: `fetch`.
+ * Transport of the command and its output, as for a follow. A command with more than 64 KB of arguments and
+ * variables is sent by `fetch`. Default: `fetch`.
  */
 transport?: "fetch" | "websocket" | "auto" | undefined, };
 
 /**
- * A terminal to open.
+ * Options of opening a terminal.
  */
 export type CreatePtyOptions = {
 /**
- * What runs in it, for example `bash`.
+ * Program to run, for example `bash`.
  */
 command: string,
 /**
- * Arguments; nothing is expanded.
+ * Arguments, passed unchanged: no shell expands them.
  */
 args?: ReadonlyArray<string> | undefined,
 /**
- * Variables added to the sandbox's environment. Those that are undefined are left out: `process.env` fits.
+ * Variables added to the sandbox's environment. Undefined values are ignored, so that `process.env` can be passed.
  */
 env?: { readonly [name: string]: string | undefined } | undefined,
 /**
- * The directory to start in. Default: the sandbox's.
+ * Working directory. Default: the sandbox's.
  */
 workingDir?: string | undefined,
 /**
@@ -367,11 +369,11 @@ rows?: number | undefined,
 cols?: number | undefined, };
 
 /**
- * How output is followed.
+ * Options of following output.
  */
 export type FollowOptions = {
 /**
- * How a broken connection is resumed.
+ * Attempts and delays of reconnecting.
  */
 reconnect?: Reconnect | undefined,
 /**
@@ -379,12 +381,12 @@ reconnect?: Reconnect | undefined,
  */
 idleTimeout?: number | undefined,
 /**
- * The longest line, in bytes. Default: 16 MiB.
+ * Longest line, in bytes. Default: 16 MiB.
  */
 maxLineBytes?: number | undefined,
 /**
- * What happens to a longer one: an error (`line_too_long`), or the line cut to the limit with
- * `event.truncated`. Default: `error`.
+ * What happens to a longer line. `error`: the iteration throws `line_too_long`. `cut`: the line is cut at the limit
+ * and has `event.truncated`. Default: `error`.
  */
 longLine?: "error" | "cut" | undefined,
 /**
@@ -396,18 +398,17 @@ longLine?: "error" | "cut" | undefined,
  */
 transport?: "fetch" | "websocket" | "eventsource" | "auto" | undefined,
 /**
- * Where it ends: with the output (`eof`), which lasts for as long as something that the process started
- * holds it open; or with the process (`exit`), where the server marks that. Default: `eof`.
+ * When the iteration ends. `eof`: when no process holds the output open any more. `exit`: with the process, if the
+ * server marks that. Default: `eof`.
  */
 until?: "eof" | "exit" | undefined,
 /**
- * Whether an unfinished line, such as a prompt, is delivered as it grows, where the server sends
- * it: as events with `partial`, of which only the last is without. Default: `false`, each event
- * is a whole line.
+ * Whether an unfinished line, such as a prompt, is delivered as it grows, if the server sends it: as events with
+ * `partial`. The last event of the line is not partial. Default: `false`, each event is a whole line.
  */
 pieces?: boolean | undefined,
 /**
- * Continue after what another follower of the same stream had; see `cursor()`.
+ * Position to continue after, from `cursor()` of another follow of the same stream. Default: the start.
  */
 after?: Cursor | undefined, };
 
@@ -416,30 +417,30 @@ after?: Cursor | undefined, };
  */
 export type Reconnect = {
 /**
- * Tries in a row without a new event before it is given up; keep-alives do not count as events. Default:
- * 10. 0 = never try. Raise it for a quiet process behind a proxy that ends long connections.
+ * Attempts in a row without a new event, after which the stream fails. Keep-alives do not count as events. 0
+ * disables reconnecting. Raise it for a quiet process behind a proxy that ends long connections. Default: 10.
  */
 maxAttempts?: number | undefined,
 /**
- * The longest wait between two tries, ms; waits double from 100 ms, with jitter. Default: 5000.
+ * Longest delay between two attempts, in ms. Delays double from 100 ms, with jitter. Default: 5000.
  */
 maxDelayMs?: number | undefined, };
 
 /**
- * How far a stream has been followed.
+ * Position in a process's output.
  */
 export type Cursor = {
 /**
- * The number of the last event, where the server numbers them.
+ * Id of the last event, if the server sends ids.
  */
 lastId?: string | undefined,
 /**
- * Events delivered of stdout (or of no stream) and of stderr.
+ * Delivered events of stdout (or of no stream) and of stderr.
  */
 counts?: ReadonlyArray<number> | undefined,
 /**
- * Bytes delivered of the unfinished lines of stdout (or of no stream) and of stderr. Absent
- * where there are none.
+ * Delivered bytes of the unfinished lines of stdout (or of no stream) and of stderr. Absent
+ * if no line is unfinished.
  */
 unfinished?: ReadonlyArray<number> | undefined, };
 
@@ -506,12 +507,12 @@ timeoutMs?: number | undefined,
 failureThreshold?: number | undefined, };
 
 /**
- * Who a process runs as: a name, a uid, `uid:gid`, or the same as an object.
+ * User of a process: a name, a uid, `uid:gid`, or the same as an object.
  */
 export type ProcessUser = string | ProcessUserParts;
 
 /**
- * Who a process runs as, by parts.
+ * User and group of a process.
  */
 export type ProcessUserParts = {
 /**
@@ -736,7 +737,7 @@ endedAt: Date, };
  */
 export type OutputResponse = {
 /**
- * The process.
+ * The process id.
  */
 pid: number,
 /**
@@ -744,21 +745,21 @@ pid: number,
  */
 lines: Array<string>,
 /**
- * How many.
+ * Number of lines.
  */
 lineCount: number, };
 
 /**
- * Whether the sandbox works.
+ * Health of a sandbox.
  */
 export type HealthResponse = {
 /**
- * Whether it does.
+ * Whether its daemon works.
  */
 healthy: boolean, };
 
 /**
- * What runs inside the sandbox to serve it.
+ * The daemon that serves a sandbox from inside.
  */
 export type DaemonInfo = {
 /**
@@ -766,40 +767,40 @@ export type DaemonInfo = {
  */
 version: string,
 /**
- * For how long it has run, in seconds.
+ * Seconds since it started.
  */
 uptimeSecs: number,
 /**
- * Processes that run.
+ * Number of running processes.
  */
 runningProcesses: number,
 /**
- * Processes that it knows.
+ * Number of processes that it knows, ended ones included.
  */
 totalProcesses: number,
 /**
- * What keeps sandboxes apart; the local server says it.
+ * Isolation level of the sandbox. Only from local servers.
  */
 isolation?: string | undefined,
 /**
- * What holds them to their resources; the local server says it.
+ * Mechanism that enforces resource limits. Only from local servers.
  */
 limits?: string | undefined,
 /**
- * What this sandbox's limits hold for; the local server says it.
+ * Scope of each resource limit of this sandbox. Only from local servers.
  */
 enforced?: EnforcedLimits | undefined,
 /**
- * Whether one side of a tunnel can end while the other goes on; the local server says it.
+ * Whether one side of a tunnel can end while the other continues. Only from local servers.
  */
 tunnelHalfClose?: boolean | undefined,
 /**
- * How many outputs can share a WebSocket (`transport`); the local server says it.
+ * Number of outputs that can share a WebSocket (`transport`). Only from local servers.
  */
 channels?: number | undefined, };
 
 /**
- * What a signal's sender is told.
+ * Answer to a signal.
  */
 export type SendSignalResponse = {
 /**
@@ -808,19 +809,19 @@ export type SendSignalResponse = {
 success: boolean, };
 
 /**
- * What a sandbox has.
+ * CPUs, memory and disk of a sandbox.
  */
 export type Resources = {
 /**
- * Processors.
+ * CPUs.
  */
 cpus: number,
 /**
- * Memory, MB.
+ * Memory in MB.
  */
 memoryMb: number,
 /**
- * Disk, MB.
+ * Disk in MB.
  */
 diskMb?: number | undefined, };
 
@@ -846,24 +847,24 @@ cpus: "sandbox" | "process" | "file" | "none",
 disk: "sandbox" | "process" | "file" | "none", };
 
 /**
- * What a sandbox can reach.
+ * Rules of a sandbox's network.
  */
 export type NetworkPolicy = {
 /**
- * Whether the internet can be reached.
+ * Whether the sandbox can reach the internet.
  */
 allowInternetAccess: boolean,
 /**
- * What can be.
+ * Hosts, addresses or CIDR ranges that it can reach.
  */
 allowOut: Array<string>,
 /**
- * What cannot be.
+ * Hosts, addresses or CIDR ranges that it cannot reach.
  */
 denyOut: Array<string>, };
 
 /**
- * A sandbox.
+ * The record of a sandbox.
  */
 export type SandboxInfo = {
 /**
@@ -871,7 +872,7 @@ export type SandboxInfo = {
  */
 sandboxId: string,
 /**
- * Its name; ephemeral sandboxes have none.
+ * Its name. Absent for an ephemeral sandbox.
  */
 name?: string | undefined,
 /**
@@ -879,7 +880,7 @@ name?: string | undefined,
  */
 namespace?: string | undefined,
 /**
- * Its state, in lower case. A newer server may have other words.
+ * Its status, in lower case. A newer server can send other values.
  */
 status: "pending" | "running" | "snapshotting" | "suspending" | "suspended" | "terminated" | "timeout" | "failed" | (string & {}),
 /**
@@ -891,11 +892,11 @@ image?: string | undefined,
  */
 resources?: Resources | undefined,
 /**
- * What the limits on `resources` hold for; the local server says it.
+ * Scope of each limit in `resources`. Only from local servers.
  */
 enforced?: EnforcedLimits | undefined,
 /**
- * When it was made.
+ * When it was created.
  */
 createdAt?: Date | undefined,
 /**
@@ -903,15 +904,15 @@ createdAt?: Date | undefined,
  */
 terminatedAt?: Date | undefined,
 /**
- * Its time limit in seconds.
+ * Its lifetime in seconds.
  */
 timeoutSecs?: number | undefined,
 /**
- * What ran at its start.
+ * Program that ran at its start, and its arguments.
  */
 entrypoint?: Array<string> | undefined,
 /**
- * Why it waits.
+ * Why it is pending.
  */
 pendingReason?: string | undefined,
 /**
@@ -923,19 +924,19 @@ outcome?: string | undefined,
  */
 terminationReason?: string | undefined,
 /**
- * What it can reach.
+ * The rules of its network.
  */
 network?: NetworkPolicy | undefined,
 /**
- * Ports that the proxy makes reachable.
+ * Ports that the proxy exposes.
  */
 exposedPorts?: Array<number> | undefined,
 /**
- * Whether these need no key.
+ * Whether exposed ports can be reached without a key.
  */
 allowUnauthenticatedAccess?: boolean | undefined,
 /**
- * Where its proxy is.
+ * The address of its proxy.
  */
 ingressEndpoint?: string | undefined,
 /**
@@ -956,7 +957,7 @@ export type SnapshotInfo = {
  */
 snapshotId: string,
 /**
- * The sandbox that it was taken of.
+ * The sandbox that it was taken from.
  */
 sandboxId?: string | undefined,
 /**
@@ -964,12 +965,12 @@ sandboxId?: string | undefined,
  */
 namespace?: string | undefined,
 /**
- * Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or what a newer
- * server says. A sandbox can be made of it from `local_ready` on.
+ * Its state, in lower case: `in_progress`, `local_ready`, `completed`, `failed`, `deleting`, or a value of
+ * a newer server. From `local_ready` on, a sandbox can be created from it.
  */
 status: string,
 /**
- * What it holds: `memory` or `filesystem`.
+ * Its content: `memory` or `filesystem`.
  */
 snapshotType?: string | undefined,
 /**
@@ -981,7 +982,7 @@ baseImage?: string | undefined,
  */
 error?: string | undefined,
 /**
- * Where it is stored.
+ * The address of its storage.
  */
 snapshotUri?: string | undefined,
 /**
@@ -989,7 +990,7 @@ snapshotUri?: string | undefined,
  */
 sizeBytes?: number | undefined,
 /**
- * The size of the disk that it holds, in bytes.
+ * The size of its disk, in bytes.
  */
 rootfsDiskBytes?: number | undefined,
 /**
@@ -1006,7 +1007,7 @@ export type SandboxCopy = {
  */
 sandboxId: string,
 /**
- * Its state, for example `running`, or `failed` where it could not be made.
+ * Its status, for example `running`, or `failed` if it could not be created.
  */
 status: string,
 /**
@@ -1014,7 +1015,7 @@ status: string,
  */
 name?: string | undefined,
 /**
- * Why it is in that state.
+ * Why it has that status.
  */
 reason?: string | undefined,
 /**
@@ -1031,12 +1032,12 @@ export type SandboxCopies = {
  */
 sourceSandboxId: string,
 /**
- * The copies, also those that could not be made.
+ * The copies, failed ones included.
  */
 sandboxes: Array<SandboxCopy>, };
 
 /**
- * A new terminal's session, as `connectPty` takes it.
+ * Id and secret of a terminal session, the arguments of `connectPty`.
  */
 export type PtySessionInfo = {
 /**
@@ -1049,7 +1050,7 @@ sessionId: string,
 token: string, };
 
 /**
- * A terminal's session.
+ * A terminal session.
  */
 export type PtyInfo = {
 /**
@@ -1057,7 +1058,7 @@ export type PtyInfo = {
  */
 sessionId: string,
 /**
- * The process in it.
+ * Its process id.
  */
 pid: number,
 /**
@@ -1069,11 +1070,11 @@ command: string,
  */
 args: Array<string>,
 /**
- * How many rows it has.
+ * Rows.
  */
 rows: number,
 /**
- * How many columns.
+ * Columns.
  */
 cols: number,
 /**
@@ -1085,15 +1086,15 @@ createdAt: Date,
  */
 endedAt?: Date | undefined,
 /**
- * The exit code. `null` before, for a signal, and if the server lost it.
+ * The exit code. `null` while it runs, if a signal ended it, and if the server lost it.
  */
 exitCode: number | null,
 /**
- * The number of the signal that ended it, where the server says so; the local server does. Else `null`.
+ * The number of the signal that ended it. `null` if none did or if the server does not report signals; local servers do.
  */
 signal: number | null,
 /**
- * Whether it goes on.
+ * Whether its process runs.
  */
 isAlive: boolean,
 /**
@@ -1102,7 +1103,7 @@ isAlive: boolean,
 oomKilled: boolean, };
 
 /**
- * Something in a directory.
+ * An entry of a directory.
  */
 export type DirectoryEntry = {
 /**
@@ -1114,28 +1115,28 @@ name: string,
  */
 isDir: boolean,
 /**
- * Whether it is a symbolic link, where the server says so; the local server does.
+ * Whether it is a symbolic link. Absent if the server does not report it; local servers do.
  */
 isLink?: boolean | undefined,
 /**
- * The permission bits, where the server says them; the local server does.
+ * The permission bits. Absent if the server does not report them; local servers do.
  */
 mode?: number | undefined,
 /**
- * How many bytes; absent for a directory.
+ * Size in bytes. Absent for a directory.
  */
 size?: number | undefined,
 /**
- * When it was last changed.
+ * When its content was last modified.
  */
 modifiedAt?: Date | undefined, };
 
 /**
- * What is in a directory.
+ * The content of a directory.
  */
 export type ListDirectoryResponse = {
 /**
- * The directory, as it was asked for.
+ * The path of the request.
  */
 path: string,
 /**

@@ -79,7 +79,7 @@ async function ask(url: string, apiKey: string, body: object): Promise<Record<st
   if (status === 401)
     throw new ApiError({ code: "authentication", message: "the server does not know this key", status });
   if (status === 404) {
-    const message = "the server makes no tokens for pages: only local servers do, of this version or later";
+    const message = "the server issues no page tokens: connect to a local server of this version or later";
     throw new ApiError({ code: "unsupported", message, status });
   }
   throw new ApiError({
@@ -108,5 +108,8 @@ async function jsonOf(response: Response): Promise<Record<string, unknown> | und
 }
 
 function wrong(): ProtocolError {
-  return new ProtocolError({ code: "invalid_response", message: "the answer is no token for a page" });
+  return new ProtocolError({
+    code: "invalid_response",
+    message: "unexpected response from the token endpoint: is there a proxy in between?",
+  });
 }

@@ -63,7 +63,7 @@ export async function upload(
 /** Refuses what is not a path here. */
 export function checkLocal(path: unknown): void {
   if (typeof path !== "string" || path === "" || path.includes("\0"))
-    throw invalid("a local path is a text that is not empty and has no NUL");
+    throw invalid("a local path must be a non-empty string without NUL");
 }
 
 /** A result to count in. */

@@ -1,6 +1,6 @@
 /**
- * Stands between a page and its sandboxes and keeps the API key: a Request in, a Response out, so that it runs
- * wherever those are.
+ * A proxy between a page and its sandboxes that keeps the API key on the server. It takes a `Request` and returns a
+ * `Response`, so it runs in every runtime with these classes.
  *
  * @module shoreline/relay
  */
@@ -14,35 +14,35 @@ import { areScopes, secretsOf, sign, type TokenSecret, verify } from "./token.js
 export type {} from "../platform.js";
 export type { BunServer, BunSocket, NodeRequest, NodeSocket, RelayScope, TokenSecret };
 
-/** How a relay is made. */
+/** Options of `createRelay`. */
 export interface RelayOptions {
-  /** The key for the sandboxes. It goes to `sandboxUrl` and nowhere else. */
+  /** The API key of the sandboxes, or a function that returns it. It is sent to `sandboxUrl` only. */
   apiKey: string | (() => string | Promise<string>);
   /**
    * Returns what the sender of this request may do in this sandbox. Everything else is denied. Not called for
    * requests with a token of {@link Relay.token}.
    */
   authorize: (request: Request, sandboxId: string) => Grant | Promise<Grant>;
-  /** Where a sandbox's API is. Default: the public cloud, `https://<id>.sandbox.tensorlake.ai`. */
+  /** Returns the address of a sandbox's API. Default: the public cloud, `https://<id>.sandbox.tensorlake.ai`. */
   sandboxUrl?: ((sandboxId: string) => string) | undefined;
   /** The path below which the relay is served. Default: `/sandboxes`. */
   basePath?: string | undefined;
-  /** Origins of pages that may call it, beside its own, for example `https://app.example`. */
+  /** Origins whose pages can call the relay, besides its own, for example `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
   /**
-   * Signs tokens: at least 32 random characters, the same in every instance. Of a list the first signs, and all are
-   * accepted: to replace a secret, put the new one before it, and remove the old one when its last token has expired.
-   * Without it there are no tokens.
+   * Secret that signs tokens: at least 32 random characters, the same in every instance. In a list, the first one signs and
+   * all are accepted. To replace a secret, put the new one first and remove the old one after its last token has expired.
+   * Default: none, the relay issues and accepts no tokens.
    */
   tokenSecret?: string | readonly TokenSecret[] | undefined;
   /**
-   * Whether the relay's own origin is what `X-Forwarded-Proto` and `X-Forwarded-Host` say. Only for relays behind a proxy
-   * that sets both, for example one that ends TLS. Default: false.
+   * Whether to take the relay's own origin from `X-Forwarded-Proto` and `X-Forwarded-Host`. Set it only behind a proxy that
+   * sets both, for example one that terminates TLS. Default: false.
    */
   trustForwarded?: boolean | undefined;
   /**
-   * Called with what made the relay answer 502, which the page is not told: it may hold addresses. What it throws is
-   * ignored.
+   * Called with the error behind a 502. The page does not receive it, since it can contain addresses. Errors of this
+   * function are ignored.
    */
   onError?: ((error: unknown, request: Request) => void) | undefined;
   /** Default: the runtime's. */
@@ -52,40 +52,42 @@ export interface RelayOptions {
 /** The allowed scopes. Anything but a list denies access. */
 export type Grant = readonly RelayScope[] | null | undefined | false;
 
-/** Answers the requests of pages. */
+/** A relay: a function that answers the requests of pages. */
 export interface Relay {
-  /** In `Bun.serve`, it is `fetch` as it is: `server` is what Bun gives it there, for WebSockets. */
+  /** Answers a request. In `Bun.serve` the relay can be passed as `fetch`; Bun passes `server`, which WebSockets need. */
   (request: Request, server?: BunServer): Promise<Response>;
   /**
-   * Carries WebSockets in Node: a listener for `upgrade` of an `http.Server`, with or without a framework. It needs the
-   * package `ws`. It answers each request for a path below `basePath` and leaves others alone.
+   * Proxies WebSockets in Node: a listener for `upgrade` of an `http.Server`, with or without a framework. It needs the
+   * package `ws`. It answers requests for paths below `basePath` and ignores others.
    */
   readonly upgrade: (request: NodeRequest, socket: NodeSocket, head: Uint8Array) => void;
-  /** Carries WebSockets in Bun: `websocket` of `Bun.serve`. */
+  /** Proxies WebSockets in Bun: pass it to `Bun.serve` as `websocket`. */
   readonly websocket: {
-    /** Takes a socket that was accepted. */
+    /** Handles an accepted socket. */
     open: (socket: BunSocket) => void;
-    /** Takes a message of the page. */
+    /** Handles a message of the page. */
     message: (socket: BunSocket, message: string | Uint8Array) => void;
-    /** Takes the end of the page's socket. */
+    /** Handles the close of the page's socket. */
     close: (socket: BunSocket, code: number, reason: string) => void;
   };
   /**
-   * A token that allows this for so many seconds (default 60), for who cannot send headers. It stands in the path,
+   * Issues a token for clients that cannot send headers, such as `EventSource`. It is sent in the path,
    * `/sandboxes/<id>/token/<token>`, or in the query as `relay_token`.
+   *
+   * @param options - The sandbox, the allowed scopes, and the lifetime in seconds. Default: 60.
    */
   token(options: { sandboxId: string; allow: readonly RelayScope[]; seconds?: number }): Promise<string>;
 }
 
-/** What of a request goes on to the sandbox. A list, so that what nobody thought of stays here. */
+/** Request headers that are forwarded to the sandbox. An allow list, so that unknown headers are not forwarded. */
 const REQUEST_HEADERS = ["accept", "content-type", "last-event-id", "traceparent", "x-pty-token"];
-/** What of an answer goes back. */
+/** Response headers that are forwarded to the page. */
 const RESPONSE_HEADERS = ["cache-control", "content-type", "retry-after"];
 
-/** A socket with channels, each of which is a request of its own. */
+/** Route of the WebSocket with channels. Each channel is a request of its own. */
 const CHANNELS = "/api/v1/channels";
 
-/** What is said instead of the sandbox's answer: as servers say it, and without anything secret. */
+/** An answer of the relay itself, in the format of servers' errors. It contains nothing secret. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -219,7 +221,7 @@ export function createRelay(options: RelayOptions): Relay {
   async function granted(token: string, sandboxId: string): Promise<Grant> {
     const claims = secrets && (await verify(secrets, token));
     if (claims?.sandboxId === sandboxId) return claims.allow;
-    throw new Refusal(401, "INVALID_TOKEN", "the token is not valid here, or no longer");
+    throw new Refusal(401, "INVALID_TOKEN", "invalid or expired token");
   }
 
   async function headersFor(request: Request, sandboxId: string): Promise<Headers> {

@@ -18,7 +18,7 @@ const GRACE = 30;
 /** A path in a sandbox without doubled and final slashes, which does not begin with `-`. */
 export function remotePath(path: unknown): string {
   if (typeof path !== "string" || path === "" || path.includes("\0") || !isWellFormed(path))
-    throw invalid("a path in a sandbox is a text that is not empty and has no NUL");
+    throw invalid("a path in the sandbox must be a non-empty string without NUL");
   const plain = path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, "");
   return plain.startsWith("/") ? plain : `./${plain}`;
 }

@@ -57,7 +57,7 @@ fn check_ports(app: &App, ports: &[u16], shares_network: bool) -> Result<()> {
     if shares_network && ports.contains(&app.guard.port()) {
         return wrong("the server itself listens on this port: expose another one");
     }
-    if ports.contains(&0) { wrong("a port is from 1 to 65535") } else { Ok(()) }
+    if ports.contains(&0) { wrong("a port must be from 1 to 65535") } else { Ok(()) }
 }
 
 /// Exposed ports stay when a page token has expired, and can be opened to everyone later, so a page cannot expose

@@ -240,7 +240,8 @@ impl Registry {
             (Some(Some(at)), Direction::Forward) => all.split_at(at + 1),
             (Some(Some(at)), Direction::Backward) => all.split_at(at),
             (Some(None), _) => {
-                let text = "`cursor` is none of this list's: leave it out to begin anew";
+                let text =
+                    "`cursor` is not from this list: leave it out to start from the beginning";
                 return Err(ApiError::new(ServerCode::InvalidRequest, text));
             }
         };
