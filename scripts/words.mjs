@@ -21,7 +21,7 @@ const WORDS = [
   [/\bis as good as\b/, "has the same effect as"],
   [/\b(?:is|are) no (?:text|list|number|file|files|terminal|bytes|news)\b/, "is not a …"],
   [/\b(?:let|lets) in\b/, "admits, authorizes"],
-  [/\bwhat (?:becomes|became) of\b/, "what happens to"],
+  [/\bwhat(?:ever)? (?:becomes|became) of\b/, "what happens to"],
   [/\b(?:can|could|cannot|may) be had\b/, "is available"],
   [/\bknows? of\b(?! no)/, "knows"],
   [

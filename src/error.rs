@@ -15,8 +15,8 @@ use wasm_bindgen::prelude::*;
 
 pub(crate) type Result<T> = core::result::Result<T, Error>;
 
-/// A failure on its way to the caller. It never holds a key or a body that was sent. Boxed, since
-/// every result has room for one, and is moved about in every future.
+/// A failure for the caller. It never contains a key or a sent body. Boxed, since every `Result` and future reserves
+/// space for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Error(Box<Fields>);
 
@@ -29,10 +29,10 @@ pub(crate) struct Fields {
     /// See `Answer`.
     pub(crate) trace_id: JsValue,
     pub(crate) retry_after_ms: Option<u64>,
-    /// The request may have been carried out, and must not be twice.
+    /// Whether the request may have been carried out, so that it must not be repeated.
     pub(crate) unrepeatable: bool,
     pub(crate) cause: JsValue,
-    /// What was received before the failure; see `client::run`.
+    /// Output received before the failure; see `client::run`.
     pub(crate) partial: JsValue,
 }
 
@@ -72,7 +72,7 @@ impl Error {
         self
     }
 
-    /// The same, as a failure that may heal; nothing if it is final.
+    /// The transient failure; `None` if the error is final.
     pub(crate) fn failure(&self) -> Option<Failure<'_>> {
         match (self.code, self.status) {
             (_, Some(status)) => Some(Failure::Status {

@@ -1,4 +1,4 @@
-//! The runtime's own abilities. No other module names what is global.
+//! The runtime's functions. No other module uses globals.
 
 use crate::error::{Error, Result};
 use crate::js;
@@ -34,7 +34,7 @@ extern "C" {
     fn to_text(this: &Buffer, encoding: &str) -> core::result::Result<JsValue, JsValue>;
 }
 
-/// The runtime's `fetch`, looked up as late as possible so that one installed later is found.
+/// The runtime's `fetch`, looked up at each call so that a later replacement is used.
 pub(crate) fn fetch() -> Result<Function> {
     js::get(&js_sys::global(), "fetch").dyn_into().map_err(|_| {
         Error::new(
@@ -49,13 +49,13 @@ pub(crate) fn random() -> f64 {
     js_sys::Math::random()
 }
 
-/// Milliseconds by a clock that nobody sets. In Workers it stands still between I/O, as the other one does.
+/// Milliseconds of a monotonic clock. In Workers it stands still between I/O, as `Date.now()` does.
 pub(crate) fn now() -> f64 {
     performance_now().unwrap_or_else(|_| js_sys::Date::now())
 }
 
-/// `text` as JavaScript's. What is not ASCII goes in JavaScript's own encodings where there is Node's `Buffer`, which makes
-/// strings of them ten times as fast as decoders make them of UTF-8.
+/// Converts `text` to a JavaScript string. Where Node's `Buffer` exists, text that is not ASCII is passed in Latin-1 or
+/// UTF-16, which `Buffer` converts ten times as fast as decoders convert UTF-8.
 pub(crate) fn string(text: &str) -> JsValue {
     let is_ascii = || utf16_len(text) == text.len();
     let class = js::get(&js_sys::global(), "Buffer");
@@ -68,15 +68,15 @@ pub(crate) fn string(text: &str) -> JsValue {
     let class = class.unchecked_into::<Buffer>();
     let made = class.over(&memory, bytes.as_ptr() as usize, bytes.len());
     let made = made.and_then(|bytes| bytes.to_text(encoding));
-    // A page may have another thing of that name.
+    // A page can have another global with that name.
     made.ok().filter(JsValue::is_string).unwrap_or_else(|| text.into())
 }
 
-/// A running `setTimeout`; dropping it clears it, so that it keeps no process alive.
+/// A running `setTimeout`. Dropping it clears the timer, so that it keeps no process alive.
 pub(crate) struct Timer(JsValue);
 
 impl Timer {
-    /// The longest delay that browsers and Node take, in ms: a longer one fires at once.
+    /// Longest delay of browsers and Node, in ms (2^31 - 1). A longer timer fires immediately.
     pub(crate) const LONGEST_MS: f64 = 2_147_483_647.0;
 
     /// Calls `callback` once after `ms` milliseconds.

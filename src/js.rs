@@ -1,5 +1,4 @@
-//! JavaScript's objects, as far as they are read and made by hand. Each in one place, since every
-//! copy is paid for in the wasm.
+//! Helpers for JavaScript objects that are read and built by hand. Not generic, since every copy adds to the wasm.
 
 use alloc::string::String;
 use js_sys::{Array, Function, Object, Reflect};
@@ -12,7 +11,7 @@ extern "C" {
     fn object_entries(object: &JsValue) -> Result<Array, JsValue>;
 }
 
-/// A member; undefined where there is none.
+/// A member; undefined if absent.
 pub(crate) fn get(object: &JsValue, key: &str) -> JsValue {
     if object.is_undefined() {
         return JsValue::UNDEFINED;
@@ -20,8 +19,8 @@ pub(crate) fn get(object: &JsValue, key: &str) -> JsValue {
     Reflect::get(object, &key.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-/// Calls a method of an object that may be a stand-in for one of the runtime's own, and throw: an exception that is not
-/// caught here leaves through the wasm, which cannot be used after that.
+/// Calls a method of an object that can be a replacement of the runtime's own and can throw. An uncaught exception
+/// would unwind the wasm, which cannot be used after that.
 pub(crate) fn call(object: &JsValue, method: &str) -> Result<JsValue, JsValue> {
     get(object, method).dyn_into::<Function>()?.call0(object)
 }
@@ -31,20 +30,20 @@ pub(crate) fn entries(object: &JsValue) -> Option<Array> {
     object_entries(object).ok()
 }
 
-/// A member that is text.
+/// A string member.
 pub(crate) fn text(object: &JsValue, key: &str) -> Option<String> {
     get(object, key).as_string()
 }
 
-/// A member that is a number.
+/// A number member.
 pub(crate) fn number(object: &JsValue, key: &str) -> Option<f64> {
     get(object, key).as_f64()
 }
 
-/// Sets a member; one that is undefined is left out.
+/// Sets a member unless the value is undefined.
 pub(crate) fn set(object: &Object, key: &str, value: &JsValue) {
     if !value.is_undefined() {
-        // A plain object takes every property.
+        // Setting a property of a plain object cannot fail.
         let _ = Reflect::set(object, &key.into(), value);
     }
 }
@@ -54,7 +53,7 @@ pub(crate) fn is_none(value: &JsValue) -> bool {
     value.is_undefined() || value.is_null()
 }
 
-/// Takes a member away.
+/// Removes a member.
 pub(crate) fn delete(object: &Object, key: &str) {
     let _ = Reflect::delete_property(object, &key.into());
 }

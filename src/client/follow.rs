@@ -1,5 +1,5 @@
-//! A process's output, followed through broken connections to the server's own end. What to do next
-//! is decided by [`Machine`].
+//! Follows a process's output across broken connections to the server's end of output. [`Machine`] decides the
+//! next step.
 
 use super::Sandbox;
 use crate::error::{Error, Result};
@@ -31,12 +31,12 @@ pub(super) struct Plan {
     pub(super) idle_ms: f64,
     pub(super) lines: Lines,
     on_reconnect: Option<Function>,
-    /// What sends the requests for streams instead of `fetch`.
+    /// Function that sends stream requests instead of `fetch`.
     pub(super) via: Option<Via>,
 }
 
 impl Plan {
-    /// From options that have been read.
+    /// Makes a plan from parsed options.
     pub(super) fn new(
         sandbox: &Sandbox,
         options: &Object,
@@ -52,7 +52,7 @@ impl Plan {
         let number = |name, default| js::number(&reconnect, name).unwrap_or(default);
         let bare = js::text(options, "transport").as_deref() == Some("eventsource");
         let via = via.map(|fetch| Via { fetch, bare });
-        // Keep-alives are not seen by an EventSource: silence says nothing.
+        // An EventSource does not report keep-alives, so silence does not mean a broken connection.
         let usual = if via.is_some() && bare { 0.0 } else { sandbox.client.waits.idle };
         let idle = js::number(options, "idle_timeout").map(|seconds| seconds * 1000.0);
         Ok(Self {
@@ -74,7 +74,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Adds to the address of a stream that unfinished lines are wanted. Servers that do not know this
+    /// Adds the request for unfinished lines to the address of a stream. Servers that do not support it
     /// ignore it.
     pub(super) fn ask_for_pieces(&self, url: &mut String) {
         if self.lines.pieces {
@@ -153,7 +153,7 @@ impl Follow {
         }
     }
 
-    /// How the process ended, where the server's mark of it ended the follow.
+    /// The exit of the process, if the server's mark of it ended the follow.
     pub(super) fn exited(&self) -> Option<Exited> {
         self.machine.exited()
     }
@@ -162,7 +162,7 @@ impl Follow {
         self.machine.position().cursor()
     }
 
-    /// Appends the next events to `batch`; `false` at the server's end of the output.
+    /// Appends the next events to `batch`. Returns `false` at the server's end of the output.
     ///
     /// # Errors
     /// When some events are certainly lost, or the call was canceled.
@@ -176,7 +176,7 @@ impl Follow {
                 }
                 (None, None) => self.step(batch).await,
             };
-            // What came with a failure, or before the end, is delivered first.
+            // Events received before a failure or the end are delivered first.
             match more {
                 Ok(false) if batch.is_empty() => return Ok(false),
                 Ok(_) => {}
@@ -188,13 +188,13 @@ impl Follow {
         }
     }
 
-    /// Does the next thing; `false` when there is none.
+    /// Takes the next step. Returns `false` if there is none.
     async fn step(&mut self, batch: &mut Batch) -> Result<bool> {
         match self.machine.step() {
             Step::Connect { last_event_id } => {
                 let mut request = Request {
                     idle_ms: self.plan.idle_ms,
-                    // The machine counts the tries.
+                    // The machine counts the attempts.
                     retry: false,
                     via: self.plan.via.clone(),
                     ..self.sandbox.request(self.route, &self.process, Reading::Events)
@@ -251,10 +251,10 @@ impl Follow {
         Ok(true)
     }
 
-    /// Connects, through broken connections.
+    /// Connects, and retries failed connections.
     ///
     /// # Errors
-    /// It cannot be done, or the call was ended.
+    /// If connecting fails for good, or the call was canceled.
     pub(super) async fn attach(&mut self) -> Result<()> {
         let mut nothing = Batch::default();
         while let Step::Connect { .. } = self.machine.step() {
@@ -272,13 +272,13 @@ impl Follow {
         }
     }
 
-    /// Waits until what failed is to be tried again.
+    /// Waits until the next attempt.
     ///
     /// # Errors
-    /// It is not, as a caller is told it.
+    /// The final error, if there is no next attempt.
     pub(super) async fn heal(&mut self, error: Error) -> Result<()> {
         self.body = None;
-        // In the middle of a stream, a page where an answer should be is a proxy's.
+        // A page instead of an answer in the middle of a stream is from a proxy.
         let page = matches!(error.code, Code::UnexpectedContentType | Code::InvalidResponse);
         let passing = (page && self.machine.has_begun()).then_some(Failure::Lost);
         let wait = error
@@ -314,7 +314,7 @@ impl Follow {
         self.cancel.release();
     }
 
-    /// A failure that is final, which says how far the output was delivered.
+    /// A final failure, with the position of the delivered output.
     fn final_of(&self, mut error: Error) -> Error {
         let code = self.machine.verdict(error.code, error.status);
         if code == Code::StreamBroken && error.code.kind() == Kind::Connection {
@@ -357,7 +357,7 @@ fn cursor_from(value: &JsValue) -> Result<Cursor> {
     Ok(cursor)
 }
 
-/// A cursor as JavaScript has it. A map: to write a struct brings along a cache of its members' names.
+/// Converts a cursor to JavaScript. Built as a map: serializing a struct adds a cache of its field names to the wasm.
 struct CursorObject<'a>(&'a Cursor);
 
 impl Serialize for CursorObject<'_> {

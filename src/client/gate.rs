@@ -25,8 +25,8 @@ pub(super) fn wait_at(request: &Object, input: bool) {
     js::set(request, "stdin_mode", &"pipe".into());
 }
 
-/// Returns where the output of a process begins that has not written anything. The open-source daemon keeps output by
-/// pid, so that an earlier process may have left lines.
+/// Returns the position before the first output of a new process. The open-source daemon keeps output by pid, so an
+/// earlier process can have left lines.
 pub(super) async fn position(
     sandbox: &Sandbox,
     pid: u32,
@@ -57,7 +57,7 @@ pub(super) async fn open(
         if result.is_ok() || input || cancel.check().is_err() {
             break;
         }
-        // Somebody may have ended the process.
+        // Another client can have killed the process.
         let standing = sandbox.standing(&pid.into(), cancel).await;
         if standing.is_ok_and(|standing| standing != Standing::Running) {
             return Ok(());

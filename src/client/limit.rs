@@ -1,4 +1,4 @@
-//! A run's time limit, as far as the client has to see to it.
+//! The client's part of enforcing a run's time limit.
 
 use super::{Sandbox, process};
 use crate::host;
@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 
 const SIGTERM: f64 = 15.0;
 
-/// What the run and the enforcer of its limit share.
+/// State that the run and the enforcer of its limit share.
 #[derive(Default)]
 struct State {
     pid: Cell<Option<u32>>,
@@ -51,7 +51,7 @@ impl Limit {
                     Some(pid) if act != Act::GiveUp => {
                         signal(&sandbox, &state, pid, act, cancel.detached());
                     }
-                    // There is nobody to signal, and no report of an end to wait for.
+                    // The last step, or no pid is known and nothing can be signaled: stop waiting for the exit.
                     _ => break,
                 }
             }
@@ -60,19 +60,19 @@ impl Limit {
         });
     }
 
-    /// There is nothing to enforce any more.
+    /// Ends the enforcement.
     pub(super) fn end(&mut self) {
         if let Some(enforcer) = self.enforcer.take() {
             enforcer.cancel();
         }
     }
 
-    /// Which process it is about, as soon as that is known.
+    /// Sets the process, once it is known.
     pub(super) fn found(&self, pid: Option<u32>) {
         self.state.pid.set(pid);
     }
 
-    /// A flag to set once the output and the process have ended: nothing is signalled from then on.
+    /// A flag to set once the output and the process have ended. No signal is sent after that.
     pub(super) fn ended(&self) -> Rc<Cell<bool>> {
         self.state.ended.clone()
     }
@@ -82,7 +82,7 @@ impl Limit {
         self.state.signals.get() > 0
     }
 
-    /// Whether not even killing it brought an end.
+    /// Whether the kill had no effect.
     pub(super) fn was_given_up(&self) -> bool {
         self.state.given_up.get()
     }
@@ -106,7 +106,7 @@ fn signal(sandbox: &Rc<Sandbox>, state: &Rc<State>, pid: u32, act: Act, cancel: 
     let (sent, state) = (sandbox.clone().call(call, cancel), state.clone());
     state.signals.set(state.signals.get() + 1);
     host::spawn(async move {
-        // A process that has just ended by itself refuses it. What is lost may have arrived.
+        // The server refuses it if the process has just ended. A lost request may have arrived.
         if sent.await.is_err_and(|error| error.status.is_some()) {
             state.signals.set(state.signals.get().saturating_sub(1));
         }

@@ -36,14 +36,14 @@ use shoreline_protocol::{limits, name, utf8};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-/// How long is waited, in ms.
+/// Timeouts, in ms.
 #[derive(Clone, Copy)]
 struct Waits {
-    /// For the head of a stream or of a quick answer.
+    /// Until the head of a stream or of a short answer.
     connect: f64,
-    /// For the head of an answer that may take long.
+    /// Until the head of an answer that can take long.
     request: f64,
-    /// For the next bytes.
+    /// Until the next bytes.
     idle: f64,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// `options` is a `ConnectionOptions` with, beside it, `apiKey` and `fetch`, which are no data.
+    /// `options` is a `ConnectionOptions` with `apiKey` and `fetch`, which are functions.
     pub(crate) fn new(options: &JsValue) -> Result<Self> {
         let read = types::read("", options, ConnectionOptions::FIELDS)?;
         let fetch = js::get(options, "fetch");
@@ -110,12 +110,12 @@ impl Client {
     }
 }
 
-/// One sandbox: its address and how to talk to it.
+/// One sandbox: its address and the facts known of its server.
 pub(crate) struct Sandbox {
     client: Rc<Client>,
     pub(crate) id: String,
     pub(crate) name: Option<String>,
-    /// It may be elsewhere after it was resumed.
+    /// The address can change when the sandbox is resumed.
     base: RefCell<Rc<SandboxBase>>,
     /// Whether the server has the endpoint `run`, once known.
     has_run: Cell<Option<bool>>,
@@ -130,17 +130,17 @@ pub(crate) struct Call {
     /// The query of its address, `?` included.
     query: String,
     payload: Payload,
-    /// Whether its answer may take long.
+    /// Whether its answer can take long, and has the longer timeout.
     patient: bool,
     shape: Shape,
 }
 
-/// What a call's answer is made into.
+/// The type of a call's answer.
 enum Shape {
     Nothing,
     Object,
     Process,
-    /// The array of that name, of processes or terminals.
+    /// The array with that name, of processes or terminals.
     Processes(&'static str),
 }
 

@@ -1,5 +1,5 @@
-//! A command run to its end: one POST, ever, and the same result however the connection fares. What
-//! to do next is decided by [`Machine`].
+//! Runs a command to its end: one POST, and the same result whether or not connections break. [`Machine`]
+//! decides the next step.
 
 use super::collected::Collected;
 use super::follow::{Follow, Plan};
@@ -29,7 +29,7 @@ pub(crate) struct Run {
     request: Object,
     /// Whether the command gets input.
     input: bool,
-    /// Told the pid once the command runs, and how it ended.
+    /// Called with the pid once the command runs, and with its exit.
     tells: Option<Function>,
     started: bool,
     plan: Plan,
@@ -37,13 +37,13 @@ pub(crate) struct Run {
     kill_on_abort: bool,
     machine: Machine,
     io: Io,
-    /// How the run's own stream broke.
+    /// The error that broke the run's own stream.
     broken: Option<Error>,
     failed: Option<Error>,
     limit: Limit,
     collected: Collected,
     began: f64,
-    /// Of the answer that the output came with; see `Answer`.
+    /// The trace id of the answer with the output; see `Answer`.
     trace_id: JsValue,
 }
 
@@ -55,7 +55,7 @@ impl Run {
         [on_reconnect, via, tells]: [Option<Function>; 3],
         cancel: CancelToken,
     ) -> Result<Self> {
-        // The input itself is the shim's.
+        // The shim sends the input itself.
         let input = !js::get(options, "input").is_undefined();
         let options = types::read("", options, RunOptions::FIELDS)?;
         let plan = Plan::new(&sandbox, &options, [on_reconnect, via])?;
@@ -104,10 +104,10 @@ impl Run {
         }
     }
 
-    /// Appends the next events to `batch`; `false` once the command has ended.
+    /// Appends the next events to `batch`. Returns `false` once the command has ended.
     ///
     /// # Errors
-    /// Whatever keeps the result from being known; the error carries what there is.
+    /// If the result cannot be known. The error contains the output received so far.
     pub(crate) async fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         loop {
             if let Some(error) = &self.failed {
@@ -134,7 +134,7 @@ impl Run {
         }
     }
 
-    /// Tells that the command runs, once it is past the gate, and that it has ended.
+    /// Reports the start of the command, after the gate, and its end.
     fn tell(&mut self) {
         let pid = self.machine.pid();
         let end = match self.machine.step() {
@@ -152,7 +152,7 @@ impl Run {
         }
     }
 
-    /// Does the next thing.
+    /// Takes the next step.
     async fn step(&mut self, batch: &mut Batch) -> Result<()> {
         match self.machine.step() {
             Step::Post => {
@@ -198,7 +198,7 @@ impl Run {
                 let standing = self.sandbox.standing(&pid.into(), &self.cancel).await;
                 match (standing, &mut self.io) {
                     (Ok(standing), _) => self.machine.looked(standing)?,
-                    // What breaks around the output heals as the output itself.
+                    // Failures around the output are retried as those of the output.
                     (Err(error), Io::Follow(follow)) => follow.heal(error).await?,
                     (Err(error), _) => return Err(error),
                 }
@@ -218,7 +218,7 @@ impl Run {
             Ok(Some(chunk)) => return Ok(self.machine.push(chunk, batch)?),
             Ok(None) => (Over::Ended, StreamError::NoExit.into()),
             Err(error) if error.failure().is_none() => return Err(error),
-            // A proxy may keep a stream open that the server has ended.
+            // A proxy can keep a stream open that the server has ended.
             Err(error) if self.machine.exit().is_some() && error.is_timeout() => {
                 (Over::Ended, error)
             }
@@ -261,15 +261,15 @@ impl Run {
         Ok(())
     }
 
-    /// For servers without `run`, and for input: a process of which the rest is up to the client.
+    /// For servers without `run`, and for input: starts a process that the client follows.
     async fn start(&mut self, gated: bool) -> Result<()> {
         // Servers that have `run` lose no output.
         let gated = gated && !(self.input && self.sandbox.has_run(&self.cancel).await?);
-        // The shell would take such a command for an option of `exec`.
+        // The shell would parse such a command as an option of `exec`.
         let command = js::text(&self.request, "command").unwrap_or_default();
         let gated = gated && !command.starts_with('-');
         let Io::Start(start) = &mut self.io else {
-            // The run's request is done with: an abort has nothing to wait for.
+            // The run's request has ended: an abort has nothing to wait for.
             self.io = Io::Nothing;
             self.sandbox.check_start(&self.request, &self.cancel).await?;
             let request = Object::assign(&Object::new(), &self.request);
@@ -301,7 +301,7 @@ impl Run {
         Ok(())
     }
 
-    /// Ends it now, as an abort does, if it has not ended.
+    /// Ends the run now, as an abort does, unless it has ended.
     pub(crate) fn stop(&mut self) {
         if self.failed.is_none()
             && !matches!(self.machine.step(), Step::Done(_))
@@ -312,7 +312,7 @@ impl Run {
         self.cancel.release();
     }
 
-    /// Makes a failure final: ends what is under way, and keeps everything received for the error.
+    /// Makes a failure final: ends requests under way, and attaches the received output to the error.
     fn fail(&mut self, error: Error) {
         let mut error = process::explained(error, &self.request);
         let partial = self.outcome(None).into();
@@ -329,7 +329,7 @@ impl Run {
             };
             error = Error::new(Code::RunTimeout, message);
         } else if self.machine.is_at_gate() || self.gives_up(error.code) && self.kill_on_abort {
-            // The machine goes along: it may have read half of what says the pid.
+            // The machine is moved too: it can have read half of the event with the pid.
             let machine = core::mem::replace(&mut self.machine, Machine::new(self.plan.lines));
             host::spawn(kill(self.sandbox.clone(), machine, io, self.cancel.detached()));
         }
@@ -344,7 +344,7 @@ impl Run {
         self.failed = Some(error);
     }
 
-    /// Whether this error is the client's decision to stop reading a command that may still run.
+    /// Whether the client itself stopped reading a command that can still run.
     fn gives_up(&self, code: Code) -> bool {
         let ended = self.machine.exit().is_some() || matches!(self.machine.step(), Step::Done(_));
         let decided = matches!(
@@ -354,7 +354,7 @@ impl Run {
         decided && !ended
     }
 
-    /// The result. Only after [`Self::next`] gave `false`.
+    /// The result. Call it only after [`Self::next`] returned `false`.
     pub(crate) fn result(&mut self) -> Result<Object> {
         match (&self.failed, self.machine.step()) {
             (Some(error), _) => Err(error.clone()),

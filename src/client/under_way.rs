@@ -1,4 +1,4 @@
-//! What a run has under way: the request that starts the command, then its output; and its end when the call is given up.
+//! The requests of a run: the one that starts the command, then its output; and killing the command when the call fails.
 
 use super::follow::{Follow, Plan};
 use super::{Sandbox, json_of, process};
@@ -14,10 +14,10 @@ use shoreline_protocol::error::Code;
 use shoreline_protocol::route::{self, Route};
 use shoreline_protocol::run::Run as Machine;
 
-/// A request that goes on whatever becomes of the call: who kills the command needs to know its pid.
+/// A request that continues when the call is canceled: killing the command needs its pid.
 pub(super) type Pending = Pin<Box<dyn Future<Output = Result<Answer>>>>;
 
-/// What is under way.
+/// The current request.
 pub(super) enum Io {
     Nothing,
     /// The run's POST.
@@ -26,11 +26,11 @@ pub(super) enum Io {
     Start(Pending),
     /// The run's own stream.
     Stream(Body),
-    /// That is gone, or the server has none: the output is followed by pid.
+    /// The stream broke, or the server has none: the output is followed by pid.
     Follow(Box<Follow>),
 }
 
-/// Sends what starts a command.
+/// Sends the request that starts a command.
 pub(super) fn sent(
     sandbox: &Rc<Sandbox>,
     route: Route,
@@ -49,9 +49,9 @@ pub(super) fn sent(
     Box::pin(async move { sandbox.client.transport.send(&request, &cancel).await })
 }
 
-/// What is told of a command that may have been started.
+/// The error for a command that may have been started.
 pub(super) fn unknown_outcome(error: Error) -> Error {
-    // An answer is an answer; what was certainly not sent has not run.
+    // An error status is a definite outcome, as is a request that was certainly not sent.
     let unknown =
         error.failure().is_some() && error.status.is_none() && error.code != Code::ConnectFailed;
     if !unknown {
@@ -75,7 +75,7 @@ pub(super) async fn kill(sandbox: Rc<Sandbox>, mut machine: Machine, io: Io, can
     }
 }
 
-/// The pid that a run under way is about, read no further than that.
+/// Reads a running stream up to the event with the pid.
 async fn pid_of(machine: &mut Machine, io: Io) -> Option<u32> {
     let mut body = match io {
         Io::Post(post) => post.await.ok()?.body,

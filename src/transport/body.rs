@@ -14,17 +14,17 @@ use web_sys::AbortController;
 pub(crate) struct Body {
     controller: AbortController,
     reader: Option<JsValue>,
-    /// Whether there are bodies to read at all: an answer without one says `null`.
+    /// Whether the runtime has readable bodies. An answer without a body has `null` there too.
     streams: bool,
     idle_ms: f64,
-    /// A read that a call has left: the next one takes what it brings.
+    /// A read that a canceled call has left pending: the next call uses its result.
     read: Option<Promise>,
     buffer: Vec<u8>,
     done: bool,
 }
 
 impl Body {
-    /// Of a request whose answer has yet to come.
+    /// The body of a request without an answer yet.
     pub(super) fn new(controller: AbortController, idle_ms: f64) -> Self {
         Self {
             controller,
@@ -37,10 +37,10 @@ impl Body {
         }
     }
 
-    /// The answer has come.
+    /// Sets the answer.
     ///
     /// # Errors
-    /// `missing_capability` where its body cannot be read.
+    /// `missing_capability` if its body cannot be read.
     pub(super) fn open(&mut self, response: &JsValue) -> Result<()> {
         let body = js::get(response, "body");
         self.streams = !body.is_undefined();
@@ -54,7 +54,7 @@ impl Body {
         Ok(())
     }
 
-    /// What matters has been read: the end, if it comes at all, has to come soon.
+    /// The needed part has been read: from now on the end must arrive within a short timeout.
     pub(crate) fn hurry(&mut self) {
         const SOON_MS: f64 = 1000.0;
         self.idle_ms = SOON_MS;
@@ -63,10 +63,10 @@ impl Body {
     /// The next chunk; `None` at a clean end.
     ///
     /// # Errors
-    /// `connection_lost` when it breaks, `idle_timeout`, `aborted`; `missing_capability` where `fetch` does
+    /// `connection_lost` if the connection breaks, `idle_timeout`, `aborted`; `missing_capability` if `fetch` does
     /// not stream.
     pub(crate) async fn chunk(&mut self, cancel: &CancelToken) -> Result<Option<&[u8]>> {
-        // Thousands of bodies may wait, and most of them for long.
+        // Thousands of bodies can wait at the same time, most of them for long.
         self.buffer = Vec::new();
         let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
             if !self.streams {
@@ -109,13 +109,13 @@ impl Body {
         Ok(Some(&self.buffer))
     }
 
-    /// Aborts the request with a reason that tells a timeout from a caller who leaves: where requests share a
-    /// connection, a timeout may be the connection's fault.
+    /// Aborts the request. The reason distinguishes a timeout from a canceled call: if requests share a connection, a
+    /// timeout can mean that the connection is broken.
     pub(super) fn time_out(&self) {
         self.controller.abort_with_reason(&"timeout".into());
     }
 
-    /// The whole body, or `limit` bytes of it, or what comes within `ms`.
+    /// Reads the whole body, but at most `limit` bytes, and what arrives within `ms`.
     ///
     /// # Errors
     /// As [`Self::chunk`].
@@ -137,8 +137,8 @@ impl Body {
         Ok(all)
     }
 
-    /// Reads what little is left in the background, so that the connection can be used again; gives
-    /// up and closes it when the end does not come soon.
+    /// Drains the rest in the background, so that the connection can be reused. Closes it if the end does not arrive
+    /// soon.
     pub(crate) fn finish_later(mut self) {
         self.hurry();
         host::spawn(async move {

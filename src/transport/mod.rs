@@ -28,10 +28,10 @@ use web_sys::AbortController;
 
 /// Characters of a content type that are shown.
 const SHOWN_CHARS: usize = 100;
-/// How long an error's text may take, ms.
+/// Timeout of the body of an error, ms.
 const ERROR_BODY_MS: f64 = 10_000.0;
 
-/// What is sent as the body.
+/// The body of a request.
 pub(crate) enum Payload {
     None,
     Json(String),
@@ -39,7 +39,7 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    /// Whether it can be sent again.
+    /// Whether the body can be sent again.
     fn is_whole(&self) -> bool {
         !matches!(self, Self::Bytes(body) if js::get(body, "getReader").is_function())
     }
@@ -48,9 +48,9 @@ impl Payload {
 /// How the answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// At once, within the retries.
+    /// Completely, as part of each attempt.
     Whole,
-    /// By the caller, as it comes.
+    /// By the caller, as it arrives.
     Chunks,
     /// By the caller, as an event stream.
     Events,
@@ -62,33 +62,33 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) payload: Payload,
     pub(crate) reading: Reading,
-    /// How long the answer's head may take, in ms; 0 = for ever.
+    /// Timeout of the answer's head, in ms; 0 means none.
     pub(crate) head_ms: f64,
-    /// How long the answer's body may be silent, in ms; 0 = for ever.
+    /// Idle timeout of the answer's body, in ms; 0 means none.
     pub(crate) idle_ms: f64,
-    /// Whether to try again here where that is safe.
+    /// Whether to retry here if that is safe.
     pub(crate) retry: bool,
-    /// Instead of `fetch`.
+    /// Function to use instead of `fetch`.
     pub(crate) via: Option<Via>,
 }
 
-/// What sends requests for streams instead of `fetch`.
+/// Function that sends stream requests instead of `fetch`.
 #[derive(Clone)]
 pub(crate) struct Via {
     pub(crate) fetch: Function,
-    /// It sends no headers.
+    /// Whether it sends no headers.
     pub(crate) bare: bool,
 }
 
 pub(crate) struct Answer {
-    /// A part of it that can be shown.
+    /// A printable part of it.
     pub(crate) content_type: String,
-    /// How many bytes it has, where the server says so.
+    /// Length in bytes, if the server sends it.
     pub(crate) length: Option<f64>,
-    /// Of [`Reading::Whole`], everything.
+    /// The whole body, for [`Reading::Whole`].
     pub(crate) bytes: Vec<u8>,
     pub(crate) body: Body,
-    /// The id of the server's trace of the request; undefined where the server sends none.
+    /// The id of the server's trace of the request; undefined if the server sends none.
     pub(crate) trace_id: JsValue,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Transport {
     pub(crate) policy: Policy,
 }
 
-/// The id of the server's trace in an answer's headers; undefined where there is none.
+/// The id of the server's trace in an answer's headers; undefined if there is none.
 pub(crate) fn trace_id(headers: &web_sys::Headers) -> JsValue {
     let header = |name| headers.get(name).ok().flatten();
     let header = header("traceresponse").or_else(|| header("traceparent"));
@@ -116,7 +116,7 @@ fn length(headers: &web_sys::Headers) -> Option<f64> {
 }
 
 impl Transport {
-    /// Sends `request`, again where that is safe, and gives the answer if its status is 2xx.
+    /// Sends `request`, retries it if that is safe, and returns the answer if its status is 2xx.
     ///
     /// # Errors
     /// Connection, timeout, abort and API errors.
@@ -186,7 +186,7 @@ impl Transport {
             let what = "`fetch` did not give a Response";
             return Err(Error::new(Code::MissingCapability, what));
         }
-        // Not a Response: a `fetch` of another realm, or a stand-in for one, gives a kind of its own.
+        // Not checked by class: a `fetch` of another realm, or a replacement, returns another class.
         body.open(&answer)?;
         let status = js::number(&answer, "status").unwrap_or_default() as u16;
         let is_error = status >= 400;
@@ -216,7 +216,7 @@ impl Transport {
             }
             return Ok(Answer { content_type, length, bytes, body, trace_id });
         }
-        // An error whose text cannot be read is still that error.
+        // If the body cannot be read, the status still makes the error.
         let read = read.unwrap_or_default();
         if failure::has_sandboxes(request.asked.kind, status, &read) {
             return Ok(Answer { content_type, length, bytes: read, body, trace_id });
@@ -268,7 +268,7 @@ impl Transport {
             Payload::Bytes(bytes) => {
                 headers.set("Content-Type", "application/octet-stream");
                 js::set(&init, "body", bytes);
-                // A stream is sent as it comes.
+                // A stream is sent as it produces.
                 js::set(&init, "duplex", &"half".into());
             }
         }
@@ -284,7 +284,7 @@ impl Answer {
     /// The body of an answer that must be an event stream.
     ///
     /// # Errors
-    /// `unexpected_content_type`, naming what it is instead.
+    /// `unexpected_content_type`, with the actual content type.
     pub(crate) fn event_stream(self) -> Result<Body> {
         if text::contains(&self.content_type, "text/event-stream") {
             return Ok(self.body);
@@ -292,7 +292,7 @@ impl Answer {
         Err(self.unexpected(Code::UnexpectedContentType, "not an event stream"))
     }
 
-    /// What is told of an answer that is not what it should be.
+    /// Description of an unexpected answer, for the error message.
     pub(crate) fn unexpected(&self, code: Code, what: &str) -> Error {
         let text = [
             "the answer is ",

@@ -1,4 +1,4 @@
-//! Whether a request that failed has left.
+//! Whether a failed request was sent.
 
 use crate::error::Error;
 use crate::js;
@@ -8,7 +8,7 @@ use shoreline_protocol::text;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-/// Sorts a rejected `fetch`: only what certainly never left may be sent again blindly.
+/// Classifies a rejected `fetch`: only a request that was certainly not sent can always be retried.
 pub(super) fn failed(cause: JsValue) -> Error {
     let (code, message) = if never_connected(&cause, 4) {
         (
@@ -21,7 +21,7 @@ pub(super) fn failed(cause: JsValue) -> Error {
             "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
         )
     };
-    // The shim's own ways to send have found out more.
+    // The shim's own transports report more.
     let code = match js::text(&cause, "code").as_deref() {
         Some("CORS") => code,
         Some("NO_CHANNELS") => Code::Unsupported,
@@ -34,7 +34,7 @@ pub(super) fn failed(cause: JsValue) -> Error {
 /// Whether the runtime says that no connection was made: by `code` on the error or its causes (Node,
 /// Bun), or in the words of Deno's and workerd's messages.
 fn never_connected(error: &JsValue, depth: u32) -> bool {
-    /// Of a connection that could not be made, and of nothing else.
+    /// Codes that only mean that no connection could be made.
     const CODES: [&str; 7] = [
         "ECONNREFUSED",
         "ENOTFOUND",
@@ -44,7 +44,7 @@ fn never_connected(error: &JsValue, depth: u32) -> bool {
         "FailedToOpenSocket",
         "ERR_INVALID_URL",
     ];
-    /// Of any system call.
+    /// Codes of any system call.
     const ROUTE_CODES: [&str; 2] = ["EHOSTUNREACH", "ENETUNREACH"];
     const WORDS: [&str; 3] = ["client error (Connect)", "Connection refused", "dns error"];
     if depth == 0 || !error.is_object() {

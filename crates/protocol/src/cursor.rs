@@ -1,4 +1,4 @@
-//! What has been delivered, and what to drop when a server sends it again.
+//! Delivered events, and which events of a replay to drop.
 
 use crate::batch::{Batch, flag};
 use crate::json::Text;
@@ -6,10 +6,10 @@ use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::text;
 
-/// How far output has been delivered. Plain fields: it can be kept and taken up elsewhere.
+/// Position of delivered output. Plain fields: callers can save it and resume elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The id up to which everything was delivered, and beyond which nothing.
+    /// Every event up to this id was delivered, and none after it.
     pub last_id: Option<u64>,
     /// Events delivered: of stdout or of no stream, and of stderr. A replay may interleave the
     /// streams in another way, but each stream keeps its order.
@@ -19,7 +19,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Where it is once the first `taken` events of `batch` are delivered, too.
+    /// The position after the first `taken` events of `batch`.
     #[must_use]
     pub fn after(mut self, batch: &Batch, taken: usize) -> Self {
         if batch.flags.iter().any(|flags| flags & flag::PIECE != 0) {
@@ -52,17 +52,17 @@ impl Cursor {
     }
 }
 
-/// An event's id, if it is a number. Other ids say nothing of order, and are as good as none.
+/// An event's id, if it is a number. Other ids have no order and are ignored.
 pub(crate) fn number(id: &[u8]) -> Option<u64> {
     let canonical = id.len() == 1 || !id.starts_with(b"0");
     text::decimal(id).filter(|_| canonical)
 }
 
-/// Where the reading of one process's output is, through any number of connections.
+/// Position in one process's output, across any number of connections.
 ///
-/// Where events are numbered, a new connection begins after the last. Where they are not, it begins
-/// at the start, and as many events of each stream as were delivered are dropped, if they are the same; whether that
-/// was right is settled at the end by the lines that the server has ([`Position::needs_count`]).
+/// If events are numbered, a new connection begins after the last one. Otherwise it begins at the start, and as
+/// many events of each stream as were delivered are dropped if they are equal. The lines that the server has
+/// verify that at the end ([`Position::needs_count`]).
 ///
 /// ```
 /// use shoreline_protocol::batch::Batch;
@@ -79,29 +79,29 @@ pub(crate) fn number(id: &[u8]) -> Option<u64> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Position {
     delivered: Cursor,
-    /// Numbers came twice or out of order.
+    /// Whether numbers were repeated or out of order.
     contradicted: bool,
-    /// Numbers were left out, or are still to come: the other stream's, where one is sent after the
-    /// other. Of a single stream that is followed they are the other's.
+    /// Whether numbers are missing. They can be the other stream's, if that is sent later or not
+    /// followed.
     holes: bool,
-    /// There was a connection, so that the next one is not the first.
+    /// Whether there was a connection.
     begun: bool,
-    /// There was a connection before this one.
+    /// Whether there was a connection before the current one.
     resumed: bool,
     needs_count: bool,
     /// The last number on this connection.
     seen: Option<u64>,
     rule: Rule,
-    /// How many events of each stream this connection may have to drop.
+    /// Events of each stream that this connection may have to drop.
     droppable: [u64; 2],
-    /// Each stream's lines that were delivered without a number, and those that this connection dropped.
+    /// Lines of each stream that were delivered without a number, and those that this connection dropped.
     written: [Tally; 2],
     dropped: [Tally; 2],
-    /// Others were delivered: with a number, or before a cursor.
+    /// Whether other lines were delivered: with a number, or before a cursor.
     others: bool,
 }
 
-/// Which of a connection's events were delivered before.
+/// Events of a connection that were delivered before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rule {
     /// None.
@@ -109,12 +109,12 @@ enum Rule {
     New,
     /// Numbers up to this one.
     After(u64),
-    /// As many as were delivered: it is a replay.
+    /// As many as were delivered: the connection is a replay.
     Replay,
 }
 
 impl Position {
-    /// What to ask a new connection to begin after.
+    /// The id that a new connection is asked to begin after.
     #[must_use]
     pub const fn last_id(&self) -> Option<u64> {
         self.delivered.last_id
@@ -132,11 +132,11 @@ impl Position {
         };
         self.resumed |= self.begun || self.rule != Rule::New;
         self.begun = true;
-        // What an earlier connection would have brought is not known.
+        // Events that an earlier connection would have delivered are unknown.
         self.needs_count |= self.resumed && self.delivered.last_id.is_none();
     }
 
-    /// Drops an event that the caller has already. Returns whether it was dropped.
+    /// Drops an event that was delivered before. Returns whether it was dropped.
     pub(crate) fn drops(
         &mut self,
         stream: Option<Stream>,
@@ -175,8 +175,8 @@ impl Position {
         }
     }
 
-    /// Compares what is sent again with what was delivered: a server that lost lines between its replay and its live
-    /// stream has them the second time, so that a count alone would leave out others.
+    /// Compares replayed lines with delivered ones. A server that lost lines between its replay and its live stream
+    /// sends them in the next replay, so that dropping by count alone would drop the wrong lines.
     fn compare(&mut self, stream: usize, line: &Text<'_>, all: bool) {
         let (Some(dropped), Some(written)) =
             (self.dropped.get_mut(stream), self.written.get(stream))
@@ -187,7 +187,7 @@ impl Position {
         self.contradicted |= all && !self.others && *dropped != *written;
     }
 
-    /// Notes an event that is delivered now.
+    /// Records an event that is delivered now.
     pub(crate) fn deliver(&mut self, stream: Option<Stream>, id: Option<u64>, line: &Text<'_>) {
         match (self.written.get_mut(index(stream)), id) {
             (Some(written), None) => written.add(line),
@@ -200,32 +200,32 @@ impl Position {
             *unfinished = 0;
         }
         self.contradicted |= id.is_some() && id <= self.delivered.last_id;
-        // While a replay has not caught up, what was delivered is no one place in a row.
+        // Until a replay has caught up, the delivered events are not a prefix.
         let whole = !self.contradicted && self.missing() == 0;
         self.delivered.last_id = id.filter(|_| whole);
     }
 
-    /// How many bytes of the stream's unfinished line were delivered.
+    /// Delivered bytes of the stream's unfinished line.
     #[inline]
     pub(crate) fn unfinished(&self, stream: Option<Stream>) -> usize {
         let bytes = self.delivered.unfinished.get(index(stream)).copied().unwrap_or_default();
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
-    /// Whether an unfinished line on this connection is the one that comes after what was delivered: a
-    /// replay has to catch up first.
+    /// Whether an unfinished line on this connection directly follows the delivered events: a replay has to catch
+    /// up first.
     pub(crate) fn has_caught_up(&self, stream: Option<Stream>) -> bool {
         self.rule != Rule::Replay || self.droppable.get(index(stream)) == Some(&0)
     }
 
-    /// Notes bytes of an unfinished line that are delivered now.
+    /// Records bytes of an unfinished line that are delivered now.
     pub(crate) fn deliver_piece(&mut self, stream: Option<Stream>, bytes: usize) {
         if let Some(unfinished) = self.delivered.unfinished.get_mut(index(stream)) {
             *unfinished = unfinished.saturating_add(bytes as u64);
         }
     }
 
-    /// Whether a part of a line was delivered whose rest has not come.
+    /// Whether a part of a line was delivered without its end.
     #[must_use]
     pub fn is_within_a_line(&self) -> bool {
         self.delivered.unfinished != [0, 0]
@@ -237,26 +237,26 @@ impl Position {
         self.delivered.counts.iter().sum()
     }
 
-    /// Events that this connection should have sent again, being a replay, and has not yet.
+    /// Events that this replay has not sent yet.
     #[must_use]
     pub fn missing(&self) -> u64 {
         if self.rule == Rule::Replay { self.droppable.iter().sum() } else { 0 }
     }
 
-    /// Whether this connection is a replay on which nothing has come.
+    /// Whether this connection is a replay without any event so far.
     #[must_use]
     pub fn nothing_came_again(&self) -> bool {
         self.missing() > 0 && self.droppable == self.delivered.counts
     }
 
-    /// Whether the server's numbers contradict each other, so that there is no telling what another
-    /// connection has to leave out, or had to.
+    /// Whether the server's numbers contradict each other, so that it is unknown which events another connection
+    /// has to drop.
     #[must_use]
     pub const fn is_contradicted(&self) -> bool {
         self.contradicted
     }
 
-    /// Whether there was a connection before this one.
+    /// Whether there was a connection before the current one.
     #[must_use]
     pub const fn is_resumed(&self) -> bool {
         self.resumed
@@ -291,7 +291,7 @@ impl Position {
         !self.others
     }
 
-    /// How far output has been delivered.
+    /// The position of delivered output.
     #[must_use]
     pub const fn cursor(&self) -> Cursor {
         self.delivered
@@ -312,7 +312,7 @@ impl From<Cursor> for Position {
     }
 }
 
-/// Which count is a stream's: events without one count as standard output, as everywhere.
+/// Index of a stream's count. Events without a stream count as standard output.
 fn index(stream: Option<Stream>) -> usize {
     usize::from(stream == Some(Stream::Stderr))
 }

@@ -8,8 +8,8 @@
 //!    \------------------------- output ended early --------/
 //! ```
 //!
-//! A follow that is to end with the process ends at the mark of its exit instead, where the server sends one. The
-//! mark has the server's count of the lines that precede it.
+//! A follow with [`Follow::until_exit`] ends at the server's mark of the exit instead. The mark contains the server's
+//! count of the lines before it.
 
 use alloc::boxed::Box;
 
@@ -23,45 +23,45 @@ use crate::retry::{self, Failure, Policy};
 use crate::route::Method;
 use crate::tally::{Held, Tally};
 
-/// What has to be done next.
+/// The next step of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Open a connection; then [`Follow::connected`], or [`Follow::broke`].
     Connect {
-        /// What to send as `Last-Event-ID`.
+        /// Value of `Last-Event-ID`.
         last_event_id: Option<u64>,
     },
     /// Read from the connection; then [`Follow::push`], [`Follow::ended`], or [`Follow::broke`].
     Read,
-    /// Find out whether the server has the endpoint `run`; then [`Follow::probed`], or [`Follow::broke`].
+    /// Determine whether the server has the endpoint `run`; then [`Follow::probed`], or [`Follow::broke`].
     Probe,
     /// Wait, then read the process's record and the lines that the server has; then [`Follow::settled`], or
     /// [`Follow::broke`].
     Settle {
         /// The wait before the first request, in ms.
         wait_ms: u64,
-        /// Reads the record too, if true: a running process may still write lines.
+        /// Whether to read the record too: a running process can still write lines.
         look: bool,
     },
     /// Everything has been delivered.
     Done,
 }
 
-/// When to try again.
+/// The next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// How many tries in a row this makes.
+    /// Number of this attempt in a row, from 1.
     pub attempt: u32,
-    /// How long to wait first.
+    /// Delay before it.
     pub delay_ms: u64,
 }
 
-/// How the lines of a stream are read.
+/// Options of reading lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
     /// The longest line, in bytes.
     pub limit: usize,
-    /// What happens to a longer one.
+    /// What happens to a longer line.
     pub long: LongLine,
     /// Whether unfinished lines are delivered as they grow, from servers that send them.
     pub pieces: bool,
@@ -75,8 +75,8 @@ impl Lines {
     }
 }
 
-/// The machine. Every event that the server has is delivered, once, in the order of its stream; or
-/// an error comes. Only the server's `eof` ends it, or with [`Follow::until_exit`] its mark of the exit.
+/// The state machine. It delivers every event that the server has, once and in the order of its stream, or fails.
+/// Only the server's `eof` ends it or, with [`Follow::until_exit`], its mark of the exit.
 #[derive(Debug)]
 pub struct Follow {
     mode: Mode,
@@ -84,14 +84,14 @@ pub struct Follow {
     policy: Policy,
     position: Position,
     stage: Stage,
-    /// Whether the server has ever begun to answer, so that a 404 means that the process is gone.
+    /// Whether the server has ever answered: then a 404 means that the process is gone.
     begun: bool,
-    /// Tries in a row that brought no new event.
+    /// Attempts in a row without a new event.
     failures: u32,
     /// Least delay before a reconnect that the server asked for, in ms.
     retry_ms: u64,
     exit: Option<Exited>,
-    /// Whether the server is trusted to send all output without numbers; unknown until that matters.
+    /// Whether the server sends all output although events have no numbers; unknown until that matters.
     trusted: Option<bool>,
     /// The number of times in a row that the server's lines differed from the delivered ones.
     unsettled: u32,
@@ -104,12 +104,12 @@ const COUNTS: u32 = 4;
 /// The lines of the open-source daemon are complete once their count has stood still for 100 ms.
 const STILL_MS: u64 = 150;
 
-/// The exit of a process, as a stream of its output tells it.
+/// The exit of a process, as reported by a stream of its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exited {
     /// How the process ended.
     pub exit: Exit,
-    /// Whether something that the process started held its output open then.
+    /// Whether a child of the process still held its output open.
     pub output_open: bool,
 }
 
@@ -153,19 +153,19 @@ impl Follow {
         }
     }
 
-    /// Ends at the exit of the process, where the server marks it, and not at the end of the output.
+    /// Ends the follow at the exit of the process, if the server marks it, instead of at the end of the output.
     #[must_use]
     pub fn until_exit(self) -> Self {
         Self { mode: Mode::FollowToExit, ..self }
     }
 
-    /// As [`Self::new`], for a process that the server is known to have had.
+    /// As [`Self::new`], for a process that the server is known to have had before.
     #[must_use]
     pub fn of_known_process(position: Position, lines: Lines, policy: Policy) -> Self {
         Self { begun: true, ..Self::new(position, lines, policy) }
     }
 
-    /// What has to be done next.
+    /// The next step of the caller.
     #[must_use]
     pub fn step(&self) -> Step {
         match self.stage {
@@ -190,7 +190,7 @@ impl Follow {
         self.stage = Stage::Reading(Box::new(self.lines.decoder(self.mode)));
     }
 
-    /// Takes what was read, and appends the new events in it to `out`.
+    /// Reads a chunk, and appends its new events to `out`.
     ///
     /// # Errors
     /// When some events are certainly lost.
@@ -198,7 +198,7 @@ impl Follow {
         let Stage::Reading(decoder) = &mut self.stage else { return Ok(()) };
         let before = out.len();
         decoder.push(chunk, &mut self.position, out)?;
-        // Not for a comment: a server that sends one and closes would be retried forever.
+        // A comment does not reset the count: a server that sends one and closes would be retried forever.
         if out.len() != before {
             self.failures = 0;
             self.unsettled = 0;
@@ -222,7 +222,7 @@ impl Follow {
         if position.is_within_a_line() {
             return Err(StreamError::ShortLine);
         }
-        // What one contradiction doubled and another lost, a count would not show.
+        // A duplicate and a loss cancel out, so counts cannot detect this.
         if position.is_contradicted() && position.is_resumed() {
             return Err(StreamError::Contradicted);
         }
@@ -254,16 +254,16 @@ impl Follow {
         Err(StreamError::Cut)
     }
 
-    /// How the process ended, where the server's mark of it ended the follow.
+    /// The exit of the process, if the server's mark of it ended the follow.
     #[must_use]
     pub const fn exited(&self) -> Option<Exited> {
         self.exit
     }
 
-    /// The connection came to a clean end.
+    /// The connection ended cleanly.
     ///
     /// # Errors
-    /// That is no end of the output, but a break like any other, for [`Self::broke`].
+    /// If that was not the end of the output: handle it as a broken connection, by [`Self::broke`].
     pub fn ended(&self) -> Result<(), StreamError> {
         if matches!(self.stage, Stage::Reading(_)) { Err(StreamError::Cut) } else { Ok(()) }
     }
@@ -331,8 +331,7 @@ impl Follow {
         Ok(())
     }
 
-    /// What was to be done failed in a way that may heal. Nothing when it is to be given up.
-    /// `random` is from 0 to 1.
+    /// A step failed with a transient error. Returns the next attempt, or `None` to fail. `random` is from 0 to 1.
     pub fn broke(&mut self, failure: &Failure<'_>, random: f64) -> Option<Wait> {
         if let Stage::Reading(_) = self.stage {
             self.stage = Stage::Apart;
@@ -346,7 +345,7 @@ impl Follow {
         Some(Wait { attempt: self.failures, delay_ms })
     }
 
-    /// What callers are told of a failure with this code that was given up.
+    /// The code that callers get for a final failure with this code.
     #[must_use]
     pub fn verdict(&self, code: Code, status: Option<u16>) -> Code {
         match (code, status) {
@@ -354,25 +353,25 @@ impl Follow {
             (Code::NotFound, _) => Code::ProcessGone,
             (_, Some(410)) => Code::OutputGap,
             _ if self.position.is_contradicted() => Code::OutputGap,
-            // A deadline and an answer keep their names; everything else is a stream that broke.
+            // Timeouts and answers keep their codes. Everything else is `stream_broken`.
             _ if code.kind() == Kind::Connection => Code::StreamBroken,
             _ => code,
         }
     }
 
-    /// Whether the server has ever begun to answer.
+    /// Whether the server has ever answered.
     #[must_use]
     pub const fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Where it is.
+    /// The current position.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.position
     }
 
-    /// Tries in a row that brought no new event.
+    /// Attempts in a row without a new event.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures

@@ -8,8 +8,8 @@
 //!                                                             \-> exit known -> Done
 //! ```
 //!
-//! A server without the endpoint may lose what a process writes before its output is followed. There the command waits
-//! behind a gate, a shell that reads a line first, until the follow is attached.
+//! A server without the endpoint can lose output that a process writes before its output is followed. There the command
+//! waits behind a gate until the follow is attached. The gate is a shell that reads a line first.
 
 use crate::batch::Batch;
 use crate::cursor::Position;
@@ -20,50 +20,50 @@ use crate::follow::{Exited, Lines};
 use crate::output::{End, Mode, OutputDecoder};
 use crate::standing::Standing;
 
-/// What has to be done next.
+/// The next step of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send the run; it is asked for once, ever. Then [`Run::opened`], or [`Run::refused`].
+    /// Send the run. Requested at most once. Then [`Run::opened`], or [`Run::refused`].
     Post,
     /// Read the run's own stream; then [`Run::push`] or [`Run::over`].
     Read,
     /// Start the command as a process, behind the gate ([`gate`]) or by itself; then [`Run::started`], or
     /// [`Run::start_refused`].
     Start {
-        /// Whether the gate is wanted, where the command can be behind one.
+        /// Whether to start the command behind the gate, if it can be.
         gated: bool,
     },
     /// Take the lines that the server has of this process already, and follow the output from there; then
     /// [`Run::attached`].
     Attach {
-        /// The process.
+        /// The process id.
         pid: u32,
     },
     /// Write a line to the standard input of this process; then [`Run::opened_gate`].
     Open {
-        /// The process.
+        /// The process id.
         pid: u32,
     },
     /// Follow the output of this process from [`Run::position`] until its exit; then [`Run::followed`].
     Follow {
-        /// The process.
+        /// The process id.
         pid: u32,
     },
-    /// Wait, look at the process's record; then [`Run::looked`].
+    /// Wait, then read the process's record; then [`Run::looked`].
     Look {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// How long to wait first.
+        /// Delay before that.
         wait_ms: u64,
     },
-    /// The command has ended like this, and all its output has been delivered.
+    /// The command has ended, and all its output has been delivered.
     Done(Exit),
 }
 
-/// How a run's own stream came to its end.
+/// The end of a run's own stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// In order.
+    /// With the end of the body.
     Ended,
     /// By an error.
     Broke,
@@ -92,12 +92,12 @@ enum Stage {
     Done(Exit),
 }
 
-/// Between two looks at a process whose output has ended, ms: some servers report the end of the
-/// output first, and a process may close its output and go on.
+/// Delay between polls of a process whose output has ended, ms. Some servers report the end of the output before the
+/// exit, and a process can close its output and continue.
 const LOOK_MS: [u64; 8] = [0, 20, 50, 100, 200, 500, 1000, 2000];
 
 impl Run {
-    /// Before anything was sent.
+    /// The state before anything was sent.
     #[must_use]
     pub fn new(lines: Lines) -> Self {
         Self {
@@ -110,13 +110,13 @@ impl Run {
         }
     }
 
-    /// For a command with input, which no run takes: it is started as a process on every server.
+    /// For a command with input. No server has a run with input, so it is started as a process.
     #[must_use]
     pub fn with_input(self) -> Self {
         Self { stage: Stage::Starting { gated: true }, ..self }
     }
 
-    /// What has to be done next.
+    /// The next step of the caller.
     #[must_use]
     pub fn step(&self) -> Step {
         match self.stage {
@@ -140,7 +140,7 @@ impl Run {
         self.stage = Stage::Reading;
     }
 
-    /// The server answered the run with an error. `false` when that is final.
+    /// The server answered the run with an error. Returns `false` if that is final.
     #[must_use]
     pub fn refused(&mut self, status: u16, server_code: Option<&str>) -> bool {
         let refused = lacks_run(status, server_code);
@@ -150,7 +150,7 @@ impl Run {
         refused
     }
 
-    /// Takes what was read of the run's stream, and appends the output in it to `out`.
+    /// Reads a chunk of the run's stream, and appends its output to `out`.
     ///
     /// # Errors
     /// When some lines are certainly lost.
@@ -169,7 +169,7 @@ impl Run {
         Ok(())
     }
 
-    /// The exit, as the run's own stream has it. Output may still follow.
+    /// The exit that the run's own stream has reported. Output can still follow.
     #[must_use]
     pub const fn exit(&self) -> Option<Exit> {
         match self.decoder.end() {
@@ -178,14 +178,14 @@ impl Run {
         }
     }
 
-    /// The run's stream is over.
+    /// The run's stream has ended.
     ///
     /// # Errors
-    /// Neither the exit nor the process is known, so that there is no going on: with this code.
+    /// If neither the exit nor the process is known: the code of the failure.
     pub fn over(&mut self, how: Over) -> Result<(), Code> {
         self.stage = match (self.exit(), self.pid, how) {
             (Some(exit), _, Over::Ended) | (Some(exit), None, _) => Stage::Done(exit),
-            // After an exit that is followed by a break, output may be missing.
+            // If the connection broke after the exit, output can be missing.
             (_, Some(pid), _) => Stage::Following { pid },
             (None, None, Over::Ended) => return Err(Code::StreamEndedWithoutExit),
             (None, None, Over::Broke) => return Err(Code::RunOutcomeUnknown),
@@ -200,8 +200,8 @@ impl Run {
         self.stage = if gated { Stage::Attaching { pid } } else { Stage::Following { pid } };
     }
 
-    /// The server answered the start with an error. `false` when that is final; otherwise there may be no shell, and the
-    /// command is started without the gate.
+    /// The server answered the start with an error. Returns `false` if that is final. Otherwise the sandbox may lack a
+    /// shell, and the command is started without the gate.
     #[must_use]
     pub fn start_refused(&mut self, status: u16) -> bool {
         let gated = matches!(self.stage, Stage::Starting { gated: true });
@@ -245,14 +245,14 @@ impl Run {
         }
     }
 
-    /// Whether, at the exit, something that the command started held its output open: what it writes later
-    /// can be followed by pid.
+    /// Whether a child of the command still held its output open at the exit. Its later output can be followed by
+    /// pid.
     #[must_use]
     pub const fn output_open(&self) -> bool {
         self.output_open
     }
 
-    /// What the process's record says.
+    /// Reads the process's record.
     ///
     /// # Errors
     /// [`StreamError::ExitLost`].
@@ -268,7 +268,7 @@ impl Run {
         Ok(())
     }
 
-    /// Where the output is.
+    /// The position in the output.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.position
@@ -280,7 +280,7 @@ impl Run {
         self.pid
     }
 
-    /// The server's stable number for the process, where it gives one.
+    /// The server's stable number of the process, if it has one.
     #[must_use]
     pub const fn handle(&self) -> Option<u64> {
         self.handle
@@ -297,8 +297,8 @@ pub fn lacks_run(status: u16, server_code: Option<&str>) -> bool {
     }
 }
 
-/// The shell that waits for a line and then becomes the command; and its arguments before the command and the command's
-/// own. The command's standard input is what follows the line (`input`), or empty. A shell reads a line from a pipe byte
+/// The shell that waits for a line and then executes the command, and its arguments before those of the command. The
+/// command's standard input is what follows the line (`input`), or empty. A shell reads a line from a pipe byte
 /// by byte, so that nothing of the input is lost (POSIX, `read`).
 #[must_use]
 pub const fn gate(input: bool) -> (&'static str, [&'static str; 2]) {
@@ -310,19 +310,19 @@ pub const fn gate(input: bool) -> (&'static str, [&'static str; 2]) {
     ("sh", ["-c", script])
 }
 
-/// What is done about a command whose time limit has passed.
+/// Steps against a command whose time limit has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Ask it to end (SIGTERM).
+    /// Send SIGTERM.
     Terminate,
-    /// Kill it.
+    /// Send SIGKILL.
     Kill,
-    /// Stop waiting for the report of its end.
+    /// Stop waiting for its exit.
     GiveUp,
 }
 
-/// What the client does about a time limit, and after how many ms each. A server that keeps the
-/// limit itself gets time to do so; for one that does not, the command is asked to end first.
+/// The steps that the client takes against a time limit, each with its delay in ms. A server that enforces the limit
+/// gets time to do so. On other servers SIGTERM is sent first.
 ///
 /// ```
 /// use shoreline_protocol::run::{Act, enforcement};
@@ -332,11 +332,11 @@ pub enum Act {
 /// assert_eq!(acts, [(6000.0, Act::Kill), (5000.0, Act::GiveUp)]);
 /// ```
 pub fn enforcement(limit_ms: f64, by_server: bool) -> impl Iterator<Item = (f64, Act)> {
-    /// For the server to end the command.
+    /// Time for the server to kill the command.
     const SERVER_MS: f64 = 5_000.0;
     /// Between SIGTERM and SIGKILL.
     const TERM_MS: f64 = 2_000.0;
-    /// Between SIGKILL and the report of the end.
+    /// Between SIGKILL and the report of the exit.
     const REPORT_MS: f64 = 5_000.0;
     let kill_ms = if by_server { limit_ms + SERVER_MS } else { TERM_MS };
     [(limit_ms, Act::Terminate), (kill_ms, Act::Kill), (REPORT_MS, Act::GiveUp)]

@@ -24,7 +24,7 @@ impl Tally {
     }
 }
 
-/// A hash of a hash and a line, eight bytes at a time. It is no secret: a server that forges it deceives itself.
+/// Hashes a hash and a line, eight bytes at a time. Not cryptographic: a server that forges it harms only its own user.
 fn mixed(hash: u64, line: &[u8]) -> u64 {
     const PRIME: u64 = 0x0100_0000_01b3;
     let (words, rest) = line.as_chunks();
@@ -58,7 +58,7 @@ pub struct Held {
 pub struct TallyReader {
     delivered: u64,
     held: Held,
-    /// What cannot be read before more has come: at most one string.
+    /// Bytes that cannot be parsed yet: at most one string.
     rest: Vec<u8>,
     stage: Stage,
 }
@@ -71,12 +71,12 @@ enum Stage {
     After,
 }
 
-/// The answer is not one with lines.
+/// The answer is not an object with lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLines;
 
 impl TallyReader {
-    /// A reader of the lines of a stream of which `delivered` lines were delivered.
+    /// Reads the lines of a stream of which `delivered` lines were delivered.
     #[must_use]
     pub fn new(delivered: u64) -> Self {
         Self { delivered, held: Held::default(), rest: Vec::new(), stage: Stage::Before }
@@ -85,11 +85,11 @@ impl TallyReader {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// This is not such an answer.
+    /// If the answer is not an object with lines.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), NoLines> {
         let open = self.rest.first() == Some(&b'"');
         self.rest.extend_from_slice(chunk);
-        // The end of a long string is not in a chunk without quotes.
+        // A chunk without quotes does not contain the end of a string.
         if !open || chunk.contains(&b'"') {
             let rest = core::mem::take(&mut self.rest);
             let unread = self.read(&rest).ok_or(NoLines)?;
@@ -98,15 +98,15 @@ impl TallyReader {
         if self.rest.len() > limits::EVENT_BYTES { Err(NoLines) } else { Ok(()) }
     }
 
-    /// What the server has.
+    /// The lines that the server has.
     ///
     /// # Errors
-    /// The answer has no lines, or not all of them.
+    /// If the answer has no lines, or not all of them.
     pub fn finish(self) -> Result<Held, NoLines> {
         if self.stage == Stage::After { Ok(self.held) } else { Err(NoLines) }
     }
 
-    /// Reads what is whole, and returns the number of bytes that are left.
+    /// Parses complete tokens, and returns the number of remaining bytes.
     fn read(&mut self, mut from: &[u8]) -> Option<usize> {
         loop {
             from = from.trim_ascii_start();

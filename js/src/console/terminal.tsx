@@ -1,4 +1,4 @@
-// Terminals: those that were opened on this page stay, whatever becomes of the connection or of the page.
+// Terminals. Those opened on this page are kept when the connection breaks or the page is reloaded.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Screen } from "@xterm/xterm";
 import { useSignal, useSignalEffect } from "@preact/signals";
