@@ -164,7 +164,7 @@ test("wrong entries are refused, and nothing of the tree stays", async () => {
     );
   await refused(writeTree(sandbox, remote, 7 as never), "invalid_argument", /iterable/);
   for (const path of ["", "a\0b", 7])
-    await refused(writeTree(sandbox, path as string, []), "invalid_argument", /path in a sandbox/);
+    await refused(writeTree(sandbox, path as string, []), "invalid_argument", /path in the sandbox/);
   assert.ok(!(await names("/tmp")).includes(remote.slice(5)));
   assert.equal(await leftovers(), "0");
   // What the caller's entries throw is the call's.

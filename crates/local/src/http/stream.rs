@@ -1,4 +1,4 @@
-//! Output over HTTP: event streams, and what there is so far.
+//! Output over HTTP: event streams, and the output so far.
 
 use super::app::App;
 use super::request::{Segments, Target, process as named};
@@ -27,30 +27,30 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Bytes of events that are written at once, roughly: what a slow follower holds.
+/// Approximate size of one part of the body, in bytes: the memory that a slow follower uses.
 pub(super) const PART: usize = 64 * 1024;
 
-/// How long a stream can be silent.
+/// Interval of keep-alives.
 const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
 
-/// How a stream of events begins and ends, and what is in it.
+/// The kind of an event stream.
 struct Follower {
     log: Arc<Log>,
     /// Of a watch on files, which lives while it is followed.
     _following: Option<Following>,
     watch: watch::Receiver<()>,
-    /// Where unfinished lines are asked for.
+    /// State of unfinished lines, if requested.
     unfinished: Option<Unfinished>,
-    /// When a keep-alive is due: nothing was sent since 15 s before, whatever else happened.
+    /// When the next keep-alive is due: 15 s after the last byte was sent.
     silent_until: Instant,
     /// The number of the next event.
     next: u64,
-    /// Events from there on, as they were found in the log.
+    /// Events from there on, as read from the log.
     chunks: VecDeque<Arc<Chunk>>,
     only: Option<Stream>,
-    /// A run's stream begins with the start and ends with the exit. A follow's goes on to the end of the output.
+    /// A run's stream begins with the start and ends with the exit. A follow continues to the end of the output.
     is_run: bool,
-    /// The exit was sent.
+    /// Whether the exit was sent.
     exit_sent: bool,
     ended: bool,
 }
@@ -80,10 +80,10 @@ impl Follower {
         }
     }
 
-    /// The next part of the body; nothing after the end.
+    /// The next part of the body; `None` after the end.
     ///
     /// # Errors
-    /// The log cannot be read, which breaks the connection off: the client must notice.
+    /// If the log cannot be read. The connection is closed without an end, so that the client notices.
     async fn part(&mut self) -> io::Result<Option<Bytes>> {
         let mut out = Vec::new();
         while out.is_empty() {
@@ -94,7 +94,7 @@ impl Follower {
             if let Some(unfinished) = &mut self.unfinished {
                 unfinished.reads.mark_unchanged();
             }
-            // Before the log is looked at: what it has up to the exit is there then.
+            // Checked before the log is read: the log then has everything up to the exit.
             let exit = self.log.ended().filter(|_| !self.exit_sent);
             if self.encode(exit.map(|exit| exit.last), &mut out) {
                 break;
@@ -105,7 +105,7 @@ impl Follower {
                 self.encode_exit(&exit, &mut out);
                 continue;
             }
-            // Also while a process writes to the other stream only.
+            // Sent also while a process writes only to the other stream.
             if self.silent_until <= Instant::now() {
                 out.extend_from_slice(event::KEEP_ALIVE);
                 break;
@@ -141,8 +141,8 @@ impl Follower {
         Ok(Some(out.into()))
     }
 
-    /// Waits for more: events, or where unfinished lines are asked for, any byte. While gained bytes
-    /// wait until they are due, other bytes need not wake the follower.
+    /// Waits for events or, if unfinished lines were requested, for any byte. While bytes wait until they are due, others
+    /// do not wake the follower.
     async fn wait(&mut self) {
         let due = self.unfinished.as_ref().and_then(Unfinished::due);
         let until = due.map_or(self.silent_until, |due| due.min(self.silent_until));
@@ -171,12 +171,12 @@ impl Follower {
         event::exit_mark(exit, *output_open, lines.map(|(_, count)| count).sum(), out);
     }
 
-    /// Appends the events at hand up to number `last`, up to about a part; whether there were any.
+    /// Appends the available events up to number `last`, at most about a part. Returns whether there were any.
     fn encode(&mut self, last: Option<u64>, out: &mut Vec<u8>) -> bool {
         let style = self.style();
         while out.len() < PART
             && let Some(chunk) = self.chunks.front()
-            // The exit is never in the middle of a chunk.
+            // A chunk never spans the exit.
             && last.is_none_or(|last| chunk.first <= last)
         {
             if self.only.is_none_or(|only| only == chunk.stream()) {
@@ -222,7 +222,7 @@ pub(super) fn run(process: Arc<Process>, unfinished: WantsUnfinished) -> Respons
     Follower::new(process.log.clone(), 0, unfinished, None, true).response(first)
 }
 
-/// Which event a follower had last; 0 for none. An EventSource that is new can say it in the query only.
+/// Id of the last event that a follower received; 0 for none. A new EventSource can send it only in the query.
 pub(super) struct LastEvent(u64);
 
 #[derive(Deserialize)]
@@ -307,7 +307,7 @@ pub(super) async fn follow_output(
     follow(&sandbox, &segments, last, unfinished, None)
 }
 
-/// Follows a process to its exit. The mark of the exit counts the lines on this stream, which has none.
+/// Follows only the exit of a process. The mark of the exit counts the lines of this stream, which are none.
 pub(super) async fn follow_exit(Target(sandbox): Target, segments: Segments) -> Result<Response> {
     let process = named(&sandbox, &segments)?;
     let parts = futures::stream::unfold(Some(process), async |process| {
@@ -344,7 +344,7 @@ pub(super) async fn output(Target(sandbox): Target, segments: Segments) -> Resul
     captured(named(&sandbox, &segments)?, None)
 }
 
-/// What a process has written so far, as one JSON object that is written while it is read.
+/// The output of a process so far, as one JSON object that is sent while the log is read.
 fn captured(process: Arc<Process>, only: Option<Stream>) -> Result<Response> {
     let first = process.log.first();
     if first > 1 {
@@ -399,7 +399,7 @@ impl Capture {
                     self.next = chunk.next().min(self.last + 1);
                 }
             }
-            // There is no honest answer any more: break off instead of leaving out.
+            // The status was sent already: close the connection instead of omitting output silently.
             Found::Gap(_) => return Err(io::Error::other("the output is no longer kept")),
             Found::Nothing | Found::End => {
                 out.extend_from_slice(b"]}");

@@ -1,6 +1,6 @@
 //! A process's output: one append-only log with a number for every event, in memory up to a bound
 //! and on disk beyond it. A follower is a cursor and a wake-up, so that nothing is lost between
-//! replay and live output, and a slow follower holds up nobody.
+//! replay and live output, and a slow follower delays no other.
 //!
 //! Events are lines. The log also owns the unfinished line of each stream, which has no number yet:
 //! followers at the log's end can look at it with [`Log::unfinished`].
@@ -8,8 +8,8 @@
 //! All logs of a sandbox share a [`Budget`]. Records that it drops, and output that could not be
 //! written to disk, are a [`Found::Gap`] for followers.
 //!
-//! The exit of the process has a place in its log: after the event [`Ended::last`]. Events follow it where something
-//! else holds the output open.
+//! The exit of the process has a place in its log, after the event [`Ended::last`]. Events can follow it if other
+//! processes hold the output open.
 
 mod append;
 mod budget;
@@ -38,7 +38,7 @@ use tokio::sync::watch;
 /// follower reads one record at a time.
 const RECORD: usize = 64 * 1024;
 
-/// How and when a process ended, and the place of that in its log.
+/// The exit of a process, its time and its place in the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Exit,
@@ -48,7 +48,7 @@ pub(crate) struct Ended {
     pub(crate) last: u64,
     /// Events of stdout and of stderr before the exit.
     pub(crate) counts: [u64; 2],
-    /// Whether something else held the output open.
+    /// Whether other processes held the output open.
     pub(crate) output_open: bool,
 }
 
@@ -66,23 +66,23 @@ struct Inner {
     /// The lines of stdout and of stderr that are not finished.
     unfinished: [Lines; 2],
     ended: Option<Ended>,
-    /// Nothing is appended any more.
+    /// Whether the log is closed.
     closed: bool,
-    /// The place of the end among those of the sandbox's logs.
+    /// Order of this end among the ended logs of the sandbox.
     end_order: Option<u64>,
     /// Whether the last write failed, which is reported once.
     failing: bool,
 }
 
-/// What a follower finds at its cursor.
+/// Result of a look at a cursor.
 pub(crate) enum Found {
-    /// Events: the first is the one asked for.
+    /// Events, from the requested one on.
     Chunks(Vec<Arc<Chunk>>),
     /// Events up to this number are no longer kept.
     Gap(u64),
-    /// Nothing yet.
+    /// No event yet.
     Nothing,
-    /// Nothing any more.
+    /// The end of the log.
     End,
 }
 
@@ -113,13 +113,13 @@ impl Log {
         self.inner.lock()
     }
 
-    /// Notes the exit of the process, which counts as ended from here on. More output can follow.
+    /// Records the exit of the process. More output can follow.
     pub(crate) fn exit(&self, exit: Exit) {
         self.lock().note_exit(exit, true);
         self.wake.send_replace(());
     }
 
-    /// Notes the exit of the process and closes the log: a client that sees the exit finds the output complete.
+    /// Records the exit of the process and closes the log: a client that sees the exit finds the output complete.
     pub(crate) fn end(self: &Arc<Self>, exit: Exit) {
         let mut inner = self.lock();
         inner.note_exit(exit, false);

@@ -1,6 +1,6 @@
-//! Managed processes. One supervisor each, a task that owns the state: it starts the process again as its
-//! policy says, watches its health, and does what callers ask of it, one after the other. The exit of the process
-//! counts; what it leaves in its group is ended before the next start, which may need the same port, and by a stop.
+//! Managed processes. Each has a supervisor, a task that owns the state: it restarts the process according to its
+//! policy, checks its health, and handles requests one after the other. The exit of the leader counts. Processes that
+//! remain in its group are killed before the next start, which may need the same port, and by a stop.
 
 use super::health::answers;
 use super::{Process, Table};
@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-/// Where requests reach a supervisor, and what it shows.
+/// The handle by which requests reach a supervisor, and its visible state.
 #[derive(Debug)]
 pub(crate) struct Managed {
     pub(super) name: Option<String>,
@@ -29,9 +29,9 @@ pub(crate) struct Managed {
 
 #[derive(Debug)]
 enum Command {
-    /// Kill the process and start it no more.
+    /// Kill the process and do not restart it.
     Stop(oneshot::Sender<()>),
-    /// Start the process again, whatever the policy says.
+    /// Restart the process regardless of the policy.
     Restart(oneshot::Sender<Result<Arc<Process>>>),
 }
 
@@ -64,13 +64,13 @@ impl Managed {
         }
     }
 
-    /// Ends supervision; what runs ends with its sandbox.
+    /// Ends supervision. A running process ends with its sandbox.
     pub(super) fn give_up(&self) {
         let (reply, _) = oneshot::channel();
         let _ = self.commands.send(Command::Stop(reply));
     }
 
-    /// Starts the process again now, also one that has ended, and returns the new one.
+    /// Restarts the process now, even if it has ended, and returns the new process.
     pub(crate) async fn restart(&self) -> Result<Arc<Process>> {
         let (reply, process) = oneshot::channel();
         let _ = self.commands.send(Command::Restart(reply));
@@ -80,7 +80,7 @@ impl Managed {
 
 /// Owns a managed process.
 pub(super) struct Supervisor {
-    /// Not owned: supervision ends when nothing refers to the managed process any more.
+    /// A weak reference: supervision ends when the managed process is dropped.
     managed: Weak<Managed>,
     request: StartRequest,
     policy: RestartPolicy,
@@ -91,7 +91,7 @@ pub(super) struct Supervisor {
     state: watch::Sender<State>,
     /// Callers that wait for another process.
     restarts: Vec<oneshot::Sender<Result<Arc<Process>>>>,
-    /// A caller has stopped it.
+    /// Whether a caller has stopped it.
     stopped: bool,
     /// Restarts in a row, each of which waits twice as long as the one before.
     doublings: u32,
@@ -105,7 +105,7 @@ impl Supervisor {
         table: Weak<Table>,
         clock: Clock,
     ) -> (Arc<Managed>, Self) {
-        // One that is only named is not started again.
+        // A process with only a name is not restarted.
         let policy = request.restart.take().unwrap_or(RestartPolicy::NEVER);
         let check = request.health_check.take();
         let info = ManagedInfo {
@@ -152,7 +152,7 @@ impl Supervisor {
             if runs {
                 let started = Instant::now();
                 let ended = self.until_end(&process).await;
-                // One that ran for long starts over.
+                // A process that ran for long enough resets the delay.
                 if started.elapsed() > Duration::from_millis(self.policy.max_backoff_ms) {
                     self.doublings = 0;
                 }
@@ -169,7 +169,7 @@ impl Supervisor {
         }
     }
 
-    /// Shows a process that was started.
+    /// Publishes a started process.
     pub(super) fn runs(&mut self, process: &Arc<Process>) {
         let checked = self.check.is_some();
         self.change(|state| {
@@ -186,7 +186,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits for the end of a process; kills it when it is not healthy, or when somebody asks for that.
+    /// Waits for the end of a process. Kills it if it is unhealthy or on request.
     async fn until_end(&mut self, process: &Process) -> Ended {
         let mut checks = true;
         loop {
@@ -219,7 +219,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits until the next process is to be started; `false` where there is to be none. `last` has ended.
+    /// Waits until the next start is due. Returns `false` if there is none. `last` has ended.
     async fn until_start(&mut self, failed: bool, last: &Process) -> bool {
         if self.stopped {
             self.restarts.drain(..).for_each(refuse);
@@ -291,7 +291,7 @@ impl Supervisor {
     }
 }
 
-/// Refuses to restart what a caller has stopped.
+/// Refuses to restart a process that a caller has stopped.
 fn refuse(reply: oneshot::Sender<Result<Arc<Process>>>) {
     let text = "supervision has ended: start the process again under its name";
     let _ = reply.send(Err(ApiError::new(ServerCode::Conflict, text)));

@@ -1,8 +1,9 @@
-//! What a process's one owner does: read its output into the log, keep its time limit, reap it.
+//! The owner task of a process: reads its output into the log, enforces its time limit and reaps it.
 //!
-//! A process ends when its leader exits. What the leader had written is read first, and what comes within a short
-//! grace while something else holds the pipes open. What the leader left behind lives on: its output goes into the
-//! same log until the pipes close, and the leader stays unreaped for as long as something lives in its group.
+//! A process ends when its leader exits. Output that the leader had written is read first, and output that arrives
+//! within a short grace period while other processes hold the pipes open. Children of the leader live on: their output
+//! goes into the same log until the pipes close. The leader stays unreaped as long as its group has processes, so that
+//! its pid and process group id cannot be reused.
 
 use super::Process;
 use crate::agent::{Exited, Leader, Spawned};
@@ -26,16 +27,16 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long after the exit the pipes are read while something else holds them open.
+/// Grace period after the exit in which pipes are read that other processes hold open.
 const GRACE: Duration = Duration::from_millis(150);
-/// The time limit for a killed group to end before the exit of its leader is shown.
+/// Timeout for a killed group to end before the exit of its leader is reported.
 const KILLED: Duration = Duration::from_secs(1);
-/// How long something outside of a sandbox that has ended may hold the pipes open.
+/// Timeout for processes outside of an ended sandbox that hold the pipes open.
 const PIPES_HELD: Duration = Duration::from_secs(1);
-/// The pause between two looks at a pipe that has something to read.
+/// Delay between two reads of a pipe that has data.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Bytes of one read.
+/// Size of one read, in bytes.
 pub(super) const READ: usize = 256 * 1024;
 
 thread_local! {
@@ -97,7 +98,7 @@ impl Pump {
             self.process.log.settle().await;
             self.process.log.end(exit);
         }
-        // The record is kept for long, and must not hold its pipe open.
+        // The record is kept for a long time and must not hold the pipe open.
         self.process.stdin.end().await;
         if let Some(reaped) = reaped {
             reaped.await;
@@ -113,7 +114,7 @@ impl Pump {
         }
     }
 
-    /// Reads until the leader has exited; how, unless nobody knows, and whether the time limit passed
+    /// Reads until the leader has exited. Returns its exit status, if known, and whether the time limit passed
     /// before.
     async fn until_exit(&mut self) -> (Option<Exited>, bool) {
         let mut timed_out = false;
@@ -131,7 +132,7 @@ impl Pump {
         }
     }
 
-    /// Reads what is in the pipes at the exit, however long that takes, and what comes within the grace.
+    /// Reads what is in the pipes at the exit, without a time limit, and what arrives within the grace period.
     async fn read_what_was_written(&mut self) {
         let end = Instant::now() + GRACE;
         self.output.note_owed();
@@ -207,12 +208,12 @@ fn exit(Exited { code, signal, .. }: Exited, timed_out: bool, oom_killed: bool) 
 struct Output {
     pipes: [Option<Pipe>; 2],
     log: Arc<Log>,
-    /// Whose turn it is where both have something, so that neither waits for long.
+    /// The pipe that is read next if both have data, so that neither starves.
     second_first: bool,
 }
 
 impl Output {
-    /// Logs the next read of either pipe; `false` when both have ended.
+    /// Logs the next read of either pipe. Returns `false` when both have ended.
     async fn read(&mut self) -> bool {
         poll_fn(|context| {
             let [first, second] = &mut self.pipes;
@@ -238,24 +239,24 @@ impl Output {
         .await
     }
 
-    /// Whether something can still be written.
+    /// Whether a process can still write.
     fn is_open(&self) -> bool {
         self.pipes.iter().any(Option::is_some)
     }
 
-    /// Notes what is in the pipes now.
+    /// Records how many bytes are in the pipes now.
     fn note_owed(&mut self) {
         for pipe in self.pipes.iter_mut().flatten() {
             pipe.owed = ioctl_fionread(&pipe.receiver).unwrap_or(0);
         }
     }
 
-    /// Whether a pipe has bytes that were noted, or its end, to read.
+    /// Whether a pipe has recorded bytes, or its end, to read.
     fn owes(&self) -> bool {
         self.pipes.iter().flatten().any(Pipe::owes)
     }
 
-    /// Logs what was written after the last line ends.
+    /// Logs the unfinished last line of each stream.
     fn finish(&self) {
         for pipe in self.pipes.iter().flatten() {
             self.log.finish(pipe.stream);
@@ -276,11 +277,11 @@ impl Pipe {
         let there = poll(&mut polled, Some(&Timespec::default())).is_ok_and(|count| count > 0);
         let [polled] = polled;
         let ready = polled.revents();
-        // Nobody can write to a pipe that is hung up (poll(2)): its end comes.
+        // No process can write to a pipe that is hung up (poll(2)), so its end follows.
         there && (ready.contains(PollFlags::HUP) || self.owed > 0 && ready.contains(PollFlags::IN))
     }
 
-    /// Reads once and logs it; `false` at the end.
+    /// Reads once and logs it. Returns `false` at the end.
     fn poll_read(&mut self, context: &mut Context<'_>, log: &Log) -> Poll<bool> {
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);

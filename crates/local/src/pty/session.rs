@@ -1,4 +1,4 @@
-//! One terminal: its owner reads what the program writes, keeps the newest of it, and ends it.
+//! One terminal session. Its owner task reads the output of the program, keeps the newest part and ends the session.
 
 use super::attached::Attached;
 use super::brakes::Brakes;
@@ -23,14 +23,14 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-/// How long nobody may be attached.
+/// Time without an attached client, after which the session is ended.
 const UNATTENDED: Duration = Duration::from_secs(300);
 /// Between SIGHUP and SIGKILL.
 const HANG_UP: Duration = Duration::from_secs(5);
-/// How long after the exit output may still come.
+/// Time to read output after the exit.
 const LATE_OUTPUT: Duration = Duration::from_secs(1);
 
-/// What the API makes session ids of.
+/// Number from which the API makes the session id.
 const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 /// A terminal session.
@@ -43,12 +43,12 @@ pub(crate) struct Session {
     args: Vec<String>,
     created_at: u64,
     agent: Arc<Agent>,
-    /// For its size, which must not wait for the input.
+    /// A second descriptor for resizing, which must not wait for input.
     terminal: OwnedFd,
     input: tokio::sync::Mutex<pipe::Sender>,
     state: Mutex<State>,
     pub(super) wake: watch::Sender<()>,
-    /// Clients that are attached now.
+    /// Number of attached clients.
     pub(super) attached: AtomicUsize,
     next_client: AtomicU64,
     killed: AtomicBool,
@@ -60,17 +60,17 @@ pub(super) struct State {
     size: Size,
     pub(super) ring: Ring,
     pub(super) brakes: Brakes,
-    /// Where the output was when the last client left, and when that was.
+    /// Position of the output when the last client detached, and the time.
     pub(super) left: Option<(u64, Instant)>,
-    /// A client was ready.
+    /// Whether a client was ready.
     pub(super) seen: bool,
     ended: Option<(Exited, u64)>,
     oom_killed: bool,
 }
 
-/// What an attached client finds at its position.
+/// Output at the position of an attached client.
 pub(crate) enum At {
-    /// Bytes that come there.
+    /// Bytes from this position on.
     Bytes(Vec<u8>),
     Nothing,
     /// Bytes up to this position are no longer kept.
@@ -145,7 +145,7 @@ impl Session {
         self.state.lock()
     }
 
-    /// Reads output until the program has exited, and ends it when asked or unattended.
+    /// Reads output until the program has exited. Ends the session on request or when no client is attached for too long.
     async fn run(
         self: Arc<Self>,
         mut output: pipe::Receiver,
@@ -155,10 +155,10 @@ impl Session {
         clock: Clock,
     ) {
         let exited = self.until_exit(&mut output, exited, &clock).await;
-        // The kernel hangs the terminal up when the leader of its session exits (setsid(2)). What ignores that, as
+        // The kernel hangs the terminal up when its session leader exits (setsid(2)). A process that ignores that, as
         // nohup does, lives on, unless the session was to end.
         leader.reap(self.was_killed()).await;
-        // What the kernel still holds is little. Waiting for credit would hold up the exit.
+        // The kernel buffers only a little. Waiting for credit would delay the exit.
         let mut buffer = [0; 4096];
         let _ = timeout(LATE_OUTPUT, async {
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
@@ -198,7 +198,7 @@ impl Session {
                 }
                 read = output.read(&mut buffer[..room]), if reading && room > 0 => match read {
                     Ok(count @ 1..) => self.push(&buffer[..count]),
-                    // Nothing has the terminal open now; only the exit is due.
+                    // No process has the terminal open; only the exit is missing.
                     _ => reading = false,
                 },
                 () = self.kill.notified() => {
@@ -214,14 +214,14 @@ impl Session {
                     let _ = self.agent.signal(self.pid, Signal::KILL.as_raw(), true).await;
                     kill_at = None;
                 }
-                // Somebody came or went, or has given credit.
+                // A client attached, detached or gave credit.
                 _ = watch.changed() => {}
                 () = at(again) => {}
             }
         }
     }
 
-    /// How many bytes may be read, and when to ask again if nothing else happens.
+    /// Number of bytes that can be read, and when to check again if nothing else happens.
     fn room(&self, most: usize) -> (usize, Option<Instant>) {
         let mut state = self.lock();
         let end = state.ring.end();
@@ -242,19 +242,19 @@ impl Session {
         self.killed.load(Ordering::Relaxed)
     }
 
-    /// Hangs up, and kills what does not care. Of one that has ended nothing is left to do.
+    /// Sends SIGHUP, then SIGKILL to what ignores it. Does nothing if the session has ended.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
         self.kill.notify_one();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the session has ended.
     pub(crate) async fn wait(&self) {
         let mut watch = self.wake.subscribe();
         while self.is_alive() && watch.changed().await.is_ok() {}
     }
 
-    /// Notified when there may be more.
+    /// Notified when there may be more output.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.wake.subscribe()
     }
@@ -267,7 +267,7 @@ impl Session {
         Attached::new(self.clone(), id)
     }
 
-    /// What is at a position, up to another one. After the end it is given whole: nothing is slowed any more.
+    /// Output from a position up to another one. After the end everything is returned: credit no longer limits it.
     pub(crate) fn at(&self, position: u64, until: u64) -> At {
         const MOST: u64 = 16 * 1024;
         let state = self.lock();
@@ -284,12 +284,12 @@ impl Session {
         }
     }
 
-    /// Types bytes, as fast as the program takes them.
+    /// Writes input as fast as the program reads it.
     pub(crate) async fn type_in(&self, bytes: &[u8]) -> io::Result<()> {
         self.input.lock().await.write_all(bytes).await
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     pub(crate) fn resize(&self, rows: u16, cols: u16) -> Result<()> {
         let mut state = self.lock();
         let shoreline_protocol::pty::Size { rows, cols } =
