@@ -143,6 +143,22 @@ pub const WATCH_DIRECTORIES: usize = 16_384;
 /// Seconds that a watch lives on without a follower.
 pub const WATCH_SECONDS: u64 = 60;
 
+/// Patterns of a search for paths that are searched, and as many for those that are left out.
+pub const SEARCH_PATTERNS: usize = 64;
+
+/// Bytes of all patterns of a search together: percent-encoded, they fit into the head of a request, for which Node's
+/// servers take 16 KiB.
+pub const SEARCH_PATTERN_BYTES: usize = 4096;
+
+/// Results of a search.
+pub const SEARCH_RESULTS: u64 = 1_000_000;
+
+/// Bytes that the text of a line can have in the result of a search.
+pub const SEARCH_LINE_BYTES: usize = 65_536;
+
+/// Bytes of one result of a search as JSON: a path and a text, in which every byte is escaped as `\u00XX`.
+pub const SEARCH_RESULT_BYTES: usize = 8 * SEARCH_LINE_BYTES;
+
 /// Tokens for web pages that live at the same time; one more ends the oldest.
 pub const PAGE_TOKENS: usize = 256;
 

@@ -201,6 +201,10 @@ routes! {
     FOLLOW_WATCH = Get "/api/v1/fs/watches/{watch}/follow", FilesRead;
     /// Ends a watch; the local server's own.
     END_WATCH = Delete "/api/v1/fs/watches/{watch}", FilesRead;
+    /// Finds files and directories by patterns of their paths; the local server's own.
+    GLOB = Get "/api/v1/fs/glob", FilesRead;
+    /// Finds lines of files by a regular expression; the local server's own.
+    GREP = Get "/api/v1/fs/grep", FilesRead;
     /// Creates a PTY session.
     CREATE_PTY = Post "/api/v1/pty", Terminals;
     /// Lists PTY sessions.

@@ -41,6 +41,8 @@ export const ROUTES: Readonly<Record<string, RelayScope>> = {
   "POST fs/watches": "files:read",
   "GET fs/watches/*/follow": "files:read",
   "DELETE fs/watches/*": "files:read",
+  "GET fs/glob": "files:read",
+  "GET fs/grep": "files:read",
   "POST pty": "terminals",
   "GET pty": "terminals",
   "GET pty/*": "terminals",

@@ -1,7 +1,7 @@
 //! An agent as the server has it: a handle that asks it, and the host's side of its process, which needs no
 //! answer to end everything.
 
-use super::fs::Operation;
+use super::fs::{Operation, Search};
 use super::link::{Answer, Leader, Link, Started};
 use super::message::{
     Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, pair, receive,
@@ -182,6 +182,11 @@ impl Agent {
     /// Begins to watch files, whose changes go into `pipe`.
     pub(crate) async fn watch(&self, path: String, recursive: bool, pipe: OwnedFd) -> Result<()> {
         self.link.ask(Request::Watch { path, recursive }, vec![pipe]).await.map(drop)
+    }
+
+    /// Begins a search, whose results go into `pipe`.
+    pub(crate) async fn search(&self, search: Search, pipe: OwnedFd) -> Result<()> {
+        self.link.ask(Request::Search(search), vec![pipe]).await.map(drop)
     }
 
     /// Stops every process of the sandbox.

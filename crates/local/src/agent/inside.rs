@@ -235,6 +235,7 @@ impl Inside {
             Request::Watch { path, recursive } => {
                 self.work.watch(path, recursive, files).map(|()| None)
             }
+            Request::Search(search) => self.work.search(search, files).map(|()| None),
             Request::Holders { pipes } => {
                 self.backlog.push_back(Job::Holders(id, pipes));
                 return Ok(());

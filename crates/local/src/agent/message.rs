@@ -3,7 +3,7 @@
 //! travels as a memfd, from the server to the agent only: the server does not trust the agent, and a file from
 //! there could block its reader.
 
-use super::fs::Operation;
+use super::fs::{Operation, Search};
 use crate::error::Result;
 use crate::wire::process::User;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -105,6 +105,8 @@ pub(super) enum Request {
         path: String,
         recursive: bool,
     },
+    /// Begins a search. The answer confirms that; its results are written to the pipe sent with the request.
+    Search(Search),
     /// Stops every process of the sandbox with SIGSTOP.
     Freeze,
     /// Continues every process of the sandbox with SIGCONT.

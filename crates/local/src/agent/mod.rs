@@ -27,7 +27,7 @@ mod threads;
 mod tree;
 mod work;
 
-pub(crate) use fs::{BEGIN_ERROR, BEGIN_RESULT, Operation};
+pub(crate) use fs::{BEGIN_ERROR, BEGIN_RESULT, Lines, Operation, Search};
 pub(crate) use handle::{Agent, Host, Spawned, try_out};
 pub(crate) use link::{Leader, refusal};
 pub(crate) use message::{Beside, Exited, Holder, How, Size, Spawn};

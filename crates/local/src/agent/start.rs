@@ -97,6 +97,7 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         searching: Mutex::default(),
         group: Mutex::default(),
         operations: AtomicUsize::new(0),
+        searches: AtomicUsize::new(0),
     });
     let inside = Inside::new(socket, work.clone(), done, bell, child_ended);
     Arc::new(Threads::new(inside, work)).main()

@@ -1,6 +1,6 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
-use super::fs::{self, Operation};
+use super::fs::{self, Operation, Search};
 use super::message::{FileRequest, Packet, Spawn, Told, answer};
 use super::place::inside;
 use super::terminal::Terminals;
@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Operations on files at the same time.
 const OPERATIONS: usize = 32;
+/// Searches at the same time. They are counted apart: a search lasts until its reader has taken the results.
+const SEARCHES: usize = 16;
 
 /// The time limit for an earlier search for holders to finish, before a new search gives up.
 const SEARCHING: Duration = Duration::from_millis(300);
@@ -67,6 +69,8 @@ pub(super) struct Work {
     pub(super) group: Mutex<()>,
     /// Operations on files that are under way.
     pub(super) operations: AtomicUsize,
+    /// Searches that are under way.
+    pub(super) searches: AtomicUsize,
 }
 
 impl Work {
@@ -103,20 +107,47 @@ impl Work {
         operation: Operation,
         files: Vec<OwnedFd>,
     ) -> Result<()> {
-        let pipe = only(files)?;
         let work = self.clone();
-        if self.operations.fetch_add(1, Ordering::SeqCst) < OPERATIONS {
-            let perform = move || {
-                fs::perform(&operation, &work.workspace, pipe);
-                work.operations.fetch_sub(1, Ordering::SeqCst);
-            };
-            if thread::Builder::new().spawn(perform).is_ok() {
-                return Ok(());
-            }
+        let perform = move |pipe| fs::perform(&operation, &work.workspace, pipe);
+        let begun = self.begin(|work| &work.operations, OPERATIONS, files, perform)?;
+        begun.ok_or_else(|| {
+            let text = "the sandbox has too many operations on files under way: try again later";
+            ApiError::new(ServerCode::TooManyProcesses, text)
+        })
+    }
+
+    /// Begins a search, on a thread of its own.
+    pub(super) fn search(self: &Arc<Self>, search: Search, files: Vec<OwnedFd>) -> Result<()> {
+        let work = self.clone();
+        let perform = move |pipe| fs::search(&search, &work.workspace, pipe);
+        let begun = self.begin(|work| &work.searches, SEARCHES, files, perform)?;
+        begun.ok_or_else(|| {
+            let text = format!(
+                "the sandbox has {SEARCHES} searches under way: read or leave one, then try again"
+            );
+            ApiError::new(ServerCode::TooManyProcesses, text)
+        })
+    }
+
+    /// Begins work on a thread of its own, unless as much as `limit` is under way.
+    fn begin(
+        self: &Arc<Self>,
+        count: fn(&Self) -> &AtomicUsize,
+        limit: usize,
+        files: Vec<OwnedFd>,
+        perform: impl FnOnce(OwnedFd) + Send + 'static,
+    ) -> Result<Option<()>> {
+        let pipe = only(files)?;
+        let before = count(self).fetch_add(1, Ordering::SeqCst);
+        let counted = Counted { work: self.clone(), count };
+        if before >= limit {
+            return Ok(None);
         }
-        self.operations.fetch_sub(1, Ordering::SeqCst);
-        let text = "the sandbox has too many operations on files under way: try again later";
-        Err(ApiError::new(ServerCode::TooManyProcesses, text))
+        let work = move || {
+            let _counted = counted;
+            perform(pipe);
+        };
+        Ok(thread::Builder::new().spawn(work).ok().map(drop))
     }
 
     /// Begins to watch files, on a thread of its own. The server limits the number of watches.
@@ -167,6 +198,18 @@ impl Work {
 /// The file that was sent with a request.
 fn only(mut files: Vec<OwnedFd>) -> Result<OwnedFd> {
     files.pop().ok_or_else(|| ApiError::internal(&ErrorKind::InvalidInput.into()))
+}
+
+/// Work that is counted, until it is dropped.
+struct Counted {
+    work: Arc<Work>,
+    count: fn(&Work) -> &AtomicUsize,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.count)(&self.work).fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Starts a process in a control group, which it is in from its first moment.

@@ -15,24 +15,30 @@ use serde::Serialize;
 use serde_json::json as object;
 use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, SeekFrom};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 /// The value of a name in a query, if it has one.
-pub(super) fn value(RawQuery(query): &RawQuery, name: &str) -> Result<Option<String>> {
+pub(super) fn value(query: &RawQuery, name: &str) -> Result<Option<String>> {
+    values(query, name).next().transpose()
+}
+
+/// The values of a name in a query.
+pub(super) fn values(
+    RawQuery(query): &RawQuery,
+    name: &str,
+) -> impl Iterator<Item = Result<String>> {
     let pairs = query.as_deref().unwrap_or_default().split('&');
     let values = pairs.filter_map(|pair| pair.split_once('='));
-    let Some((_, value)) = values.into_iter().find(|(key, _)| *key == name) else {
-        return Ok(None);
-    };
-    // Strictly: a form's decoding would make another path of what is not UTF-8.
-    let value = value.replace('+', " ");
-    match percent_decode_str(&value).decode_utf8() {
-        Ok(value) => Ok(Some(value.into_owned())),
-        Err(_) => Err(wrong_query(name)),
-    }
+    values.filter(move |(key, _)| *key == name).map(move |(_, value)| {
+        // Strictly: a form's decoding would make another path of what is not UTF-8.
+        let value = value.replace('+', " ");
+        let value = percent_decode_str(&value).decode_utf8();
+        value.map(Cow::into_owned).map_err(|_| wrong_query(name))
+    })
 }
 
 pub(super) fn wrong_query(name: &str) -> ApiError {

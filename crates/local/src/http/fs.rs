@@ -52,7 +52,10 @@ fn looking(query: &RawQuery) -> Result<Operation> {
 }
 
 /// A value of the query, by default that of its type.
-fn parsed<T: FromStr<Err: Display> + Default>(query: &RawQuery, name: &str) -> Result<T> {
+pub(super) fn parsed<T: FromStr<Err: Display> + Default>(
+    query: &RawQuery,
+    name: &str,
+) -> Result<T> {
     let text = value(query, name)?;
     text.map_or(Ok(T::default()), |text| text.parse().map_err(|_| wrong_query(name)))
 }

@@ -22,6 +22,7 @@ mod pty;
 mod pty_socket;
 mod request;
 mod routes;
+mod search;
 mod serve;
 mod stream;
 mod tunnel;

@@ -2,8 +2,8 @@
 
 use super::app::App;
 use super::{
-    channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty, stream,
-    tunnel, unread, watches,
+    channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty, search,
+    stream, tunnel, unread, watches,
 };
 use crate::error::ApiError;
 use axum::Router;
@@ -91,6 +91,8 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::CHANGE_FILES, fs::change);
     let routes = add(routes, route::WATCH_FILES, watches::start);
     let routes = add(routes, route::END_WATCH, watches::end);
+    let routes = add(routes, route::GLOB, search::glob);
+    let routes = add(routes, route::GREP, search::grep);
     add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 

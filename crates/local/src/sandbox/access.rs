@@ -1,7 +1,7 @@
 //! Files and ports of a sandbox, opened inside it.
 
 use super::Sandbox;
-use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation};
+use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation, Search};
 use crate::error::{ApiError, Result};
 use crate::network::Policy;
 use rustix::fs::OFlags;
@@ -82,6 +82,25 @@ impl Sandbox {
             // The agent has ended in the middle.
             _ => Err(ApiError::not_running()),
         }
+    }
+
+    /// Begins a search; gives its results, which are JSON a line, as far as the sandbox is trusted. Dropping them ends the
+    /// search.
+    pub(crate) async fn search(&self, search: Search) -> Result<pipe::Receiver> {
+        let internal = |error| ApiError::internal(&error);
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal(e.into()))?;
+        let mut ours = pipe::Receiver::from_owned_fd(ours).map_err(internal)?;
+        self.agent.search(search, theirs).await?;
+        let mut begin = [0];
+        match ours.read(&mut begin).await.map_err(internal)? {
+            0 => return Err(ApiError::not_running()),
+            _ if begin == [BEGIN_RESULT] => return Ok(ours),
+            _ => {}
+        }
+        let (mut text, limit) = (Vec::new(), limits::ERROR_BODY_BYTES as u64);
+        ours.take(limit).read_to_end(&mut text).await.map_err(internal)?;
+        let wrong = || internal(io::Error::other("the sandbox gave no result"));
+        Err(crate::agent::refusal(&text).ok_or_else(wrong)?)
     }
 
     /// Connects to a port of the sandbox's loopback.

@@ -26,6 +26,7 @@ mod output;
 mod ports;
 mod processes;
 mod proof;
+mod search;
 mod staying;
 mod supervision;
 mod suspension;

@@ -110,7 +110,7 @@ pub(super) fn readdir(
     Ok(json!({ "entries": entries }))
 }
 
-fn kind_name(kind: FileType) -> &'static str {
+pub(super) fn kind_name(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "file",
         FileType::Directory => "directory",

@@ -4,9 +4,8 @@
 mod copy;
 mod look;
 mod remove;
+mod search;
 mod watch;
-
-pub(super) use watch::watch;
 
 use super::message::Refusal;
 use super::place::inside;
@@ -23,6 +22,10 @@ use std::fs::{DirBuilder, File};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+
+pub(super) use search::perform as search;
+pub(crate) use search::{Lines, Search};
+pub(super) use watch::watch;
 
 /// The first byte in the pipe says whether a result or a refusal follows, in JSON.
 pub(crate) const BEGIN_RESULT: u8 = b'+';
@@ -143,19 +146,20 @@ impl Operation {
 pub(super) fn perform(operation: &Operation, workspace: &Path, pipe: OwnedFd) {
     let reader = Reader(&pipe);
     match run(operation, workspace, &reader) {
-        Ok(value) => write(pipe, BEGIN_RESULT, &value),
-        Err(error) => refuse(pipe, error),
+        Ok(value) => answer(BEGIN_RESULT, &value, pipe),
+        Err(error) => refuse(error, pipe),
     }
 }
 
-fn refuse(pipe: OwnedFd, error: ApiError) {
+fn refuse(error: ApiError, pipe: OwnedFd) {
     let (code, text) = error.into_parts();
     let text = text.chars().take(ERROR_TEXT_CHARS).collect();
-    write(pipe, BEGIN_ERROR, &Refusal { code: code.as_str().to_owned(), text });
+    answer(BEGIN_ERROR, &Refusal { code: code.as_str().to_owned(), text }, pipe);
 }
 
-fn write(pipe: OwnedFd, begin: u8, result: &impl Serialize) {
-    let mut text = vec![begin];
+fn answer(begin: u8, value: &impl Serialize, pipe: OwnedFd) {
+    let Ok(mut text) = serde_json::to_vec(value) else { return };
+    text.insert(0, begin);
     // A reader that has gone wants no answer.
     let _ = serde_json::to_writer(&mut text, result).map(|()| File::from(pipe).write_all(&text));
 }

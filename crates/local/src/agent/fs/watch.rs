@@ -71,7 +71,7 @@ enum Line<'a> {
 pub(in super::super) fn watch(asked: &str, path: &Path, recursive: bool, pipe: OwnedFd) {
     let mut watcher = match Watcher::open(path, recursive, &pipe) {
         Ok(watcher) => watcher,
-        Err(errno) => return refuse(pipe, refused(asked, errno)),
+        Err(errno) => return refuse(refused(asked, errno), pipe),
     };
     let mut pipe = File::from(pipe);
     if pipe.write_all(&[BEGIN_RESULT]).is_err() {
