@@ -5,13 +5,17 @@ import type * as Glue from "./core/shoreline.js";
 import {
   ApiError,
   CommandError,
+  ConnectionError,
   FileSystemError,
   ProtocolError,
   ShorelineError,
   UsageError,
 } from "./errors.js";
 import { type FileContent, read, write } from "./files.js";
+import type { GlobOptions, GrepOptions, Match, Search, SearchSummary } from "./file-search.js";
+import type { FileChange, FileWatcher, WatchOptions } from "./file-watch.js";
 import type * as implementation from "./fs/index.js";
+import type { Results as ResultsOf } from "./fs/search.js";
 import type { CallOptions } from "./options.js";
 import { FollowIterator } from "./output.js";
 import type { Sandbox } from "./sandbox.js";
@@ -79,43 +83,6 @@ export interface CpOptions extends CallOptions {
   dereference?: boolean | undefined;
   /** Keeps access and modification times. Default: false. */
   preserveTimestamps?: boolean | undefined;
-}
-
-/** Options of `watch`. */
-export interface WatchOptions extends CallOptions {
-  /** Reports changes below the directory too, in directories that are made later too. Links are not followed. Default: false. */
-  recursive?: boolean | undefined;
-}
-
-/** A change of a file. */
-export interface FileChange {
-  /**
-   * - `"created"`: the path is new, or was moved here. Each path in a directory that was moved here is reported, and may be
-   *   reported twice.
-   * - `"changed"`: the content, the permissions or the times changed. Changes within 10 ms are reported once.
-   * - `"removed"`: the path was removed or moved away, and what was below it too.
-   * - `"overflow"`: changes of the path, or below it, may not have been reported. Read again what is there. An empty path is
-   *   everything. A directory that the sandbox's user cannot read is reported so once.
-   */
-  readonly type: "created" | "changed" | "removed" | "overflow";
-  /**
-   * The path from the directory that is watched; the name of a file that is watched. Bytes that are not UTF-8 are U+FFFD.
-   */
-  readonly path: string;
-  /** Whether the path is a directory. */
-  readonly isDirectory: boolean;
-}
-
-/** The changes of a watch. */
-export interface FileWatcher extends AsyncIterableIterator<FileChange, undefined, void> {
-  /** The next change. */
-  next(): Promise<IteratorResult<FileChange, undefined>>;
-  /** Ends the watch. A call of `next` that waits is done then. */
-  return(): Promise<IteratorResult<FileChange, undefined>>;
-  /** Itself: changes are given once. */
-  [Symbol.asyncIterator](): this;
-  /** The same as `return`. */
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** The types of a file. */
@@ -292,6 +259,42 @@ export interface FileSystem {
    * ```
    */
   watch(path: string, options?: WatchOptions): Promise<FileWatcher> & AsyncIterable<FileChange>;
+  /**
+   * Finds files, directories and links by patterns of their paths. The results are in no order. Links are not followed.
+   *
+   * `*` and `?` stand for characters of a name, `[a-z]` and `[!a-z]` for one of some characters, `{a,b}` for one of some
+   * texts, and `**` between slashes for any number of directories. A backslash takes away a character's meaning. Wildcards
+   * match no dot at the beginning of a name, unless the pattern has one there or `hidden` is set.
+   *
+   * @param pattern - A pattern, or several. They are relative to `cwd` and have no `..`; 4096 bytes at most, `exclude`
+   * included.
+   * @returns Paths from `cwd`; with `withFileTypes` entries.
+   * @throws {@link FileSystemError} from the iteration: `ENOENT`, `ENOTDIR`, `EACCES` of `cwd`. `payload_too_large` for more
+   * than 1,000,000 results without a `limit`. `invalid_argument` for a pattern that is not valid.
+   * @example
+   * ```ts
+   * for await (const path of sandbox.fs.glob("src/**\/*.{ts,tsx}", { exclude: "**\/dist" })) console.log(path);
+   * ```
+   */
+  glob(pattern: string | readonly string[], options: GlobOptions & { withFileTypes: true }): Search<Dirent>;
+  /** Finds paths by patterns. */
+  glob(
+    pattern: string | readonly string[],
+    options?: GlobOptions & { withFileTypes?: false | undefined },
+  ): Search<string>;
+  /**
+   * Finds lines of files by a regular expression, as ripgrep does: regular files only, and each up to its first NUL byte. A
+   * line is one result, however often it matches. Files are in no order.
+   *
+   * The syntax is that of [Rust's `regex`](https://docs.rs/regex/latest/regex/#syntax): there are no backreferences and no
+   * lookaround, and searching takes linear time. On servers without the routes, sandboxes with ripgrep take the same. In other
+   * sandboxes `grep -E` searches: a pattern that has not the same meaning there is refused (`unsupported`), and `\d`, `\w`,
+   * `\s` and `\b` take ASCII only.
+   *
+   * @param pattern - One line, 4096 bytes at most, other patterns included.
+   * @throws {@link FileSystemError} from the iteration, as for `glob`. `invalid_request` for a pattern that is not valid.
+   */
+  grep(pattern: string, options?: GrepOptions): Search<Match>;
 }
 
 const METHODS =
@@ -299,21 +302,13 @@ const METHODS =
 
 /** @internal The functions and classes that the code on first use gets; js/src/fs/shim.ts says why. */
 const shim = {
-  ApiError,
-  call,
-  CommandError,
-  FileSystemError,
-  FollowIterator,
-  invalid,
-  optionsOf,
-  ProtocolError,
-  read,
-  ShorelineError,
-  UsageError,
-  write,
+  ...{ call, FollowIterator, invalid, optionsOf, read, write },
+  ...{ ApiError, CommandError, ConnectionError, FileSystemError, ProtocolError, ShorelineError, UsageError },
 };
 /** @internal */
 export type Shim = typeof shim;
+
+type Results = ResultsOf<unknown>;
 
 let loaded: typeof implementation | undefined;
 
@@ -326,31 +321,59 @@ export function useFileSystem(given: typeof implementation): void {
 export function fileSystem(core: Glue.Sandbox, sandbox: Sandbox): FileSystem {
   type Calls = Record<string, (...args: unknown[]) => unknown>;
   let opened: Calls | undefined;
-  const method =
-    (name: string) =>
-    async (...args: unknown[]) => {
-      try {
-        loaded ??= await import("./fs/index.js");
-      } catch (cause) {
-        throw new UsageError({
-          code: "missing_capability",
-          message: '`import "shoreline/fs"` first: this runtime loads no code on first use',
-          cause,
-        });
-      }
-      opened ??= loaded.open(shim, core, sandbox) as unknown as Calls;
-      return opened[name]?.(...args);
-    };
-  const watch = method("watch") as (...args: unknown[]) => Promise<FileWatcher>;
-  return {
-    ...Object.fromEntries(METHODS.split(" ").map((name) => [name, method(name)])),
-    watch: (...args: unknown[]) => {
-      const watcher = watch(...args);
-      return Object.assign(watcher, {
-        async *[Symbol.asyncIterator]() {
-          yield* await watcher;
-        },
+  const load = async () => {
+    try {
+      loaded ??= await import("./fs/index.js");
+    } catch (cause) {
+      throw new UsageError({
+        code: "missing_capability",
+        message: '`import "shoreline/fs"` first: this runtime loads no code on first use',
+        cause,
       });
+    }
+    return (opened ??= loaded.open(shim, core, sandbox) as unknown as Calls);
+  };
+  const methods = METHODS.split(" ").map((name) => [
+    name,
+    async (...args: unknown[]) => (await load())[name]?.(...args),
+  ]);
+  const searches = ["glob", "grep"].map((name) => [
+    name,
+    (...args: unknown[]) => search(async () => (await load())[name]?.(...args) as Results),
+  ]);
+  const watch = (...args: unknown[]) => {
+    const watcher = load().then((calls) => calls.watch?.(...args) as Promise<FileWatcher>);
+    return Object.assign(watcher, {
+      async *[Symbol.asyncIterator]() {
+        yield* await watcher;
+      },
+    });
+  };
+  return { ...Object.fromEntries([...methods, ...searches]), watch } as FileSystem;
+}
+
+/** A search whose code is loaded when the first result is asked for. */
+function search(begin: () => Promise<Results>): Search<unknown> {
+  let results: Promise<Results> | undefined;
+  let left = false;
+  let summary: SearchSummary | undefined;
+  return {
+    get summary() {
+      return summary;
     },
-  } as unknown as FileSystem;
+    async next() {
+      if (left) return { done: true, value: undefined };
+      const next = await (await (results ??= begin())).next();
+      if (next.done) summary ??= next.value;
+      return next;
+    },
+    async return() {
+      left = true;
+      await (await results)?.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }

@@ -60,22 +60,21 @@ export type { CheckedRunOptions, Shell, ShellOptions } from "./commands.js";
 export type { ShellValue } from "./shell.js";
 export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
 export type { CommandInput } from "./input.js";
+export type { GlobOptions, GrepOptions, Match, Search, SearchOptions, SearchSummary } from "./file-search.js";
+export type { FileChange, FileWatcher, WatchOptions } from "./file-watch.js";
 export type {
   AppendFileOptions,
   CpOptions,
   Dirent,
-  FileChange,
   FileMode,
   FileSystem,
   FileTypes,
-  FileWatcher,
   MkdirOptions,
   ReaddirOptions,
   ReadFileOptions,
   RmOptions,
   Stats,
   Utf8,
-  WatchOptions,
   WriteFileOptions,
 } from "./file-system.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";

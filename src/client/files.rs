@@ -69,7 +69,7 @@ pub(crate) fn list(path: &JsValue) -> Result<Call> {
     about(route::LIST_DIRECTORY, path, Shape::Object)
 }
 
-/// A file that is read.
+/// A file that is read, or what a search finds.
 pub(crate) struct Download {
     /// Nothing once it was ended early.
     body: Option<Body>,
@@ -80,14 +80,26 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    pub(crate) async fn begin(
+    pub(crate) async fn begin(sandbox: Rc<Sandbox>, path: JsValue, cancel: CancelToken) -> Result<Self> {
+        let mut query = String::new();
+        name_in(&mut query, &checked(&path)?);
+        Self::open(sandbox, route::READ_FILE, &query, cancel).await
+    }
+
+    /// What a search finds: lines of files, or names.
+    pub(crate) async fn search(
         sandbox: Rc<Sandbox>,
-        path: JsValue,
+        lines: bool,
+        query: String,
         cancel: CancelToken,
     ) -> Result<Self> {
-        let path = checked(&path)?;
-        let mut request = sandbox.request(route::READ_FILE, "", Reading::Chunks);
-        name_in(&mut request.url, &path);
+        let route = if lines { route::GREP } else { route::GLOB };
+        Self::open(sandbox, route, &query, cancel).await
+    }
+
+    async fn open(sandbox: Rc<Sandbox>, route: Route, query: &str, cancel: CancelToken) -> Result<Self> {
+        let mut request = sandbox.request(route, "", Reading::Chunks);
+        request.url.push_str(query);
         let answer = sandbox.client.transport.send(&request, &cancel).await?;
         Ok(Self { body: Some(answer.body), cancel, size: answer.length, read: 0.0 })
     }

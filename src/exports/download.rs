@@ -6,7 +6,7 @@ use futures::lock::Mutex;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-/// A file that is read.
+/// A file that is read, or what a search finds.
 #[wasm_bindgen]
 pub struct Download {
     source: Rc<Mutex<files::Download>>,

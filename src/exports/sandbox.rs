@@ -141,6 +141,16 @@ impl Sandbox {
         })
     }
 
+    /// A promise of a [`Download`] of what a search finds: with `lines` lines of files, otherwise names.
+    pub fn search(&self, lines: bool, query: String, signal: JsValue) -> Promise {
+        let sandbox = self.0.clone();
+        promise(async move {
+            let cancel = CancelToken::new(signal)?;
+            let found = files::Download::search(sandbox, lines, query, cancel.clone()).await?;
+            Ok(Download::new(found, cancel).into())
+        })
+    }
+
     /// Writes a file. `content`: a body as `fetch` takes it. `how` is added to the query.
     #[wasm_bindgen(js_name = writeFile)]
     pub fn write_file(

@@ -22,6 +22,7 @@ import "./ports.js";
 import "./process.js";
 import "./pty.js";
 import "./run.js";
+import "./search.js";
 import "./shell.js";
 import "./tree.js";
 import "./tunnel.js";

@@ -12,7 +12,7 @@ type Signal = AbortSignal | undefined;
 const STAT = "%f %s %u %g %i %h %d %X %Y %Z|%x|%y|%z";
 
 /** `find` prints the path of each entry once, or several times, by its type. */
-const KINDS: [string, Kind][] = [
+export const KINDS: [string, Kind][] = [
   ["f", "file"],
   ["d", "directory"],
   ["l", "link"],
@@ -21,7 +21,7 @@ const KINDS: [string, Kind][] = [
   ["c", "character"],
   ["b", "block"],
 ];
-const BY_KIND = KINDS.flatMap(([letter], i) => [
+export const BY_KIND = KINDS.flatMap(([letter], i) => [
   ...(i > 0 ? ["-o"] : []),
   ...["-type", letter],
   ...Array<string>(i + 1).fill("-print0"),

@@ -1,12 +1,13 @@
 // The calls of `sandbox.fs`: their arguments, and who does the work.
 import type * as Glue from "../core/shoreline.js";
+import type { GlobOptions, GrepOptions, Match } from "../file-search.js";
+import type { FileWatcher, WatchOptions } from "../file-watch.js";
 import type {
   AppendFileOptions,
   CpOptions,
   Dirent as DirentShape,
   FileMode,
   FileSystem,
-  FileWatcher,
   MkdirOptions,
   ReaddirOptions,
   ReadFileOptions,
@@ -14,7 +15,6 @@ import type {
   Shim,
   Stats as StatsShape,
   Utf8,
-  WatchOptions,
   WriteFileOptions,
 } from "../file-system.js";
 import type { FileContent } from "../files.js";
@@ -23,18 +23,21 @@ import type { Sandbox } from "../sandbox.js";
 import { Commands } from "./commands.js";
 import { explained, Failure } from "./error.js";
 import { isLacking, Routes } from "./routes.js";
+import { type Results, Searcher } from "./search.js";
 import { shim, useShim } from "./shim.js";
 import { type Backend, Dirent, Stats } from "./types.js";
 import { Watcher } from "./watch.js";
 
-/** The calls as this code has them: what can be iterated before it is there is made where it is loaded. */
-type Loaded = Omit<FileSystem, "watch"> & {
-  watch(path: string, options?: WatchOptions): Promise<FileWatcher>;
-};
-
 /** Names that `mkdtemp` tries. */
 const TRIES = 10;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/** The calls. Where this code is loaded, they are made ready to be iterated before it is there. */
+type Loaded = Omit<FileSystem, "glob" | "grep" | "watch"> & {
+  glob(pattern: string | readonly string[], options?: GlobOptions): Results<string | DirentShape>;
+  grep(pattern: string, options?: GrepOptions): Results<Match>;
+  watch(path: string, options?: WatchOptions): Promise<FileWatcher>;
+};
 
 /** Opens the files of a sandbox. */
 export function open(given: Shim, core: Glue.Sandbox, sandbox: Sandbox): Loaded {
@@ -47,6 +50,7 @@ class Files implements Loaded {
   readonly #sandbox: Sandbox;
   readonly #routes: Routes;
   readonly #commands: Commands;
+  readonly #searcher: Searcher;
   /** The server was seen not to have the routes. */
   #lacksRoutes = false;
 
@@ -55,6 +59,7 @@ class Files implements Loaded {
     this.#sandbox = sandbox;
     this.#routes = new Routes(core);
     this.#commands = new Commands(sandbox);
+    this.#searcher = new Searcher(core, sandbox);
   }
 
   readFile(path: string, options: Utf8 | (ReadFileOptions & { encoding: Utf8 })): Promise<string>;
@@ -247,6 +252,14 @@ class Files implements Loaded {
     const given: WatchOptions = shim.optionsOf(options, "recursive signal");
     checkPath(path);
     return Watcher.start(this.#core, this.#sandbox, path, given);
+  }
+
+  glob(pattern: string | readonly string[], options?: GlobOptions): Results<string | DirentShape> {
+    return this.#searcher.glob(pattern, options);
+  }
+
+  grep(pattern: string, options?: GrepOptions): Results<Match> {
+    return this.#searcher.grep(pattern, options);
   }
 
   /** Works with the server's routes or, if it has none, with commands. */

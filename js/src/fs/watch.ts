@@ -1,6 +1,6 @@
 // `sandbox.fs.watch`: the changes of a watch are followed like the output of a process, and so through broken connections.
 import type * as Glue from "../core/shoreline.js";
-import type { FileChange, FileWatcher, WatchOptions } from "../file-system.js";
+import type { FileChange, FileWatcher, WatchOptions } from "../file-watch.js";
 import type { FollowIterator } from "../output.js";
 import type { Sandbox } from "../sandbox.js";
 import { explained, Failure, isFileSystemCode } from "./error.js";
