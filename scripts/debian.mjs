@@ -103,6 +103,11 @@ export function busybox() {
   return installed("/bin/busybox", "busybox-static");
 }
 
+/** What searches in a sandbox are compared with. */
+export function ripgrep() {
+  return installed("/usr/bin/rg", "ripgrep");
+}
+
 /** What runs another kernel, with a root of its own. */
 export async function virtualMachine() {
   const missing = await busybox();

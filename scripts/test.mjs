@@ -13,6 +13,7 @@ import {
   firefox,
   plan,
   python,
+  ripgrep,
   webkit,
   webkitWindow,
 } from "./debian.mjs";
@@ -172,7 +173,7 @@ const needs = {
   relaying: [chromium, install],
   escape: [isolation],
   local: [isolation],
-  trees: [isolation, busybox],
+  trees: [isolation, busybox, ripgrep],
   unit: [isolation],
 };
 

@@ -9,7 +9,8 @@ export const plainFetch: typeof fetch = async (input, init) => {
   const path = url.pathname.replace(/^.*\/api\/v1/, "");
   const { method = "GET", body } = init ?? {};
   if (method === "POST" && path === "/processes/run") return new Response(null, { status: 405 });
-  if (path === "/info" || path === "/fs") return new Response(null, { status: 404 });
+  if (path === "/info" || path === "/fs" || path.startsWith("/fs/"))
+    return new Response(null, { status: 404 });
   if (body instanceof Uint8Array && body.length > BODY) return new Response("too large", { status: 413 });
   url.searchParams.delete("unfinished");
   const headers = new Headers(init?.headers);

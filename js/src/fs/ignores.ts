@@ -9,13 +9,13 @@ const ALL_BYTES = 4 * 1024 * 1024;
 
 /**
  * Goes to the directory $1 and prints its path, then the ignore files of the directories above it and those below, each as
- * a path and a text with NULs behind them. `.git` stands for a repository. Special files are not opened, and files of more
+ * a path and a text after a colon, with NULs behind them. `.git` stands for a repository. Special files are not opened, and files of more
  * than 256 KiB are left out.
  */
 const READ = String.raw`
 cd "$1" || exit
 show='for f do
-  printf "%s\000" "$f"
+  printf "%s\000:" "$f"
   case $f in */.git) ;; *) tr -d "\000" < "$f" ;; esac
   printf "\000\n"
 done'
@@ -63,9 +63,8 @@ export class Ignores {
     const [root = "", ...records] = text.split("\0\n");
     ignores.#root = root.replace(/\/$/, "");
     for (const record of records) {
-      const at = record.indexOf("\0");
-      if (at < 0) continue;
-      ignores.#add(record.slice(0, at), record.slice(at + 1));
+      const at = record.indexOf("\0:");
+      if (at >= 0) ignores.#add(record.slice(0, at), record.slice(at + 2));
     }
     return ignores;
   }

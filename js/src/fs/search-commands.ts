@@ -109,7 +109,8 @@ class Search {
     const look = (path: string, kind: FoundPath["kind"]): boolean => {
       const at = path.lastIndexOf("/");
       const [above, name] = [path.slice(0, Math.max(at, 0)), path.slice(at + 1)];
-      while (levels.length > 1 && levels.at(-1)?.path !== above) levels = levels.slice(0, -1);
+      const isBelow = (path: string) => path === "" || `${above}/`.startsWith(`${path}/`);
+      levels = levels.slice(0, levels.findLastIndex((level) => isBelow(level.path)) + 1);
       const level = levels.at(-1);
       // The directory was left out.
       if (level?.path !== above) return false;
