@@ -296,8 +296,10 @@ for (const [kind, open] of Object.entries(SANDBOXES)) {
   test(`a limit, odd files and errors: ${kind}`, async () => {
     const { fs } = await open();
     const { remote } = fresh();
+    // Ripgrep itself would open it, and wait.
+    const odd = kind === "ripgrep" ? "fifo" : "fifo .ignore";
     await shell(
-      `mkdir -p "$1/d"; cd "$1"; seq 1000 > numbers; printf 'a\\0\\n7' > binary; mkfifo fifo .ignore; ln -s / root;
+      `mkdir -p "$1/d"; cd "$1"; seq 1000 > numbers; printf 'a\\0\\n7' > binary; mkfifo ${odd}; ln -s / root;
       : > "$(printf 'caf\\351')"; printf '7 \\351\\n' > latin; printf 'x%70000s7\\n' > long; ln -s numbers link`,
       remote,
     );
