@@ -80,26 +80,20 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    pub(crate) async fn begin(sandbox: Rc<Sandbox>, path: JsValue, cancel: CancelToken) -> Result<Self> {
-        let mut query = String::new();
-        name_in(&mut query, &checked(&path)?);
-        Self::open(sandbox, route::READ_FILE, &query, cancel).await
-    }
-
-    /// What a search finds: lines of files, or names.
-    pub(crate) async fn search(
+    /// `what`: the path of a file, or the query of a search.
+    pub(crate) async fn begin(
         sandbox: Rc<Sandbox>,
-        lines: bool,
-        query: String,
+        route: Route,
+        what: JsValue,
         cancel: CancelToken,
     ) -> Result<Self> {
-        let route = if lines { route::GREP } else { route::GLOB };
-        Self::open(sandbox, route, &query, cancel).await
-    }
-
-    async fn open(sandbox: Rc<Sandbox>, route: Route, query: &str, cancel: CancelToken) -> Result<Self> {
+        let what = checked(&what)?;
         let mut request = sandbox.request(route, "", Reading::Chunks);
-        request.url.push_str(query);
+        if route == route::READ_FILE {
+            name_in(&mut request.url, &what);
+        } else {
+            request.url.push_str(&what);
+        }
         let answer = sandbox.client.transport.send(&request, &cancel).await?;
         Ok(Self { body: Some(answer.body), cancel, size: answer.length, read: 0.0 })
     }

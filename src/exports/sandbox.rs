@@ -130,24 +130,19 @@ impl Sandbox {
         )
     }
 
-    /// A promise of a [`Download`].
+    /// A promise of a [`Download`] of a file. With `search`, `what` is not a path but a query: 1 finds names, 2 lines.
     #[wasm_bindgen(js_name = readFile)]
-    pub fn read_file(&self, path: JsValue, signal: JsValue) -> Promise {
+    pub fn read_file(&self, what: JsValue, signal: JsValue, search: Option<u8>) -> Promise {
         let sandbox = self.0.clone();
+        let route = match search {
+            None => route::READ_FILE,
+            Some(1) => route::GLOB,
+            Some(_) => route::GREP,
+        };
         promise(async move {
             let cancel = CancelToken::from_signal(signal)?;
-            let download = files::Download::begin(sandbox, path, cancel.clone()).await?;
+            let download = files::Download::begin(sandbox, route, what, cancel.clone()).await?;
             Ok(Download::new(download, cancel).into())
-        })
-    }
-
-    /// A promise of a [`Download`] of what a search finds: with `lines` lines of files, otherwise names.
-    pub fn search(&self, lines: bool, query: String, signal: JsValue) -> Promise {
-        let sandbox = self.0.clone();
-        promise(async move {
-            let cancel = CancelToken::new(signal)?;
-            let found = files::Download::search(sandbox, lines, query, cancel.clone()).await?;
-            Ok(Download::new(found, cancel).into())
         })
     }
 

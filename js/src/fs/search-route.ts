@@ -11,7 +11,7 @@ type Line = (FoundPath & { end?: undefined }) | (Match & { end?: undefined }) | 
 
 export async function* searchByRoute(core: Glue.Sandbox, query: Query, signal: AbortSignal): Batches {
   const download = await shim.call<Glue.Download>(() =>
-    core.search(query.lines !== undefined, `?${textOf(query)}`, signal),
+    core.readFile(`?${textOf(query)}`, signal, query.lines ? 2 : 1),
   );
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });
