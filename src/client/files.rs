@@ -39,26 +39,23 @@ pub(crate) fn write(path: &JsValue, content: JsValue, how: &str) -> Result<Call>
     Ok(Call { payload, patient: true, ..call })
 }
 
-/// An operation on files: one that only looks is a query, one that changes something an object. The server's own names
-/// go through.
-pub(crate) fn operate(operation: &JsValue) -> Result<Call> {
-    let (route, query, payload) = match operation.as_string() {
-        Some(query) => (route::LOOK_AT_FILES, query, Payload::None),
-        None => (route::CHANGE_FILES, String::new(), Payload::Json(to_json(operation)?)),
+/// An operation on files: a query for one that only looks, an object for one that changes something. With `watch`: an
+/// object starts a watch, an id ends one. The server's own names go through.
+pub(crate) fn operate(operation: &JsValue, watch: bool) -> Result<Call> {
+    let text = operation.as_string();
+    let (route, shape) = match (watch, &text) {
+        (false, Some(_)) => (route::LOOK_AT_FILES, Shape::Object),
+        (false, None) => (route::CHANGE_FILES, Shape::Object),
+        (true, Some(_)) => (route::END_WATCH, Shape::Nothing),
+        (true, None) => (route::WATCH_FILES, Shape::Object),
     };
-    Ok(Call { query, payload, patient: true, ..Call::new(route, Shape::Object) })
-}
-
-/// Starts a watch on files as an object describes it, or ends the one with an id.
-pub(crate) fn watch(watch: &JsValue) -> Result<Call> {
-    Ok(match watch.as_string() {
-        Some(id) => Call { process: id, ..Call::new(route::END_WATCH, Shape::Nothing) },
-        None => Call {
-            payload: Payload::Json(to_json(watch)?),
-            patient: true,
-            ..Call::new(route::WATCH_FILES, Shape::Object)
-        },
-    })
+    let mut call = Call { patient: true, ..Call::new(route, shape) };
+    match text {
+        Some(id) if watch => call.process = id,
+        Some(query) => call.query = query,
+        None => call.payload = Payload::Json(to_json(operation)?),
+    }
+    Ok(call)
 }
 
 pub(crate) fn delete(path: &JsValue) -> Result<Call> {

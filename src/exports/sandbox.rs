@@ -158,15 +158,10 @@ impl Sandbox {
         self.call(files::write(path, content, how), signal)
     }
 
-    /// A promise of the result of an operation on files. `operation`: a query, or an object for one that changes
-    /// something.
-    pub fn operate(&self, operation: &JsValue, signal: JsValue) -> Promise {
-        self.call(files::operate(operation), signal)
-    }
-
-    /// A promise of `{ watchId }` of a new watch on files, which `watch` describes, or of the end of the one with that id.
-    pub fn watch(&self, watch: &JsValue, signal: JsValue) -> Promise {
-        self.call(files::watch(watch), signal)
+    /// A promise of the result of an operation on files: a query, or an object for one that changes something. With
+    /// `watch`, of `{ watchId }` of a new watch, which an object describes, or of the end of the one with that id.
+    pub fn operate(&self, operation: &JsValue, signal: JsValue, watch: bool) -> Promise {
+        self.call(files::operate(operation, watch), signal)
     }
 
     /// Deletes a file.

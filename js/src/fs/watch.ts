@@ -80,7 +80,7 @@ export class Watcher implements FileWatcher {
   async #start(): Promise<void> {
     const watch = { path: this.#path, recursive: this.#recursive };
     try {
-      const started = await shim.call<{ watchId: string }>(() => this.#core.watch(watch, this.#signal));
+      const started = await shim.call<{ watchId: string }>(() => this.#core.operate(watch, this.#signal, true));
       this.#id = started.watchId;
     } catch (error) {
       if (!isLacking(error)) throw this.#explained(error);
@@ -132,7 +132,7 @@ export class Watcher implements FileWatcher {
   #end(): void {
     if (this.#done) return;
     this.#done = true;
-    shim.call(() => this.#core.watch(this.#id, undefined)).catch(noop);
+    shim.call(() => this.#core.operate(this.#id, undefined, true)).catch(noop);
   }
 }
 
