@@ -243,8 +243,15 @@ async fn a_tree_that_changes_meanwhile_leads_nowhere_else() {
              for i in $(seq 50); do mkdir tree/$i; seq 20 | sed s,^,tree/$i/, | xargs touch; done",
         )
         .await;
-    let change = "cd tree; while :; do for i in 1 9 17 25 33 41 50; do \
-                  mv $i x/$i; ln -s ../outside $i; rm $i; mkfifo $i; rm $i; mv x/$i $i; done; done";
+    let change = "cd tree; ln -s ../outside x/link; mkfifo x/fifo; exec python3 -c '
+import os
+while True:
+    for i in range(1, 51):
+        for other in (\"x/link\", \"x/fifo\"):
+            os.rename(str(i), \"x/saved\")
+            os.rename(other, str(i))
+            os.rename(str(i), other)
+            os.rename(\"x/saved\", str(i))'";
     let pid = sandbox.script(change).await;
     for _ in 0..200 {
         let query = [("pattern", "secret"), ("path", "tree")];
