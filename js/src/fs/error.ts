@@ -1,4 +1,4 @@
-// Failures in a file system, whoever tells of them.
+// Failures in a file system, reported by a server or by a command.
 import type { FileSystemErrorCode, ShorelineError } from "../errors.js";
 import { shim } from "./shim.js";
 

@@ -84,7 +84,7 @@ class Files implements Loaded {
     return encoding ? new TextDecoder().decode(bytes) : bytes;
   }
 
-  /** Why a file could not be read: servers tell of it in codes of their own. */
+  /** Why a file could not be read: servers report it with their own codes. */
   async #why(
     error: unknown,
     backend: Backend,

@@ -1,4 +1,4 @@
-// Searches: their options, and the results as an iterator, whoever finds them.
+// Searches: their options, and their results as an iterator.
 import type * as Glue from "../core/shoreline.js";
 import type { GlobOptions, GrepOptions, Match, SearchSummary } from "../file-search.js";
 import type { Dirent as DirentShape } from "../file-system.js";

@@ -1,7 +1,7 @@
 //! Searches for names and for lines: streamed, bounded, and harmed by nothing that a sandbox makes of its files.
 
 use crate::server::{Sandbox, Server, isolations};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -284,10 +284,10 @@ async fn a_reader_that_leaves_ends_its_search() {
         let empty = searching(&sandbox, "grep", &[("pattern", "0"), ("path", "empty")]);
         empty.send().await.unwrap().status().is_success()
     };
-    until(PATIENCE, "the searches end", free).await;
+    until(TIMEOUT, "the searches end", free).await;
     for _ in 0..100 {
         drop(begin().send().await.unwrap());
-        until(PATIENCE, "the search ends", free).await;
+        until(TIMEOUT, "the search ends", free).await;
     }
 }
 

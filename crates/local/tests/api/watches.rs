@@ -2,7 +2,7 @@
 
 use crate::machine;
 use crate::server::{Sandbox, Server, isolations, refused};
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TIMEOUT, until};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -55,7 +55,7 @@ impl Follower {
 
     /// Reads a chunk; `false` at the end.
     async fn read(&mut self) -> bool {
-        let chunk = timeout(PATIENCE, self.answer.chunk()).await.expect("a chunk").unwrap();
+        let chunk = timeout(TIMEOUT, self.answer.chunk()).await.expect("a chunk").unwrap();
         let Some(chunk) = chunk else { return false };
         self.text.extend_from_slice(&chunk);
         while let Some(end) = self.text.windows(2).position(|pair| pair == b"\n\n") {
@@ -74,7 +74,7 @@ impl Follower {
     async fn until(&mut self, kind: &str, path: &str) -> Vec<String> {
         let is_it = |(_, change): &(u64, Value)| change["type"] == kind && change["path"] == path;
         // Keep-alives come for ever.
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while !self.events.iter().any(is_it) {
             assert!(self.read().await && Instant::now() < end, "not seen: {:?}", self.events);
         }
@@ -104,7 +104,7 @@ fn of<'a>(changes: &'a [String], path: &str) -> Vec<&'a str> {
     changes.iter().filter_map(|change| change.strip_suffix(&format!(" {path}"))).collect()
 }
 
-/// The paths that a reader of the changes knows of in the end.
+/// The paths that exist for a reader of the changes.
 fn known(before: &[&str], changes: &[String]) -> BTreeSet<String> {
     let mut known: BTreeSet<String> = before.iter().map(ToString::to_string).collect();
     for change in changes {
@@ -271,7 +271,7 @@ async fn watches_are_few_and_one_that_was_ended_makes_room() {
     }
     assert_eq!(refused(starting(&sandbox, ".", false)).await.0, 429);
     end(&sandbox, &ids[3]).await;
-    until(PATIENCE, "room for another watch", async || {
+    until(TIMEOUT, "room for another watch", async || {
         starting(&sandbox, ".", false).send().await.unwrap().status().as_u16() == 201
     })
     .await;

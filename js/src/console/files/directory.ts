@@ -153,7 +153,7 @@ export class Directory {
     this.conflict.value = undefined;
   }
 
-  /** Saves the text of the open file. With `force`, whatever became of the file meanwhile. */
+  /** Saves the text of the open file. With `force`, also if the file was changed or removed. */
   save(text: string, force = false): Promise<boolean> {
     const file = this.opened.value;
     if (!file) return Promise.resolve(false);

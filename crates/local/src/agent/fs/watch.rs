@@ -183,7 +183,7 @@ impl Watcher {
         let Some(above) = self.directories.get(descriptor) else { return Ok(()) };
         let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
         if what.intersects(gone) {
-            // The directory above reports what became of another one.
+            // The directory above reports what happened to another one.
             return if above.as_os_str().is_empty() { Err(Errno::NOENT) } else { Ok(()) };
         }
         if self.only.as_ref().is_some_and(|only| name.as_ref() != Some(only)) {
