@@ -133,7 +133,8 @@ async function webConsole() {
   const { build } = await import("esbuild");
   const out = join(root, "pkg", "console");
   // Its parts are nobody's but its own, and so are their types.
-  for (const name of readdirSync(out)) if (name !== "index.d.ts") rmSync(join(out, name), { recursive: true });
+  for (const name of readdirSync(out))
+    if (name !== "index.d.ts") rmSync(join(out, name), { recursive: true });
   const { metafile } = await build({
     ...BUNDLE,
     entryPoints: ["index.ts", "page.ts", "files/editor.ts"].map((name) => `js/src/console/${name}`),

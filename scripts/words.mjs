@@ -44,8 +44,7 @@ const GENERATED = [
   "docs/official-sdk.md",
 ];
 /** Whether the words of a file are checked. */
-const isChecked = (path) =>
-  CHECKED.test(path) && !GENERATED.some((except) => path.startsWith(except));
+const isChecked = (path) => CHECKED.test(path) && !GENERATED.some((except) => path.startsWith(except));
 
 const GAP = String.raw`(?: |\s*\n\s*(?:\/\/[\/!]?|\*|#|\|)?\s*)`;
 const patterns = WORDS.map(([{ source, flags }, better]) => [

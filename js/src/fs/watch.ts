@@ -80,7 +80,9 @@ export class Watcher implements FileWatcher {
   async #start(): Promise<void> {
     const watch = { path: this.#path, recursive: this.#recursive };
     try {
-      const started = await shim.call<{ watchId: string }>(() => this.#core.operate(watch, this.#signal, true));
+      const started = await shim.call<{ watchId: string }>(() =>
+        this.#core.operate(watch, this.#signal, true),
+      );
       this.#id = started.watchId;
     } catch (error) {
       if (!isLacking(error)) throw this.#explained(error);
