@@ -2,25 +2,26 @@
 // licenses of the npm packages that are installed with ours or bundled into it.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import satisfies from "spdx-satisfies";
-import { parse } from "smol-toml";
 import { INSTALLED } from "./package.mjs";
 import { read, root, StepError } from "./steps.mjs";
 
 const MANIFESTS = ["Cargo.toml", join("fuzz", "Cargo.toml")];
-const CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index";
 
 export async function checkDependencies() {
+  // Packages are installed by the setup, after this file was loaded.
+  const { parse } = await import("smol-toml");
   const rules = parse(readFileSync(join(root, "deny.toml"), "utf8"));
+  const isAllowed = await licenseCheck(rules.licenses.allow);
   const problems = [];
   const unused = new Set(rules.bans.skip.map(({ crate }) => crate));
-  for (const manifest of MANIFESTS) problems.push(...(await crateProblems(manifest, rules, unused)));
+  for (const manifest of MANIFESTS)
+    problems.push(...(await crateProblems(manifest, rules.bans, unused, isAllowed)));
   for (const crate of unused) problems.push(`deny.toml skips ${crate}, which is no longer a duplicate`);
-  problems.push(...npmProblems(rules.licenses.allow));
+  problems.push(...npmProblems(isAllowed));
   if (problems.length > 0) throw new StepError(`dependencies:\n${problems.join("\n")}`);
 }
 
-async function crateProblems(manifest, { licenses, bans }, unused) {
+async function crateProblems(manifest, bans, unused, isAllowed) {
   const args = [
     "metadata",
     "--locked",
@@ -39,9 +40,10 @@ async function crateProblems(manifest, { licenses, bans }, unused) {
   const first = new Map();
   for (const { name, version, license, source } of crates) {
     const crate = `${name}@${version}`;
-    if (source !== CRATES_IO) problems.push(`${crate} is from ${source}: only crates.io is allowed`);
+    if (!source.startsWith("registry+"))
+      problems.push(`${crate} is from ${source}: only crates.io is allowed`);
     // Some manifests separate alternatives with a slash, which SPDX does not.
-    if (!isAllowed(license?.replaceAll("/", " OR "), licenses.allow))
+    if (!isAllowed(license?.replaceAll("/", " OR ")))
       problems.push(`${crate} has the license ${license}: if that is acceptable, add it to deny.toml`);
     if (skipped.includes(crate)) {
       if (crates.some((other) => other.name === name && other.version !== version)) unused.delete(crate);
@@ -56,7 +58,7 @@ async function crateProblems(manifest, { licenses, bans }, unused) {
 }
 
 /** The npm packages that users install with ours, and those that are bundled into it. Tools are not distributed. */
-function npmProblems(allowed) {
+function npmProblems(isAllowed) {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const installed = Object.entries(packages)
     .filter(([path, { dev, link }]) => path.startsWith("node_modules/") && !dev && !link)
@@ -69,18 +71,21 @@ function npmProblems(allowed) {
   );
   if (bundled.length === 0) throw new StepError("the packed notices name no bundled package");
   return [...installed, ...bundled]
-    .filter(([, license]) => !isAllowed(license, allowed))
+    .filter(([, license]) => !isAllowed(license))
     .map(
       ([name, license]) =>
         `the npm package ${name} has the license ${license}, which deny.toml does not allow`,
     );
 }
 
-/** Whether one of the alternatives of an SPDX expression is allowed. */
-function isAllowed(expression, allowed) {
-  try {
-    return satisfies(expression, allowed);
-  } catch {
-    return false;
-  }
+/** A function that says whether one of the alternatives of an SPDX expression is allowed. */
+async function licenseCheck(allowed) {
+  const { default: satisfies } = await import("spdx-satisfies");
+  return (expression) => {
+    try {
+      return satisfies(expression, allowed);
+    } catch {
+      return false;
+    }
+  };
 }

