@@ -54,7 +54,7 @@ fn text(what: &str, value: &JsValue) -> Result<String> {
 
 impl Sandbox {
     /// Opens a session's socket, which may send `credit` bytes before more credit is given. The token is in its
-    /// address and in its headers, since some servers know only one of them.
+    /// address and in its headers, since some servers know only one of them (docs/protocol.md, 8.2).
     pub(crate) async fn terminal_socket(
         self: Rc<Self>,
         session: JsValue,

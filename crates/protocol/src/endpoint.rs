@@ -188,7 +188,7 @@ pub struct SandboxBase {
 impl SandboxBase {
     /// From what is known, in this order: what the server said (`sandbox_url`), the configured
     /// proxy, the proxy that stands beside a lifecycle server on this machine, the public cloud's
-    /// documented form. To a proxy both routing headers are sent, since
+    /// documented form (docs/protocol.md, 1.3 and 1.4). To a proxy both routing headers are sent, since
     /// some know only one.
     ///
     /// # Errors

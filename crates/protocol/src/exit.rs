@@ -122,7 +122,7 @@ impl Exit {
     }
 
     /// Whether the time limit ended it. `None` where that cannot be known: SIGKILL without a
-    /// reason may be the time limit, the memory limit or anybody (protocol, section 6.7).
+    /// reason may be the time limit, the memory limit or anybody (docs/protocol.md, 6.7).
     #[must_use]
     pub const fn timed_out(&self) -> Option<bool> {
         match (self.reason, self.status) {

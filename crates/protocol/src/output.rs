@@ -16,9 +16,9 @@ use crate::wire::event::UNFINISHED;
 /// Which kind of stream is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// `POST /processes/run`: started, output, exited, told apart by shape.
+    /// `POST /processes/run`: started, output, exited, told apart by shape (docs/protocol.md, 6.7).
     Run,
-    /// A follow stream: output until `eof`.
+    /// A follow stream: output until `eof` (docs/protocol.md, 6.6).
     Follow,
     /// A follow stream, read no further than the mark of the process's exit. A server that sends no mark ends
     /// the stream with `eof`.
@@ -289,7 +289,7 @@ fn gap(members: Option<&[u8]>) -> StreamError {
     }
 }
 
-/// Converts a wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude) to ms.
+/// Converts a wire timestamp (seconds, milliseconds or microseconds, told apart by magnitude; docs/protocol.md, 6.6) to ms.
 /// NaN if it is unknown; 0 means unknown too.
 #[must_use]
 pub fn milliseconds(timestamp: f64) -> f64 {

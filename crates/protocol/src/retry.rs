@@ -43,7 +43,7 @@ impl Default for Policy {
 /// 0 to 1 and takes away up to half of the wait, so that many clients do not come back at once.
 ///
 /// A request that may have been carried out is sent again only if that is harmless: existing
-/// clients start a command up to six times here.
+/// clients start a command up to six times here (docs/protocol.md, 5).
 #[must_use]
 pub fn decide(
     method: Method,

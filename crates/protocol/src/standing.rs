@@ -15,7 +15,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Reads the members of a process record; `reason` is an extension of the local server.
+    /// Reads the members of a process record (docs/protocol.md, 6.3); `reason` is an extension of the local server.
     #[must_use]
     pub fn from_record(
         status: &str,

@@ -116,7 +116,7 @@ fn behind_the_gate(routes: Routes, app: Arc<App>) -> Router {
 }
 
 /// The whole API. A sandbox is named by the path's prefix, by header or by host, so that every
-/// client reaches it (docs/api.md).
+/// client reaches it (docs/protocol.md, 1.3 and 1.4).
 pub(super) fn router(app: Arc<App>) -> Router {
     let routes = add(Router::new(), route::INTROSPECT_KEY, lifecycle::introspect_key)
         .merge(add(Router::new(), route::CREATE_PAGE_TOKEN, pages::create))
