@@ -289,7 +289,7 @@ export interface FileSystem {
    * The syntax is that of [Rust's `regex`](https://docs.rs/regex/latest/regex/#syntax): there are no backreferences and no
    * lookaround, and searching takes linear time. On servers without the routes, sandboxes with ripgrep take the same. In other
    * sandboxes `grep -E` searches: a pattern that has not the same meaning there is refused (`unsupported`), and `\d`, `\w`,
-   * `\s` and `\b` take ASCII only.
+   * `\s` and `\b` take ASCII only. BusyBox also takes `.` and `[^a]` for one byte, and ignores the case of ASCII only.
    *
    * @param pattern - One line, 4096 bytes at most, other patterns included.
    * @throws {@link FileSystemError} from the iteration, as for `glob`. `invalid_request` for a pattern that is not valid.

@@ -14,6 +14,8 @@ type Lines = NonNullable<Query["lines"]>;
 
 /** Each character in a locale of UTF-8, which every C library has. */
 const ENV = { LC_ALL: "C.UTF-8" };
+/** What ripgrep says if there was no file to search. */
+const HINT = /^(No files were searched|Running with --debug)/;
 /** Files that one `grep` is given. */
 const FILES = "100";
 
@@ -222,7 +224,7 @@ class Search {
     const [env, signal] = [ENV, this.#signal];
     const running = this.#sandbox.run(command, { args, env, signal, input, maxLineBytes, longLine: "cut" });
     for await (const { stream, line } of running) {
-      if (stream === "stderr") this.#skipped++;
+      if (stream === "stderr") this.#skipped += HINT.test(line) ? 0 : 1;
       else yield line;
     }
   }
