@@ -13,7 +13,7 @@ let box: string;
 before(async () => {
   const made = await shoreline("create", "box");
   assert.match(made.stdout, /^[0-9a-z]{21}\n$/);
-  assert.match(made.stderr, LOCAL);
+  assert.equal(made.stderr.replace(LOCAL, ""), "");
   box = made.stdout.trim();
 });
 
@@ -37,7 +37,7 @@ test("run: output byte for byte to the right streams, the exit code, and no sand
     "printf 'a\\377b'; printf err >&2; exit 7",
   );
   assert.deepEqual(bytes, Buffer.from("a\xffb", "latin1"));
-  assert.match(stderr, new RegExp(`${LOCAL.source}Creating sandbox with default image\\.\\.\\.\\nerr$`));
+  assert.match(stderr, new RegExp(`(${LOCAL.source})?Creating sandbox with default image\\.\\.\\.\\nerr$`));
   assert.equal(code, 7);
   assert.deepEqual(await live(), [box]);
 });

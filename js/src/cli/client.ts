@@ -11,16 +11,19 @@ export interface GlobalOptions {
   organization?: string;
   project?: string;
   debug?: boolean;
+  quiet?: boolean;
 }
 
-/** Options for every call: what was given, else the environment's, else the local server, which is then said. */
+/** Options for every call: what was given, else the environment's, else the local server, which people are told. */
 export async function clientOptions(given: GlobalOptions): Promise<ClientOptions> {
   const { apiUrl, apiKey, namespace, organization: organizationId, project: projectId } = given;
   const options = { apiUrl, apiKey, namespace, organizationId, projectId };
   if (isRemote(given)) return options;
   const local = await sharedLocal();
   const open = local.isolation === "none" ? "; commands run as you, without isolation" : "";
-  note(`No API key is set: using local sandboxes on this machine${open}.`);
+  // A script would print the same line with every call.
+  if (process.stderr.isTTY || open !== "")
+    note(`No API key is set: using local sandboxes on this machine${open}.`);
   return { ...options, apiUrl: local.url, apiKey: local.apiKey };
 }
 

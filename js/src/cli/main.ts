@@ -1,15 +1,18 @@
 #!/usr/bin/env node
 // The command line, on the public API only.
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { readFileSync } from "node:fs";
+import type { GlobalOptions } from "./client.js";
 import { addCompletion } from "./completion.js";
 import { addConsole } from "./console.js";
 import { addCopying } from "./copy.js";
 import { addDoctor } from "./doctor.js";
+import { addHelp } from "./help.js";
 import { codeOf, EXIT, sayError } from "./exit.js";
 import { addLocal } from "./local.js";
 import { arrange } from "./options.js";
 import { addPorts } from "./ports.js";
+import { beQuiet } from "./print.js";
 import { addProcesses } from "./processes.js";
 import { addRunning } from "./run.js";
 import { addSandboxes } from "./sandboxes.js";
@@ -31,6 +34,10 @@ const program = new Command("shoreline")
   .option("--organization <id>", "sent with --project; default: TENSORLAKE_ORGANIZATION_ID")
   .option("--project <id>", "sent with --organization; default: TENSORLAKE_PROJECT_ID")
   .option("--debug", "show where an error comes from")
+  .option("--quiet", "print results and errors only")
+  .hook("preAction", () => {
+    if (program.opts<GlobalOptions>().quiet) beQuiet();
+  })
   .enablePositionalOptions()
   .showHelpAfterError("(see --help)")
   .showSuggestionAfterError()
@@ -61,19 +68,21 @@ addLocal(program);
 addConsole(program);
 addDoctor(program, version);
 addCompletion(program);
+addHelp(program);
 
 for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
-  command.exitOverride().configureHelp({ sortSubcommands: false, showGlobalOptions: true });
+  command.exitOverride().configureHelp({ sortSubcommands: false });
 }
 
 try {
   await program.parseAsync(arrange(program, process.argv.slice(2)), { from: "user" });
 } catch (error) {
-  if (error instanceof CommanderError) {
+  // The parser says what is wrong with a value that it reads, but not what a command finds later.
+  if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) {
     // It has said what is wrong.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
   } else {
-    sayError(error, program.opts<{ debug?: boolean }>().debug ?? false);
-    process.exitCode = codeOf(error);
+    sayError(error, program.opts<GlobalOptions>().debug ?? false);
+    process.exitCode = error instanceof InvalidArgumentError ? EXIT.usage : codeOf(error);
   }
 }

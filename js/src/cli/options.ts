@@ -51,7 +51,8 @@ export function runningOptions(command: Command, interactive = "--interactive"):
 
 /**
  * Arranges the words of `run` and `exec` for the parser, which takes everything behind the first operand as the command's.
- * Options behind the sandbox move before it: `exec BOX --timeout 10 python …`. `-it` is spelled out, since the `-i` and
+ * Options behind the sandbox move before it: `exec BOX --timeout 10 python …`. Options of every command move before the
+ * command, wherever they stand: `ls --api-url URL`. `-it` is spelled out, since the `-i` and
  * `-t` of these commands take values: it would be the image `t`.
  */
 export function arrange(program: Command, words: string[]): string[] {
@@ -59,15 +60,42 @@ export function arrange(program: Command, words: string[]): string[] {
   const at = global.next;
   const name = words[at] ?? "";
   const command = program.commands.find((each) => each.name() === name);
-  if (!command || !["run", "exec"].includes(name)) return words;
+  if (!command) return words;
+  if (!["run", "exec"].includes(name)) return hoisted(program, command, words, at);
   const known = [...command.options, ...program.options];
   const before = readOptions(words, at + 1, known);
   const sandbox = words[before.next];
-  const head = [...words.slice(0, at + 1), ...before.options];
-  if (name === "run" || sandbox === undefined || sandbox === "--")
-    return [...head, ...words.slice(before.next)];
-  const behind = readOptions(words, before.next + 1, known);
-  return [...head, ...behind.options, sandbox, ...words.slice(behind.next)];
+  const isOne = name === "run" || sandbox === undefined || sandbox === "--";
+  const behind = isOne ? { options: [], next: before.next } : readOptions(words, before.next + 1, known);
+  const operands = [...(isOne ? [] : [sandbox]), ...words.slice(behind.next)];
+  // The program's own options, which the parser takes before the command only.
+  const head = [name, ...before.options, ...behind.options];
+  return [...words.slice(0, at), ...hoisted(program, command, head, 0), ...operands];
+}
+
+/** The words with the program's own options first, but for those that the command has too. */
+function hoisted(program: Command, command: Command, words: string[], at: number): string[] {
+  const own = [command, ...command.commands].flatMap(({ options }) => options.map(({ long }) => long));
+  const global: string[] = [];
+  const rest: string[] = [];
+  for (let next = at; next < words.length; next++) {
+    const word = words[next] as string;
+    if (word === "--") {
+      rest.push(...words.slice(next));
+      break;
+    }
+    const [long = "", value] = word.split("=", 2);
+    const option = program.options.find((it) => it.long === long);
+    if (!option || own.includes(long)) rest.push(word);
+    else {
+      global.push(word);
+      if (!option.required || value !== undefined) continue;
+      const after = words[++next];
+      if (after === undefined) program.error(`error: option '${option.flags}' argument missing`);
+      global.push(after);
+    }
+  }
+  return [...words.slice(0, at), ...global, ...rest];
 }
 
 /** The options that stand at `from`, with their values, and where the next operand or `--` is. */

@@ -48,9 +48,16 @@ export function print(line: string): void {
   process.stdout.write(`${printable(line)}\n`);
 }
 
+let quiet = false;
+
+/** Prints no more notes. */
+export function beQuiet(): void {
+  quiet = true;
+}
+
 /** Says in one line something that is not the result. */
 export function note(line: string): void {
-  process.stderr.write(`${printable(line)}\n`);
+  if (!quiet) process.stderr.write(`${printable(line)}\n`);
 }
 
 /** Writes a value. Between strings JSON has no control characters but line ends; within, escapes are as good. */
