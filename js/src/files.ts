@@ -33,7 +33,7 @@ export async function readStream(
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { signal, onProgress }: TransferOptions = optionsOf(options, "signal onProgress");
   checkHandler("onProgress", onProgress);
-  const download = await call<Glue.Download>(() => core.readFile(path, signal));
+  const download = await call<Glue.Download>(() => core.readFile(path, undefined, signal));
   const total = download.size;
   let transferred = 0;
   const close = () => {

@@ -88,6 +88,7 @@ impl Sandbox {
     }
 }
 
+// The signal of a call is its last parameter: a tracer marks it.
 #[wasm_bindgen]
 impl Sandbox {
     /// Its id, or the name that it was reached by.
@@ -132,7 +133,7 @@ impl Sandbox {
 
     /// A promise of a [`Download`] of a file. With `search`, `what` is not a path but a query: 1 finds names, 2 lines.
     #[wasm_bindgen(js_name = readFile)]
-    pub fn read_file(&self, what: JsValue, signal: JsValue, search: Option<u8>) -> Promise {
+    pub fn read_file(&self, what: JsValue, search: Option<u8>, signal: JsValue) -> Promise {
         let sandbox = self.0.clone();
         let route = match search {
             None => route::READ_FILE,
@@ -160,7 +161,7 @@ impl Sandbox {
 
     /// A promise of the result of an operation on files: a query, or an object for one that changes something. With
     /// `watch`, of `{ watchId }` of a new watch, which an object describes, or of the end of the one with that id.
-    pub fn operate(&self, operation: &JsValue, signal: JsValue, watch: bool) -> Promise {
+    pub fn operate(&self, operation: &JsValue, watch: bool, signal: JsValue) -> Promise {
         self.call(files::operate(operation, watch), signal)
     }
 

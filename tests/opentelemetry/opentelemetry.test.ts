@@ -107,6 +107,8 @@ test("a run is a span below the caller's, and its requests are spans below it, w
     assert.equal(stdout, `${SECRET}\n${SECRET}`);
     await sandbox.writeFile(`${SECRET}/file`, SECRET);
     await sandbox.readFile(`${SECRET}/file`);
+    await sandbox.fs.stat(`${SECRET}/file`);
+    assert.equal((await sandbox.fs.glob("*/file").next()).value, `${SECRET}/file`);
   });
   const command = named("sh");
   assert.equal(command.parentSpanContext?.spanId, idOf(named("job")));
@@ -138,7 +140,7 @@ test("a run is a span below the caller's, and its requests are spans below it, w
   });
   assert.deepEqual(
     below(named("job")).map(({ name }) => name),
-    ["sh", "PUT", "GET"],
+    ["sh", "PUT", "GET", "GET", "GET"],
   );
   assert.ok(!spans().some(({ name }) => name === "instrumented"));
   // Each request has carried its own span.

@@ -88,7 +88,7 @@ export class Routes implements Backend {
 
   async #operate<T>(operation: unknown, signal: Signal): Promise<T> {
     try {
-      const result = await shim.call<T>(() => this.#core.operate(operation, signal, false));
+      const result = await shim.call<T>(() => this.#core.operate(operation, false, signal));
       this.#isSure = true;
       return result;
     } catch (error) {

@@ -11,7 +11,7 @@ type Line = (FoundPath & { end?: undefined }) | (Match & { end?: undefined }) | 
 
 export async function* searchByRoute(core: Glue.Sandbox, query: Query, signal: AbortSignal): Batches {
   const download = await shim.call<Glue.Download>(() =>
-    core.readFile(`?${textOf(query)}`, signal, query.lines ? 2 : 1),
+    core.readFile(`?${textOf(query)}`, query.lines ? 2 : 1, signal),
   );
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -81,7 +81,7 @@ export class Watcher implements FileWatcher {
     const watch = { path: this.#path, recursive: this.#recursive };
     try {
       const started = await shim.call<{ watchId: string }>(() =>
-        this.#core.operate(watch, this.#signal, true),
+        this.#core.operate(watch, true, this.#signal),
       );
       this.#id = started.watchId;
     } catch (error) {
@@ -134,7 +134,7 @@ export class Watcher implements FileWatcher {
   #end(): void {
     if (this.#done) return;
     this.#done = true;
-    shim.call(() => this.#core.operate(this.#id, undefined, true)).catch(noop);
+    shim.call(() => this.#core.operate(this.#id, true, undefined)).catch(noop);
   }
 }
 
