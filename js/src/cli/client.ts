@@ -14,7 +14,7 @@ export interface GlobalOptions {
   quiet?: boolean;
 }
 
-/** Options for every call: what was given, else the environment's, else the local server, which people are told. */
+/** Options for every call: the given ones, else those of the environment, else the shared local server. */
 export async function clientOptions(given: GlobalOptions): Promise<ClientOptions> {
   const { apiUrl, apiKey, namespace, organization: organizationId, project: projectId } = given;
   const options = { apiUrl, apiKey, namespace, organizationId, projectId };

@@ -1,4 +1,4 @@
-// What the program says about its use: examples, and what may have been meant.
+// Help texts: examples, and suggestions for unknown commands.
 import type { Command } from "commander";
 
 /** Lines to copy, by command. */

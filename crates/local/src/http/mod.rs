@@ -2,6 +2,7 @@
 
 mod app;
 mod body;
+mod captured;
 mod channels;
 mod complete;
 mod connection;

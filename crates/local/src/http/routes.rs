@@ -2,8 +2,8 @@
 
 use super::app::App;
 use super::{
-    channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty, search,
-    stream, tunnel, unread, watches,
+    captured, channels, complete, files, fs, gate, ignored, lifecycle, pages, process, proof, pty,
+    search, stream, tunnel, unread, watches,
 };
 use crate::error::ApiError;
 use axum::Router;
@@ -56,7 +56,7 @@ fn streaming_routes(allowed: &[Scope]) -> Routes {
         routes = add(routes, route::FOLLOW_EXIT, stream::follow_exit);
     }
     if is_allowed(route::FOLLOW_WATCH) {
-        routes = add(routes, route::FOLLOW_WATCH, stream::follow_watch);
+        routes = add(routes, route::FOLLOW_WATCH, watches::follow);
     }
     routes
 }
@@ -74,9 +74,9 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::SIGNAL_PROCESS, process::signal);
     let routes = add(routes, route::WRITE_STDIN, process::write_stdin);
     let routes = add(routes, route::CLOSE_STDIN, process::close_stdin);
-    let routes = add(routes, route::GET_STDOUT, stream::stdout);
-    let routes = add(routes, route::GET_STDERR, stream::stderr);
-    let routes = add(routes, route::GET_OUTPUT, stream::output);
+    let routes = add(routes, route::GET_STDOUT, captured::stdout);
+    let routes = add(routes, route::GET_STDERR, captured::stderr);
+    let routes = add(routes, route::GET_OUTPUT, captured::output);
     let routes = add(routes, route::CREATE_PTY, pty::create);
     let routes = add(routes, route::LIST_PTYS, pty::list);
     let routes = add(routes, route::GET_PTY, pty::get);

@@ -1,4 +1,4 @@
-//! Output over HTTP: event streams, and the output so far.
+//! Output over HTTP as event streams.
 
 use super::app::App;
 use super::request::{Segments, Target, process as named};
@@ -6,7 +6,7 @@ use super::unfinished::{Unfinished, WantsUnfinished};
 use crate::error::{ApiError, Result};
 use crate::log::{Chunk, Ended, Found, Log};
 use crate::process::Process;
-use crate::watches::Following;
+use crate::watches::{Following, Watch};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
@@ -33,10 +33,10 @@ pub(super) const PART: usize = 64 * 1024;
 /// Interval of keep-alives.
 const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
 
-/// The kind of an event stream.
+/// A follower of a log, and the form of its event stream.
 struct Follower {
     log: Arc<Log>,
-    /// Of a watch on files, which lives while it is followed.
+    /// Keeps the watch on files alive that is followed.
     _following: Option<Following>,
     watch: watch::Receiver<()>,
     /// State of unfinished lines, if requested.
@@ -267,13 +267,8 @@ fn check_event(log: &Log, event: u64) -> Result<()> {
     Err(ApiError::new(ServerCode::OutputExpired, text))
 }
 
-/// Follows the changes that a watch on files sees.
-pub(super) async fn follow_watch(
-    Target(sandbox): Target,
-    segments: Segments,
-    LastEvent(after): LastEvent,
-) -> Result<Response> {
-    let watch = sandbox.watches.get(segments.get("watch").unwrap_or_default())?;
+/// Follows the changes of a watch on files.
+pub(super) fn changes(watch: &Arc<Watch>, LastEvent(after): LastEvent) -> Result<Response> {
     check_event(&watch.log, after)?;
     let (log, unfinished) = (watch.log.clone(), WantsUnfinished(false));
     let follower = Follower::new(log, after, unfinished, Some(Stream::Stdout), false);
@@ -330,82 +325,4 @@ fn event_stream(
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(parts)).into_response()
-}
-
-pub(super) async fn stdout(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    captured(named(&sandbox, &segments)?, Some(Stream::Stdout))
-}
-
-pub(super) async fn stderr(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    captured(named(&sandbox, &segments)?, Some(Stream::Stderr))
-}
-
-pub(super) async fn output(Target(sandbox): Target, segments: Segments) -> Result<Response> {
-    captured(named(&sandbox, &segments)?, None)
-}
-
-/// The output of a process so far, as one JSON object that is sent while the log is read.
-fn captured(process: Arc<Process>, only: Option<Stream>) -> Result<Response> {
-    let first = process.log.first();
-    if first > 1 {
-        let text = format!("events 1 to {} are no longer kept: follow the output", first - 1);
-        return Err(ApiError::new(ServerCode::OutputExpired, text));
-    }
-    let (last, counts) = process.log.position();
-    let count: u64 = match only {
-        None => counts.iter().sum(),
-        Some(stream) => counts[stream as usize - 1],
-    };
-    let head = format!(r#"{{"pid":{},"line_count":{count},"lines":["#, process.pid);
-    let state = Capture { log: process.log.clone(), next: 1, last, only, comma: false };
-    let parts =
-        futures::stream::try_unfold((state, Some(head.into_bytes())), async |(mut state, head)| {
-            let part = match head {
-                Some(head) => Some(head),
-                None => state.part().await?,
-            };
-            Ok::<_, io::Error>(part.map(|part| (Bytes::from(part), (state, None))))
-        });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(parts)).into_response())
-}
-
-struct Capture {
-    log: Arc<Log>,
-    next: u64,
-    last: u64,
-    only: Option<Stream>,
-    comma: bool,
-}
-
-impl Capture {
-    async fn part(&mut self) -> io::Result<Option<Vec<u8>>> {
-        if self.next > self.last + 1 {
-            return Ok(None);
-        }
-        let mut out = Vec::new();
-        let found =
-            if self.next > self.last { Found::Nothing } else { self.log.find(self.next).await? };
-        match found {
-            Found::Chunks(chunks) => {
-                for chunk in &chunks {
-                    let wanted = self.only.is_none_or(|only| only == chunk.stream());
-                    for line in chunk.lines(self.next).filter(|line| wanted && line.id <= self.last)
-                    {
-                        out.extend_from_slice(if self.comma { b",\"" } else { b"\"" });
-                        self.comma = true;
-                        event::escape(String::from_utf8_lossy(line.bytes).as_bytes(), &mut out);
-                        out.push(b'"');
-                    }
-                    self.next = chunk.next().min(self.last + 1);
-                }
-            }
-            // The status was sent already: close the connection instead of omitting output silently.
-            Found::Gap(_) => return Err(io::Error::other("the output is no longer kept")),
-            Found::Nothing | Found::End => {
-                out.extend_from_slice(b"]}");
-                self.next = self.last + 2;
-            }
-        }
-        Ok(Some(out))
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::files::check_path;
 use super::request::{Json, NO_CONTENT, Segments, Target, json};
+use super::stream::{self, LastEvent};
 use crate::error::Result;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -22,6 +23,14 @@ pub(super) async fn start(
     check_path(&path)?;
     let id = sandbox.watches.start(path, recursive).await?;
     json(StatusCode::CREATED, &object!({ "watch_id": id.to_string() }))
+}
+
+pub(super) async fn follow(
+    Target(sandbox): Target,
+    segments: Segments,
+    last: LastEvent,
+) -> Result<Response> {
+    stream::changes(&sandbox.watches.get(segments.get("watch").unwrap_or_default())?, last)
 }
 
 pub(super) async fn end(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {

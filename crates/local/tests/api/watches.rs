@@ -28,7 +28,7 @@ async fn end(sandbox: &Sandbox, id: &str) {
     assert_eq!(ending.send().await.unwrap().status().as_u16(), 204);
 }
 
-/// What a follower has read.
+/// A follower, and the events that it has read.
 struct Follower {
     path: String,
     answer: Response,

@@ -1,4 +1,4 @@
-// What the view of files knows and does: the directory that is shown, the file that is open, and transfers.
+// State and actions of the file view: the directory that is shown, the file that is open, and transfers.
 import { type Signal, signal } from "@preact/signals";
 import {
   type DirectoryEntry,
@@ -32,7 +32,7 @@ export class Directory {
   readonly asked: Signal<Upload[]> = signal([]);
   readonly #model: Model;
   readonly #sandbox: Sandbox;
-  /** What the field for the directory has. */
+  /** Text of the field for the directory. */
   readonly #field: Signal<string>;
   #watched: string | undefined;
   #watcher: FileWatcher | undefined;
@@ -114,7 +114,7 @@ export class Directory {
         return;
       }
       this.#watcher = watcher;
-      // What changed before the watch began.
+      // The directory may have changed before the watch began.
       this.#later(SETTLE);
       for (let next = await watcher.next(); !next.done; next = await watcher.next()) this.#later(SETTLE);
     } catch (error) {
@@ -174,7 +174,7 @@ export class Directory {
       const version = await fs.stat(file.path);
       if (this.opened.value !== file) return;
       this.opened.value = { ...file, text, version };
-      // What was typed meanwhile is not saved.
+      // Text typed meanwhile is not saved.
       if (this.#edits === edits) this.editing.value = "clean";
       this.conflict.value = undefined;
       this.#model.say(`${nameOf(file.path)} was saved.`);

@@ -63,7 +63,7 @@ function Toolbar({
 }) {
   const { shown } = directory;
   const up = parentOf(shown.value?.path ?? "/");
-  /** What is about to be made. */
+  /** The kind of entry to create. */
   const making = useSignal<"file" | "directory" | undefined>(undefined);
   return (
     <>

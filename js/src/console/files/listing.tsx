@@ -1,4 +1,4 @@
-// What is in a directory, and what can be done with each entry.
+// The entries of a directory, and the actions on each.
 import { useSignal } from "@preact/signals";
 import type { DirectoryEntry } from "shoreline";
 import { printable } from "../../printable.js";

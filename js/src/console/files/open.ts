@@ -19,7 +19,7 @@ const IMAGES: Record<string, string> = {
   webp: "image/webp",
 };
 
-/** What tells one content of a file from another. */
+/** Identifies one version of a file. */
 export interface Version {
   mtimeMs: number;
   size: number;

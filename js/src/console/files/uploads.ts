@@ -1,4 +1,4 @@
-// What is brought to the page: files and directories, dropped or chosen.
+// Uploads: files and directories that were dropped or chosen.
 import type { Sandbox } from "shoreline";
 import { type TreeEntry, writeTree } from "shoreline/tree";
 import { size } from "../parts.js";
@@ -25,7 +25,7 @@ export function ofFiles(directory: string, files: readonly File[]): Upload[] {
   return uploads;
 }
 
-/** What was dropped. This must be called while the event is handled. */
+/** The uploads of a drop event. It must be called while the event is handled. */
 export function ofDrop(directory: string, transfer: DataTransfer | null): Upload[] {
   const uploads: Upload[] = [];
   for (const item of transfer?.items ?? []) {

@@ -234,7 +234,7 @@ impl Watcher {
         self.line(&Line::Overflow { path: &path.to_string_lossy() });
     }
 
-    /// Watches everything anew after the kernel dropped events: directories can be new, moved or gone.
+    /// Restarts all watches after the kernel dropped events: directories can be new, moved or gone.
     fn start_over(&mut self, reader: &Reader<'_>) -> std::result::Result<(), Errno> {
         self.forget(Path::new(""));
         self.add(Path::new(""))?;
@@ -281,7 +281,7 @@ impl Watcher {
         }
         let mut directories = vec![path.to_owned()];
         while let Some(directory) = directories.pop() {
-            // What nobody reads need not be complete.
+            // A scan whose reader is gone need not be complete.
             if reader.has_gone() {
                 return Ok(());
             }

@@ -28,7 +28,7 @@ pub(super) struct Globs {
     hidden: bool,
 }
 
-/// What is left of a pattern in a directory: its number, and that of its next part.
+/// Position in a pattern: the number of the pattern, and that of its next part.
 pub(super) type Left = (usize, usize);
 
 impl Globs {
@@ -37,12 +37,12 @@ impl Globs {
         Ok(Self { patterns: parsed.collect::<Result<_>>()?, hidden })
     }
 
-    /// What is left of the patterns in the first directory.
+    /// Positions of the patterns in the first directory.
     pub(super) fn start(&self) -> Vec<Left> {
         (0..self.patterns.len()).map(|pattern| (pattern, 0)).collect()
     }
 
-    /// Whether an entry of a directory matches, and what is left of the patterns below it.
+    /// Returns whether an entry of a directory matches, and the positions of the patterns below it.
     pub(super) fn step(&self, left: &[Left], name: &str) -> (bool, Vec<Left>) {
         let plain = self.hidden || !name.starts_with('.');
         let (mut matches, mut below) = (false, Vec::new());

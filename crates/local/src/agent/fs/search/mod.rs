@@ -30,7 +30,7 @@ use walk::Walk;
 const THREADS: usize = 8;
 const STACK_BYTES: usize = 1 << 20;
 
-/// What is searched for, and where.
+/// A search: its patterns, and the directory.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Search {
     /// The directory that is searched.

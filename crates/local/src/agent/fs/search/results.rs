@@ -1,4 +1,4 @@
-//! What the threads of a search have found and its reader has not taken yet.
+//! Results that the threads of a search have found and its reader has not taken yet.
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;

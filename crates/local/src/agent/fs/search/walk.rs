@@ -188,7 +188,7 @@ impl Directory {
     }
 }
 
-/// What each thread has.
+/// State of one thread.
 struct Thread<'a> {
     walk: &'a Walk,
     worker: &'a Worker<'a>,
