@@ -171,6 +171,8 @@ export function files(session: Session): void {
       await tab.fill("New name or path of a b", "other/b");
       await tab.click("button", "Rename");
       await tab.eventually("it is moved", () => fs.exists("other/b/note.txt"));
+      // The rows have moved up.
+      await tab.eventually("it is not listed", async () => !(await tab.sees("button", "a b/")));
 
       await tab.click("button", "Actions for other");
       const tar = await tab.page.saved(() => tab.click("button", "Download as tar"));

@@ -142,6 +142,8 @@ export function whole(session: Session): void {
     await keyboard.type("299");
     await tab.shows(".count", "1 of 1");
     await keyboard.press("Tab");
+    // What is found is shown, which pauses.
+    await tab.eventually("it is paused", () => tab.sees("button", "Follow"));
     await keyboard.press("f");
     await tab.eventually("it follows", () => tab.sees("button", "Pause"));
     await keyboard.press("s");
