@@ -243,7 +243,8 @@ export interface FileSystem {
   /**
    * Watches a file or a directory. Iterated, it is the changes as they happen; awaited, a watcher that reports every change
    * from then on. Changes resume after a broken connection. If changes could not be kept, an event of type `"overflow"` says
-   * so. Unlike in Node, `type` says what happened, and the paths of `recursive` are complete in new directories too.
+   * so. Unlike in Node, `type` says what happened, and `recursive` reports what is in new directories too. A file that is made
+   * and removed in a new directory before that is watched is not reported.
    *
    * A local server watches 16,384 directories at most, and 16 paths of a sandbox at the same time. A watch ends when its
    * iteration is left, or 60 s after its connection was lost for good.

@@ -88,10 +88,16 @@ export function files(session: Session): void {
         () => false,
       ),
     );
+    await fs.writeFile("src/other.txt", "other");
+    await tab.shows("td", "other.txt");
+    await tab.focuses("Text of…");
     // What is not saved is not thrown away by one click.
     await tab.focuses("Text of…");
     await tab.page.keyboard.type("x");
     await tab.shows(".detail header code", "●");
+    await tab.click("button", "other.txt");
+    await tab.shows("[role=alert]", "main.py has changes that are not saved");
+    await tab.shows(".detail header code", "main.py ●");
     await tab.click("button", "← Close");
     await tab.click("button", "Discard the changes?");
     await tab.eventually("it is closed", async () => (await tab.texts(".detail")).length === 0);

@@ -172,7 +172,7 @@ function Conflict({
         {conflict === "removed" ? "Save it again" : "Overwrite"}
       </button>{" "}
       {conflict === "changed" && (
-        <button type="button" onClick={() => void directory.open(file.path)}>
+        <button type="button" onClick={() => void directory.open(file.path, true)}>
           Discard mine and reload
         </button>
       )}{" "}

@@ -72,11 +72,13 @@ export class Directory {
   /** Lists the directory again. */
   async #again(): Promise<void> {
     const path = this.shown.value?.path ?? ".";
-    const listed = await this.#sandbox.listDirectory(path).catch(() => undefined);
-    if (this.#closed || this.shown.value?.path !== path) return;
-    if (listed) this.shown.value = listed;
-    // It is gone: the nearest directory above that is there.
-    else await this.list(parentOf(path) ?? "/");
+    const listed = await this.#sandbox.listDirectory(path).catch((error: unknown) => {
+      // A directory that is gone is left. After a lost connection the next change or watch lists again.
+      return ShorelineError.is(error) && error.code === "not_found" ? ("gone" as const) : undefined;
+    });
+    if (this.#closed || this.shown.value?.path !== path || !listed) return;
+    if (listed === "gone") await this.list(parentOf(path) ?? "/");
+    else this.shown.value = listed;
     await this.#look();
   }
 
@@ -125,8 +127,17 @@ export class Directory {
     }
   }
 
-  /** Opens a file of the directory, or one by its absolute path. */
-  open(name: string): Promise<boolean> {
+  /** Whether the open file has changes that are not saved. It then asks for them to be saved. */
+  #isUnsaved(): boolean {
+    const file = this.opened.value;
+    if (!file || this.editing.value !== "dirty") return false;
+    this.#model.warn(`${nameOf(file.path)} has changes that are not saved: save or close it first`);
+    return true;
+  }
+
+  /** Opens a file of the directory, or one by its absolute path. With `discard`, unsaved changes are lost. */
+  open(name: string, discard = false): Promise<boolean> {
+    if (!discard && this.#isUnsaved()) return Promise.resolve(false);
     return this.#model.act(`${name} could not be opened`, async () => {
       const file = await open(this.#sandbox, join(this.shown.value?.path ?? "/", name));
       this.#shut();
@@ -189,14 +200,16 @@ export class Directory {
       else await this.#sandbox.fs.writeFile(path, "", { flag: "wx" });
       await this.#again();
       if (isDirectory) return;
-      await this.open(path);
-      this.editing.value = "clean";
+      if (await this.open(path)) this.editing.value = "clean";
     });
   }
 
   /** Renames or moves a file or directory. Nothing is replaced. */
   move(path: string, to: string): Promise<boolean> {
     const target = join(parentOf(path) ?? "/", to);
+    // The editor is of a path.
+    if (`${this.opened.value?.path ?? ""}/`.startsWith(`${path}/`) && this.#isUnsaved())
+      return Promise.resolve(false);
     return this.#model.act(`${nameOf(path)} was not renamed`, async () => {
       if (await this.#isThere(target)) throw new Error(`${target} exists already: delete it first`);
       await this.#sandbox.fs.rename(path, target);

@@ -133,6 +133,8 @@ impl Watcher {
     /// The root is gone, or more directories would have to be watched than can be.
     fn follow(&mut self, pipe: &mut File) -> std::result::Result<(), Errno> {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
+        let end = OwnedFd::from(pipe.try_clone().map_err(errno)?);
+        let reader = Reader(&end);
         loop {
             if self.send(pipe).is_err() {
                 return Ok(());
@@ -155,7 +157,7 @@ impl Watcher {
                     Err(errno) => return Err(errno),
                 };
                 for event in events {
-                    self.take(&event, pipe)?;
+                    self.take(&event, &reader)?;
                 }
             }
         }
@@ -167,12 +169,10 @@ impl Watcher {
         sent
     }
 
-    fn take(&mut self, event: &Event, pipe: &File) -> std::result::Result<(), Errno> {
+    fn take(&mut self, event: &Event, reader: &Reader<'_>) -> std::result::Result<(), Errno> {
         let Event { descriptor, what, name } = event;
-        let reader = pipe.try_clone().map(OwnedFd::from).map_err(errno)?;
-        let reader = Reader(&reader);
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-            return self.start_over(&reader);
+            return self.start_over(reader);
         }
         if what.contains(ReadFlags::IGNORED) {
             if let Some(path) = self.directories.remove(descriptor) {
@@ -205,7 +205,7 @@ impl Watcher {
             if is_directory && self.recursive {
                 self.forget(&path);
                 self.below(&path)?;
-                self.scan(&path, true, &reader)?;
+                self.scan(&path, true, reader)?;
             }
         } else if what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
             self.changed.remove(&path);
