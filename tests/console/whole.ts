@@ -133,6 +133,8 @@ export function whole(session: Session): void {
     await keyboard.type("seq 1 300");
     await keyboard.press("Enter");
     await tab.shows(".detail .status", "exit code 0");
+    // Lines that come while it is paused are counted on the button.
+    await tab.shows(".told", "complete");
     // Letters are letters where one types.
     await keyboard.type("s2/");
     assert.equal(await tab.focused(), "Command");

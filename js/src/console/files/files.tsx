@@ -39,13 +39,14 @@ export function Files({ model, inside, path }: { model: Model; inside: Inside; p
     >
       <div class="list">
         <Toolbar directory={directory} path={path} upload={upload} />
+        {asked.value.length > 0 && <Replace directory={directory} />}
+        <Listing directory={directory} />
+        {/* Below the rows, which then stay where they are when it comes and goes. */}
         {transfer.value && (
-          <p class="told" role="status">
+          <p class="transfer told" role="status">
             {printable(transfer.value)}
           </p>
         )}
-        {asked.value.length > 0 && <Replace directory={directory} />}
-        <Listing directory={directory} />
       </div>
       {opened.value && <Detail key={opened.value.path} directory={directory} file={opened.value} />}
     </div>
