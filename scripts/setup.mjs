@@ -96,7 +96,8 @@ export async function core() {
     mkdirSync(out, { recursive: true });
     // Features are read from the module's own section.
     const optimize = [
-      "-Oz",
+      // 1.7 % smaller, compressed, than -Oz alone.
+      ...["--flatten", "--rereloop", "-O2", "-Os"],
       "--strip-debug",
       "--strip-producers",
       "--minify-imports-and-exports-and-modules",

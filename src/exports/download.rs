@@ -34,8 +34,12 @@ impl Download {
 
     /// A promise of the next bytes; `undefined` at the end.
     pub fn next(&self) -> Promise {
-        let source = self.source.clone();
-        promise(async move { Ok(source.lock().await.next().await?.into()) })
+        let (source, cancel) = (self.source.clone(), self.cancel.clone());
+        promise(async move {
+            let next = source.lock().await.next().await;
+            cancel.rest();
+            Ok(next?.into())
+        })
     }
 
     /// Closes the connection at once.

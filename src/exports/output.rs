@@ -37,8 +37,9 @@ struct Reader<T> {
 
 /// What a call of `next` gives, and the end of the call's hold on the caller's signal with the last.
 fn handed_over(more: Result<bool>, batch: &Batch, cancel: &CancelToken) -> Result<JsValue> {
-    if !matches!(more, Ok(true)) {
-        cancel.release();
+    match more {
+        Ok(true) => cancel.rest(),
+        _ => cancel.release(),
     }
     Ok(if more? { batch_to_js(batch) } else { JsValue::UNDEFINED })
 }

@@ -1,24 +1,32 @@
 //! A response body as chunks. Dropping it closes the connection, unless it was read to its end.
 
 use super::cancel::{CancelToken, Waited};
+use super::reader::Reader;
 use crate::error::{Error, Result};
 use crate::{host, js};
 use alloc::vec::Vec;
-use js_sys::{Promise, Uint8Array};
+use js_sys::Uint8Array;
 use shoreline_protocol::error::Code;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::AbortController;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What a read gives.
+    type Chunk;
+    #[wasm_bindgen(method, getter, catch)]
+    fn done(this: &Chunk) -> core::result::Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, getter, catch)]
+    fn value(this: &Chunk) -> core::result::Result<JsValue, JsValue>;
+}
 
 pub(crate) struct Body {
     controller: AbortController,
-    reader: Option<JsValue>,
+    reader: Option<Reader>,
     /// Whether the runtime has readable bodies. An answer without a body has `null` there too.
     streams: bool,
     idle_ms: f64,
-    /// A read that a canceled call has left pending: the next call uses its result.
-    read: Option<Promise>,
     buffer: Vec<u8>,
     done: bool,
 }
@@ -26,15 +34,7 @@ pub(crate) struct Body {
 impl Body {
     /// The body of a request without an answer yet.
     pub(super) fn new(controller: AbortController, idle_ms: f64) -> Self {
-        Self {
-            controller,
-            reader: None,
-            streams: true,
-            idle_ms,
-            read: None,
-            buffer: Vec::new(),
-            done: false,
-        }
+        Self { controller, reader: None, streams: true, idle_ms, buffer: Vec::new(), done: false }
     }
 
     /// Sets the answer.
@@ -49,7 +49,7 @@ impl Body {
                 let what = "the response body cannot be read: pass a `fetch` that does not read it";
                 Error::new(Code::MissingCapability, what).with_cause(cause)
             });
-            self.reader = Some(reader?);
+            self.reader = Some(Reader::new(reader?.unchecked_into()));
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Body {
     pub(crate) async fn chunk(&mut self, cancel: &CancelToken) -> Result<Option<&[u8]>> {
         // Thousands of bodies can wait at the same time, most of them for long.
         self.buffer = Vec::new();
-        let Some(reader) = self.reader.as_ref().filter(|_| !self.done) else {
+        let Some(reader) = self.reader.as_mut().filter(|_| !self.done) else {
             if !self.streams {
                 let what = "this runtime's `fetch` does not stream its answers: pass one that does as the `fetch` option";
                 return Err(Error::new(Code::MissingCapability, what));
@@ -76,14 +76,8 @@ impl Body {
             self.done = true;
             return Ok(None);
         };
-        let read = self.read.get_or_insert_with(|| {
-            let read = js::call(reader, "read");
-            read.map_or_else(|cause| Promise::reject(&cause), |read| Promise::resolve(&read))
-        });
-        let waited = cancel.wait(read.clone(), self.idle_ms).await?;
-        self.read = None;
-        let read = match waited {
-            Waited::Resolved(read) => read,
+        let chunk: Chunk = match cancel.wait_for(reader, self.idle_ms).await? {
+            Waited::Resolved(chunk) => chunk.unchecked_into(),
             Waited::Rejected(cause) => {
                 let what = "the connection broke while its answer was read";
                 return Err(Error::new(Code::ConnectionLost, what).with_cause(cause));
@@ -94,11 +88,11 @@ impl Body {
                 return Err(Error::new(Code::IdleTimeout, what));
             }
         };
-        if js::get(&read, "done").is_truthy() {
+        if chunk.done().is_ok_and(|done| done.is_truthy()) {
             self.done = true;
             return Ok(None);
         }
-        let Ok(value) = js::get(&read, "value").dyn_into::<Uint8Array>() else {
+        let Ok(value) = chunk.value().and_then(JsCast::dyn_into::<Uint8Array>) else {
             let what = "the response body does not give bytes: pass a `fetch` that does";
             return Err(Error::new(Code::MissingCapability, what));
         };
@@ -158,11 +152,8 @@ impl Drop for Body {
             return;
         }
         self.controller.abort();
-        if let Some(reader) = self.reader.take() {
-            // For a `fetch` that ignores its signal. The JsFuture handles a rejection.
-            if let Ok(cancelled) = js::call(&reader, "cancel") {
-                drop(JsFuture::from(Promise::resolve(&cancelled)));
-            }
+        if let Some(reader) = &self.reader {
+            reader.cancel();
         }
     }
 }

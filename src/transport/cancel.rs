@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::host::Timer;
-use crate::js;
+use crate::{host, js};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
@@ -27,9 +27,10 @@ struct Inner {
     /// The task that waits. A call does one thing at a time.
     waker: Cell<Option<Waker>>,
     hook: Cell<Option<Box<dyn FnOnce()>>>,
-    /// Whether the current wait has timed out, and the callback of its timer. All waits share one
-    /// callback: a closure that JavaScript owns costs the garbage collector more than a short wait.
-    timed_out: Cell<bool>,
+    /// The timer that runs, and when it fires. A wait that ends early leaves it to the next one: to start a timer takes
+    /// longer than to read a short chunk.
+    timer: RefCell<Option<(Timer, f64)>>,
+    /// All timers share one callback: a closure that JavaScript owns costs the garbage collector more than a short wait.
     on_timeout: OnceCell<Listener>,
     /// The property `call` of the caller's signal, by which a tracer assigns requests to the call.
     call: JsValue,
@@ -115,13 +116,18 @@ impl CancelToken {
         }
     }
 
-    /// Waits for `promise`, for at most `ms` milliseconds (0: no limit). Cancellation ends the wait
-    /// even if the promise never settles.
+    /// Waits until `promise` is settled, for at most `ms` milliseconds (0: no limit). Cancellation ends the wait
+    /// even if that never happens.
     ///
     /// # Errors
     /// `aborted`.
-    pub(crate) fn wait(&self, promise: Promise, ms: f64) -> Waiting<'_> {
-        Waiting { cancel: self, promise: Some(promise.into()), ms, timer: None }
+    pub(crate) async fn wait(&self, promise: Promise, ms: f64) -> Result<Waited> {
+        self.wait_for(&mut JsFuture::from(promise), ms).await
+    }
+
+    /// As [`Self::wait`], for a future of what a promise is settled with.
+    pub(super) fn wait_for<'a>(&'a self, settled: &'a mut Settled, ms: f64) -> Waiting<'a> {
+        Waiting { cancel: self, settled: Some(settled), ms, until: None }
     }
 
     /// Waits for `ms` milliseconds.
@@ -129,22 +135,32 @@ impl CancelToken {
     /// # Errors
     /// `aborted`.
     pub(crate) fn sleep(&self, ms: f64) -> Waiting<'_> {
-        Waiting { cancel: self, promise: None, ms: ms.max(1.0), timer: None }
+        Waiting { cancel: self, settled: None, ms: ms.max(1.0), until: None }
     }
 
-    /// Wakes the waiting task after `ms` milliseconds.
-    fn timer(&self, ms: f64) -> Timer {
-        self.0.timed_out.set(false);
+    /// Clears the timer that the last wait has left. Until the next wait, which may never come, it would keep the
+    /// program running.
+    pub(crate) fn rest(&self) {
+        self.0.timer.take();
+    }
+
+    /// Wakes the waiting task at `until`, or earlier.
+    fn wake_at(&self, now: f64, until: f64) {
+        if self.0.timer.borrow().as_ref().is_some_and(|(_, at)| *at < until + 1.0) {
+            return;
+        }
         let on_timeout = self.0.on_timeout.get_or_init(|| {
             let weak = Rc::downgrade(&self.0);
             Listener::new(move || {
                 if let Some(inner) = weak.upgrade() {
-                    inner.timed_out.set(true);
+                    inner.timer.take();
                     inner.wake();
                 }
             })
         });
-        Timer::start(ms, on_timeout)
+        // Rounded up, since timers that fire early by part of a millisecond would be started again.
+        let ms = (until - now).ceil().min(Timer::LONGEST_MS);
+        self.0.timer.replace(Some((Timer::start(ms, on_timeout), now + ms)));
     }
 
     /// Waits for `future`. Cancellation ends the wait, not the future.
@@ -179,6 +195,7 @@ impl Inner {
     }
 
     fn release(&self) {
+        self.timer.take();
         self.hook.take();
         if let Some((signal, listener)) = self.signal.take() {
             let function = listener.as_ref().unchecked_ref();
@@ -200,12 +217,16 @@ pub(crate) enum Waited {
     TimedOut,
 }
 
+/// What a promise is settled with.
+type Settled = dyn Future<Output = core::result::Result<JsValue, JsValue>> + Unpin;
+
 pub(crate) struct Waiting<'a> {
     cancel: &'a CancelToken,
-    promise: Option<JsFuture>,
-    /// Milliseconds that no timer covers yet. 0 without a timer: no limit.
+    settled: Option<&'a mut Settled>,
+    /// 0: no limit.
     ms: f64,
-    timer: Option<Timer>,
+    /// The end of that time, once the wait has begun.
+    until: Option<f64>,
 }
 
 impl Future for Waiting<'_> {
@@ -215,21 +236,19 @@ impl Future for Waiting<'_> {
         if let Err(error) = self.cancel.check() {
             return Poll::Ready(Err(error));
         }
-        if let Some(promise) = &mut self.promise
-            && let Poll::Ready(result) = Pin::new(promise).poll(context)
+        if let Some(settled) = &mut self.settled
+            && let Poll::Ready(result) = Pin::new(settled).poll(context)
         {
             return Poll::Ready(Ok(result.map_or_else(Waited::Rejected, Waited::Resolved)));
         }
-        if self.timer.is_some() && self.cancel.0.timed_out.get() {
-            if self.ms <= 0.0 {
+        if self.ms > 0.0 {
+            let now = host::now();
+            let ms = self.ms;
+            let until = *self.until.get_or_insert(now + ms);
+            if now >= until {
                 return Poll::Ready(Ok(Waited::TimedOut));
             }
-            self.timer = None;
-        }
-        if self.timer.is_none() && self.ms > 0.0 {
-            let part = self.ms.min(Timer::LONGEST_MS);
-            self.ms -= part;
-            self.timer = Some(self.cancel.timer(part));
+            self.cancel.wake_at(now, until);
         }
         self.cancel.0.waker.set(Some(context.waker().clone()));
         Poll::Pending

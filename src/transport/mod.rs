@@ -3,6 +3,7 @@
 mod body;
 mod cancel;
 mod key;
+mod reader;
 mod sent;
 
 pub(crate) use body::Body;
