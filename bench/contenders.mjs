@@ -1,16 +1,19 @@
-// What is measured. Each gives how much it read, so that it can be seen to have read everything.
-import { createHash } from "node:crypto";
+// What is measured, in Node and in pages. Each gives how much it read, so that it can be seen to have read everything.
 import { createParser } from "eventsource-parser";
 
-const SHORELINE = new URL("../target/packed/node_modules/shoreline/pkg/entry/node.js", import.meta.url);
+const entry = "window" in globalThis ? "browser.js" : "node.js";
+const SHORELINE = new URL(`../target/packed/node_modules/shoreline/pkg/entry/${entry}`, import.meta.url);
 
-export async function shoreline(url) {
-  const { Sandbox } = await import(SHORELINE);
-  return Sandbox.connect({ sandboxId: "bench", proxyUrl: url });
+let sandbox;
+/** The sandbox of this process, as programs have it. */
+export function shoreline(url) {
+  sandbox ??= import(SHORELINE).then(({ Sandbox }) => Sandbox.connect({ sandboxId: "bench", proxyUrl: url }));
+  return sandbox;
 }
 
-export function sha256(lines) {
-  return createHash("sha256").update(lines.join("\n")).digest("hex");
+export async function sha256(lines) {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const pathOf = (stream) => `/api/v1/processes/${stream}/output/follow`;
@@ -36,19 +39,22 @@ class Seen {
   events = 0;
   units = 0;
   #lines;
+  #begun;
 
-  constructor(keep) {
+  constructor(keep, begun) {
     this.#lines = keep ? [] : undefined;
+    this.#begun = begun;
   }
 
   add(line) {
+    if (this.events === 0) this.#begun?.();
     this.events++;
     this.units += line.length;
     this.#lines?.push(line);
   }
 
-  get result() {
-    return { events: this.events, ...(this.#lines && { lines: sha256(this.#lines) }) };
+  async result() {
+    return { events: this.events, ...(this.#lines && { lines: await sha256(this.#lines) }) };
   }
 }
 
@@ -58,7 +64,10 @@ const post = (command) => ({
   headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
 });
 
-/** Read every event's line: `(url, stream, keep) => { events, lines? }`, `lines` being their hash. */
+/**
+ * Read every event's line: `(url, stream, keep, begun) => { events, lines? }`, `lines` being their hash. `begun` is called
+ * at the first.
+ */
 export const followers = {
   async drain(url, stream) {
     const response = await fetch(url + pathOf(stream));
@@ -66,30 +75,30 @@ export const followers = {
     for await (const chunk of response.body) bytes += chunk.length;
     return { bytes };
   },
-  async "by hand"(url, stream, keep) {
-    const seen = new Seen(keep);
+  async "by hand"(url, stream, keep, begun) {
+    const seen = new Seen(keep, begun);
     for await (const event of byHand(url + pathOf(stream))) seen.add(event.line);
-    return seen.result;
+    return seen.result();
   },
-  async events(url, stream, keep) {
-    const seen = new Seen(keep);
+  async events(url, stream, keep, begun) {
+    const seen = new Seen(keep, begun);
     const sandbox = await shoreline(url);
     for await (const event of sandbox.followOutput(stream)) seen.add(event.line);
-    return seen.result;
+    return seen.result();
   },
-  async batches(url, stream, keep) {
-    const seen = new Seen(keep);
+  async batches(url, stream, keep, begun) {
+    const seen = new Seen(keep, begun);
     const sandbox = await shoreline(url);
     for await (const batch of sandbox.followOutput(stream).batches())
       for (const event of batch) seen.add(event.line);
-    return seen.result;
+    return seen.result();
   },
-  async "official SDK"(url, stream, keep) {
+  async "official SDK"(url, stream, keep, begun) {
     const { Sandbox } = await import("tensorlake");
-    const seen = new Seen(keep);
+    const seen = new Seen(keep, begun);
     const sandbox = new Sandbox({ sandboxId: "bench", proxyUrl: url, apiKey: "bench" });
     for await (const event of sandbox.followOutput(stream)) seen.add(event.line);
-    return seen.result;
+    return seen.result();
   },
 };
 

@@ -31,20 +31,29 @@ const STARTED = 'data: {"handle":7,"pid":42,"started_at":1765432100000}\n\n';
 const EXITED = 'data: {"exit_code":0}\n\n';
 const EOF = "event: eof\ndata: {}\n\n";
 
-function followed(lines) {
+async function followed(lines) {
   const bytes = Buffer.from(lines.map((line, i) => `event: output\n${output(line, i)}`).join("") + EOF);
-  return { bytes, expected: { bytes: bytes.length, events: lines.length, lines: sha256(lines) } };
+  return { bytes, expected: { bytes: bytes.length, events: lines.length, lines: await sha256(lines) } };
 }
 
 const lines = logLines(WORDS);
 /** By name, what is followed and what a reader of all of it must have seen. */
 export const FOLLOWED = {
-  many: followed(lines),
-  accents: followed(logLines(ACCENTS)),
-  few: followed(lines.slice(0, 2_000)),
+  many: await followed(lines),
+  accents: await followed(logLines(ACCENTS)),
+  few: await followed(lines.slice(0, 2_000)),
 };
 export const RUN = Buffer.from(STARTED + lines.map(output).join("") + EXITED);
 export const RUN_NOTHING = Buffer.from(STARTED + EXITED);
+
+/** So often, the lines of `many` are 10,000,000. */
+export const REPEATED = 50;
+
+export function* repeated() {
+  const { bytes } = FOLLOWED.many;
+  for (let i = 0; i < REPEATED; i++) yield bytes.subarray(0, bytes.length - EOF.length);
+  yield Buffer.from(EOF);
+}
 
 /** A line that comes in very many pieces. */
 export function longLine(mebibytes) {
@@ -53,7 +62,7 @@ export function longLine(mebibytes) {
 
 /** What a run of all of it must have collected. */
 export const COLLECTED = {
-  stdout: sha256(lines.filter((_, i) => !isStderr(i))),
-  stderr: sha256(lines.filter((_, i) => isStderr(i))),
+  stdout: await sha256(lines.filter((_, i) => !isStderr(i))),
+  stderr: await sha256(lines.filter((_, i) => isStderr(i))),
   outputBytes: Buffer.byteLength(lines.join("\n")),
 };

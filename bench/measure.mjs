@@ -1,63 +1,33 @@
-// Measures contenders: `measure.mjs WHAT URL NAME…`. It checks what they read, then prints what it measured by
-// name as JSON: times in ms, memory in bytes.
+// Measures contenders: `measure.mjs WHAT URL NAME…`, where WHAT may end with a number. It checks what they read, then
+// prints what it measured by name as JSON: times in ms, memory in bytes.
 import { setTimeout as pause } from "node:timers/promises";
 import { collectors, followers, sha256, shoreline } from "./contenders.mjs";
+import { byTurns, follow, get, must } from "./turns.mjs";
 
 const [what, url, ...names] = process.argv.slice(2);
-/** Follows at once. */
-const TOGETHER = 1_500;
-
-function must(condition, name, otherwise) {
-  if (!condition) throw new Error(`${what}, ${name}: ${otherwise}`);
-}
-
-const get = async (path) => (await fetch(url + path)).json();
-
-/** Times of each by turns, so that a busy moment of the machine is not one's alone; the first is not timed. */
-async function byTurns(passes, work) {
-  const times = Object.fromEntries(names.map((name) => [name, []]));
-  for (let pass = 0; pass <= passes; pass++) {
-    for (const name of names) {
-      const began = performance.now();
-      await work(name, pass === 0);
-      if (pass > 0) times[name].push(performance.now() - began);
-    }
-  }
-  return times;
-}
-
-/** Reads all of a stream's lines. */
-async function follow(stream) {
-  const expected = await get(`/followed/${stream}`);
-  const lost = {};
-  const times = await byTurns(7, async (name, first) => {
-    const seen = await followers[name](url, stream, first);
-    // Of the one that loses lines it is told how many.
-    if (name === "official SDK") lost[name] = 1 - seen.events / expected.events;
-    else for (const [key, value] of Object.entries(seen)) must(value === expected[key], name, `other ${key}`);
-  });
-  return Object.fromEntries(names.map((name) => [name, { times: times[name], lost: lost[name] }]));
-}
+const [kind, number] = what.split(" ");
+/** Follows for which the CPU time is taken, where fewer are at once. */
+const ENOUGH = 1_500;
 
 const kinds = {
-  follow: () => follow("many"),
+  follow: () => follow(url, "many", names),
 
-  accents: () => follow("accents"),
+  accents: () => follow(url, "accents", names),
 
   async collect() {
-    const expected = await get("/collected");
-    const times = await byTurns(7, async (name, first) => {
+    const expected = await get(url, "/collected");
+    const times = await byTurns(names, 7, async (name, first) => {
       const { stdout, stderr } = await collectors[name](url, "many");
       if (!first) return;
-      must(sha256([stdout]) === expected.stdout, name, "other standard output");
-      must(sha256([stderr]) === expected.stderr, name, "other standard error");
+      must((await sha256([stdout])) === expected.stdout, name, "other standard output");
+      must((await sha256([stderr])) === expected.stderr, name, "other standard error");
     });
     return Object.fromEntries(names.map((name) => [name, { times: times[name] }]));
   },
 
   /** Of the first whole run in a process, beyond what there was before. */
   async memory() {
-    const { outputBytes } = await get("/collected");
+    const { outputBytes } = await get(url, "/collected");
     const [name] = names;
     await collectors[name](url, "true");
     const before = process.memoryUsage.rss();
@@ -68,22 +38,63 @@ const kinds = {
   /** So many follows at once in one process: the CPU time and the memory of each. */
   async together() {
     const [name] = names;
-    const expected = await get("/followed/few");
-    await followers[name](url, "few", false);
+    const expected = await get(url, "/followed/few");
+    const atOnce = async (count) => {
+      const all = await Promise.all(Array.from({ length: count }, () => followers[name](url, "few", false)));
+      for (const seen of all) must(seen.events === expected.events, name, "other events");
+    };
+    for (let i = 0; i < 20; i++) await atOnce(1);
     globalThis.gc();
     const before = process.memoryUsage.rss();
     const cpu = process.cpuUsage();
-    const all = await Promise.all(Array.from({ length: TOGETHER }, () => followers[name](url, "few", false)));
-    for (const seen of all) must(seen.events === expected.events, name, "other events");
+    let done = 0;
+    for (; done < Math.max(number, ENOUGH); done += +number) await atOnce(+number);
     const { user, system } = process.cpuUsage(cpu);
-    const memory = (process.resourceUsage().maxRSS * 1024 - before) / TOGETHER;
-    return { [name]: { times: [(user + system) / 1000], memory } };
+    const memory = (process.resourceUsage().maxRSS * 1024 - before) / number;
+    return { [name]: { times: [(user + system) / 1000 / done], memory } };
+  },
+
+  /** So many follows that wait: the memory of each. */
+  async idle() {
+    const [name] = names;
+    await followers[name](url, "few", false);
+    globalThis.gc();
+    const before = process.memoryUsage.rss();
+    const reached = [];
+    for (let i = 0; i < number; i++) {
+      const seen = Promise.withResolvers();
+      reached.push(seen.promise);
+      followers[name](url, "silent", false, seen.resolve).catch(seen.reject);
+    }
+    await Promise.all(reached);
+    globalThis.gc();
+    return { [name]: { memory: (process.memoryUsage.rss() - before) / number } };
+  },
+
+  /** What a follow of very many lines holds at its end beyond what it held after the first of them. */
+  async lines() {
+    const sandbox = await shoreline(url);
+    let count = 0;
+    let before;
+    const heldNow = async () => {
+      globalThis.gc();
+      await pause(0);
+      globalThis.gc();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    for await (const batch of sandbox.followOutput("repeated").batches()) {
+      count += batch.length;
+      if (before === undefined && count >= 100_000) before = await heldNow();
+    }
+    must(count === +number, "shoreline", `${count} lines`);
+    return { shoreline: { memory: (await heldNow()) - before } };
   },
 
   async line() {
-    const line = sha256(["x".repeat(1024 * 1024)]);
+    const line = await sha256(["x".repeat(1024 * 1024)]);
     const read = (size) =>
-      byTurns(7, async (name, first) => {
+      byTurns(names, 7, async (name, first) => {
         const seen = await followers[name](url, `line-${size}`, first && size === 1);
         must(seen.events === 1, name, "not one line");
         must((seen.lines ?? line) === line, name, "another line");
@@ -103,8 +114,8 @@ const kinds = {
         must(text.endsWith('{"exit_code":0}\n\n'), "fetch", "another exit code");
       },
     };
-    await byTurns(500, (name) => calls[name]());
-    const times = await byTurns(1_000, (name) => calls[name]());
+    await byTurns(names, 500, (name) => calls[name]());
+    const times = await byTurns(names, 1_000, (name) => calls[name]());
     return Object.fromEntries(names.map((name) => [name, { times: times[name] }]));
   },
 
@@ -112,7 +123,7 @@ const kinds = {
   async first() {
     const [name] = names;
     if (name === "shoreline") await (await shoreline(url)).health();
-    else await get("/api/v1/health");
+    else await get(url, "/api/v1/health");
     return { [name]: { times: [performance.now()] } };
   },
 
@@ -127,7 +138,7 @@ const kinds = {
         break;
       }
       let at;
-      while (at === undefined) ({ at } = await get("/closed"));
+      while (at === undefined) ({ at } = await get(url, "/closed"));
       times.push(at - left);
     }
     return { shoreline: { times } };
@@ -146,5 +157,5 @@ const kinds = {
   },
 };
 
-console.log(JSON.stringify(await kinds[what]()));
+console.log(JSON.stringify(await kinds[kind]()));
 process.exit();

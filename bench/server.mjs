@@ -15,17 +15,20 @@ if (!existsSync(binary)) {
   process.exit(1);
 }
 const isolation = process.argv[2] ?? "none";
-const server = spawn(binary, ["--port", "0", "--json", "--until-stdin-closes", "--isolation", isolation], {
-  stdio: ["pipe", "pipe", "ignore"],
-});
-const [line] = await new Promise((resolve) =>
-  createInterface(server.stdout).once("line", (l) => resolve([l])),
-);
-const { url, apiKey } = JSON.parse(line);
+/** A server of that isolation: its process, URL and key. */
+async function started(isolation) {
+  const server = spawn(binary, ["--port", "0", "--json", "--until-stdin-closes", "--isolation", isolation], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const line = await new Promise((resolve) => createInterface(server.stdout).once("line", resolve));
+  return { server, ...JSON.parse(line) };
+}
+const measured = await started(isolation);
+const { server } = measured;
 const agent = new Agent({ keepAlive: true, maxSockets: 1000 });
 
 /** Sends a request and hands its body's chunks to `onChunk`. */
-function call(method, path, body, onChunk = () => {}) {
+function call(method, path, body, onChunk = () => {}, { url, apiKey } = measured) {
   return new Promise((resolve, reject) => {
     const headers = {
       authorization: `Bearer ${apiKey}`,
@@ -42,9 +45,9 @@ function call(method, path, body, onChunk = () => {}) {
   });
 }
 
-async function json(method, path, body) {
+async function json(method, path, body, at) {
   const chunks = [];
-  await call(method, path, body, (chunk) => chunks.push(chunk));
+  await call(method, path, body, (chunk) => chunks.push(chunk), at);
   return JSON.parse(Buffer.concat(chunks).toString());
 }
 
@@ -162,12 +165,29 @@ async function growth() {
   note("memory after 10,000 more runs", `${(memory() - before).toFixed(1)} MB more`, "no growth");
 }
 
+/** Sandboxes made at once, and ended. */
+async function creates(isolation) {
+  const of = await started(isolation);
+  const times = [];
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now();
+    const made = await Promise.all(Array.from({ length: 200 }, () => json("POST", "/sandboxes", {}, of)));
+    times.push(performance.now() - began);
+    const ids = new Set(made.map((sandbox) => sandbox.sandbox_id));
+    if (ids.size !== 200) throw new Error(`${ids.size} sandboxes`);
+    for (const id of ids) await call("DELETE", `/sandboxes/${id}`, undefined, undefined, of);
+  }
+  of.server.stdin.end();
+  note(`200 sandboxes at once (${isolation})`, `${median(times).toFixed(0)} ms`, "1800 ms");
+}
+
 await latency();
 await growth();
 await concurrent();
 await live();
 await followers();
 server.stdin.end();
+for (const level of ["none", "bubblewrap"]) await creates(level);
 agent.destroy();
 const table = rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
 const file = join(root, "bench", "SERVER.md");

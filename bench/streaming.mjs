@@ -6,7 +6,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
 import { pack } from "../scripts/package.mjs";
+import { install as installRuntimes } from "../scripts/runtimes.mjs";
 import { setup } from "../scripts/setup.mjs";
 import { read, run, say } from "../scripts/steps.mjs";
 
@@ -15,6 +17,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 await setup();
 await pack();
+await installRuntimes();
 const install = ["ci", "--prefix", here("."), "--ignore-scripts", "--no-audit", "--no-fund"];
 if (!existsSync(here("node_modules"))) await run("npm", install);
 // The official SDK needs a newer Node than this may be, to be installed too; all are measured on the same one.
@@ -36,14 +39,35 @@ async function apart(what, names, rounds) {
 }
 
 /** What several processes of their own measured, by name. */
-async function measure(what, names, rounds = ROUNDS) {
+async function measure(what, names, rounds = ROUNDS, command = node) {
   const all = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    const printed = await read(node, ["--expose-gc", here("measure.mjs"), what, url, ...names]);
+    const printed = await read(command, ["--expose-gc", here("measure.mjs"), what, url, ...names]);
     for (const [name, result] of Object.entries(JSON.parse(printed))) all[name].push(result);
   }
   say(`measured ${what}: ${names.join(", ")}`);
   return all;
+}
+
+/** As `follow`, in a page of Chromium. */
+async function inPage(stream, names) {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  const all = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const page = await browser.newPage();
+    await page.goto(url);
+    const results = await page.evaluate(
+      async (given) => (await import("/bench/turns.mjs")).follow(location.origin, given.stream, given.names),
+      { stream, names },
+    );
+    for (const [name, result] of Object.entries(results)) all[name].push(result);
+    await page.close();
+  }
+  const version = browser.version();
+  await browser.close();
+  say(`measured ${stream} in Chromium ${version}: ${names.join(", ")}`);
+  return { ...all, version };
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -55,14 +79,36 @@ const ratioOf = (results, one, other) =>
 const timeOf = (results, which = "times") => median(results.flatMap((result) => result[which]));
 const memoryOf = (results) => median(results.map((result) => result.memory));
 
-const follow = await measure("follow", ["drain", "by hand", "events", "batches"]);
+const FOLLOWERS = ["drain", "by hand", "events", "batches"];
+/** Follows at once. */
+const AT_ONCE = [1, 100, 1_500, 5_000];
+/** Follows that wait. */
+const IDLE = 1_000;
+
+const follow = await measure("follow", FOLLOWERS);
 const accents = await measure("accents", ["by hand", "events"]);
 const collect = await measure("collect", ["by hand", "run"]);
-const memory = await apart("memory", ["drain", "by hand", "run"]);
+const memory = await apart("memory", ["drain", "by hand", "run"], 9);
 const latency = await measure("latency", ["fetch", "run"]);
 const line = await measure("line", ["by hand", "events"]);
 const first = await apart("first", ["fetch", "shoreline"], 9);
-const together = await apart("together", ["by hand", "batches"]);
+const together = {};
+for (const count of AT_ONCE)
+  together[count] = await apart(`together ${count}`, ["by hand", "batches"], count > 1_500 ? 1 : ROUNDS);
+const idle = await apart(`idle ${IDLE}`, ["by hand", "batches"]);
+const lines = await measure("lines 10000000", ["shoreline"], 1);
+const nodes = {};
+for (const major of [20, 26]) {
+  const command = fileURLToPath(new URL(`../target/node_modules/node${major}/bin/node`, import.meta.url));
+  const name = `Node ${(await read(command, ["--version"])).trim().slice(1)}`;
+  nodes[name] = {
+    follow: await measure("follow", FOLLOWERS, 1, command),
+    accents: await measure("accents", ["by hand", "events"], 1, command),
+    collect: await measure("collect", ["by hand", "run"], 1, command),
+  };
+}
+const page = await inPage("many", FOLLOWERS);
+const pageAccents = await inPage("accents", ["by hand", "events"]);
 const close = await measure("close", ["shoreline"], 1);
 const slow = await measure("slow", ["shoreline"], 1);
 // It may not be there for this machine.
@@ -78,34 +124,18 @@ function row(what, ratio, goal, better, detail) {
 }
 
 const times = (results, one, other) => `${ms(timeOf(results[one]))}, ${ms(timeOf(results[other]))}`;
-row(
-  "event by event: times as fast as by hand",
-  ratioOf(follow, "by hand", "events"),
-  2.5,
-  ">=",
-  times(follow, "events", "by hand"),
-);
-row(
-  "the same, no line of plain ASCII",
-  ratioOf(accents, "by hand", "events"),
-  2,
-  ">=",
-  times(accents, "events", "by hand"),
-);
-row(
-  "in batches: as fast as draining",
-  ratioOf(follow, "drain", "batches"),
-  0.42,
-  ">=",
-  times(follow, "batches", "drain"),
-);
-row(
-  "run: times as fast as by hand",
-  ratioOf(collect, "by hand", "run"),
-  3.4,
-  ">=",
-  times(collect, "run", "by hand"),
-);
+/** The rows for one runtime; those of the main one have goals. */
+function readingRows(where, { follow, accents, collect }) {
+  const goal = (value) => (where === "" ? value : undefined);
+  const faster = (what, results, one, other, wanted) => {
+    row(where + what, ratioOf(results, other, one), goal(wanted), ">=", times(results, one, other));
+  };
+  faster("event by event: times as fast as by hand", follow, "events", "by hand", 2.5);
+  faster("the same, no line of plain ASCII", accents, "events", "by hand", 2);
+  faster("in batches: as fast as draining", follow, "batches", "drain", 0.42);
+  if (collect) faster("run: times as fast as by hand", collect, "run", "by hand", 3.4);
+}
+readingRows("", { follow, accents, collect });
 const [ran, drained] = [memoryOf(memory.run), memoryOf(memory.drain)];
 const beside = [ran, drained, memoryOf(memory["by hand"])].map((value) => value.toFixed(2));
 row("run: memory, of draining", ran / drained, 1.1, "<=", `${beside.join(", ")} (by hand) times the output`);
@@ -116,21 +146,40 @@ row(
   "<=",
   times(latency, "run", "fetch"),
 );
-const cpu = (name) => timeOf(together[name]);
+/** CPU time of each follow, ms. */
+const cpu = (count, name) => timeOf(together[count][name]);
+for (const count of AT_ONCE) {
+  const detail = `${ms(cpu(count, "batches"))}, ${ms(cpu(count, "by hand"))} each`;
+  row(
+    `${count.toLocaleString("en")} at once: CPU time, of by hand`,
+    cpu(count, "batches") / cpu(count, "by hand"),
+    1,
+    "<=",
+    detail,
+  );
+}
 row(
-  "1,500 follows at once: CPU time, of by hand",
-  cpu("batches") / cpu("by hand"),
-  1,
+  "5,000 at once: CPU time each, of 1,500",
+  cpu(5_000, "batches") / cpu(1_500, "batches"),
+  1.1,
   "<=",
-  `${ms(cpu("batches"))}, ${ms(cpu("by hand"))}`,
+  `by hand ${(cpu(5_000, "by hand") / cpu(1_500, "by hand")).toFixed(2)}`,
 );
-const [each, eachByHand] = [together.batches, together["by hand"]].map((all) => memoryOf(all) / 1024);
+const kib = (results) => ["batches", "by hand"].map((name) => memoryOf(results[name]) / 1024);
+for (const [what, results] of [
+  ["1,500 follows at once: memory each, of 64 KiB", together[1_500]],
+  ["1,000 follows that wait: memory each, of 64 KiB", idle],
+]) {
+  const [ours, byHand] = kib(results);
+  row(what, ours / 64, 1, "<=", `${ours.toFixed(0)} KiB, ${byHand.toFixed(0)} KiB`);
+}
+const grown = memoryOf(lines.shoreline);
 row(
-  "1,500 follows at once: memory each, of 64 KiB",
-  each / 64,
+  "10,000,000 lines: memory more than after 100,000, of 1 MiB",
+  grown / 2 ** 20,
   1,
   "<=",
-  `${each.toFixed(0)} KiB, ${eachByHand.toFixed(0)} KiB`,
+  `${Math.round(grown / 1024)} KiB`,
 );
 const [long, longByHand] = [timeOf(line.events), timeOf(line["by hand"])];
 row("a line of 4 MiB: of by hand", long / longByHand, 1, "<=", `${ms(long)}, ${ms(longByHand)}`);
@@ -148,6 +197,8 @@ const closed = timeOf(close.shoreline);
 row("break until the server sees it, of 100 ms", closed / 100, 1, "<=", ms(closed));
 const held = memoryOf(slow.shoreline);
 row("a reader that sleeps: memory, of 8 MiB", held / 2 ** 23, 1, "<=", `${Math.round(held / 1024)} KiB`);
+for (const [name, results] of Object.entries(nodes)) readingRows(`${name}, `, results);
+readingRows("Chromium, ", { follow: page, accents: pageAccents });
 if (official) {
   const [sdk, hand] = [timeOf(official["official SDK"]), timeOf(official["by hand"])];
   const lost = Math.round(official["official SDK"][0].lost * 100);
@@ -170,7 +221,7 @@ const table = [head, widths.map((width) => "-".repeat(width)), ...rows]
 const text = `# Streaming, ${date}
 
 \`npm run bench\`: Node ${version}, ${process.platform}-${process.arch}. 200,000 lines of 20 to 120 characters, 31 MB of events. Medians of
-${ROUNDS} rounds; the ratios are of this run, the times of this machine only. Load of the machine before: ${load}.
+${ROUNDS} rounds; the ratios are of this run, the times of this machine only. Load of the machine before: ${load}. Chromium is ${page.version}.
 
 ${table}
 `;
