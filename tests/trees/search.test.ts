@@ -11,6 +11,8 @@ import { plainFetch } from "./plain.js";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9);
 
+/** Trees that are searched in every kind of sandbox, each four times. */
+const TREES = process.env.SHORELINE_SOAK ? 12 : 3;
 const TOOLS = "sh stat find grep xargs tr head wc dirname seq sleep";
 
 /** The sandbox reached as a server without the routes, where commands see these tools only. */
@@ -189,7 +191,7 @@ test(`names are found the same by routes and commands (SEED=${SEED})`, async () 
   const reached = await Promise.all(
     Object.entries(SANDBOXES).map(async ([kind, open]) => [kind, await open()] as const),
   );
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < TREES; i++) {
     const root = await uploaded(random);
     for (let j = 0; j < 4; j++) {
       const patterns = Array.from({ length: random.int(1, 2) }, () => random.pick(GLOBS));
@@ -220,7 +222,7 @@ test(`lines are found the same by routes and commands (SEED=${SEED})`, async () 
   const reached = await Promise.all(
     Object.entries(SANDBOXES).map(async ([kind, open]) => [kind, await open()] as const),
   );
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < TREES; i++) {
     const root = await uploaded(random);
     for (let j = 0; j < 4; j++) {
       const pattern = random.pick(PATTERNS);
