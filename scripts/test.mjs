@@ -23,6 +23,7 @@ import { checkReference } from "./reference.mjs";
 import { forget, note, table } from "./runtime-table.mjs";
 import { install, NODE, runtimes } from "./runtimes.mjs";
 import { setup, trappingCore, WASM, wasmCompiler } from "./setup.mjs";
+import { buildSite, install as vitepress } from "./site.mjs";
 import { size, startUp } from "./size.mjs";
 import { checkWords } from "./words.mjs";
 import { checkWorkflows } from "./workflows.mjs";
@@ -114,6 +115,10 @@ const steps = {
   "console-webkit": () => tests("console/webkit", { command: NODE }),
   cli: () => tests("cli/"),
   readme: () => tests("readme/"),
+  site: async () => {
+    await buildSite();
+    return tests("site/");
+  },
   local: () => tests("local/"),
   trees: () => tests("trees/"),
   relay: () => tests("relay/"),
@@ -171,6 +176,7 @@ const needs = {
   ),
   bundlers: [chromium, install],
   relaying: [chromium, install],
+  site: [chromium, vitepress],
   escape: [isolation],
   local: [isolation],
   trees: [isolation, busybox, ripgrep],

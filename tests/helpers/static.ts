@@ -11,6 +11,7 @@ export interface StaticServer {
 }
 
 const types: Record<string, string> = {
+  ".css": "text/css",
   ".html": "text/html",
   ".js": "text/javascript",
   ".wasm": "application/wasm",
@@ -23,7 +24,7 @@ export interface StaticPage {
   csp?: string;
 }
 
-/** Serves what is below `root`, and `pages` by their paths. */
+/** Serves what is below `root`, a directory by its `index.html`, and `pages` by their paths. */
 export async function serveFiles(root: URL, pages: Record<string, StaticPage>): Promise<StaticServer> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://x");
@@ -34,8 +35,9 @@ export async function serveFiles(root: URL, pages: Record<string, StaticPage>): 
       response.end(page.html ?? page.script);
       return;
     }
-    response.setHeader("Content-Type", types[extname(pathname)] ?? "application/octet-stream");
-    createReadStream(fileURLToPath(new URL(`.${pathname}`, root)))
+    const path = pathname.replace(/\/$/, "/index.html");
+    response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
+    createReadStream(fileURLToPath(new URL(`.${path}`, root)))
       .on("error", () => response.writeHead(404).end())
       .pipe(response);
   });

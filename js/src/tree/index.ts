@@ -4,6 +4,7 @@
  *
  * @module shoreline/tree
  */
+
 import { checkHandler, invalid, optionsOf } from "../arguments.js";
 import type { CallOptions } from "../options.js";
 import type { Sandbox } from "../sandbox.js";
