@@ -1,9 +1,9 @@
-//! Standard base64 with padding, read: the crate of that name, which writes it, brings tables along
-//! that a small wasm cannot afford.
+//! Decodes standard base64 with padding. The server encodes with the crate `base64`, whose tables are too large for
+//! the wasm.
 
 use alloc::vec::Vec;
 
-/// The bytes; nothing if `text` is not what an encoder writes.
+/// The bytes; `None` if `text` is not canonical base64.
 ///
 /// ```
 /// assert_eq!(shoreline_protocol::base64::decode(b"AP8="), Some(vec![0, 255]));

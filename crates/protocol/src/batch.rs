@@ -1,11 +1,11 @@
-//! Events of output, many at a time: one text with offsets, and flat vectors beside it.
+//! Batches of output events: one text with offsets, and a flat vector for each other field.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::stream::Stream;
 
-/// Events in the order of their arrival.
+/// Events, in the order in which they arrived.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// All events' text, each with its `\n` where it has one.
@@ -14,11 +14,11 @@ pub struct Batch {
     pub ends: Vec<u32>,
     /// Where each event's text ends, in bytes.
     pub byte_ends: Vec<u32>,
-    /// When the server read it, in ms since the epoch; NaN = unknown.
+    /// When the server read each event, in ms since the epoch; NaN = unknown.
     pub times: Vec<f64>,
-    /// [`flag`]s of each event.
+    /// The [`flag`]s of each event.
     pub flags: Vec<u8>,
-    /// Which [`crate::cursor::Cursor::last_id`] each event leaves.
+    /// The value of [`crate::cursor::Cursor::last_id`] after each event.
     pub last_ids: Vec<Option<u64>>,
     /// By event index, the exact bytes of lines that are not UTF-8, without terminator.
     pub raw: Vec<(u32, Vec<u8>)>,
@@ -26,16 +26,16 @@ pub struct Batch {
 
 /// Bits of [`Batch::flags`].
 pub mod flag {
-    /// The stream: 0 none, or as [`crate::stream::Stream`].
+    /// The stream, as numbered by [`crate::stream::Stream`]; 0 = none.
     pub const STREAM: u8 = 3;
-    /// The line is whole: its text ends in `\n`.
+    /// The line is finished: its text ends in `\n`.
     pub const TERMINATED: u8 = 4;
     /// The exact bytes are in `raw`.
     pub const RAW: u8 = 8;
     /// The line was cut at the limit.
     pub const CUT: u8 = 16;
-    /// A part of a line that is not finished: more of it follows in other events of its stream, the last
-    /// of which is without this flag and may be empty.
+    /// A part of an unfinished line. The rest follows in later events of the stream. The last of them does not have this
+    /// flag, and may be empty.
     pub const PIECE: u8 = 32;
 }
 
@@ -44,16 +44,16 @@ pub mod flag {
 pub struct Event<'a> {
     /// The line, with its `\n` where it has one.
     pub text: &'a str,
-    /// When the server read it, in ms since the epoch; NaN = unknown.
+    /// When the server read the line, in ms since the epoch; NaN = unknown.
     pub time: f64,
-    /// Its [`flag`]s.
+    /// The [`flag`]s.
     pub flags: u8,
-    /// The exact bytes, where the line is not UTF-8, without terminator.
+    /// The exact bytes without terminator, if the line is not UTF-8.
     pub raw: Option<&'a [u8]>,
 }
 
 impl Event<'_> {
-    /// Which stream it was written to, where the server says so.
+    /// The stream that the line was written to, if the server says so.
     #[must_use]
     pub const fn stream(&self) -> Option<Stream> {
         match self.flags & flag::STREAM {
@@ -63,7 +63,7 @@ impl Event<'_> {
         }
     }
 
-    /// Whether a line end came with it.
+    /// Whether the line ends in a line feed.
     #[must_use]
     pub const fn is_terminated(&self) -> bool {
         self.flags & flag::TERMINATED != 0
@@ -75,7 +75,7 @@ impl Event<'_> {
         self.flags & flag::PIECE != 0
     }
 
-    /// The bytes that were written, as far as the server says, without terminator.
+    /// The bytes of the line, without terminator.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let text = if self.is_terminated() { self.text.strip_suffix('\n') } else { None };
@@ -84,19 +84,19 @@ impl Event<'_> {
 }
 
 impl Batch {
-    /// How many events it holds.
+    /// The number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         self.flags.len()
     }
 
-    /// Whether it holds none.
+    /// Whether the batch has no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.flags.is_empty()
     }
 
-    /// Its events, one by one.
+    /// Iterates over the events.
     ///
     /// ```
     /// use shoreline_protocol::batch::Batch;
@@ -118,7 +118,7 @@ impl Batch {
         })
     }
 
-    /// Empties it and keeps its memory.
+    /// Removes all events, and keeps the memory for the next ones.
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();

@@ -78,7 +78,7 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// A line of printable ASCII, and what follows its LF.
+/// A line of printable ASCII, and the bytes after its LF.
 fn line_of(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let at = bytes.iter().position(|byte| *byte == b'\n')?;
     let line = bytes.get(..at)?;
@@ -87,7 +87,7 @@ fn line_of(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((line, bytes.get(at + 1..)?))
 }
 
-/// What a client sends.
+/// A message of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask<'a> {
     /// Opens a channel. Numbers ascend, so that none is used twice. `credit` is how many bytes of the answer can be
@@ -95,10 +95,10 @@ pub enum Ask<'a> {
     Open {
         /// Bytes that can be sent before there is more credit.
         credit: u32,
-        /// What is asked for.
+        /// The request.
         opening: Opening<'a>,
     },
-    /// So many more bytes can be sent.
+    /// The server can send this many more bytes.
     Credit(u32),
     /// The client has left the channel.
     Close,
@@ -142,10 +142,10 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// What a server sends.
+/// A message of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tell<'a> {
-    /// The answer is an event stream, and follows.
+    /// The answer is an event stream, whose bytes follow.
     Opened,
     /// The answer is an error, with this status and this JSON. The channel has ended.
     Refused(u16, &'a [u8]),
@@ -205,11 +205,11 @@ fn framed(op: u8, channel: u32, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Bytes that are on their way to a client's channel or wait for its reader, at the most.
+/// The most bytes of a channel that are in flight or wait for its reader.
 pub const WINDOW: u32 = 256 * 1024;
 
-/// Whether a reader that has taken so many bytes gives them back as credit now: half a window at a time, since each
-/// time costs a message.
+/// Whether the client sends credit for `taken` bytes now. It does so once for half a window, since each time costs a
+/// message.
 #[must_use]
 pub const fn is_credit_due(taken: u32) -> bool {
     taken >= WINDOW / 2

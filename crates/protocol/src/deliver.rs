@@ -1,4 +1,4 @@
-//! Output events, appended to a batch: their text, their exact bytes, and what they are besides.
+//! Appends output events to a batch: text, exact bytes, time and flags.
 
 use crate::base64;
 use crate::batch::{Batch, flag};
@@ -31,7 +31,7 @@ impl State {
         let mut flags = stream.map_or(0, |stream| stream as u8);
         let start = out.text.len();
         let mut units = line.text.push_to(checked, &mut out.text);
-        // What is not UTF-8 is longer as text than it was.
+        // Replacement characters make the text longer than the bytes.
         let length = raw.as_ref().map_or(out.text.len() - start, Vec::len);
         if length > self.line_limit {
             self.cut(self.line_limit, start, &mut raw, out)?;
@@ -101,7 +101,7 @@ pub(crate) fn add(
     out.last_ids.push(position.last_id());
 }
 
-/// What stands in `bytes`.
+/// Decodes the member `bytes`.
 pub(crate) fn exact_bytes(value: &Value<'_>) -> Result<Vec<u8>, StreamError> {
     let decoded = value.as_text().and_then(|text| text.with(base64::decode));
     decoded.ok_or(StreamError::Malformed("output"))

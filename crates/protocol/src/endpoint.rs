@@ -1,5 +1,5 @@
-//! Where requests go. A key goes only to a host that the user named, or that the server which has
-//! the key already named (protocol, section 1; the official clients fall back to a public host).
+//! Addresses of servers and sandboxes (docs/protocol.md, section 1). A key is sent only to a host that the user
+//! configured, or that a server which has the key already returned. The official clients fall back to a public host.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,12 +9,12 @@ use crate::text::{self, digits, joined};
 
 /// The public cloud.
 pub const PUBLIC_API: &str = "https://api.tensorlake.ai";
-/// Where the public cloud's sandboxes are.
+/// The domain of the public cloud's sandboxes.
 const PUBLIC_SANDBOXES: &str = "sandbox.tensorlake.ai";
-/// Where the proxy of a self-hosted lifecycle server on this machine listens.
+/// The address of the proxy beside a self-hosted lifecycle server on this machine.
 const LOCAL_PROXY: &str = "http://localhost:9443";
 
-/// Why an address cannot be used, for people. It never repeats the address, which may hold a secret.
+/// Why an address cannot be used, as a sentence. The sentence never repeats the address, which can contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError(pub String);
 
@@ -30,10 +30,10 @@ pub struct Url {
 }
 
 impl Url {
-    /// Reads a URL; `what` names it in errors.
+    /// Parses a URL; `what` names it in errors.
     ///
     /// # Errors
-    /// It is no such URL.
+    /// The text is not an http(s) URL without credentials, query and fragment.
     pub fn parse(what: &str, url: &str) -> Result<Self, EndpointError> {
         Self::read(url.trim_ascii()).map_err(|why| EndpointError(joined(&[what, " ", why])))
     }
@@ -111,7 +111,7 @@ impl Url {
     }
 }
 
-/// The lifecycle API.
+/// The address of the lifecycle API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
     base: String,
@@ -121,13 +121,13 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// From the configured addresses:
+    /// Resolves the configured addresses:
     ///
-    /// - `sandbox_api_url`, where given, is used as it is, with flat paths;
+    /// - `sandbox_api_url`, if given, is used unchanged, with flat paths;
     /// - an `api_url` whose host begins with `api.` has its lifecycle API at `sandbox.`, with flat
     ///   paths;
-    /// - any other host, this machine among them, is used as it is, with namespaced paths, as
-    ///   Indexify has them.
+    /// - any other `api_url`, also one on this machine, is used unchanged, with the namespaced paths of
+    ///   Indexify.
     ///
     /// # Errors
     /// An address is not an http(s) URL, or the namespace is not one path segment.
@@ -161,7 +161,7 @@ impl Lifecycle {
         joined(&[&self.base, path])
     }
 
-    /// Whether the paths have a namespace, as those of self-hosted servers.
+    /// Whether paths contain a namespace, as on self-hosted servers.
     #[must_use]
     pub fn is_namespaced(&self) -> bool {
         text::contains(&self.base, "/v1/namespaces/")
@@ -174,7 +174,7 @@ impl Lifecycle {
     }
 }
 
-/// Where one sandbox is reached, and what has to be sent along.
+/// The address of one sandbox, and the headers that requests to it need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SandboxBase {
     /// Without a trailing slash.
@@ -186,13 +186,13 @@ pub struct SandboxBase {
 }
 
 impl SandboxBase {
-    /// From what is known, in this order: what the server said (`sandbox_url`), the configured
-    /// proxy, the proxy that stands beside a lifecycle server on this machine, the public cloud's
-    /// documented form (docs/protocol.md, 1.3 and 1.4). To a proxy both routing headers are sent, since
-    /// some know only one.
+    /// Chooses the first of these that is known: the server's `sandbox_url`, the configured
+    /// proxy, the proxy beside a lifecycle server on this machine, the public cloud's
+    /// documented form (docs/protocol.md, 1.3 and 1.4). A proxy is sent both routing headers, since
+    /// some proxies read only one.
     ///
     /// # Errors
-    /// None is known, or it is not an http(s) URL, or one less safe than the lifecycle API's.
+    /// No address is known, or the address is not an http(s) URL, or it is http although the lifecycle API is https.
     pub fn choose(
         lifecycle: &Lifecycle,
         sandbox_url: Option<&str>,
@@ -220,7 +220,7 @@ impl SandboxBase {
         }
         let mut headers = Vec::new();
         let near = url.is_loopback();
-        // A host that begins with the id says by itself which sandbox is meant.
+        // A host that begins with the id needs no routing header.
         if text::split(&url.host, b".").is_none_or(|(first, _)| first != id) {
             headers.push(("X-Tensorlake-Sandbox-Id", id.to_string()));
             if near && sandbox_url.is_none() {
@@ -230,12 +230,12 @@ impl SandboxBase {
         Ok(Self { url: url.text(), headers, needs_key: !near })
     }
 
-    /// The address of a port of sandbox `id`. In the cloud and on self-hosted servers, the host of the sandbox has the
-    /// port before it; on a local server, which has its sandboxes at `/s/{id}`, it is a name below
+    /// The address of a port of sandbox `id`. In the cloud and on self-hosted servers, the port is put before the host of
+    /// the sandbox. On a local server, whose sandboxes are at `/s/{id}`, the host is a name below
     /// `localhost`.
     ///
     /// # Errors
-    /// The sandbox has no address of its own, so that its ports have none.
+    /// The sandbox has no address of its own, so its ports have none.
     pub fn port_url(&self, id: &str, port: u16) -> Result<String, EndpointError> {
         if port == limits::MANAGEMENT_PORT {
             return Ok(self.url.clone());

@@ -1,7 +1,6 @@
 //! The one table of errors.
 //!
-//! [`Code`] is what a user of the client sees as `error.code`; [`ServerCode`] is what stands in
-//! `code` of an error body on the wire.
+//! [`Code`] is `error.code` of the client; [`ServerCode`] is `code` of an error body on the wire.
 
 /// The class of an error: what the caller can do next. Each is one JavaScript class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +19,12 @@ pub enum Kind {
     Abort,
     /// The command ran and failed, and the caller asked for that to be an error.
     Command,
-    /// The WebAssembly core could not be had, or died.
+    /// The WebAssembly core could not be loaded, or has failed.
     Core,
 }
 
 impl Kind {
-    /// The name under which it crosses to JavaScript.
+    /// The name in JavaScript.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,11 +50,11 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The code as users see it.
+            /// The code as text, for example `not_found`.
             #[must_use]
             pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)* } }
 
-            /// The class of error that it belongs to.
+            /// The class of the error.
             #[must_use]
             pub const fn kind(self) -> Kind { match self { $(Self::$name => Kind::$kind,)* } }
 
@@ -122,7 +121,7 @@ codes! {
 
 macro_rules! server_codes {
     ($($name:ident $text:literal $status:literal $doc:literal;)*) => {
-        /// A code in an error body on the wire, with the status that goes with it.
+        /// A code in an error body on the wire, with its HTTP status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ServerCode { $(#[doc = $doc] $name,)* }
 
@@ -134,7 +133,7 @@ macro_rules! server_codes {
             #[must_use]
             pub const fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)* } }
 
-            /// The HTTP status that it is sent with.
+            /// The HTTP status of the answer.
             #[must_use]
             pub const fn status(self) -> u16 { match self { $(Self::$name => $status,)* } }
 

@@ -9,20 +9,20 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// What the process returned, or what ended it.
+    /// The exit code, or the signal that ended the process.
     pub status: ExitStatus,
-    /// Why it ended, where the server says so.
+    /// Why the process ended, if the server says so.
     pub reason: Option<Reason>,
 }
 
-/// What a process returned, or the signal that ended it.
+/// The exit code of a process, or the signal that ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// It returned this code, which is never below 0.
+    /// An exit code, never below 0.
     Code(i32),
-    /// This signal ended it.
+    /// The number of the signal that ended the process.
     Signal(i32),
-    /// The server gave neither, only that the memory limit ended it ([`Reason::OomKilled`]).
+    /// The server reported neither, only that the memory limit ended the process ([`Reason::OomKilled`]).
     Unreported,
 }
 
@@ -30,13 +30,13 @@ pub enum ExitStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// By itself.
+    /// The process returned.
     Exited,
-    /// By a signal that neither limit sent.
+    /// A signal that no limit sent ended the process.
     Signaled,
-    /// By the memory limit.
+    /// The memory limit ended the process.
     OomKilled,
-    /// By the time limit.
+    /// The time limit ended the process.
     TimedOut,
 }
 
@@ -44,7 +44,7 @@ impl Reason {
     /// Every reason.
     pub const ALL: &[Self] = &[Self::Exited, Self::Signaled, Self::OomKilled, Self::TimedOut];
 
-    /// The reason of that name; an unknown name is none.
+    /// The reason of that name; `None` for an unknown name.
     #[must_use]
     pub const fn from_name(name: &[u8]) -> Option<Self> {
         match name {
@@ -71,11 +71,11 @@ impl Reason {
 const SIGKILL: i32 = 9;
 
 impl Exit {
-    /// Makes an exit of what an event or a process record holds; nothing if they say of no end.
+    /// Makes an exit from the members of an event or a process record; `None` if they report no end.
     ///
-    /// A signal other than 0 goes before a code: some servers fill in a guessed code beside it. A
-    /// code below 0 means that the code is unknown: no process returns it, and existing servers send -1
-    /// where they missed the status.
+    /// A signal other than 0 takes precedence over a code, since some servers add a guessed code to a signal. A
+    /// code below 0 means that the code is unknown: no process returns one, and existing servers send -1
+    /// if they missed the status.
     #[must_use]
     pub fn from_parts(
         exit_code: Option<i32>,
@@ -115,14 +115,14 @@ impl Exit {
         }
     }
 
-    /// Whether the memory limit ended it, as far as the server says.
+    /// Whether the server says that the memory limit ended the process.
     #[must_use]
     pub const fn oom_killed(&self) -> bool {
         matches!(self.reason, Some(Reason::OomKilled))
     }
 
-    /// Whether the time limit ended it. `None` where that cannot be known: SIGKILL without a
-    /// reason may be the time limit, the memory limit or anybody (docs/protocol.md, 6.7).
+    /// Whether the time limit ended the process. `None` if that is unknown: SIGKILL without a
+    /// reason can come from the time limit, the memory limit or a user (docs/protocol.md, 6.7).
     #[must_use]
     pub const fn timed_out(&self) -> Option<bool> {
         match (self.reason, self.status) {

@@ -1,4 +1,4 @@
-//! Error answers, from whichever producer (protocol, section 4), as one thing.
+//! Error answers of servers and proxies (docs/protocol.md, section 4), reduced to one form.
 
 use alloc::string::String;
 
@@ -8,25 +8,25 @@ use crate::limits;
 use crate::text::{digits, joined};
 use crate::{text, utf8};
 
-/// What was asked, as far as it changes what an answer means.
+/// The kinds of request that give an error answer different meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// Something inside a sandbox.
+    /// A request to a sandbox.
     SandboxPlane,
-    /// A sandbox's record.
+    /// Get a sandbox's record.
     LifecycleGet,
-    /// A sandbox's end.
+    /// Terminate a sandbox.
     LifecycleDelete,
-    /// Another lifecycle call on no sandbox in particular.
+    /// A lifecycle call that names no sandbox.
     Lifecycle,
-    /// A pool's end.
+    /// Delete a pool.
     PoolDelete,
 }
 
 /// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiFailure {
-    /// What callers see.
+    /// The client's code.
     pub code: Code,
     /// The server's own code.
     pub server_code: Option<String>,
@@ -34,7 +34,7 @@ pub struct ApiFailure {
     pub message: String,
 }
 
-/// Makes sense of an error answer. A body that is neither JSON nor text is not shown.
+/// Classifies an error answer. A body that is neither JSON nor text is not shown.
 ///
 /// ```
 /// use shoreline_protocol::{error::Code, failure::{classify, RequestKind}};
@@ -67,8 +67,8 @@ pub fn classify(
     ApiFailure { code, server_code: texts.code, message }
 }
 
-/// Whether an error answer is about sandboxes that were made in spite of it: one that did not come up in time, or
-/// some of the copies that were asked for. Nobody else would know that they are there.
+/// Whether an error answer names sandboxes that exist despite the error: one that did not start in time, or
+/// some of the requested copies. The caller needs their ids to terminate them.
 ///
 /// ```
 /// use shoreline_protocol::failure::{RequestKind, has_sandboxes};
@@ -83,7 +83,7 @@ pub fn has_sandboxes(request: RequestKind, status: u16, body: &[u8]) -> bool {
     made && body.windows(SANDBOX_ID.len()).any(|part| part == SANDBOX_ID)
 }
 
-/// What only such an answer has: text within JSON would have its quotes escaped.
+/// Only such an answer contains this member. In a string of JSON, the quote would be escaped.
 const SANDBOX_ID: &[u8] = b"sandbox_id\":";
 
 fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
@@ -111,7 +111,7 @@ fn code(request: RequestKind, status: u16, server_code: Option<&str>) -> Code {
 #[derive(Default)]
 struct Texts {
     message: Option<String>,
-    /// How much the member that it came from is preferred.
+    /// The preference of the member that the message is from; higher wins.
     rank: usize,
     code: Option<String>,
 }

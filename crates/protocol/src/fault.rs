@@ -1,4 +1,4 @@
-//! What makes a stream unusable, or its result unknowable.
+//! Reasons why output is incomplete or an exit status is unknown.
 
 use alloc::string::String;
 
@@ -9,15 +9,15 @@ use crate::text::{digits, joined};
 /// Why output is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamError {
-    /// A line or event over the limit.
+    /// A line or event is over the limit.
     TooLong,
-    /// A known event of the wrong shape.
+    /// A known event has the wrong shape.
     Malformed(&'static str),
     /// The server no longer has these events.
     Gap {
-        /// The first.
+        /// The number of the first missing event.
         from: u64,
-        /// The last.
+        /// The number of the last missing event.
         to: u64,
     },
     /// The output is larger than one result can be.
@@ -46,7 +46,7 @@ pub enum StreamError {
 }
 
 impl StreamError {
-    /// The code that callers see.
+    /// The client's code.
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
@@ -66,7 +66,7 @@ impl StreamError {
 }
 
 impl StreamError {
-    /// What people are told.
+    /// The error message.
     #[must_use]
     pub fn message(&self) -> String {
         let text = match self {

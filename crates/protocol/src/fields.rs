@@ -1,4 +1,4 @@
-//! What an event of output says: its members, read from its JSON.
+//! The members of an output event, read from its JSON.
 
 use crate::exit::Reason;
 use crate::json::{Invalid, Members, Number, Text, Value};
@@ -16,8 +16,8 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line as servers write it. Nearly every event is one, and is read several times faster
-    /// than by [`Fields::read`], to which anything else is left.
+    /// Reads an event in the form that servers write for a line. Nearly every event has this form, and this is several
+    /// times faster than [`Fields::read`], which reads every other form.
     #[inline]
     pub(crate) fn usual(data: &'a [u8]) -> Option<Self> {
         let (mut line, mut timestamp, mut stream) = (None, f64::NAN, None);
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
         gap: None,
     };
 
-    /// The event's line; nothing where it is not text.
+    /// The event's line; `None` if the member is not a string.
     pub(crate) fn line(&self) -> Option<Line<'a>> {
         let Self { timestamp, stream, unfinished, bytes, .. } = *self;
         let text = self.line.and_then(|line| line.as_text())?;
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::NONE;
         let mut members = Members::new(data)?;
         while let Some((key, value)) = members.read()? {
-            // Keys of the protocol need no escapes; one that has some is another's.
+            // The keys of the protocol contain no escapes, so an escaped key is unknown.
             match key.plain().unwrap_or_default() {
                 b"line" => fields.line = Some(value),
                 b"timestamp" => fields.timestamp = time(&value),

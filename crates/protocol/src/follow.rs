@@ -84,7 +84,7 @@ pub struct Follow {
     policy: Policy,
     position: Position,
     stage: Stage,
-    /// Whether the server has ever answered: then a 404 means that the process is gone.
+    /// Whether the server has ever answered. If so, a 404 means that the process is gone.
     begun: bool,
     /// Attempts in a row without a new event.
     failures: u32,
@@ -159,7 +159,7 @@ impl Follow {
         Self { mode: Mode::FollowToExit, ..self }
     }
 
-    /// As [`Self::new`], for a process that the server is known to have had before.
+    /// As [`Self::new`], for a process that is known to have existed on the server.
     #[must_use]
     pub fn of_known_process(position: Position, lines: Lines, policy: Policy) -> Self {
         Self { begun: true, ..Self::new(position, lines, policy) }
@@ -240,7 +240,7 @@ impl Follow {
         Ok(())
     }
 
-    /// Compares the delivered lines with the count in the mark of the exit.
+    /// Compares the number of delivered lines with the count in the mark of the exit.
     fn marked(&mut self, server: u64) -> Result<(), StreamError> {
         let delivered = self.position.total();
         if server == delivered {

@@ -1,5 +1,5 @@
-//! What a server does not have, and how a client notices: servers of several generations share this API, and an older
-//! one ignores what it does not know.
+//! Finds out what a server does not support. Older servers have the same API with fewer routes and fields, and ignore
+//! unknown fields.
 
 use alloc::string::String;
 
@@ -8,7 +8,7 @@ use crate::failure::{self, ApiFailure, RequestKind};
 use crate::route::{Method, Route};
 use crate::text::{self, joined};
 
-/// A request, as far as that changes what an error answer means.
+/// The properties of a request on which the meaning of an error answer depends.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// The kind of request.
@@ -19,7 +19,7 @@ pub struct Asked {
     pub by_name: bool,
 }
 
-/// Parts of the paths that older servers do not have, and what those servers cannot do.
+/// Parts of paths that older servers lack, each with what those servers cannot do.
 const OPTIONAL: [(&str, &str); 11] = [
     ("/suspend", "suspend sandboxes"),
     ("/resume", "resume sandboxes"),
@@ -41,8 +41,8 @@ fn inability(route: Route) -> Option<&'static str> {
     OPTIONAL.iter().find(|(part, _)| text::contains(route.path, part)).map(|(_, what)| *what)
 }
 
-/// Reads an error answer as [`failure::classify`] does. If the reason is that the server does not have what was asked
-/// for, the message says so.
+/// Classifies an error answer as [`failure::classify`] does. If the server lacks the requested feature, the message says
+/// so.
 ///
 /// ```
 /// use shoreline_protocol::{failure::RequestKind, lacking::{Asked, classify}, route};
@@ -58,7 +58,7 @@ pub fn classify(asked: &Asked, status: u16, content_type: &str, body: &[u8]) -> 
     let is_router = code == Some(ServerCode::RouteNotFound.as_str())
         || code == Some(ServerCode::MethodNotAllowed.as_str())
         || code.is_none() && (status == 405 || is_empty);
-    // Web frameworks answer with text where a path does not fit. What was found answers with JSON.
+    // Web frameworks answer an unknown path with text. Handlers of known paths answer with JSON.
     let is_path = code.is_none()
         && asked.by_name
         && text::contains(asked.route.path, "{process}")
@@ -90,15 +90,15 @@ pub fn classify(asked: &Asked, status: u16, content_type: &str, body: &[u8]) -> 
     failure
 }
 
-/// Whether a sandbox has less of a resource than was asked for. Servers may round up.
+/// Whether a sandbox has less of a resource than requested. Servers may round up.
 #[must_use]
 pub fn is_short(asked: f64, shown: f64) -> bool {
-    // A number of 32 bits can come back as a little less.
+    // A server that stores 32-bit floats can return slightly less.
     shown < asked * 0.999
 }
 
-/// Whether a sandbox has another time limit than was asked for, in seconds. 0 asks for the longest that the server
-/// allows.
+/// Whether the time limit of a sandbox differs from the requested one, in seconds. 0 requests the longest that the
+/// server allows.
 #[must_use]
 pub fn is_other_limit(asked: f64, shown: f64) -> bool {
     asked != 0.0 && shown != asked

@@ -1,8 +1,8 @@
 //! The Tensorlake sandbox protocol without I/O and without a clock.
 //!
-//! Everything that can be wrong about bytes is decided here, once, for the WebAssembly client and
-//! for the local server. The source of every rule is the public protocol, as written down in
-//! `docs/api.md`.
+//! Parsing, limits and state machines are here, once, for the WebAssembly client and
+//! the local server. `docs/protocol.md` describes the public protocol, and `docs/api.md` the local server's
+//! extensions.
 #![no_std]
 #![forbid(unsafe_code)]
 // A panic kills the wasm instance that this crate is part of.

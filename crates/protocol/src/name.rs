@@ -14,7 +14,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// What is wrong and what would be right.
+    /// A sentence that says which rule the name breaks.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Event streams of output, decoded into batches: SSE framing, JSON and UTF-8 in one go, with
-//! nothing kept per event but entries in flat vectors.
+//! Decodes event streams of output into batches: SSE framing, JSON and UTF-8 in one pass. An event
+//! takes entries in flat vectors, and no allocation of its own.
 
 use crate::batch::Batch;
 use crate::cursor::{self, Position};
@@ -13,14 +13,14 @@ use crate::stream::Stream;
 use crate::utf8;
 use crate::wire::event::UNFINISHED;
 
-/// Which kind of stream is decoded.
+/// The kind of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// `POST /processes/run`: started, output, exited, told apart by shape (docs/protocol.md, 6.7).
+    /// `POST /processes/run`: the events started, output and exited, which differ by their members (docs/protocol.md, 6.7).
     Run,
     /// A follow stream: output until `eof` (docs/protocol.md, 6.6).
     Follow,
-    /// A follow stream, read no further than the mark of the process's exit. A server that sends no mark ends
+    /// A follow stream, read up to the mark of the process's exit. A server that sends no mark ends
     /// the stream with `eof`.
     FollowToExit,
 }
@@ -28,33 +28,33 @@ pub enum Mode {
 /// What happens to a line over the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LongLine {
-    /// It is an error.
+    /// A longer line is an error.
     Refuse,
-    /// It is cut at a character boundary and marked.
+    /// A longer line is cut at a character boundary and marked.
     Cut,
 }
 
 /// The first event of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Started {
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// The server's stable number for it.
+    /// The server's stable number of the process.
     pub handle: Option<u64>,
-    /// When, in ms since the epoch; NaN = unknown.
+    /// When the process started, in ms since the epoch; NaN = unknown.
     pub started_at: f64,
 }
 
-/// How a stream ended, by its own word.
+/// The event that ended a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The process's exit.
     Exit(Exit),
-    /// A follow's end of output.
+    /// The end of the output, in a follow stream.
     Eof,
 }
 
-/// Decodes one connection's stream.
+/// A decoder for the stream of one connection.
 ///
 /// ```
 /// use shoreline_protocol::batch::Batch;
@@ -114,18 +114,18 @@ impl OutputDecoder {
         }
     }
 
-    /// Whether unfinished lines are delivered as they grow; else they are passed over.
+    /// Sets whether unfinished lines are delivered as they grow. Otherwise they are ignored.
     #[must_use]
     pub const fn with_pieces(mut self, wanted: bool) -> Self {
         self.state.pieces = wanted;
         self
     }
 
-    /// Takes the next bytes and appends the events that they complete to `out`, less what was
-    /// delivered before, and notes them in `position`. After an error `out` holds what came before it.
+    /// Takes the next bytes. Appends the events that they complete to `out`, without those that were
+    /// delivered before, and advances `position`. After an error, `out` has the events before the error.
     ///
     /// # Errors
-    /// Whatever would lose or change a line; from then on always the same.
+    /// Everything that would lose or change a line. Every later call fails with the same error.
     pub fn push(
         &mut self,
         chunk: &[u8],
@@ -155,13 +155,13 @@ impl OutputDecoder {
         self.state.started.as_ref()
     }
 
-    /// How the stream says that it has ended.
+    /// The event that ended the stream.
     #[must_use]
     pub const fn end(&self) -> Option<End> {
         self.state.end
     }
 
-    /// Whether, at the exit, something that the process started held its output open.
+    /// Whether a child of the process still held its output open at the exit.
     #[must_use]
     pub const fn output_open(&self) -> bool {
         self.state.output_open
@@ -179,7 +179,7 @@ impl OutputDecoder {
         self.state.retry_ms
     }
 
-    /// Unnamed events that were no JSON object, and ignored.
+    /// The number of unnamed events that were ignored since they are not JSON objects.
     #[must_use]
     pub const fn malformed(&self) -> usize {
         self.state.malformed
@@ -220,7 +220,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether nothing that follows is read. Of a run, output may follow the exit.
+    /// Whether nothing is read after this event. In a run, output can follow the exit.
     fn ends_with(&self, end: End) -> bool {
         end == End::Eof || self.mode == Mode::FollowToExit
     }

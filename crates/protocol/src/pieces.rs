@@ -1,9 +1,9 @@
 //! Lines that are delivered in pieces, as they grow.
 //!
-//! For a client that asks for it, a server sends what an unfinished line has gained as an event of its
-//! own, which has no id: the text, and how many bytes of the line come before it. The line's own event
-//! comes as always once the line is finished. The client knows how many bytes of the line it has
-//! delivered ([`Position::unfinished`]), and delivers what is beyond them, whichever event brings it.
+//! On request, a server sends the new bytes of an unfinished line as an event
+//! without an id: the text, and the number of bytes of the line before it. The event with the whole line
+//! follows once the line is finished. The client counts the delivered bytes of the line
+//! ([`Position::unfinished`]), and delivers only the bytes after them, from either event.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ use crate::output::State;
 use crate::utf8;
 
 impl State {
-    /// Appends what an unfinished line has gained.
+    /// Appends the new bytes of an unfinished line.
     ///
     /// # Errors
     /// The event is malformed, or the line is over the limit.
@@ -40,7 +40,7 @@ impl State {
         let mut raw = line.bytes.as_ref().map(exact_bytes).transpose().map_err(|_| MALFORMED)?;
         let stream = self.stream(&line);
         let delivered = position.unfinished(stream);
-        // What is missing in between comes with the finished line.
+        // The missing bytes in between arrive with the finished line.
         if offset > delivered || !position.has_caught_up(stream) {
             return Ok(());
         }
@@ -62,8 +62,8 @@ impl State {
     }
 }
 
-/// Removes the first `skip` bytes of the text from `start` on, and of the exact bytes where the text is
-/// not exact. The number of UTF-16 units of what is left.
+/// Removes the first `skip` bytes after `start` from the text, and from the exact bytes if the text is
+/// not exact. Returns the number of UTF-16 code units that remain after `start`.
 #[cold]
 pub(crate) fn skip(skip: usize, start: usize, raw: &mut Option<Vec<u8>>, out: &mut Batch) -> usize {
     let text = || out.text.get(start..).unwrap_or_default().as_bytes();

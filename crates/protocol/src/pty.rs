@@ -1,7 +1,7 @@
-//! A terminal's WebSocket messages and its end (protocol, sections 8.3 and 8.4).
+//! The messages of a terminal's WebSocket, and its end (docs/protocol.md, 8.2 and 8.3).
 //!
-//! Binary messages with an opcode first. Text, empty messages, unknown opcodes and short frames are
-//! ignored, as both sides do.
+//! Messages are binary and begin with an opcode. Both sides ignore text, empty messages, unknown opcodes and messages that
+//! are too short.
 
 use alloc::vec::Vec;
 
@@ -27,22 +27,22 @@ pub struct Size {
 }
 
 impl Size {
-    /// The size nearest to what is asked for.
+    /// The allowed size that is nearest to the given one.
     #[must_use]
     pub fn clamped(cols: u16, rows: u16) -> Self {
         Self { cols: cols.clamp(1, PTY_MAX_COLS), rows: rows.clamp(1, PTY_MAX_ROWS) }
     }
 }
 
-/// What a client sends.
+/// A message of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// What is typed.
+    /// Input.
     Data(&'a [u8]),
     /// The terminal's size has changed.
     Resize(Size),
-    /// Output may be sent. With a position (beyond the public protocol), which only a server that
-    /// counts is told: from that byte of the session's output on.
+    /// The client is ready for output. With a position (an extension, sent only to a server that
+    /// counts), output begins at that byte of the session's output.
     Ready(Option<u64>),
     /// How many bytes of output the server may send over this connection, from its beginning (beyond the
     /// public protocol).
@@ -50,7 +50,7 @@ pub enum Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Reads a binary message; nothing where it is to be ignored.
+    /// Decodes a binary message; `None` if it must be ignored.
     ///
     /// ```
     /// use shoreline_protocol::pty::Input;
@@ -86,15 +86,15 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What a server sends.
+/// A message of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output<'a> {
-    /// Terminal output, which may cut characters and escape sequences anywhere.
+    /// Output. It can begin and end within a character or escape sequence.
     Data(&'a [u8]),
     /// The session has ended with this code; -1 = a signal, or unknown.
     Exit(i32),
-    /// Which byte of the session's output comes next, from 0 (beyond the public protocol). A server
-    /// that counts says it before anything else.
+    /// The position of the next byte in the session's output, from 0 (beyond the public protocol). A server
+    /// that counts sends it first.
     Position(u64),
     /// How many bytes of input the client may send over this connection, from its beginning (beyond the
     /// public protocol). Only a client that gives credit is sent this.
@@ -102,7 +102,7 @@ pub enum Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Reads a binary message; nothing where it is to be ignored.
+    /// Decodes a binary message; `None` if it must be ignored.
     #[must_use]
     pub fn decode(message: &'a [u8]) -> Option<Self> {
         match message {
@@ -137,21 +137,21 @@ fn number_of(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|number| u64::from_be_bytes(*number))
 }
 
-/// What the end of the connection says of the session.
+/// What the end of the connection means for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// The session has ended with this code; -1 = a signal, or unknown.
     Exited(i32),
-    /// Nothing of an exit.
+    /// No exit is known.
     Lost(Loss),
 }
 
 /// Why a connection has ended without an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The reason speaks of an exit whose code cannot be read.
+    /// The reason names an exit, but its code is not a number.
     BadExitReason,
-    /// A normal close that says nothing.
+    /// A normal close without a reason.
     ExitUnknown,
     /// The session was killed, or its server stopped.
     SessionTerminated,
@@ -159,16 +159,16 @@ pub enum Loss {
     OutputLost,
     /// The client sent too fast, and input may be lost.
     InputRateLimit,
-    /// Another rule of the server was broken.
+    /// The client broke another rule of the server.
     Policy,
     /// A message was too big.
     MessageTooBig,
-    /// The connection broke: the session may go on.
+    /// The connection broke. The session may still run.
     ConnectionLost,
 }
 
 impl Loss {
-    /// The name under which it is told.
+    /// The name in errors.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -184,7 +184,7 @@ impl Loss {
     }
 }
 
-/// Reads a close; `code` is nothing where the connection broke without one.
+/// Interprets a close. `code` is `None` if the connection broke without a close frame.
 ///
 /// ```
 /// use shoreline_protocol::pty::{Closed, closed};

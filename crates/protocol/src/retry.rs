@@ -1,15 +1,15 @@
-//! Whether and when a request is sent again. Pure: time and chance are arguments.
+//! Whether and when a request is retried. The functions are pure: time and random numbers are arguments.
 
 use crate::error::Code;
 use crate::route::Method;
 use crate::text;
 
-/// Why there is no answer that can be used.
+/// Why a request has no usable answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure<'a> {
-    /// The request certainly never left.
+    /// The request was certainly not sent.
     NotSent,
-    /// The connection broke; the request may have been carried out.
+    /// The connection broke. The server may have processed the request.
     Lost,
     /// An error status.
     Status {
@@ -22,14 +22,14 @@ pub enum Failure<'a> {
     },
 }
 
-/// How hard to try.
+/// The limits of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Tries after the first.
+    /// The number of retries after the first attempt.
     pub max_retries: u32,
     /// The first wait, which doubles, in ms.
     pub base_ms: u64,
-    /// The longest wait, in ms. A server that asks for more is not waited for.
+    /// The longest wait, in ms. If a server asks for a longer one, the request is not retried.
     pub max_delay_ms: u64,
 }
 
@@ -39,11 +39,11 @@ impl Default for Policy {
     }
 }
 
-/// After how many ms to send again; nothing to give up. `attempt` counts from 0; `random` is from
-/// 0 to 1 and takes away up to half of the wait, so that many clients do not come back at once.
+/// The delay in ms before the next attempt; `None` to give up. `attempt` counts from 0. `random` is from
+/// 0 to 1 and shortens the delay by up to half, so that many clients do not retry at the same time.
 ///
-/// A request that may have been carried out is sent again only if that is harmless: existing
-/// clients start a command up to six times here (docs/protocol.md, 5).
+/// A request that the server may have processed is retried only if repeating it is harmless. Other
+/// clients start a command up to six times in this case (docs/protocol.md, 5).
 #[must_use]
 pub fn decide(
     method: Method,

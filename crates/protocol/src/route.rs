@@ -16,7 +16,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method as it stands in a request line.
+    /// The method as in a request line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,8 +28,8 @@ impl Method {
         }
     }
 
-    /// Whether repeating the request cannot do its work twice (RFC 9110, section 9.2.2, less PUT:
-    /// a streamed body cannot be sent again).
+    /// Whether the request is idempotent (RFC 9110, section 9.2.2). PUT is excluded, since
+    /// a streamed body cannot be sent again.
     #[must_use]
     pub const fn is_repeatable(self) -> bool {
         matches!(self, Self::Get | Self::Delete)
@@ -86,7 +86,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// What a page needs to be granted for this route. A relay forwards no route without a scope.
+    /// The scope that a page needs for this route. A relay forwards no route without a scope.
     ///
     /// A lookup, not a field: the client's routes have no use for scopes and should not carry them.
     #[must_use]
@@ -241,7 +241,7 @@ routes! {
     GET_SNAPSHOT = Get "/snapshots/{snapshot}";
     /// Deletes a snapshot.
     DELETE_SNAPSHOT = Delete "/snapshots/{snapshot}";
-    /// Whose key it is.
+    /// Describes the owner of the key.
     INTROSPECT_KEY = Post "/platform/v1/keys/introspect";
     /// Makes a token for a web page; the local server's own.
     CREATE_PAGE_TOKEN = Post "/local/page-tokens";
@@ -251,7 +251,7 @@ routes! {
     RESUME_SANDBOX = Post "/sandboxes/{sandbox}/resume";
 }
 
-/// What stands before a lifecycle path on an Indexify server (and, also accepted, on ours).
+/// The prefix of lifecycle paths on an Indexify server. Our server accepts it too.
 pub const NAMESPACED: &str = "/v1/namespaces/{namespace}";
 
 #[cfg(test)]

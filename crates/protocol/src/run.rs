@@ -27,7 +27,7 @@ pub enum Step {
     Post,
     /// Read the run's own stream; then [`Run::push`] or [`Run::over`].
     Read,
-    /// Start the command as a process, behind the gate ([`gate`]) or by itself; then [`Run::started`], or
+    /// Start the command as a process, with or without the gate ([`gate`]); then [`Run::started`], or
     /// [`Run::start_refused`].
     Start {
         /// Whether to start the command behind the gate, if it can be.
@@ -63,13 +63,13 @@ pub enum Step {
 /// The end of a run's own stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// With the end of the body.
+    /// The body ended.
     Ended,
-    /// By an error.
+    /// The connection broke.
     Broke,
 }
 
-/// The machine. It never reports an exit that the server did not report.
+/// The state machine. It never reports an exit that the server did not report.
 #[derive(Debug)]
 pub struct Run {
     decoder: OutputDecoder,
@@ -193,7 +193,7 @@ impl Run {
         Ok(())
     }
 
-    /// The command was started as a process, `gated` or by itself.
+    /// The command was started as a process, with the gate if `gated`.
     pub fn started(&mut self, pid: u32, handle: Option<u64>, gated: bool) {
         self.pid = Some(pid);
         self.handle = handle;

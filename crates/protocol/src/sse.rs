@@ -1,29 +1,28 @@
 //! Server-sent events, decoded as they arrive.
 //!
-//! Framing follows WHATWG HTML, section 9.2.6; data is handed out as bytes, since what reads it
-//! replaces ill-formed UTF-8 itself (no byte of a line end is part of a longer UTF-8 sequence, so
-//! splitting before decoding gives the same).
+//! Framing follows WHATWG HTML, section 9.2.6, but data is bytes. The reader of the data replaces ill-formed UTF-8.
+//! The result is the same, since no byte of a line end is part of a longer UTF-8 sequence.
 
 use alloc::vec::Vec;
 
 use crate::{scan, text};
 
-/// The lines of an event grew past the limit; the decoder takes no more.
+/// The lines of an event exceed the limit. The decoder accepts no more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// What a stream is made of.
+/// A part of a stream.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
     /// An event with data.
     Event {
-        /// The event's name; empty stands for `message`.
+        /// The event's name; empty means `message`.
         name: &'a [u8],
         /// The data lines, joined by LF.
         data: &'a [u8],
         /// The last event id at this point; empty = none.
         id: &'a [u8],
-        /// Whether that id is this event's own.
+        /// Whether this event set the id.
         own_id: bool,
     },
     /// A comment, without its colon.
@@ -49,20 +48,20 @@ pub enum Item<'a> {
 #[derive(Debug)]
 pub struct Sse {
     limit: usize,
-    /// How much of a byte order mark has been seen; `BOM.len()` once that is settled.
+    /// The number of bytes of a byte order mark so far; `BOM.len()` after the start of the stream.
     bom: usize,
     after_cr: bool,
-    /// The start of a line whose end has not arrived.
+    /// The start of a line whose end is not received yet.
     line: Vec<u8>,
-    /// The name of the last event that has one, and whether it is the next event's: most are called the same.
+    /// The last name of an event, and whether it applies to the next event. It is kept, since most events have the same name.
     name: Vec<u8>,
     named: bool,
     data: Vec<u8>,
     data_lines: usize,
-    /// Bytes of the lines since the last event.
+    /// The number of bytes in the lines since the last event.
     size: usize,
     id: Vec<u8>,
-    /// An id applies from the end of its event on.
+    /// The id of the unfinished event. It applies once that event is complete.
     next_id: Option<Vec<u8>>,
     pending: bool,
     failed: bool,
@@ -71,8 +70,7 @@ pub struct Sse {
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 impl Sse {
-    /// A decoder that refuses events whose lines together, without line ends, are longer than
-    /// `limit` bytes.
+    /// A decoder for events of at most `limit` bytes: all lines together, without line ends.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -92,11 +90,11 @@ impl Sse {
         }
     }
 
-    /// Takes the next bytes and hands out what they complete.
+    /// Takes the next bytes, and calls `handle` with each part that they complete.
     ///
     /// # Errors
-    /// [`TooLong`], from then on; or what `handle` returns. Either way the rest of `chunk` is gone,
-    /// so that there is no going on.
+    /// [`TooLong`], also from every later call, or the error of `handle`. Either way the rest of `chunk` is lost,
+    /// so the stream cannot continue.
     pub fn push<E: From<TooLong>>(
         &mut self,
         chunk: &[u8],
@@ -166,7 +164,7 @@ impl Sse {
                 self.bom += 1;
                 chunk = after;
             } else {
-                // It was the start of a line after all.
+                // The bytes are the start of a line, not a byte order mark.
                 self.line.extend_from_slice(BOM.get(..self.bom).unwrap_or_default());
                 self.bom = BOM.len();
             }
@@ -174,8 +172,8 @@ impl Sse {
         chunk
     }
 
-    /// Takes a line. `is_last`: an empty line follows, and no other data precedes. Returns whether the event was handed out
-    /// already, where its only data lies.
+    /// Takes a line. `is_last`: an empty line follows, and no other data precedes. Returns whether `handle` was called with
+    /// the event, whose data is then not copied.
     #[inline]
     fn line_done<E>(
         &mut self,
@@ -183,7 +181,7 @@ impl Sse {
         is_last: bool,
         handle: &mut impl FnMut(Item<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        // The usual lines first, with the space that servers put after the colon.
+        // The most frequent lines first. Servers put a space after the colon.
         match line.strip_prefix(b"data: ") {
             Some(value) if is_last => self.dispatch(Some(value), handle)?,
             Some(value) => self.data_line(value),
@@ -242,7 +240,7 @@ impl Sse {
         self.data.extend_from_slice(value);
     }
 
-    /// An event is whole: its data is `data`, or what was collected.
+    /// An event is complete. Its data is `data`, or the collected lines.
     fn dispatch<E>(
         &mut self,
         data: Option<&[u8]>,

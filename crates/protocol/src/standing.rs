@@ -1,16 +1,16 @@
-//! How a process stands, as its record tells.
+//! The state of a process, according to its record.
 
 use crate::exit::{Exit, Reason};
 use crate::record::ProcessStatus;
 
-/// What a process record says of the process.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It has not ended.
+    /// The process has not ended.
     Running,
-    /// It has ended like this.
+    /// The process has ended.
     Ended(Exit),
-    /// It has ended, and the server does not know how.
+    /// The process has ended, but the server lost its exit status.
     Lost,
 }
 
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(of("signaled", None, Some(15)), ended(ExitStatus::Signal(15), None));
         let oom = ended(ExitStatus::Signal(9), Some(Reason::OomKilled));
         assert_eq!(of("oom_killed", None, Some(9)), oom);
-        // The open-source daemon where its reaper was late, and records with nothing in them.
+        // The open-source daemon if its reaper is late, and empty records.
         assert_eq!(of("exited", Some(-1), None), Standing::Lost);
         assert_eq!(of("exited", None, None), Standing::Lost);
         assert_eq!(of("vanished", None, None), Standing::Lost);

@@ -1,4 +1,4 @@
-//! A client's side of a terminal's session, over as many connections as it takes.
+//! The client's side of a terminal's session, across any number of connections.
 //!
 //! A server replays recent output to each client that attaches. A server that counts the session's output
 //! (an extension, see [`Output::Position`]) says where the replay begins: nothing is delivered twice, and
@@ -15,20 +15,20 @@ use crate::pty::{Closed, Input, Loss, Output, closed};
 use crate::retry::{self, Failure, Policy};
 use crate::route::Method;
 
-/// What is new of a message.
+/// The new part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News<'a> {
     /// Terminal output.
     Data(&'a [u8]),
-    /// So many bytes of output are gone for good.
+    /// This number of bytes of output is lost.
     Gap(u64),
-    /// Terminal output that begins anew with what may have been delivered: the screen is to be cleared.
+    /// Terminal output that can repeat delivered output. The caller clears the screen first.
     Anew(&'a [u8]),
     /// The session has ended with this code; -1 = a signal, or unknown.
     Exit(i32),
 }
 
-/// The session as far as it has come.
+/// The state of a session.
 ///
 /// ```
 /// use shoreline_protocol::pty::Output;
@@ -40,45 +40,48 @@ pub enum News<'a> {
 /// ```
 #[derive(Debug, Default)]
 pub struct Terminal {
-    /// How far the session's output was delivered, where the server counts it.
+    /// The end of the delivered output in the session's output, if the server counts it.
     position: Option<u64>,
-    /// What comes next in the count; less than what was delivered while that is played again.
+    /// The position of the next byte of this connection. It is below `position` while the server replays delivered output.
     next: u64,
     delivered: bool,
-    /// Nothing has come over this connection.
+    /// Whether this connection has received nothing yet.
     fresh: bool,
-    /// The next output is what may have been delivered.
+    /// Whether the next output can repeat delivered output.
     anew: bool,
     exit: Option<i32>,
-    /// Connections in a row that brought no new output.
+    /// The number of connections in a row without new output.
     failures: u32,
-    /// Bytes that were delivered and are not consumed yet.
+    /// The number of bytes that were delivered and are not consumed yet.
     held: u64,
-    /// Bytes of output that this connection has brought, and may bring.
+    /// The number of bytes of output that this connection has received, and that it can receive.
     received: u64,
     granted: u64,
-    /// Bytes of input that this connection has taken, and takes; nothing where the server has no flow control.
+    /// The number of bytes of input that were sent on this connection, and that can be sent; `None` if the server has no flow
+    /// control.
     typed: u64,
     room: Option<u64>,
 }
 
-/// What the client may hold before it is consumed.
+/// The most bytes that the client buffers for its consumer.
 const WINDOW: u64 = PTY_CREDIT_BYTES as u64;
-/// Credit is given in parts of this size, so that a message of credit costs little.
+/// Credit is sent in parts of at least this size, to limit the number of messages.
 const PART: u64 = WINDOW / 4;
 
-/// The largest message of input: servers drop what is over 64 KiB, and what is smaller is echoed sooner.
+/// The largest message of input. Servers drop messages over 64 KiB, and echo smaller ones sooner.
 pub const INPUT_BYTES: usize = 16 * 1024;
 
 impl Terminal {
-    /// A connection is about to be made: how many bytes of output it may bring. Its address says so.
+    /// Call this before each connection. Returns the number of bytes of output that the connection can receive, which the client
+    /// puts into its address.
     pub fn credit(&mut self) -> u64 {
         (self.received, self.typed, self.room) = (0, 0, None);
         self.granted = WINDOW.saturating_sub(self.held);
         self.granted
     }
 
-    /// Delivered bytes were consumed: what to send, if anything. Call it with 0 after a message without news.
+    /// Call this when delivered bytes were consumed, and with 0 after a message without news. Returns the message to send, if
+    /// any.
     pub fn consumed(&mut self, bytes: u64) -> Option<Vec<u8>> {
         self.held = self.held.saturating_sub(bytes);
         let granted = self.received.saturating_add(WINDOW.saturating_sub(self.held));
@@ -89,17 +92,17 @@ impl Terminal {
         Some(Input::Credit(granted).encode())
     }
 
-    /// Whether the server takes part in flow control. It says so right after its position.
+    /// Whether the server supports flow control. It announces that right after its position.
     #[must_use]
     pub fn has_flow_control(&self) -> bool {
         self.room.is_some()
     }
 
-    /// How much of so many bytes of input can be sent in one message now; these count as sent. Nothing if the
-    /// program reads more slowly: a later message of the server says that there is room again.
+    /// The number of these bytes of input that can be sent in one message now. They count as sent. 0 if the
+    /// program reads more slowly: a later message of the server gives more credit.
     pub fn input(&mut self, bytes: usize) -> usize {
         let most = match self.room {
-            // Nothing is paced here, and large messages cost less.
+            // Without flow control, input is limited elsewhere, and large messages cost less.
             Some(room) => (PTY_MESSAGE_BYTES as u64 - 1).min(room.saturating_sub(self.typed)),
             None => INPUT_BYTES as u64,
         };
@@ -108,13 +111,13 @@ impl Terminal {
         bytes
     }
 
-    /// There is a connection: what to send first.
+    /// Call this when connected. Returns the first message to send.
     pub fn ready(&mut self) -> Vec<u8> {
         self.fresh = true;
         Input::Ready(self.position).encode()
     }
 
-    /// Takes a message.
+    /// Takes a message of the server.
     pub fn receive<'a>(&mut self, message: &'a [u8]) -> Option<News<'a>> {
         match Output::decode(message)? {
             Output::Position(position) => self.counted(position),
@@ -131,7 +134,7 @@ impl Terminal {
     }
 
     fn counted(&mut self, position: u64) -> Option<News<'static>> {
-        // Only before output does it say what the output is.
+        // A position is valid only before output.
         if !self.fresh {
             return None;
         }
@@ -150,7 +153,7 @@ impl Terminal {
         if self.fresh {
             self.fresh = false;
             self.anew = self.delivered;
-            // This server does not count, or does not any more.
+            // This server does not count, or stopped counting.
             self.position = None;
         }
         self.received = self.received.saturating_add(data.len() as u64);
@@ -167,18 +170,18 @@ impl Terminal {
         self.delivered = true;
         self.held = self.held.saturating_add(news.len() as u64);
         if core::mem::take(&mut self.anew) {
-            // The server may have sent all of it before.
+            // The server may have sent all of this output before.
             return Some(News::Anew(news));
         }
         self.failures = 0;
         Some(News::Data(news))
     }
 
-    /// The connection has closed: the exit code, or why there is none. `code` is nothing where it broke
-    /// without one.
+    /// The connection has closed. Returns the exit code. `code` is `None` if the connection broke without a
+    /// close frame.
     ///
     /// # Errors
-    /// The loss; [`Self::again`] says whether to come back.
+    /// The loss; [`Self::again`] says whether to reconnect.
     pub fn closed(&mut self, code: Option<u16>, reason: &str) -> Result<i32, Loss> {
         if let Some(code) = self.exit {
             return Ok(code);
@@ -192,10 +195,10 @@ impl Terminal {
         }
     }
 
-    /// After how many ms to attach again after a loss; nothing to give up. `random` as in
+    /// The delay in ms before the client attaches again after a loss; `None` to give up. `random` as in
     /// [`retry::decide`].
     pub fn again(&mut self, loss: Loss, random: f64, policy: &Policy) -> Option<u64> {
-        // Of the others the session is over, or would do the same again.
+        // After other losses the session has ended, or the same loss would follow again.
         if !matches!(loss, Loss::ConnectionLost | Loss::OutputLost) || self.exit.is_some() {
             return None;
         }
@@ -204,18 +207,18 @@ impl Terminal {
     }
 }
 
-/// Keeps input under what servers take in any second, with room for a server that counts otherwise.
+/// Limits input to less than servers accept in any second, with a margin for servers that count differently.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// When what was sent is paid off, in ms of the caller's clock.
+    /// When the budget is full again, in ms of the caller's clock.
     paid: f64,
 }
 
 impl Pace {
-    /// In a burst, and in every second after it, a quarter of the limit each.
+    /// A quarter of the limit in a burst, and in every second after the burst.
     const BYTES_PER_MS: f64 = PTY_INPUT_BYTES_PER_SECOND as f64 / 4.0 / 1000.0;
 
-    /// How many ms to wait before so many bytes are sent; they count as sent.
+    /// The delay in ms before these bytes are sent. They count as sent.
     pub fn wait(&mut self, bytes: usize, now: f64) -> f64 {
         const BURST_MS: f64 = 1000.0;
         let wait = (self.paid - BURST_MS - now).max(0.0);
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn output_that_is_sent_again_does_not_end_a_row_of_failures() {
         let policy = Policy { max_retries: 2, base_ms: 1, max_delay_ms: 1 };
-        // With the position of the output, and without.
+        // With and without the position of the output.
         for head in [Some(Output::Position(0).encode()), None] {
             let mut terminal = Terminal::default();
             let mut connection = |data: &[&[u8]]| {

@@ -1,9 +1,9 @@
-//! What little of text handling a small wasm can afford: the standard library's searches, joins and
-//! number formatting each bring along more than all that is here.
+//! Small versions of text functions: in the wasm, each search, join and number format of the standard library is larger
+//! than this whole file.
 
 use alloc::string::String;
 
-/// The parts as one.
+/// Concatenates the parts.
 #[must_use]
 pub fn joined(parts: &[&str]) -> String {
     let mut out = String::new();
@@ -13,7 +13,7 @@ pub fn joined(parts: &[&str]) -> String {
     out
 }
 
-/// A number in digits.
+/// A number in decimal digits.
 ///
 /// ```
 /// assert_eq!(shoreline_protocol::text::digits(1024), "1024");
@@ -28,7 +28,7 @@ pub fn digits(number: u64) -> String {
     out
 }
 
-/// The number that ASCII digits, and nothing else, stand for; nothing if it does not fit.
+/// Parses ASCII digits; `None` for other characters and if the number is too large.
 #[must_use]
 pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
@@ -40,7 +40,7 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether `needle` stands in `text`, letters in whichever case.
+/// Whether `text` contains `needle`, ignoring ASCII case.
 #[must_use]
 pub fn contains(text: &str, needle: &str) -> bool {
     let needle = needle.as_bytes();
@@ -50,15 +50,15 @@ pub fn contains(text: &str, needle: &str) -> bool {
     })
 }
 
-/// What stands before and after the first byte that is one of `marks`.
+/// The text before and after the first byte that is one of `marks`.
 #[must_use]
 pub fn split<'a>(text: &'a str, marks: &[u8]) -> Option<(&'a str, &'a str)> {
     let at = text.bytes().position(|byte| marks.contains(&byte))?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// In JSON, makes U+FFFD of every escaped lone surrogate: no UTF-8 text can have one, and RFC 8259 (section 8.2)
-/// leaves the result open.
+/// Replaces every escaped lone surrogate in JSON with U+FFFD. UTF-8 cannot contain one, and RFC 8259 (section 8.2)
+/// does not define the result.
 ///
 /// ```
 /// let mut json = br#"["\ud83d\ude00", "\ud83d", "\\ud83d"]"#.to_vec();

@@ -1,7 +1,7 @@
-//! What is added to a tunnel's WebSocket, whose binary messages are the bytes of a TCP connection.
+//! The extension of a tunnel's WebSocket, whose binary messages are the bytes of a TCP connection.
 
-/// The text message by which either side says that it sends no more bytes, as a FIN does in TCP. It is used where the
-/// client has asked for it in the query, by [`HALF_CLOSE`].
+/// The text message with which either side announces that it sends no more bytes, like a FIN in TCP. It is used if the
+/// client requests it in the query, by [`HALF_CLOSE`].
 pub const END: &str = "end";
 
 /// The member of the query that asks for half-closed connections.

@@ -1,13 +1,13 @@
-//! UTF-8 with U+FFFD for what is ill-formed: one per maximal subpart, as WHATWG and Unicode say.
+//! UTF-8 with one U+FFFD for each maximal ill-formed subpart, as in the WHATWG Encoding standard and in Unicode.
 
 use crate::scan;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Bytes of a text that is long enough for vectors.
+/// From this length in bytes on, vectors are faster.
 const SHORT: usize = 1024;
 
-/// Appends `bytes` to `out`; `false` if something had to be replaced.
+/// Appends `bytes` to `out`. Returns `false` if bytes were replaced.
 ///
 /// ```
 /// let mut text = String::new();
@@ -34,13 +34,13 @@ pub fn lossy_into(bytes: &[u8], out: &mut String) -> bool {
     false
 }
 
-/// The whole lines at the start of `bytes`; empty if they are not UTF-8. A line end is never part of a character.
+/// The complete lines at the start of `bytes`; empty if they are not UTF-8. A line end is never part of a character.
 pub(crate) fn whole_lines(bytes: &[u8]) -> &str {
     let end = scan::before_last(bytes, b'\n');
     simdutf8::basic::from_utf8(bytes.get(..end).unwrap_or_default()).unwrap_or_default()
 }
 
-/// `part` as text, where it lies within `whole`: to check many small parts takes longer than to check all at once.
+/// `part` as text, if it lies within `whole`. Checking many small parts takes longer than checking all of them at once.
 pub(crate) fn part_of<'a>(whole: &'a str, part: &[u8]) -> Option<&'a str> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     whole.get(start..start.checked_add(part.len())?)

@@ -1,7 +1,7 @@
 //! A scanner for flat JSON objects, without recursion and without copies.
 //!
-//! Strictly RFC 8259, with two leniencies that lose nothing: ill-formed UTF-8 and lone surrogates
-//! become U+FFFD. Values are checked when they are scanned, so that taking them apart cannot fail.
+//! Strictly RFC 8259, with two exceptions: ill-formed UTF-8 and lone surrogates
+//! become U+FFFD. Values are checked when they are scanned, so reading their parts cannot fail.
 
 mod number;
 mod scanner;
@@ -15,7 +15,7 @@ use scanner::Scanner;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invalid;
 
-/// Levels of arrays and objects within each other: what serde_json accepts.
+/// The most levels of nested arrays and objects, as in serde_json.
 pub const MAX_DEPTH: u32 = 127;
 
 /// A JSON value whose syntax has been checked.
@@ -36,7 +36,7 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads a document that is one value.
+    /// Parses a document that is one value.
     ///
     /// # Errors
     /// The document is not valid JSON.
@@ -47,14 +47,14 @@ impl<'a> Value<'a> {
         Ok(value)
     }
 
-    /// The string, if it is one.
+    /// The string, if the value is one.
     #[must_use]
     pub const fn as_text(&self) -> Option<Text<'a>> {
         if let Self::String(text) = self { Some(*text) } else { None }
     }
 }
 
-/// What stands between the quotes of a string.
+/// The text between the quotes of a string.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
     raw: &'a [u8],
@@ -63,7 +63,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// The string that `from` begins with, its opening quote passed, and what follows it.
+    /// The string at the start of `from`, which begins after the opening quote, and the rest of `from`.
     #[inline]
     pub(crate) fn at_start(from: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut scanner = Scanner::new(from);
@@ -85,7 +85,7 @@ impl<'a> Text<'a> {
         out.get(start..).map_or(0, utf8::utf16_len)
     }
 
-    /// The bytes as they stand in the document, if nothing in them is escaped.
+    /// The bytes in the document, if none of them is escaped.
     #[must_use]
     pub const fn plain(&self) -> Option<&'a [u8]> {
         if self.escaped { None } else { Some(self.raw) }
@@ -103,7 +103,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The text by itself.
+    /// The text as a string of its own.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -121,7 +121,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Appends the character of the escape at the start of `from` and returns what follows it.
+/// Appends the character of the escape at the start of `from`, and returns the bytes after the escape.
 fn unescape_one<'a>(from: &'a [u8], out: &mut String) -> &'a [u8] {
     let (char, rest) = match from {
         [_, b'u', rest @ ..] => {
@@ -162,7 +162,7 @@ fn hex4(from: &[u8]) -> Option<(u32, &[u8])> {
     Some((unit, rest))
 }
 
-/// Walks the members of one object.
+/// Iterates over the members of one object.
 ///
 /// ```
 /// use shoreline_protocol::json::{Members, Value};
@@ -179,7 +179,7 @@ pub struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Starts at an object that is the whole of `document`.
+    /// Begins with an object, which must be all of `document`.
     ///
     /// # Errors
     /// The document does not start as an object.
@@ -189,7 +189,7 @@ impl<'a> Members<'a> {
         Ok(Self { scanner, first: true })
     }
 
-    /// The next key and its value; nothing after the last, when the whole document is valid.
+    /// The next key and its value; `None` after the last one, once all of the document is known to be valid.
     ///
     /// # Errors
     /// The document is not valid JSON.

@@ -1,13 +1,13 @@
-//! Numbers, kept as they stand until somebody wants their value.
+//! Numbers, kept as text until their value is needed.
 
 use crate::text;
 
-/// A number as it stands in the document.
+/// The text of a number in the document.
 #[derive(Clone, Copy, Debug)]
 pub struct Number<'a>(pub(super) &'a [u8]);
 
 impl Number<'_> {
-    /// The value, if it is written as an integer and fits.
+    /// The value, if the text is an integer in range.
     #[must_use]
     pub fn integer<T: TryFrom<i64>>(&self) -> Option<T> {
         let (digits, negative) = match self.0 {
@@ -18,8 +18,8 @@ impl Number<'_> {
         T::try_from(if negative { -value } else { value }).ok()
     }
 
-    /// The whole number that `from` begins with, and what follows it; of at most 15 digits, which
-    /// are exact as a float.
+    /// The integer at the start of `from`, and the rest of `from`. It has at most 15 digits, which
+    /// a float holds exactly.
     #[inline]
     pub(crate) fn at_start(from: &[u8]) -> Option<(u64, &[u8])> {
         let mut value = 0;
@@ -31,12 +31,12 @@ impl Number<'_> {
                 return None;
             }
         }
-        // JSON knows no leading zeros.
+        // JSON allows no leading zeros.
         (rest.len() < from.len() && !from.starts_with(b"0")).then_some((value, rest))
     }
 
-    /// The value, exact where the digits fit into 53 bits, as those of times do. One with an
-    /// exponent is not read: nobody writes a time like that.
+    /// The value, exact if the digits fit into 53 bits, as those of times do. `None` for a number with an
+    /// exponent: servers write no such time.
     #[must_use]
     pub fn to_f64(&self) -> f64 {
         let mut mantissa = 0.0;

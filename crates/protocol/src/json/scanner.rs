@@ -1,4 +1,4 @@
-//! The scanner underneath: one pass, no recursion.
+//! The scanner: one pass, no recursion.
 
 use crate::scan;
 
@@ -14,7 +14,7 @@ impl<'a> Scanner<'a> {
         Self { rest: document }
     }
 
-    /// What has not been passed.
+    /// The bytes that are not scanned yet.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The string whose opening quote has been passed.
+    /// Scans a string after its opening quote.
     #[inline]
     pub(super) fn string(&mut self) -> Result<Text<'a>, Invalid> {
         let start = self.rest;
@@ -125,14 +125,14 @@ impl<'a> Scanner<'a> {
         if count > 0 { Ok(()) } else { Err(Invalid) }
     }
 
-    /// An object or array, checked to its end. What each open level is stands in one bit, so that
-    /// a hostile document cannot use up the stack.
+    /// Scans an object or array to its end. One bit for each open level says whether the level is an object, so
+    /// a hostile document cannot exhaust the stack.
     fn nested(&mut self, depth: u32) -> Result<&'a [u8], Invalid> {
         let start = self.rest;
         let mut objects: u128 = 0;
         let mut level: u32 = 0;
         loop {
-            // A value is due here.
+            // A value is expected here.
             match self.peek() {
                 Some(open @ (b'{' | b'[')) => {
                     self.skip(1);
@@ -151,7 +151,7 @@ impl<'a> Scanner<'a> {
                     self.value(0)?;
                 }
             }
-            // A value has ended: close levels, or go on to the next member.
+            // A value has ended: close levels, or continue to the next member.
             loop {
                 let close = if objects & 1 == 1 { b'}' } else { b']' };
                 match self.peek() {

@@ -1,7 +1,7 @@
-//! Event streams as a server writes them, straight into a buffer.
+//! Writes the server's event streams into a buffer.
 //!
 //! Beyond the public protocol: `id`, `eol`, `bytes`, `reason`, `unfinished`, `output_open` and a follow's `exit` event
-//! (see `docs/api.md`); a client that does not know them loses nothing.
+//! (see `docs/api.md`); a client that ignores them loses nothing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,38 +17,38 @@ pub const KEEP_ALIVE: &[u8] = b":\n\n";
 /// The end of a follow stream.
 pub const EOF: &[u8] = b"event: eof\ndata: {}\n\n";
 
-/// How an output event is written.
+/// The form of an output event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// With `event: output`, as follow streams have it and runs have not.
+    /// Whether the event has `event: output`, as in follow streams but not in runs.
     pub named: bool,
-    /// With the stream's name, as streams of both have it.
+    /// Whether the event names its stream, as in streams of both outputs.
     pub with_stream: bool,
 }
 
 /// A line of output.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
-    /// Its number in the process's log, from 1.
+    /// The number in the process's log, from 1.
     pub id: u64,
     /// Which stream.
     pub stream: Stream,
-    /// When it was read, in ms since the epoch.
+    /// When the line was read, in ms since the epoch.
     pub time: u64,
-    /// Whether a line end came with it.
+    /// Whether the line ends in a line feed.
     pub terminated: bool,
     /// The bytes, without the line end.
     pub bytes: &'a [u8],
 }
 
-/// What a line has gained that is not finished yet.
+/// New bytes of an unfinished line.
 #[derive(Clone, Copy, Debug)]
 pub struct Gain<'a> {
     /// Which stream.
     pub stream: Stream,
-    /// How many bytes of the line come before the gained ones.
+    /// The number of bytes of the line before the new ones.
     pub offset: usize,
-    /// The gained bytes.
+    /// The new bytes.
     pub bytes: &'a [u8],
 }
 
@@ -79,7 +79,7 @@ pub fn output(line: &Line<'_>, style: Style, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n\n");
 }
 
-/// Appends what an unfinished line has gained. It is named in runs, too.
+/// Appends the new bytes of an unfinished line. The event has a name in runs too.
 pub fn unfinished(gain: &Gain<'_>, style: Style, out: &mut Vec<u8>) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(UNFINISHED);
@@ -97,7 +97,7 @@ pub fn unfinished(gain: &Gain<'_>, style: Style, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n\n");
 }
 
-/// Appends bytes as the inside of a JSON string; `false` if they are not UTF-8, so that the text is not
+/// Appends bytes as the content of a JSON string. Returns `false` if they are not UTF-8, so that the text is not
 /// exact.
 fn text(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let exact = core::str::from_utf8(bytes).is_ok();
@@ -176,7 +176,7 @@ fn exit_members(exit: &Exit, output_open: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the admission that events `from` to `to` are no longer kept.
+/// Appends the event which reports that events `from` to `to` are no longer kept.
 pub fn gap(from: u64, to: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"event: gap\ndata: {\"gap\":{\"from\":");
     decimal(from, out);
@@ -185,7 +185,7 @@ pub fn gap(from: u64, to: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}\n\n");
 }
 
-/// Appends the inside of a JSON string.
+/// Appends the content of a JSON string.
 pub fn escape(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut plain = text;
