@@ -1,32 +1,32 @@
-//! A sandbox's time: it stands still while the sandbox is suspended.
+//! The clock of a sandbox, which stops while the sandbox is suspended.
 
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Tells whether a sandbox's time runs. Clones show the same.
+/// Whether a sandbox's clock runs. Clones share the state.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock(watch::Receiver<bool>);
 
 impl Clock {
-    /// A running clock, and what stops it (`true`).
+    /// A running clock, and the sender that stops it (`true`).
     pub(crate) fn new() -> (watch::Sender<bool>, Self) {
         let (stopped, clock) = watch::channel(false);
         (stopped, Self(clock))
     }
 
-    /// Waits while the clock stands still.
+    /// Waits until the clock runs.
     pub(crate) async fn running(&mut self) {
         let _ = self.0.wait_for(|stopped| !stopped).await;
     }
 
-    /// Whether it has stood still since this was called last.
+    /// Whether the clock has stopped since the last call.
     pub(crate) fn has_stopped(&mut self) -> bool {
         let changed = self.0.has_changed().unwrap_or(false);
         *self.0.borrow_and_update() || changed
     }
 
-    /// Ends once `duration` has passed.
+    /// A timer for `duration` of this clock.
     pub(crate) fn timer(&self, duration: Duration) -> Timer {
         let stopped = self.0.clone();
         let since = (!*stopped.borrow()).then(Instant::now);
@@ -41,14 +41,14 @@ impl Clock {
 #[derive(Debug)]
 pub(crate) struct Timer {
     stopped: watch::Receiver<bool>,
-    /// What was left to pass at `since`.
+    /// The time that was left at `since`.
     left: Duration,
-    /// When the clock began to run, while it runs.
+    /// When the clock started, while it runs.
     since: Option<Instant>,
 }
 
 impl Timer {
-    /// Returns when the time has passed. Cancelling this loses nothing.
+    /// Returns when the time has passed. Safe to cancel: the elapsed time counts.
     pub(crate) async fn done(&mut self) {
         loop {
             if *self.stopped.borrow_and_update() {
@@ -74,7 +74,7 @@ impl Timer {
     }
 }
 
-/// Returns when the timer has passed; without one, never.
+/// Returns when the timer expires; without one, never.
 pub(crate) async fn passed(timer: Option<&mut Timer>) {
     match timer {
         Some(timer) => timer.done().await,
@@ -102,7 +102,7 @@ mod tests {
         let began = Instant::now();
         let mut timer = clock.timer(10 * SECOND);
         let waits = async {
-            // Cancelled and awaited again, it still counts what has passed.
+            // After a cancellation, the elapsed time still counts.
             let _ = tokio::time::timeout(SECOND, timer.done()).await;
             timer.done().await;
         };

@@ -1,4 +1,4 @@
-//! Errors as they are answered: a status, a code and a sentence.
+//! Error answers: a status, a code and a sentence.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,7 +6,7 @@ use shoreline_protocol::error::ServerCode;
 
 pub(crate) type Result<T> = std::result::Result<T, ApiError>;
 
-/// An error answer. Its text goes to the client: it holds no secret.
+/// An error answer. The client sees the text, so it must contain no secret.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     code: ServerCode,

@@ -32,53 +32,53 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
-/// How long connections may take to end with the server.
+/// The time limit for connections to close when the server stops.
 const LINGER: Duration = Duration::from_millis(300);
-/// How long the server's end waits for work that blocks.
+/// The time limit for blocking work when the server stops.
 const BLOCKED: Duration = Duration::from_millis(100);
 
 /// Runs commands in sandboxes on this machine, over the Tensorlake sandbox API.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The port; 0 takes a free one
+    /// The port to listen on; 0 chooses a free one
     #[arg(long, default_value_t = 8900)]
     port: u16,
 
-    /// The address; without isolation only loopback is taken
+    /// The address to listen on; without isolation it must be a loopback address
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
 
-    /// What keeps sandboxes apart from this machine and from each other
+    /// How sandboxes are isolated from this machine and from each other
     #[arg(long, value_enum, default_value_t = Wanted::Auto)]
     isolation: Wanted,
 
-    /// Which network sandboxes have
+    /// The network of sandboxes
     #[arg(long, value_enum, default_value_t = WantedNetwork::Auto)]
     network: WantedNetwork,
 
-    /// What holds sandboxes to their resources
+    /// How the resources of sandboxes are limited
     #[arg(long, value_enum, default_value_t = limits::Wanted::Auto)]
     limits: limits::Wanted,
 
-    /// A file or directory of this machine that every sandbox sees, read-only unless it ends in :rw; may be repeated
+    /// A file or directory of this machine that every sandbox sees, read-only unless the value ends in :rw; can be repeated
     #[arg(long = "mount", value_name = "HOST:INSIDE[:ro|:rw]")]
     mounts: Vec<OsString>,
 
-    /// The key that every request must carry; made at the start unless given. Other users of this machine see the
-    /// option, not the variable
+    /// The API key that requests need; the default is a random one. Other users of this machine can see the option,
+    /// but not the variable
     #[arg(long, env = "SHORELINE_LOCAL_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
-    /// A web origin whose pages may use the server, such as http://localhost:5173
+    /// A web origin whose pages can use the server, such as http://localhost:5173; can be repeated
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     allow_origins: Vec<String>,
 
-    /// Bytes of output that each sandbox keeps on disk; the oldest output is dropped beyond
+    /// Bytes of output that are kept on disk for each sandbox; beyond this the oldest output is dropped
     #[arg(long, default_value_t = shoreline_protocol::limits::LOG_BYTES)]
     max_log_bytes: u64,
 
-    /// Bytes of a file that is written to a sandbox
+    /// The largest file that can be written to a sandbox, in bytes
     #[arg(long, default_value_t = shoreline_protocol::limits::FILE_BYTES)]
     max_file_bytes: u64,
 
@@ -86,11 +86,11 @@ struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Stop after so many seconds in which no sandbox was there and nothing was asked
+    /// Stop after this many seconds without a sandbox and without a request
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     stop_when_idle: Option<u64>,
 
-    /// Stop when standard input ends, as it does when the program that started this one ends
+    /// Stop when standard input ends, for example because the program that started the server has ended
     #[arg(long)]
     until_stdin_closes: bool,
 }
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> io::Result<()> {
-    // Inside a sandbox the same executable has other work.
+    // In a sandbox the same executable is the agent or a launcher.
     let mut raw = std::env::args_os().skip(1);
     match raw.next() {
         Some(first) if first == "agent" => {
@@ -112,8 +112,8 @@ fn start() -> io::Result<()> {
         _ => {}
     }
     let args = Args::parse();
-    // What the shell that starts the server has open is not for sandboxes, and a lock or a pipe must not stay in use
-    // for as long as the server runs.
+    // Descriptors that the server inherits must not reach sandboxes, and must not keep a lock or a pipe in use
+    // while the server runs.
     // SAFETY: the server has opened nothing yet and has no other thread, so nothing owns these descriptors.
     unsafe { close_fds::close_open_fds(3, &[]) };
     open_more_files()?;
@@ -121,7 +121,7 @@ fn start() -> io::Result<()> {
     let enforcement = Enforcement::choose(args.limits)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(args, enforcement));
-    // A disk that does not answer must not hold up the end.
+    // A disk that does not answer must not block the shutdown.
     runtime.shutdown_timeout(BLOCKED);
     served
 }
@@ -202,23 +202,23 @@ async fn serve(args: Args, enforcement: Enforcement) -> io::Result<()> {
             stopped.signal().await;
         }
         stopped.signal().await;
-        // Agents end with their sockets, and what is left of the files is removed at the next start.
+        // Agents end with their sockets. The next start removes the remaining files.
         std::process::exit(1);
     });
-    // Streams end with the processes that they follow; a connection that does not is left behind.
+    // Streams end with the processes that they follow. Other connections are not waited for.
     app.registry.close().await;
     stop.notify_one();
     let _ = tokio::time::timeout(LINGER, server).await;
     Ok(())
 }
 
-/// Done when nothing has happened for so long.
+/// Returns when the server was idle for `limit`.
 async fn until_idle(app: &http::App, limit: Option<Duration>) {
     let Some(limit) = limit else { return std::future::pending().await };
     let mut last = app.started;
     loop {
         tokio::time::sleep_until((last + limit).into()).await;
-        // A sandbox that is there is somebody's, however long nothing is asked of it.
+        // The server is not idle while a sandbox exists.
         last = if app.registry.is_idle() { app.last_asked() } else { Instant::now() };
         if last.elapsed() >= limit {
             return;
@@ -226,8 +226,8 @@ async fn until_idle(app: &http::App, limit: Option<Duration>) {
     }
 }
 
-/// Pipes of many processes, connections of many followers: a process may often have no more than 1024 open,
-/// unless it asks for more. What is started here has as many.
+/// Raises the limit on open descriptors, which is often 1024: many processes and followers need more. Processes of
+/// sandboxes inherit the limit.
 fn open_more_files() -> io::Result<()> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
@@ -237,7 +237,7 @@ fn open_more_files() -> io::Result<()> {
     Ok(())
 }
 
-/// What asks the server to stop.
+/// Requests to stop the server: signals, and the end of standard input.
 struct Stop {
     terminate: Signal,
     interrupt: Signal,
@@ -248,7 +248,7 @@ impl Stop {
     fn new(until_stdin_closes: bool) -> io::Result<Self> {
         let stdin = until_stdin_closes.then(|| {
             let (open, closed) = oneshot::channel();
-            // A thread of its own: the runtime would wait for one of its own to finish the read.
+            // Not a thread of the runtime, whose shutdown would wait for the read.
             std::thread::spawn(move || {
                 let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
                 drop(open);
@@ -259,7 +259,7 @@ impl Stop {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())?, stdin })
     }
 
-    /// Returns at the next signal or when standard input ends; whether it was a signal.
+    /// Waits for the next signal or the end of standard input. Returns whether it was a signal.
     async fn wait(&mut self) -> bool {
         let closed = self.stdin.take();
         let stdin = async {

@@ -1,4 +1,4 @@
-//! The few requests that configure a network namespace, and the one that asks where an address leads (rtnetlink(7)).
+//! The requests that configure a network namespace, and the request for the route to an address (rtnetlink(7)).
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -23,7 +23,7 @@ const IFA_LOCAL: u16 = 2;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const IFF_UP: u32 = 0x1;
-/// Nobody else can have the address.
+/// Skips duplicate address detection: no other host can have the address.
 const IFA_F_NODAD: u8 = 0x2;
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_BOOT: u8 = 3;
@@ -32,7 +32,7 @@ const RT_SCOPE_LINK: u8 = 253;
 const RTN_UNICAST: u8 = 1;
 /// Bytes of `struct nlmsghdr`.
 const HEADER: usize = 16;
-/// Bytes of an answer: the kernel's own are shorter (NLMSG_GOODSIZE).
+/// Bytes of an answer. The kernel's answers are shorter (NLMSG_GOODSIZE).
 const ANSWER: usize = 8192;
 
 pub(crate) struct Netlink(OwnedFd);
@@ -56,7 +56,7 @@ impl Netlink {
         self.request(RTM_NEWLINK, 0, &body)
     }
 
-    /// Gives an interface an address, alone in its network.
+    /// Adds an address to an interface, with a prefix of full length.
     pub(crate) fn address(&self, index: u32, address: IpAddr) -> io::Result<()> {
         let (family, bits, bytes) = parts(address);
         let mut body = vec![family, bits, IFA_F_NODAD, RT_SCOPE_UNIVERSE];
@@ -66,7 +66,7 @@ impl Netlink {
         self.request(RTM_NEWADDR, NLM_F_CREATE, &body)
     }
 
-    /// Makes an interface the way to everything of the address's family.
+    /// Makes an interface the default route of the address's family.
     pub(crate) fn default_route(&self, index: u32, like: IpAddr) -> io::Result<()> {
         let (family, ..) = parts(like);
         let scope = if like.is_ipv4() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
@@ -76,11 +76,11 @@ impl Netlink {
         self.request(RTM_NEWROUTE, NLM_F_CREATE, &body)
     }
 
-    /// Whether the way to an address leads to one other machine: not to this one, whatever its addresses are at the
-    /// moment, and not to all on a link.
+    /// Whether the route to an address is a unicast route to another machine. The kernel knows the addresses that this
+    /// machine has now.
     ///
     /// # Errors
-    /// There is no way.
+    /// There is no route.
     pub(crate) fn leads_away(&self, address: IpAddr) -> io::Result<bool> {
         let (family, bits, bytes) = parts(address);
         let mut body = vec![family, bits, 0, 0, 0, 0, 0, 0];
@@ -94,7 +94,7 @@ impl Netlink {
         self.exchange(kind, NLM_F_ACK | flags, body).map(drop)
     }
 
-    /// Sends a request and receives the answer, unless that is an error.
+    /// Sends a request and receives the answer. An error answer is an error.
     fn exchange(&self, kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
         let mut message = Vec::with_capacity(HEADER + body.len());
         let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);

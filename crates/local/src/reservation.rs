@@ -1,14 +1,14 @@
-//! Room in a table for something that takes several steps to make. It is given back if it is dropped before.
+//! Reserves a place in a table for an entry that is made in several steps. Dropping the reservation frees the place.
 
 use parking_lot::Mutex;
 
-/// A table that counts what is being made.
+/// A table that counts entries that are being made.
 pub(crate) trait Reservable {
-    /// Gives back a place, and the name that was kept for it.
+    /// Frees a place, and the name that was reserved with it.
     fn free(&mut self, name: Option<&str>);
 }
 
-/// A place that was counted in a table, with the name that it keeps.
+/// A reserved place in a table, with its reserved name.
 pub(crate) struct Reservation<'a, T: Reservable> {
     table: &'a Mutex<T>,
     name: Option<String>,
@@ -20,7 +20,7 @@ impl<'a, T: Reservable> Reservation<'a, T> {
         Self { table, name, filled: false }
     }
 
-    /// Lists what was made by `list`, and gives the place back under the same lock, so that nothing is counted
+    /// Adds the entry by `list`, and frees the place under the same lock, so that the entry is not counted
     /// twice.
     pub(crate) fn fill<R>(mut self, list: impl FnOnce(&mut T) -> R) -> R {
         let mut table = self.table.lock();

@@ -1,5 +1,5 @@
-//! Watches on the files of a sandbox. The agent watches; a log keeps the changes, so that a follower whose connection
-//! breaks resumes where it was. A watch without followers ends.
+//! Watches on the files of a sandbox. The agent reports changes, and a log keeps them, so that a follower can resume after
+//! a broken connection. A watch without followers ends.
 
 use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, refusal};
 use crate::clock::Clock;
@@ -22,10 +22,10 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of changes that are read at once.
+/// The most bytes of changes in one read.
 const READ: usize = 64 * 1024;
 
-/// The last line of a watch whose agent is gone.
+/// The last line of a watch whose agent is lost.
 const LOST: &[u8] =
     br#"{"type":"ended","code":"SANDBOX_NOT_RUNNING","message":"the sandbox has ended"}
 "#;
@@ -49,7 +49,7 @@ pub(crate) struct Watch {
     ended: CancellationToken,
 }
 
-/// Keeps a watch from ending while it is followed.
+/// A follower of a watch. The watch does not end while it exists.
 pub(crate) struct Following(Arc<Watch>);
 
 impl Drop for Following {
@@ -64,7 +64,7 @@ impl Watch {
         Following(self.clone())
     }
 
-    /// Logs changes until nobody follows them any more.
+    /// Logs changes until the watch has no followers.
     async fn run(&self, mut pipe: Receiver, clock: Clock) {
         let abandoned = abandoned(self.followers.subscribe(), clock);
         tokio::pin!(abandoned);
@@ -106,7 +106,7 @@ impl Watches {
         Self { agent, clock, processes, room, last, watches }
     }
 
-    /// Starts a watch; gives its id once changes are seen.
+    /// Starts a watch. Returns its id once changes are reported.
     pub(crate) async fn start(&self, path: String, recursive: bool) -> Result<u64> {
         let room = self.room.clone().try_acquire_owned().map_err(|_| {
             let text = format!("a sandbox has {WATCHES} watches at most: end some first");
@@ -147,7 +147,7 @@ impl Watches {
         }
     }
 
-    /// Forgets every watch of a sandbox that has ended.
+    /// Removes every watch of a sandbox that has ended.
     pub(crate) fn clear(&self) {
         let watches = std::mem::take(&mut *self.watches.lock());
         watches.into_values().for_each(|watch| watch.ended.cancel());
@@ -174,7 +174,7 @@ async fn begin(pipe: &mut Receiver) -> Result<()> {
     }
 }
 
-/// Returns once there was no follower for a while of the sandbox's time.
+/// Returns once there was no follower for [`limits::WATCH_SECONDS`] of the sandbox's clock.
 async fn abandoned(mut followers: watch::Receiver<usize>, clock: Clock) {
     loop {
         // The sender lives as long as the watch.

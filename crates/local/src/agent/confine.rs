@@ -17,19 +17,19 @@ use std::io;
 /// The isolation level that the agent enforces on itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Level {
-    /// In namespaces, made by the bubblewrap that has started the agent.
+    /// Namespaces, made by the bubblewrap that started the agent.
     Bubblewrap,
-    /// By Landlock, in the host's namespaces.
+    /// Landlock, in the host's namespaces.
     Landlock,
 }
 
-/// Gives up what the sandbox must not have. The thread that calls this must be the only one.
+/// Drops all rights that the sandbox must not have. The calling thread must be the only one.
 pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
     // Bubblewrap may leave descriptors open. The server has closed those of its own caller.
     close_fds::set_fds_cloexec(3, &[]);
     let Some(level) = args.level else { return Ok(Terminals::here()) };
-    // The caller's keyring may hold keys of file systems and of Kerberos (session-keyring(7)). Kernels can
-    // be built without keys.
+    // The caller's keyring can contain keys of file systems and of Kerberos (session-keyring(7)). An error is ignored, since
+    // kernels can be built without keys.
     let _ = keyutils::Keyring::join_anonymous_session();
     match args.host_uid {
         Some(uid) => change_user(uid, level)?,
@@ -53,11 +53,11 @@ pub(super) fn confine(args: &Args) -> io::Result<Terminals> {
     }
 }
 
-/// Becomes a user without privileges, from root. In namespaces it gets one for users as well, with the same uid
-/// inside as where bubblewrap has made it.
+/// Changes from root to an unprivileged user. With bubblewrap, also makes a user namespace, with the same uid inside as
+/// in a user namespace of bubblewrap.
 fn change_user(uid: u32, level: Level) -> io::Result<()> {
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
-    // A host may allow user namespaces to root only.
+    // A host can allow user namespaces to root only.
     set_keep_capabilities(level == Level::Bubblewrap)?;
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
@@ -65,8 +65,8 @@ fn change_user(uid: u32, level: Level) -> io::Result<()> {
     if level == Level::Bubblewrap {
         have(CapabilitySet::SYS_ADMIN)?;
         nix::sched::unshare(CloneFlags::CLONE_NEWUSER)?;
-        // Files in /proc/self are root's while a process is not dumpable, which it is not after it has changed
-        // its user (PR_SET_DUMPABLE(2const)).
+        // A process is not dumpable after it changed its user, and root owns the files in /proc/self of such a process
+        // (PR_SET_DUMPABLE(2const)).
         set_dumpable_behavior(DumpableBehavior::Dumpable)?;
         let inside = crate::isolation::UID;
         fs::write("/proc/self/setgroups", "deny")?;

@@ -1,4 +1,4 @@
-//! Files, named as processes in the sandbox name them.
+//! Operations on files, by the paths that processes in the sandbox use.
 
 use super::fs::refused;
 use super::message::{Beside, FileRequest, How};
@@ -17,10 +17,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// Links that are followed: as many as the kernel follows (path_resolution(7)).
+/// The most symbolic links that are followed, as in the kernel (path_resolution(7)).
 const LINKS: usize = 40;
 
-/// Does what is asked of a path; an open file comes back where one was asked for.
+/// Performs a request on a path. Returns the open file, if the request is for one.
 pub(super) fn perform(request: &FileRequest, workspace: &Path) -> Result<Option<OwnedFd>> {
     let path = inside(&request.path, workspace);
     let done = match &request.how {
@@ -30,7 +30,7 @@ pub(super) fn perform(request: &FileRequest, workspace: &Path) -> Result<Option<
         How::Create { beside, mode, parents } => create(&path, beside, *mode, *parents).map(Some),
         How::Append { mode } => append(&path, *mode).map(Some),
         How::Commit { beside } => commit(&path, beside).map(|()| None),
-        // Also where a directory has been made at the path since.
+        // Works even if a directory was made at the path meanwhile.
         How::Discard { beside } => beside_of(&path, beside).and_then(unlink).map(|()| None),
     };
     done.map_err(|errno| match request.errno {
@@ -43,7 +43,7 @@ fn open(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// A new file beside `path`, which takes its place when it is whole.
+/// Opens a new file beside `path`, which replaces `path` when it is complete.
 fn create(path: &Path, beside: &Beside, mode: u32, parents: bool) -> rustix::io::Result<OwnedFd> {
     let target = if beside.exclusive { path.to_owned() } else { target(path)? };
     if parents && let Some(parent) = target.parent() {
@@ -61,7 +61,7 @@ fn create(path: &Path, beside: &Beside, mode: u32, parents: bool) -> rustix::io:
     };
     if let Some(old) = &old {
         accessat(CWD, &target, Access::WRITE_OK, AtFlags::EACCESS)?;
-        // The other names of the file would keep the old content.
+        // After a rename, the other names of the file would keep the old content.
         if old.st_nlink > 1 {
             return in_place(&target);
         }
@@ -82,7 +82,7 @@ fn create(path: &Path, beside: &Beside, mode: u32, parents: bool) -> rustix::io:
     Ok(file)
 }
 
-/// Gives a new file the owner and the permissions of the file whose place it takes.
+/// Gives a new file the owner and the permissions of the file that it replaces.
 fn keep(file: &OwnedFd, old: &Stat) -> rustix::io::Result<()> {
     let new = fstat(file)?;
     let differs = |old: u32, new: u32| (old != new).then_some(old);
@@ -93,7 +93,7 @@ fn keep(file: &OwnedFd, old: &Stat) -> rustix::io::Result<()> {
     fchmod(file, Mode::from_raw_mode(old.st_mode & 0o7777))
 }
 
-/// The file itself, emptied. Only such a file is open for appending, by which the server knows it.
+/// Opens and truncates the file itself. Only such a file is open for appending, which tells the server that it is one.
 fn in_place(target: &Path) -> rustix::io::Result<OwnedFd> {
     regular(open(target, WRITING | OFlags::TRUNC)?)
 }
@@ -107,7 +107,7 @@ fn append(path: &Path, mode: u32) -> rustix::io::Result<OwnedFd> {
     regular(rustix::fs::open(path, flags, Mode::from_raw_mode(mode))?)
 }
 
-/// The file, unless it is a FIFO, a socket or a device.
+/// Returns the file, or an error if it is a FIFO, a socket or a device.
 pub(super) fn regular(file: OwnedFd) -> rustix::io::Result<OwnedFd> {
     match rustix::fs::FileType::from_raw_mode(fstat(&file)?.st_mode) {
         rustix::fs::FileType::RegularFile => Ok(file),
@@ -125,8 +125,8 @@ fn commit(path: &Path, beside: &Beside) -> rustix::io::Result<()> {
     renameat_with(CWD, &new, CWD, &target, RenameFlags::empty())
 }
 
-/// The file that a path names, through links, or that a write would make. Neither a directory nor a device, a pipe or
-/// a socket, which a file must not take the place of, is one.
+/// The path of the file that a path names, through links, or that a write would make. Fails for directories, devices,
+/// pipes and sockets, which a write must not replace.
 fn target(path: &Path) -> rustix::io::Result<PathBuf> {
     let target = through_links(path)?;
     if target.is_dir() || target.file_name().is_none() {
@@ -154,9 +154,9 @@ fn beside_of(path: &Path, beside: &Beside) -> rustix::io::Result<PathBuf> {
     Ok(marked(&target, &beside.mark))
 }
 
-/// The names of the latest files that were made beside others.
+/// The names of the last files that were made beside others.
 static BESIDE: Mutex<VecDeque<OsString>> = Mutex::new(VecDeque::new());
-/// How many names are kept: more than there are writes at the same time.
+/// The number of names that are kept, which is more than the number of concurrent writes.
 const BESIDE_NAMES: usize = 1024;
 
 fn note_beside(path: &Path) {
@@ -165,14 +165,14 @@ fn note_beside(path: &Path) {
     names.push_front(path.file_name().unwrap_or_default().to_owned());
 }
 
-/// Whether a name is that of a file that a write has made beside its place.
+/// Whether a write made a file of this name beside its target.
 pub(super) fn is_beside(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".") && BESIDE.lock().iter().any(|beside| beside == name)
 }
 
 fn marked(target: &Path, mark: &str) -> PathBuf {
     let mut name = OsString::from(".");
-    // A name as long as names can be leaves no room for more.
+    // The new name must not exceed the maximum length of names.
     let short: String =
         target.file_name().unwrap_or_default().to_string_lossy().chars().take(40).collect();
     name.push(short);
@@ -185,7 +185,7 @@ fn refusal(path: &str, how: &How, errno: Errno) -> ApiError {
     let (code, text) = match errno {
         Errno::NOENT => (ServerCode::NotFound, "not found".to_owned()),
         Errno::ISDIR => (ServerCode::IsDirectory, "is a directory".to_owned()),
-        // What `unlink` says of a directory where it does not say so.
+        // The error of `unlink` for a directory, on systems where it is not EISDIR.
         Errno::PERM if matches!(how, How::Remove) => {
             (ServerCode::IsDirectory, "is a directory, or must not be removed".to_owned())
         }
@@ -194,7 +194,7 @@ fn refusal(path: &str, how: &How, errno: Errno) -> ApiError {
             (ServerCode::PermissionDenied, "permission denied".to_owned())
         }
         Errno::NOSPC | Errno::DQUOT => (ServerCode::StorageFull, "the disk is full".to_owned()),
-        // What `open` says of a socket.
+        // The error of `open` for a socket.
         Errno::NXIO => (ServerCode::InvalidPath, "is not a regular file".to_owned()),
         Errno::NAMETOOLONG | Errno::LOOP | Errno::INVAL => {
             (ServerCode::InvalidPath, errno.to_string())

@@ -14,9 +14,9 @@ use std::io;
 pub(super) enum Scope {
     /// The sandbox has namespaces of its own.
     Namespaces,
-    /// The sandbox shares the host's namespaces: what crosses them by name is denied too.
+    /// The sandbox shares the host's namespaces, so calls that reach other processes by name are denied too.
     Shared {
-        /// Its uid is its own, so that the host's sockets are guarded by their permissions.
+        /// The sandbox has a uid of its own, so permissions protect the host's sockets.
         own_uid: bool,
         network: bool,
     },
@@ -64,7 +64,7 @@ const DENIED: [(&str, Calls); 8] = [
     ("Ports of the processor", &[]),
 ];
 
-/// The libc crate lacks it for musl on arm64.
+/// Defined here, since the libc crate lacks it for musl on arm64.
 const KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") { 320 } else { 294 };
 
 /// Denied where sandboxes share the host's IPC namespace.
@@ -100,11 +100,11 @@ const NAMESPACES: [libc::c_int; 7] = [
 const NEWTIME: u64 = 0x80;
 /// TIOCSTI and TIOCLINUX (ioctl_tty(2), ioctl_console(2)); their types in the libc crate depend on the C library.
 const TYPING: [u64; 2] = [0x5412, 0x541C];
-/// The last system call that is let through: `removexattrat` of Linux 6.13. The next is of the mount API, and later
-/// ones could not be judged here.
+/// The last system call that is allowed: `removexattrat` of Linux 6.13. The next one is of the mount API, and later
+/// ones are unknown.
 const LAST: u32 = 466;
 
-/// Applies the filter to this thread and all that it starts.
+/// Applies the filter to this thread and everything that it starts.
 pub(super) fn apply(scope: Scope) -> io::Result<()> {
     let program = program(scope).map_err(io::Error::other)?;
     apply_filter(&program).map_err(io::Error::other)
@@ -154,7 +154,8 @@ fn sockets(scope: Scope, rules: &mut BTreeMap<i64, Vec<SeccompRule>>) -> Result<
     Ok(())
 }
 
-/// Matches where each condition on an argument's lower half does: the kernel ignores the upper half of an `int`.
+/// A rule with all of these conditions, each on the lower half of an argument: the kernel ignores the upper half of an
+/// `int`.
 fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, Error> {
     let condition = |(argument, operator, value): &(u8, SeccompCmpOp, u64)| {
         SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator.clone(), *value)

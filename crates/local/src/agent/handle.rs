@@ -1,5 +1,5 @@
-//! An agent as the server has it: a handle that asks it, and the host's side of its process, which needs no
-//! answer to end everything.
+//! The server's side of an agent: a handle that sends requests, and the agent's process, which the server can end without
+//! an answer of the agent.
 
 use super::fs::{Operation, Search};
 use super::link::{Answer, Leader, Link, Started};
@@ -32,24 +32,24 @@ const KILL: Duration = Duration::from_secs(1);
 /// The time limit for the agent to die of SIGKILL.
 const REAP: Duration = Duration::from_secs(2);
 
-/// Bytes of an agent's errors that are reported.
+/// The most bytes of an agent's standard error that are reported.
 const ERROR_BYTES: u64 = 4096;
 
-/// Asks the agent of one sandbox.
+/// Sends requests to the agent of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Agent {
     link: Link,
     group: Option<Arc<Group>>,
-    /// Variables of every process, unless its own request sets them. They are not the agent's: its variables
-    /// act on bubblewrap, outside of the sandbox.
+    /// Variables of every process, unless its request sets them. The agent itself does not have them, since its variables
+    /// affect bubblewrap, outside of the sandbox.
     env: BTreeMap<String, String>,
-    /// The user that the sandbox runs as, where it is not the server's.
+    /// The uid of the sandbox, if it is not the server's.
     uid: Option<u32>,
-    /// Held while a process is started, and exclusively while its control group is frozen: to start a process, the
-    /// agent goes into that process's group, where it would be frozen too.
+    /// Locked shared by each start of a process, and exclusively while the control group is frozen. During a start the
+    /// agent is in the group of the process, where it would be frozen too.
     starts: Arc<RwLock<()>>,
     frozen: Mutex<Option<OwnedRwLockWriteGuard<()>>>,
-    /// Rung by a start that waits for the sandbox to be resumed.
+    /// Notified by a start that waits for the sandbox to be resumed.
     waiting: Notify,
 }
 
@@ -59,11 +59,11 @@ pub(crate) struct Spawned {
     pub(crate) leader: Leader,
     /// Resolves with the exit of the leader; an error if the agent is lost.
     pub(crate) exited: oneshot::Receiver<Exited>,
-    /// Resolves when nothing lives any more in the group of an exited leader that left something in it.
+    /// Resolves when the process group of an exited leader is empty, if it was not empty at the exit.
     pub(crate) emptied: oneshot::Receiver<()>,
-    /// The other side of its terminal.
+    /// The server's end of the process's terminal.
     pub(crate) terminal: Option<OwnedFd>,
-    /// Its control group.
+    /// The control group of the process.
     pub(crate) unit: Option<Unit>,
 }
 
@@ -78,8 +78,8 @@ pub(crate) struct Host {
 }
 
 impl Agent {
-    /// Starts an agent with `command`, for processes in `group` with the variables `env`. With `wrapped`, the command is a bubblewrap.
-    /// Blocks. The receiver is done when the agent is lost.
+    /// Starts an agent with `command`, for processes in `group` with the variables `env`. With `wrapped`, the command is
+    /// bubblewrap. Blocks. The receiver resolves when the agent is lost.
     pub(crate) fn start(
         command: Command,
         group: Option<Group>,
@@ -91,7 +91,7 @@ impl Agent {
         let (link, theirs, lost) = Link::open()?;
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true).stdin(Stdio::from(theirs));
-        // A pipe: what is open here can be opened by what gets hold of the agent's descriptors.
+        // Through a pipe, since a process that obtains the agent's descriptors could open the server's file again.
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = agents.start(&mut command)?;
         if let Some(errors) = child.stderr.take() {
@@ -111,7 +111,7 @@ impl Agent {
         Ok((agent, host, lost))
     }
 
-    /// Asks for the TUN device of the sandbox's network, before anything else is asked.
+    /// Requests the TUN device of the sandbox's network. This must be the first request.
     pub(crate) fn network(
         &self,
     ) -> io::Result<impl Future<Output = io::Result<OwnedFd>> + Send + use<>> {
@@ -122,9 +122,9 @@ impl Agent {
         })
     }
 
-    /// Starts a process; `files` are its stdin, stdout and stderr, as far as it has them.
+    /// Starts a process. `files` are stdin, stdout and stderr, without those that are empty.
     pub(crate) async fn spawn(&self, mut spawn: Spawn, mut files: Vec<OwnedFd>) -> Result<Spawned> {
-        // Opening /dev/stdout opens the pipe again, and the kernel permits that to the owner only.
+        // A process that opens /dev/stdout opens the pipe again, which only the owner of the pipe can do.
         for file in self.uid.map(|_| &files).into_iter().flatten() {
             std::os::unix::fs::fchown(file, self.uid, self.uid)
                 .map_err(|e| ApiError::internal(&e))?;
@@ -167,24 +167,24 @@ impl Agent {
         }
     }
 
-    /// Does something with a path; what was opened comes back. With `errno`, a refusal has the name of the error number
-    /// for a code.
+    /// Performs an operation on a path. Returns the opened file, if any. With `errno`, the code of an error is the name of
+    /// the error number.
     pub(crate) async fn file(&self, path: &str, how: How, errno: bool) -> Result<Option<OwnedFd>> {
         let request = FileRequest { path: path.to_owned(), how, errno };
         Ok(self.link.ask(Request::File(request), Vec::new()).await?.file)
     }
 
-    /// Begins an operation on files, whose result goes into `pipe`.
+    /// Begins an operation on files, which writes its result to `pipe`.
     pub(crate) async fn operate(&self, operation: Operation, pipe: OwnedFd) -> Result<()> {
         self.link.ask(Request::Operate(operation), vec![pipe]).await.map(drop)
     }
 
-    /// Begins to watch files, whose changes go into `pipe`.
+    /// Begins a watch on files, which writes changes to `pipe`.
     pub(crate) async fn watch(&self, path: String, recursive: bool, pipe: OwnedFd) -> Result<()> {
         self.link.ask(Request::Watch { path, recursive }, vec![pipe]).await.map(drop)
     }
 
-    /// Begins a search, whose results go into `pipe`.
+    /// Begins a search, which writes results to `pipe`.
     pub(crate) async fn search(&self, search: Search, pipe: OwnedFd) -> Result<()> {
         self.link.ask(Request::Search(search), vec![pipe]).await.map(drop)
     }
@@ -201,7 +201,7 @@ impl Agent {
         self.link.ask(Request::Freeze, Vec::new()).await.map(drop)
     }
 
-    /// Continues every process of the sandbox, however it was stopped.
+    /// Continues every process of the sandbox.
     pub(crate) async fn thaw(&self) -> Result<()> {
         if let Some(group) = &self.group
             && group.thaw().map_err(|e| ApiError::internal(&e))?
@@ -212,7 +212,7 @@ impl Agent {
         self.link.ask(Request::Thaw, Vec::new()).await.map(drop)
     }
 
-    /// A connection to a port of the sandbox's loopback, IPv4 before IPv6.
+    /// Connects to a port of the sandbox's loopback, by IPv4 first and then by IPv6.
     pub(crate) async fn connect(&self, port: u16) -> Result<TcpStream> {
         for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
             let request = Request::Socket { v6: address.is_ipv6() };
@@ -234,7 +234,7 @@ impl Agent {
         ))
     }
 
-    /// The processes that hold these pipes, named by their inodes, open for writing. Not all of them are found where
+    /// The processes that hold these pipes open for writing; the pipes are named by inode. The list can be incomplete if
     /// there are many.
     pub(crate) async fn holders(&self, pipes: Vec<u64>) -> Result<Vec<Holder>> {
         Ok(self.link.ask(Request::Holders { pipes }, Vec::new()).await?.holders)
@@ -270,7 +270,7 @@ pub(crate) fn try_out(mut command: Command, network: bool) -> io::Result<()> {
     }
     command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn()?;
-    // With it, this process's copy of the agent's end.
+    // Also closes this process's copy of the agent's end.
     drop(command);
     let refusal = match network.then(|| receive::<Told>(&ours, From::Agent)) {
         Some(Ok(Some((Told::Answer { result: Err(refusal), .. }, _)))) => Some(refusal.text),
@@ -305,10 +305,10 @@ impl Host {
         let _ = tokio::task::spawn_blocking(kill).await;
     }
 
-    /// Kills the agent and with it the sandbox; returns when nothing of it runs.
+    /// Kills the agent and with it the sandbox. Returns when no process of the sandbox runs.
     ///
     /// # Errors
-    /// Something has not ended in time: a process can wait for a device, which no signal interrupts.
+    /// A process has not ended in time: no signal interrupts a wait for a device.
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         let pid = self.child.id();
         // SIGKILL to the init of a namespace ends every process in it (pid_namespaces(7)).

@@ -1,5 +1,5 @@
-//! Which processes of the sandbox hold pipes open for writing. Their names and descriptors are theirs to choose, so
-//! that everything here is bounded.
+//! Finds the processes of the sandbox that hold pipes open for writing. Processes choose their names and descriptors, so
+//! everything here is bounded.
 
 use super::message::Holder;
 use super::tree;
@@ -18,7 +18,7 @@ pub(super) const HOLDERS: usize = 64;
 /// Characters of a command.
 pub(super) const COMMAND_CHARS: usize = 120;
 
-/// The holders of pipes, which are named by their inodes.
+/// Finds the holders of pipes, which are named by inode.
 pub(super) fn of(pipes: &[u64]) -> Vec<Holder> {
     let end = Instant::now() + SEARCH;
     let mut counts: HashMap<u64, usize> = pipes.iter().map(|pipe| (*pipe, 0)).collect();
@@ -42,7 +42,7 @@ pub(super) fn of(pipes: &[u64]) -> Vec<Holder> {
     holders
 }
 
-/// Those of the wanted pipes that a process can write to, each once.
+/// The wanted pipes that a process can write to, each once.
 fn held(pid: u32, wanted: &HashMap<u64, usize>, end: Instant) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let mut held = Vec::new();

@@ -1,5 +1,5 @@
-//! The agent's loop. It never waits for a process, a disk or a peer: work that can block is done outside
-//! of it.
+//! The agent's loop. It never waits for a process, a disk or a peer: other threads do work that can
+//! block.
 
 use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
 use super::tree::{self, raw};
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// The interval for polling what no event reports, such as the end of a traced leader: the kernel notifies
 /// the tracer before the parent (ptrace(2)).
 const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// After so long, its status counts as unknown.
+/// The time after which the status of such a leader counts as unknown.
 const UNKNOWN: Duration = Duration::from_secs(5);
 /// The delay before zombie orphans are reaped. Most children that exit are leaders, and looking for orphans
 /// reads /proc.
@@ -55,18 +55,18 @@ pub(super) struct Inside {
     socket: OwnedFd,
     work: Arc<Work>,
     done: Receiver<Done>,
-    /// Readable when there is something in `done`.
+    /// Readable when `done` is not empty.
     bell: UnixStream,
     /// Readable when a child has ended.
     child_ended: UnixStream,
-    /// Work that no thread has begun.
+    /// Jobs that no thread has begun.
     backlog: VecDeque<Job>,
-    /// Starts that are not done.
+    /// The number of starts under way.
     spawning: usize,
     leaders: HashMap<u32, Leader>,
-    /// Since when there may be orphans that have ended.
+    /// Since when zombie orphans can exist.
     orphans: Option<Instant>,
-    /// Every process is to be stopped.
+    /// Whether every process must be stopped.
     frozen: bool,
     /// Requests to stop all processes that wait for starts under way, each with its time. A process that is
     /// stopped between fork and exec would block its parent.
@@ -108,10 +108,10 @@ impl Inside {
         }
     }
 
-    /// Handles what happens until there is work that `can_leave` the loop. `None` at the end of the socket.
+    /// Handles events until there is a job that `can_leave` the loop. `None` at the end of the socket.
     pub(super) fn until_job(&mut self, can_leave: impl Fn() -> bool) -> io::Result<Option<Job>> {
         loop {
-            // Without a look at the bell: no thread rings it for itself.
+            // Regardless of the bell, which a thread does not ring for its own work.
             self.see_work_done();
             self.freeze()?;
             if !self.backlog.is_empty() && can_leave() {
@@ -129,14 +129,14 @@ impl Inside {
                 self.see_empty_groups()?;
                 self.orphans.get_or_insert_with(Instant::now);
             }
-            // What is being started is no leader yet, and must not be taken for an orphan.
+            // A process that is being started is not a leader yet, and must not be treated as an orphan.
             let due = self.orphans.is_some_and(|since| since.elapsed() >= ORPHANS);
             if due && self.spawning == 0 {
                 self.orphans = None;
                 tree::reap_orphans(|pid| self.leaders.contains_key(&pid));
             }
             if woken.asked {
-                // The question can be about a process whose start was answered just now.
+                // The request can name a process that was started just now.
                 self.see_work_done();
                 match receive(&self.socket, From::Server) {
                     Ok(Some((asked, files))) => self.answer(asked, files)?,
@@ -146,7 +146,7 @@ impl Inside {
         }
     }
 
-    /// Waits for something to happen: a question, the end of a child, finished work, the end of a leader.
+    /// Waits for an event: a request, the end of a child, finished work, the end of a leader.
     fn wait(&self) -> io::Result<Woken> {
         let running: Vec<_> =
             self.leaders.iter().filter(|(_, leader)| leader.state == State::Running).collect();
@@ -207,7 +207,7 @@ impl Inside {
         self.tell(&Told::Exited { pid, exited }, None)
     }
 
-    /// Reports the groups of exited leaders in which nothing lives any more.
+    /// Reports the groups of exited leaders that are empty now.
     fn see_empty_groups(&mut self) -> io::Result<()> {
         let emptied = self.leaders.iter_mut().filter_map(|(pid, leader)| {
             let left = leader.state == State::Told { left: true };
@@ -271,7 +271,7 @@ impl Inside {
         answer(&self.socket, id, result.map(|file| (0, file)))
     }
 
-    /// Takes over what other threads have started.
+    /// Records the processes that other threads started.
     fn see_work_done(&mut self) {
         let _answered = self.work.answering.lock();
         while let Ok(done) = self.done.try_recv() {
@@ -311,7 +311,7 @@ impl Inside {
         let signal = Signal::from_named_raw(signal).ok_or_else(|| {
             ApiError::new(ServerCode::InvalidSignal, "Invalid signal number: it is from 1 to 31")
         })?;
-        // A leader can join another group (setpgid(2)), which leaves its own without it, or without members.
+        // A leader can join another group (setpgid(2)). Its own group then lacks the leader, or is empty.
         let strayed = getpgid(Some(leader)).is_ok_and(|joined| joined != leader);
         let sent = match (group, strayed) {
             (true, false) => kill_process_group(leader, signal),
@@ -335,10 +335,10 @@ impl Inside {
         if let (Some(leader), Some(group)) = (self.leaders.remove(&pid), raw(pid)) {
             if kill {
                 let _ = kill_process_group(group, Signal::KILL);
-                // It can have joined another group.
+                // The leader can have joined another group.
                 let _ = pidfd_send_signal(&leader.pidfd, Signal::KILL);
             }
-            // One that lives a moment longer is reaped with the orphans.
+            // A leader that has not ended yet is reaped with the orphans.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             let _ = waitid(WaitId::PidFd(leader.pidfd.as_fd()), options);
         }

@@ -1,5 +1,5 @@
-//! The program that the kernel starts for another one (execve(2)). Where it is missing, the kernel says no more than
-//! "No such file or directory".
+//! Finds a missing interpreter of an executable (execve(2)). The kernel reports one as "No such file or directory",
+//! without its name.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,10 +7,11 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes of an executable that are read. The program headers of ELF files and what they name are among them.
+/// The number of bytes that are read of an executable. They include the program headers of ELF files and the path of the
+/// interpreter.
 const HEAD: u64 = 4096;
 
-/// The interpreter that an executable names and that is not there.
+/// The interpreter of an executable, if it does not exist.
 pub(super) fn missing(executable: &Path, directory: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
     File::open(executable).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
@@ -32,7 +33,7 @@ fn of_elf(head: &[u8]) -> Option<&[u8]> {
     let long = |at: usize| {
         usize::try_from(u64::from_le_bytes(head.get(at..at + 8)?.try_into().ok()?)).ok()
     };
-    // Its magic number, and that class and byte order.
+    // The magic number, the class and the byte order.
     head.strip_prefix(b"\x7fELF\x02\x01")?;
     let (table, size, count): (usize, usize, usize) = (long(32)?, half(54)?, half(56)?);
     let headers = (0..count).map(|index| table.checked_add(index * size));

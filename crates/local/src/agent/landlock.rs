@@ -1,4 +1,4 @@
-//! Access to files, signals and abstract sockets by Landlock (landlock(7)), where there are no namespaces.
+//! Restricts access to files, signals and abstract sockets by Landlock (landlock(7)), without namespaces.
 
 use landlock::{
     ABI, Access as _, AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
@@ -7,10 +7,10 @@ use landlock::{
 use std::io;
 use std::path::PathBuf;
 
-/// Linux 6.12: the first with scopes. With less, a sandbox could signal every process of its user.
+/// The ABI of Linux 6.12, the first one with scopes. Without scopes, a sandbox could signal every process of its user.
 const NEEDED: ABI = ABI::V6;
 
-/// The system: programs, and what they need to start.
+/// System directories that programs need to start.
 const SYSTEM: [&str; 9] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc"];
 /// The agent's own program, which starts others with limits or a terminal.
@@ -19,10 +19,10 @@ const OWN: &str = "/proc/self/exe";
 const VIEW: [&str; 4] = ["/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf"];
 const DEVICES: [&str; 6] =
     ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-/// The host's terminals, whose permissions keep out a sandbox that has a uid of its own.
+/// The host's terminals. Their permissions exclude a sandbox with a uid of its own.
 const TERMINALS: [&str; 2] = ["/dev/ptmx", "/dev/pts"];
 
-/// Restricts this thread and all that it starts.
+/// Restricts this thread and everything that it starts.
 pub(super) fn restrict(writable: &[PathBuf], own_uid: bool) -> io::Result<()> {
     // A path that cannot be opened would only get no rule.
     for path in writable {

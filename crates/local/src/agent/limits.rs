@@ -1,4 +1,4 @@
-//! Limits that an agent sets for itself and for what it starts.
+//! Limits that an agent sets for itself and for the processes that it starts.
 
 use super::start::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,11 +6,11 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
 use std::thread;
 
-/// Memory that is plenty for the agent itself, whose 18 threads have 2 MiB each.
+/// More memory than the agent needs, whose 18 threads have stacks of 2 MiB.
 const PLENTY: u64 = 256 << 20;
 
-/// Sets the limits of the arguments. Gives the limit on memory where it is too low for the agent, so that each process
-/// has to be given it: RLIMIT_DATA counts what one process has, whatever others have used up (getrlimit(2)).
+/// Sets the limits of the arguments. Returns the limit on memory if it is too low for the agent. Each process
+/// then sets it for itself: RLIMIT_DATA is a limit for one process (getrlimit(2)).
 pub(super) fn set(args: &Args) -> io::Result<Option<u64>> {
     limit(Resource::Core, 0)?;
     if let Some(bytes) = args.file_size {
@@ -32,8 +32,8 @@ fn limit(resource: Resource, value: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }
 
-/// Fails unless RLIMIT_NPROC counts the tasks of this sandbox alone and holds. The kernel counts by user, in each user
-/// namespace apart since Linux 5.14, and never for root of the machine.
+/// Fails unless RLIMIT_NPROC counts only the tasks of this sandbox and is enforced. The kernel counts by user, since Linux
+/// 5.14 separately in each user namespace, and does not enforce the limit for the machine's root.
 pub(super) fn count_tasks() -> io::Result<()> {
     limit(Resource::Nproc, 3)?;
     let start = || thread::Builder::new().spawn(thread::park);
@@ -44,7 +44,7 @@ pub(super) fn count_tasks() -> io::Result<()> {
     }
 }
 
-/// Leaves only so many processors to itself and what it starts, from anywhere among those that it has.
+/// Limits this process and everything that it starts to `count` of its processors, chosen at random.
 fn take_processors(count: usize) -> io::Result<()> {
     let there = sched_getaffinity(None)?;
     let there: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| there.is_set(*cpu)).collect();

@@ -1,5 +1,5 @@
-//! The server's end of the link to an agent: one task owns the socket. Callers queue questions and wait for
-//! the answer or the deadline, so that a cancelled caller can neither cut a message off nor lose an answer.
+//! The server's end of the link to an agent. One task owns the socket. Callers queue requests and wait for
+//! the answer or the deadline, so a cancelled caller can neither truncate a message nor lose an answer.
 
 use super::holders::{COMMAND_CHARS, HOLDERS};
 use super::message::{Asked, Exited, From, Holder, Packet, Refusal, Request, Told, pair, receive};
@@ -18,10 +18,10 @@ use tokio::sync::mpsc::{
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// How long an agent may take to answer: it does nothing that blocks for long, so that a silent one is stopped.
+/// The time limit for an answer. An agent never blocks for long, so one that does not answer was stopped.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The queue of a link. Without a `reply` nobody waits for the answer.
+/// An entry in the queue of a link. Without a `reply`, no caller waits for the answer.
 #[derive(Debug)]
 struct Question {
     request: Request,
@@ -29,7 +29,7 @@ struct Question {
     reply: Option<oneshot::Sender<Result<Answer>>>,
 }
 
-/// What an agent's answer brings.
+/// The answer of an agent.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) started: Option<Started>,
@@ -47,7 +47,7 @@ pub(super) struct Started {
     pub(super) emptied: oneshot::Receiver<()>,
 }
 
-/// Asks an agent.
+/// Sends requests to an agent.
 #[derive(Clone, Debug)]
 pub(super) struct Link(UnboundedSender<Question>);
 
@@ -69,7 +69,7 @@ impl Link {
             next: 0,
         };
         tokio::spawn(async move {
-            // Dropped with the task, which tells everybody who waits.
+            // Dropped with the task, which notifies every waiter.
             let _alive = alive;
             if let Err(error) = owner.run(questions).await {
                 eprintln!("shoreline-local: an agent was cut off: {error}");
@@ -82,7 +82,7 @@ impl Link {
         self.queue(request, files).await
     }
 
-    /// Asks a question before this returns, and waits for its answer after that.
+    /// Queues a request before this returns. The returned future waits for the answer.
     pub(super) fn queue(
         &self,
         request: Request,
@@ -105,8 +105,8 @@ impl Link {
     }
 }
 
-/// A started process that is not reaped. Dropping it kills its group and reaps it, so that a process whose
-/// starter is gone is not left behind.
+/// A started process that is not reaped. Dropping it kills its group and reaps it, so that no process outlives
+/// a cancelled start.
 #[derive(Debug)]
 pub(crate) struct Leader {
     pid: u32,
@@ -118,8 +118,8 @@ impl Leader {
         self.pid
     }
 
-    /// Asks, before this returns, that the leader be reaped, which has exited; the future is done when that is or the
-    /// agent is lost. With `kill`, what is left of its group is killed before; otherwise that can no longer be
+    /// Queues a request to reap the exited leader before this returns. The future resolves when the leader is reaped or the
+    /// agent is lost. With `kill`, the rest of the group is killed first. Otherwise the rest can no longer be
     /// signalled as a group.
     pub(crate) fn reap(mut self, kill: bool) -> impl Future<Output = ()> + Send + use<> {
         let request = Request::Reap { pid: self.pid, kill };
@@ -141,22 +141,22 @@ impl Drop for Leader {
     }
 }
 
-/// A question without an answer yet.
+/// A request without an answer yet.
 struct Pending {
     reply: Option<oneshot::Sender<Result<Answer>>>,
     deadline: Instant,
-    /// Until it is sent.
+    /// The encoded request, until it is sent.
     packet: Option<Packet>,
 }
 
 struct Owner {
-    /// Of type SEQPACKET: only its readiness is tokio's.
+    /// Of type SEQPACKET. Tokio only polls it for readiness.
     socket: UnixStream,
     queue: WeakUnboundedSender<Question>,
-    /// By id. Ids grow with time, so that the first has the earliest deadline.
+    /// By id. Ids ascend, so the first one has the earliest deadline.
     pending: BTreeMap<u64, Pending>,
     unsent: VecDeque<u64>,
-    /// Who waits for the exits and for the ends of process groups.
+    /// The waiters for exits and for the ends of process groups.
     exits: HashMap<u32, oneshot::Sender<Exited>>,
     groups: HashMap<u32, oneshot::Sender<()>>,
     next: u64,
@@ -188,8 +188,8 @@ impl Owner {
                             Ok(Some((told, files))) => self.hand_out(told, files),
                             Ok(None) => return Ok(()),
                             Err(error) => match error.kind() {
-                                // Reset is reported once where the agent left questions unread; what it
-                                // has sent comes after that.
+                                // The kernel reports a reset once if the agent left requests unread.
+                                // Packets that the agent sent follow.
                                 io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset => {}
                                 _ => return Err(error),
                             },
@@ -201,7 +201,7 @@ impl Owner {
         }
     }
 
-    /// Questions that somebody waits for, with their deadlines, the earliest first.
+    /// Requests with a waiting caller, with their deadlines, the earliest first.
     fn waiting(&self) -> impl Iterator<Item = (u64, Instant)> {
         self.pending
             .iter()
@@ -229,7 +229,7 @@ impl Owner {
         }
     }
 
-    /// Sends the first unsent question, unless its caller has gone.
+    /// Sends the first unsent request, unless its caller is gone.
     fn send_first(&mut self) {
         let Some(id) = self.unsent.front().copied() else { return };
         let sent = match self.pending.get_mut(&id) {
@@ -274,7 +274,7 @@ impl Owner {
             }
             Told::Answer { id, result } => {
                 let answer = result.map_err(refused).map(|pid| self.answer(pid, files));
-                // Where nobody waits any more, dropping the answer reaps what was started.
+                // Without a waiting caller, dropping the answer reaps the started process.
                 self.reply(id, answer);
             }
             Told::Holders { id, mut holders } => {
@@ -307,7 +307,7 @@ impl Owner {
         Answer { started: Some(Started { leader, exited, emptied }), file, ..Answer::default() }
     }
 
-    /// Answers questions whose deadline has passed. An unsent one is never sent.
+    /// Fails requests whose deadline has passed. An unsent request is never sent.
     fn expire(&mut self) {
         let now = Instant::now();
         let late: Vec<u64> =

@@ -31,11 +31,12 @@ pub(crate) struct Spawn {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) working_dir: Option<String>,
     pub(crate) user: Option<User>,
-    /// Which of stdin, stdout and stderr are sent with the request; the others are empty.
+    /// Which of stdin, stdout and stderr are sent with the request. The others are empty.
     pub(crate) files: [bool; 3],
-    /// Two more files come last: the `cgroup.procs` to enter before the start, and to return to.
+    /// Whether two more files come last: the `cgroup.procs` of the group to enter before the start, and of the group to
+    /// return to.
     pub(crate) group: bool,
-    /// A terminal for all three instead; its other side comes back.
+    /// A terminal of this size instead of the three. The answer has its other end.
     pub(crate) terminal: Option<Size>,
 }
 
@@ -46,12 +47,12 @@ pub(crate) struct Size {
     pub(crate) cols: u16,
 }
 
-/// What is done with a path.
+/// An operation on a path.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FileRequest {
     pub(crate) path: String,
     pub(crate) how: How,
-    /// Whether refusals carry the name of the error number (`ENOENT`) as their code.
+    /// Whether the code of an error is the name of the error number (`ENOENT`).
     pub(crate) errno: bool,
 }
 
@@ -60,19 +61,19 @@ pub(crate) enum How {
     Read,
     List,
     Remove,
-    /// Opens a new file beside the path. If writing to it could not keep what a write keeps, opens the file itself,
-    /// for appending and emptied.
+    /// Opens a new file beside the path. If a rename would lose the owner or hard links of the file, truncates the file
+    /// itself and opens it for appending.
     Create {
         beside: Beside,
         mode: u32,
-        /// Makes the directories above.
+        /// Makes missing parent directories.
         parents: bool,
     },
-    /// Opens the file for appending, or makes it.
+    /// Opens the file for appending, and makes it if it does not exist.
     Append {
         mode: u32,
     },
-    /// Puts the file beside the path in its place.
+    /// Renames the file beside the path to the path.
     Commit {
         beside: Beside,
     },
@@ -82,12 +83,12 @@ pub(crate) enum How {
     },
 }
 
-/// A new file beside a path.
+/// Identifies a new file beside a path.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Beside {
     /// A part of its name.
     pub(crate) mark: String,
-    /// The path must not exist. Links are not followed.
+    /// Whether the path must not exist. Links are then not followed.
     pub(crate) exclusive: bool,
 }
 
@@ -125,7 +126,7 @@ pub(super) enum Request {
     Holders {
         pipes: Vec<u64>,
     },
-    /// Reaps a leader. With `kill`, kills it and its process group before.
+    /// Reaps a leader. With `kill`, kills the leader and its process group first.
     Reap {
         pid: u32,
         kill: bool,
@@ -161,7 +162,7 @@ pub(super) enum Told {
         pid: u32,
         exited: Exited,
     },
-    /// Nothing lives in the process group of an exited leader any more.
+    /// The process group of an exited leader is empty.
     Emptied {
         pid: u32,
     },
@@ -172,7 +173,7 @@ pub(super) enum Told {
 pub(crate) struct Holder {
     pub(crate) pipe: u64,
     pub(crate) pid: u32,
-    /// Its command line, or the first part of it.
+    /// The command line, or the first part of it.
     pub(crate) command: String,
 }
 
@@ -181,7 +182,7 @@ pub(crate) struct Holder {
 pub(crate) struct Exited {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
-    /// Something else lives in its group. [`Told::Emptied`] follows.
+    /// Whether the group still has processes. [`Told::Emptied`] follows.
     pub(crate) left: bool,
 }
 
@@ -221,7 +222,7 @@ impl Packet {
         Ok(Self { bytes, files })
     }
 
-    /// Sends the whole packet; `WouldBlock` where the socket does not block and is full.
+    /// Sends the whole packet. `WouldBlock` if the socket is non-blocking and full.
     pub(super) fn send(&self, to: impl AsFd) -> io::Result<()> {
         let files: Vec<BorrowedFd<'_>> = self.files.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
@@ -234,7 +235,7 @@ impl Packet {
     }
 }
 
-/// Answers a question: with a pid where a process was started, with a file where one was opened.
+/// Answers a request, with the pid of a started process or with an opened file.
 pub(super) fn answer(
     socket: impl AsFd,
     id: u64,
@@ -244,7 +245,7 @@ pub(super) fn answer(
         Ok((pid, file)) => (Ok(pid), file),
         Err(error) => {
             let (code, text) = error.into_parts();
-            // A path in it can be as long as a request.
+            // The text can contain a path as long as a request.
             let text = text.chars().take(ERROR_TEXT_CHARS).collect();
             (Err(Refusal { code: code.as_str().to_owned(), text }), None)
         }
@@ -252,7 +253,7 @@ pub(super) fn answer(
     Packet::new(&Told::Answer { id, result }, file.into_iter().collect())?.send(socket)
 }
 
-/// Whose packets are received: the trusted side's may be in a memfd.
+/// The sender of packets. Only the trusted side can use a memfd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
     Server,
@@ -268,7 +269,7 @@ pub(super) fn receive<T: DeserializeOwned>(
 }
 
 thread_local! {
-    // To clear one for each message would cost more than most messages.
+    // Zeroing a buffer for each message would take longer than most messages.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PACKET_BYTES + 1]);
 }
 
@@ -290,7 +291,7 @@ fn receive_into<T: DeserializeOwned>(
         .flatten()
         .collect();
     if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-        // With files missing, the others would be taken for them.
+        // If files are missing, the remaining ones would get the wrong meaning.
         return Err(io::Error::other("a message was cut off"));
     }
     let Some((kind, inline)) = bytes.get(..received.bytes).and_then(<[u8]>::split_first) else {

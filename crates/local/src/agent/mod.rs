@@ -1,9 +1,9 @@
-//! The agent: one small process in every sandbox, which does there what must be seen from inside:
-//! starting processes, signalling and reaping them, opening files and sockets. The server sends it
-//! requests over a socket and gets open files back, so that bytes do not pass through it.
+//! The agent: one small process in every sandbox. It does what must happen inside the sandbox:
+//! it starts, signals and reaps processes, and opens files and sockets. The server sends
+//! requests over a socket and gets open files back, so data does not pass through the agent.
 //!
-//! It ends with the server, since its socket ends, and takes with it everything that was started,
-//! what left its process group included: orphans become its children.
+//! The agent ends when its socket closes, so at the latest with the server. It then kills every process of the sandbox.
+//! That includes processes that left their group, since orphans become the agent's children.
 
 mod confine;
 mod files;

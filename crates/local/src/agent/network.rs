@@ -1,7 +1,7 @@
-//! The network of a sandbox: a namespace of its own, whose only way out is a TUN device that the server reads.
+//! The network of a sandbox: a namespace with loopback and a TUN device, which the server reads.
 //!
-//! The agent makes it and not bubblewrap, whose network namespace belongs to a user namespace in which the agent
-//! has no capabilities: bubblewrap changes to another one when it has mounted everything.
+//! The agent makes the namespace. One made by bubblewrap would belong to a user namespace in which the agent
+//! has no capabilities, since bubblewrap changes to another user namespace after it has mounted everything.
 
 use super::message::{Asked, From, Request, answer, receive};
 use crate::error::ApiError;
@@ -14,10 +14,10 @@ use rustix::ioctl::{Updater, ioctl, opcode};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 use std::io;
 
-/// The capabilities that bubblewrap leaves to the agent for this. It gives them up before it starts anything.
+/// The capabilities that bubblewrap leaves to the agent for this. The agent drops them before it starts a process.
 pub(crate) const CAPABILITIES: [&str; 2] = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"];
 
-/// The device that makes TUN devices. Its path is not in the sandbox: the server passes it on.
+/// The device that makes TUN devices. Its path does not exist in the sandbox, so the server sends the open file.
 const CLONE_DEVICE: &str = "/dev/net/tun";
 const NAME: &str = "tun0";
 const LOOPBACK: u32 = 1;
@@ -28,8 +28,8 @@ pub(crate) fn clone_device() -> io::Result<OwnedFd> {
     Ok(open(CLONE_DEVICE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Answers the first question with the sandbox's TUN device. No thread may have been started: namespaces and
-/// capabilities are a thread's own.
+/// Answers the first request with the sandbox's TUN device. The process must have one thread, since namespaces and
+/// capabilities are per thread.
 pub(super) fn enter(socket: impl AsFd) -> io::Result<()> {
     let asked = receive::<Asked>(&socket, From::Server)?;
     let Some((Asked { id, request: Request::Network }, files)) = asked else {
@@ -53,7 +53,7 @@ fn make(clone_device: OwnedFd) -> io::Result<OwnedFd> {
     Ok(tun)
 }
 
-/// `struct ifreq` of linux/if.h, as far as TUNSETIFF reads it.
+/// The part of `struct ifreq` (linux/if.h) that TUNSETIFF reads.
 #[repr(C)]
 struct Ifreq {
     name: [u8; 16],

@@ -1,4 +1,4 @@
-//! Starting a process, with the cause when that fails.
+//! Starts processes, and reports why a start failed.
 
 use super::interpreter;
 use super::message::Spawn;
@@ -15,11 +15,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The subcommand that sets up a process from within before it becomes the wanted program.
+/// The subcommand that sets up its own process and then executes the requested program.
 pub(crate) const LAUNCH: &str = "launch";
 
-/// Starts a process in a group of its own, with at most `memory` bytes; with a terminal, returns that one's
-/// other side.
+/// Starts a process in a group of its own, with at most `memory` bytes. With a terminal, returns the other
+/// end of it.
 pub(super) fn spawn(
     spawn: &Spawn,
     files: Vec<OwnedFd>,
@@ -38,7 +38,7 @@ pub(super) fn spawn(
             command
         }
         (terminal, memory) => {
-            // Nobody would be told of it later.
+            // The launcher could not report this error later.
             if interpreter::missing(&executable, &directory).is_some() {
                 return Err(failed(io::ErrorKind::NotFound.into()));
             }
@@ -83,7 +83,7 @@ pub(super) fn spawn(
         .map_err(failed)
 }
 
-/// The directory that a request names.
+/// The working directory of a request.
 fn directory(spawn: &Spawn, workspace: &Path) -> Result<PathBuf> {
     let named = spawn.working_dir.as_deref().unwrap_or(WORKSPACE);
     let directory = inside(named, workspace);
@@ -94,8 +94,8 @@ fn directory(spawn: &Spawn, workspace: &Path) -> Result<PathBuf> {
     Err(ApiError::new(ServerCode::WorkingDirNotFound, text))
 }
 
-/// The file that is run: found here and not by the kernel, so that a missing command is told from a
-/// missing interpreter.
+/// Finds the executable. The kernel reports a missing command and a missing interpreter by the same
+/// error.
 fn find(command: &str, path: Option<&OsStr>, directory: &Path) -> Result<PathBuf> {
     which::which_in(command, path, directory).map_err(|_| {
         let named = directory.join(command);
@@ -107,7 +107,7 @@ fn find(command: &str, path: Option<&OsStr>, directory: &Path) -> Result<PathBuf
     })
 }
 
-/// The uid and gid to change to; nothing where the agent has them already.
+/// The uid and gid to change to; `None` if the agent already has them.
 fn identity(user: Option<&User>) -> Result<Option<(u32, u32)>> {
     let (name, mut uid, mut gid) = match user {
         None => return Ok(None),
@@ -152,11 +152,12 @@ const TERMINAL: &str = "terminal";
 const PIPES: &str = "pipes";
 const UNLIMITED: &str = "-";
 
-/// The exit code that shells have for what cannot be executed.
+/// The exit code of shells for a file that cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
 
-/// Becomes a process: with a terminal on stdin, leads a session that the terminal controls; with a number,
-/// can have so many bytes of memory. `args` are both of these, the executable, its name, and its arguments.
+/// Sets up this process and executes a program. With a terminal on stdin, the process leads a session with that controlling
+/// terminal. With a number, it is limited to this many bytes of memory. `args` are both of these, the executable, its name,
+/// and its arguments.
 pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let mut next = || args.next().unwrap_or_default();
     if next() == TERMINAL {
@@ -177,7 +178,7 @@ pub(crate) fn launch(mut args: impl Iterator<Item = OsString>) -> io::Result<()>
 }
 
 fn failed(command: &str, executable: &Path, directory: &Path, error: &io::Error) -> ApiError {
-    // EAGAIN, as fork(2) and execve(2) answer at a limit on processes.
+    // fork(2) and execve(2) fail with EAGAIN at a limit on processes.
     if error.kind() == io::ErrorKind::WouldBlock {
         let text = format!("{command:?} could not be started: too many processes run");
         return ApiError::new(ServerCode::TooManyProcesses, text);

@@ -1,4 +1,4 @@
-//! The start of an agent: its arguments, and what it gives up and sets up before its loop.
+//! The start of an agent: its arguments, and the set-up before its loop.
 
 use super::confine::{Level, confine};
 use super::inside::Inside;
@@ -26,39 +26,39 @@ pub(crate) struct Args {
     /// The directory in which processes start.
     #[arg(long)]
     pub(crate) workspace: PathBuf,
-    /// Makes a network of its own first.
+    /// Make a network namespace first.
     #[arg(long)]
     pub(crate) network: bool,
     /// Bytes of memory that each process can use.
     #[arg(long)]
     pub(crate) memory: Option<u64>,
-    /// Bytes that a file can have.
+    /// The largest file, in bytes.
     #[arg(long)]
     pub(crate) file_size: Option<u64>,
-    /// Processors that processes share.
+    /// The number of processors that processes share.
     #[arg(long)]
     pub(crate) cpus: Option<usize>,
     /// The isolation level of the sandbox.
     #[arg(long)]
     pub(crate) level: Option<Level>,
-    /// The host's uid and gid to run as, for an agent that root starts.
+    /// The host's uid and gid to change to, if root starts the agent.
     #[arg(long)]
     pub(crate) host_uid: Option<u32>,
-    /// Directories that can be written beside the workspace, by Landlock.
+    /// Writable directories besides the workspace, under Landlock.
     #[arg(long)]
     pub(crate) writable: Vec<PathBuf>,
-    /// Without namespaces: no sockets of the Internet.
+    /// Deny Internet sockets. Used without namespaces.
     #[arg(long)]
     pub(crate) no_network: bool,
-    /// Processes and threads of the sandbox, the agent's included.
+    /// The most processes and threads of the sandbox, including the agent's.
     #[arg(long)]
     pub(crate) tasks: Option<u64>,
-    /// Only tries whether `tasks` would hold for this sandbox.
+    /// Only check whether `tasks` would be enforced for this sandbox.
     #[arg(long)]
     pub(crate) count_tasks: bool,
 }
 
-/// Answers questions until the socket ends, then ends everything and exits.
+/// Answers requests until the socket closes, then kills every process and exits.
 pub(crate) fn main(args: Args) -> io::Result<()> {
     if args.network {
         network::enter(io::stdin())?;
@@ -69,12 +69,12 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     }
     // Another process of the sandbox must not read its memory or take its files.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    // The kernel sends this when the parent ends (PR_SET_PDEATHSIG(2const)). In a namespace the parent is the
-    // bubblewrap, and the agent ends with it. Without one it is a thread of the server: an agent that something
-    // has stopped continues, finds its socket closed, and ends everything.
+    // The kernel sends this when the parent ends (PR_SET_PDEATHSIG(2const)). In a namespace the parent is
+    // bubblewrap, and the agent is killed with it. Without one the parent is a thread of the server. SIGCONT then lets a
+    // stopped agent continue, find its socket closed, and kill every process.
     let signal = if own() == 1 { Signal::KILL } else { Signal::CONT };
     set_parent_process_death_signal(Some(signal))?;
-    // The socket comes as stdin, and must not be inherited by what is started.
+    // The socket is stdin, and processes must not inherit it.
     let socket = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     set_child_subreaper(Some(rustix::process::getpid()))?;

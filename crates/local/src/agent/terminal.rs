@@ -1,4 +1,4 @@
-//! Opening terminals.
+//! Opens terminals.
 
 use super::message::Size;
 use rustix::fd::OwnedFd;
@@ -8,12 +8,12 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-/// Our side of a terminal, and its process's.
+/// The server's end of a terminal, and the process's end.
 type Ends = (OwnedFd, OwnedFd);
 type Question = (Size, Sender<io::Result<Ends>>);
 
-/// Opens terminals: on the thread that asks, or on one that Landlock does not restrict. The host's terminals
-/// are all in `/dev/pts`, so a rule for it would open those of other programs, too.
+/// Opens terminals, on the calling thread or on one that Landlock does not restrict. All terminals of the host
+/// are in `/dev/pts`, so a rule for it would give access to those of other programs.
 pub(super) struct Terminals(Option<Sender<Question>>);
 
 impl Terminals {
@@ -21,7 +21,7 @@ impl Terminals {
         Self(None)
     }
 
-    /// Starts a thread with what this one is allowed now.
+    /// Starts a thread with the present rights of this one.
     pub(super) fn elsewhere() -> io::Result<Self> {
         let (ask, questions): (_, Receiver<Question>) = channel();
         thread::Builder::new().spawn(move || {

@@ -1,5 +1,5 @@
-//! The agent's threads. One runs the loop and does the work that comes up there: to hand work over would make
-//! every start wait for a thread to wake up. Where work blocks, another thread takes the loop over.
+//! The agent's threads. One runs the loop and also does the jobs, since handing a job over would add the wake-up of a
+//! thread to every start. If a job blocks, another thread takes over the loop.
 
 use super::inside::Inside;
 use super::tree::{self, own};
@@ -11,11 +11,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// The most threads that work, the one with the loop included.
+/// The most threads, including the one that runs the loop.
 const THREADS: usize = 16;
-/// How long the loop may be left, and between looks at it. Looks every 5 ms made a run 10 % slower.
+/// The longest time without a thread in the loop, and the interval of checking. Checking every 5 ms makes a run 10 %
+/// slower.
 const TICK: Duration = Duration::from_millis(50);
-/// How long ending may take.
+/// The time limit for the end.
 const END: Duration = Duration::from_secs(4);
 
 pub(super) struct Threads {
@@ -23,15 +24,15 @@ pub(super) struct Threads {
     work: Arc<Work>,
     count: AtomicUsize,
     began: Instant,
-    /// When the loop was left for work, in microseconds since `began`; 0 while a thread runs it.
+    /// When the thread left the loop for a job, in microseconds since `began`; 0 while a thread runs the loop.
     left: AtomicU64,
-    /// Work was begun since the last look.
+    /// Whether a job was begun since the last check.
     active: AtomicBool,
-    /// The keeper waits for work to begin.
+    /// Whether the keeper waits for a job to begin.
     parked: AtomicBool,
     keeper: OnceLock<Thread>,
-    /// The main thread, while it has nothing to do. It has the loop as long as no work blocks: signals are
-    /// delivered to it (signal(7)), which then wake no second thread.
+    /// The main thread, while it is idle. It runs the loop as long as no job blocks. Signals are
+    /// delivered to the main thread (signal(7)), so they then wake no second thread.
     spare: Mutex<Option<Thread>>,
 }
 
@@ -50,7 +51,7 @@ impl Threads {
         }
     }
 
-    /// Runs the loop on this thread, or lets another one run it, until the agent exits.
+    /// Runs the loop on this thread or another one until the agent exits.
     pub(super) fn main(self: &Arc<Self>) -> io::Result<()> {
         let threads = self.clone();
         let keeper = thread::Builder::new().spawn(move || threads.keep())?;
@@ -65,7 +66,7 @@ impl Threads {
         }
     }
 
-    /// Sees to it that the loop runs.
+    /// Starts or wakes a thread if no thread runs the loop.
     fn keep(self: &Arc<Self>) {
         loop {
             if !self.active.swap(false, Ordering::SeqCst) {
@@ -94,17 +95,17 @@ impl Threads {
         }
         let threads = self.clone();
         self.count.fetch_add(1, Ordering::SeqCst);
-        // At the limit of tasks, the next look may have more luck.
+        // At the limit of tasks this fails. The next check tries again.
         if thread::Builder::new().spawn(move || threads.run()).is_err() {
             self.count.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    /// Runs the loop and works, as long as no other thread has the loop.
+    /// Runs the loop and does jobs, until another thread runs the loop.
     fn run(&self) {
         while let Some(mut inside) = self.inside.try_lock() {
             self.left.store(0, Ordering::SeqCst);
-            // One thread stays with the loop.
+            // One thread stays in the loop.
             let job = inside.until_job(|| self.count.load(Ordering::SeqCst) < THREADS);
             let Ok(Some(job)) = job else { end(job.is_err()) };
             self.left.store(self.now(), Ordering::SeqCst);
@@ -115,7 +116,7 @@ impl Threads {
             }
             self.work.perform(job);
         }
-        // The thread with the loop has to take over what was done here.
+        // Wakes the thread in the loop, which has to record the result.
         self.work.ring();
         self.count.fetch_sub(1, Ordering::SeqCst);
     }

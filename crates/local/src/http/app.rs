@@ -10,22 +10,22 @@ use tokio_util::task::TaskTracker;
 /// State that every handler shares.
 pub(crate) struct App {
     pub(crate) registry: Registry,
-    /// Where this server is reached.
+    /// The address of this server.
     pub(crate) url: String,
-    /// Ports of sandboxes are reached below this host, if `localhost` is this server.
+    /// The host below which ports of sandboxes have names, if `localhost` is this server.
     pub(super) ingress: Option<String>,
-    /// Bytes that a file which is written can have.
+    /// The largest file that a request can write, in bytes.
     pub(super) file_bytes: u64,
     pub(super) guard: Guard,
     pub(crate) started: Instant,
-    /// Requests that change something, each until it is done.
+    /// The requests under way that change something.
     pub(super) tasks: TaskTracker,
-    /// When an authorized request came last, in ms since the start.
+    /// When the last authorized request arrived, in ms since the start.
     asked: AtomicU64,
 }
 
 impl App {
-    /// `bound` is the address on which the server listens, `key` what every request must carry, `origins`
+    /// `bound` is the address on which the server listens, `key` the API key, and `origins`
     /// the web origins whose pages can use the server.
     pub(crate) fn new(
         registry: Registry,
@@ -49,7 +49,7 @@ impl App {
         }
     }
 
-    /// When an authorized request came last.
+    /// When the last authorized request arrived.
     pub(crate) fn last_asked(&self) -> Instant {
         self.started + Duration::from_millis(self.asked.load(Ordering::Relaxed))
     }

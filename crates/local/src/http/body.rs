@@ -1,4 +1,4 @@
-//! The body of a response, which keeps its connection busy.
+//! The body of a response, which marks its connection as busy.
 
 use super::member::Busy;
 use axum::body::Body;
@@ -6,7 +6,7 @@ use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The body of a response, during which the connection is busy.
+/// The body of a response. The connection is busy until it is dropped.
 pub(super) struct Departing {
     body: Body,
     _busy: Busy,

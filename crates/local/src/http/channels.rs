@@ -1,5 +1,5 @@
-//! Many streams over one WebSocket. A channel is a request of a route that streams: it goes through the same checks
-//! and to the same handlers as over HTTP, and its answer is sent in messages.
+//! Many streams over one WebSocket. A channel is a request of a route that streams. It passes the same checks and has the
+//! same handler as over HTTP, and its answer is sent in messages.
 
 use super::app::App;
 use super::member::{Member, Peer};
@@ -33,23 +33,23 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
-/// Bytes of a stream in one message: other channels wait no longer than it takes to send them.
+/// The most bytes of a stream in one message. Other channels wait while a message is sent.
 const DATA_BYTES: usize = 16 * 1024;
 
-/// Messages that wait to be sent, of all channels together.
+/// Messages of all channels that wait to be sent.
 const QUEUE: usize = 4;
 
-/// Time between pings. A client that has sent nothing for two of them is gone.
+/// The interval of pings. A client that sends nothing for two of them counts as gone.
 const PING: Duration = Duration::from_secs(30);
 
 /// The time limit for sending the last message before the socket is closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Headers that every channel has from the request of the socket.
+/// Headers that every channel inherits from the request of the socket.
 const OF_SOCKET: [&str; 4] = ["host", "origin", "authorization", "x-tensorlake-sandbox-id"];
 
-/// Headers that a channel can have of its own. The others are ignored, and so is its key where that of the socket is
-/// good: behind a relay, a page has a key for the relay.
+/// Headers that a channel can set. Others are ignored. The key of a channel is ignored if the socket's key is valid, since
+/// behind a relay the page's key is for the relay.
 const OF_CHANNEL: [&str; 4] =
     ["authorization", "content-type", "last-event-id", "x-tensorlake-sandbox-id"];
 
@@ -59,7 +59,7 @@ pub(super) struct ChannelsQuery {
     allow: Option<String>,
 }
 
-/// Opens the socket. A page cannot send the key with this request, so that each channel is authorized by itself.
+/// Opens the socket. A page cannot send the key with this request, so each channel is authorized separately.
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -68,7 +68,7 @@ pub(super) async fn open(
     query: std::result::Result<Query<ChannelsQuery>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    // Before an upgrade, the key is asked for channel by channel.
+    // If there is an upgrade, each channel is authorized instead.
     if upgrade.is_err() && !app.guard.lets_in(&headers) {
         let text = "the server's key is missing or wrong";
         return Err(ApiError::new(ServerCode::Unauthorized, text));
@@ -92,7 +92,7 @@ pub(super) async fn open(
     let requests = Requests { app: app.clone(), router, peer, headers: own, prefix };
     let upgrade =
         upgrade.max_message_size(CHANNEL_MESSAGE_BYTES).max_frame_size(CHANNEL_MESSAGE_BYTES);
-    // A server that stops waits for it, as for other streams: they end with the processes.
+    // A server that stops waits for the socket, as for other streams, which end with the processes.
     Ok(upgrade.on_upgrade(async move |socket| {
         let _ = app.tasks.spawn(serve(socket, requests)).await;
     }))
@@ -171,7 +171,7 @@ async fn serve(socket: WebSocket, requests: Requests) {
             () = member.evicted.cancelled() => return,
         }
     };
-    // With the channels everything is gone that adds messages.
+    // Without channels, nothing adds messages.
     let _ = timeout(CLOSING, async {
         let Some(mut to_client) = writing.await else { return };
         let _ = to_client.send(Message::Close(close)).await;
@@ -180,7 +180,7 @@ async fn serve(socket: WebSocket, requests: Requests) {
     .await;
 }
 
-/// Waits until a socket without an authorized channel must go.
+/// Waits until a socket without an authorized channel must be closed.
 async fn unauthorized(member: &Member) -> Option<CloseFrame> {
     sleep(Duration::from_secs(REQUEST_HEAD_SECONDS)).await;
     if member.is_proven() {
@@ -189,7 +189,7 @@ async fn unauthorized(member: &Member) -> Option<CloseFrame> {
     Some(frame(1008, "no authorized channel was opened in time"))
 }
 
-/// Sends messages until there are no more, and then gives the socket back. Nothing where the client has gone.
+/// Sends messages until the queue is closed, and then returns the socket; `None` if the client is gone.
 async fn write(
     mut to_client: SplitSink<WebSocket, Message>,
     mut queue: mpsc::Receiver<Vec<u8>>,
@@ -213,7 +213,7 @@ async fn write(
     }
 }
 
-/// One channel, as the client's messages find it.
+/// The state of an open channel.
 struct Channel {
     credit: Arc<Semaphore>,
     task: AbortHandle,
@@ -230,13 +230,13 @@ struct Channels {
     requests: Requests,
     open: HashMap<u32, Channel>,
     tasks: JoinSet<Ended>,
-    /// The greatest number that a channel had.
+    /// The highest channel number so far.
     last: Option<u32>,
     messages: mpsc::Sender<Vec<u8>>,
 }
 
 impl Channels {
-    /// Reads the client's messages, and gives how the socket is to be closed.
+    /// Reads the client's messages. Returns the close code and reason for the socket.
     async fn read(
         mut self,
         mut from_client: SplitStream<WebSocket>,
@@ -300,7 +300,7 @@ impl Channels {
                     self.tasks.spawn(carry(channel, answer, room.clone(), self.messages.clone()));
                 self.open.insert(channel, Channel { credit: room, task });
             }
-            // A channel can have ended while the message was on its way.
+            // A channel can have ended while the message was in flight.
             Ask::Credit(bytes) => {
                 if let Some(Channel { credit, .. }) = self.open.get(&channel) {
                     give(credit, bytes)?;
@@ -325,7 +325,7 @@ fn give(credit: &Semaphore, bytes: u32) -> std::result::Result<(), CloseFrame> {
     Ok(())
 }
 
-/// Carries a channel's answer to the client.
+/// Sends a channel's answer to the client.
 async fn carry(
     channel: u32,
     answer: impl Future<Output = Response>,
@@ -335,7 +335,7 @@ async fn carry(
     let response = answer.await;
     let status = response.status();
     if status.is_success() {
-        // A client that has gone is noticed by the reader.
+        // The reader notices that a client is gone.
         let _ = send_stream(channel, response.into_body(), &credit, &messages).await;
     } else {
         refuse(channel, response, &messages).await;
@@ -363,10 +363,10 @@ async fn send_stream(
     messages.send(Tell::End.encode(channel)).await.ok()
 }
 
-/// Takes credit for at most so many bytes, and waits while there is none.
+/// Takes credit for at most `most` bytes, and waits while there is none.
 async fn take(credit: &Semaphore, most: usize) -> Option<usize> {
     credit.acquire().await.ok()?.forget();
-    // Nobody else takes any.
+    // No other task takes credit.
     let more = credit.available_permits().min(most - 1);
     credit.try_acquire_many(u32::try_from(more).ok()?).ok()?.forget();
     Some(1 + more)

@@ -1,7 +1,7 @@
-//! Runs a request that changes something to its end. A client can hang up at any moment; hyper then drops
-//! the handler wherever it waits, which would leave half a change behind. A handler on a task of its own
-//! goes on, and sees that its client is gone only where it reads the body: hyper (1.12) ends the body of a
-//! connection that is dropped with an error.
+//! Runs requests that change something to their end. When a client disconnects, hyper drops the handler at its next
+//! await, which would leave an incomplete change. A handler on a task of its own
+//! continues, and notices that its client is gone only when it reads the body: hyper (1.12) ends the body of a
+//! dropped connection with an error.
 
 use super::app::App;
 use crate::error::ApiError;

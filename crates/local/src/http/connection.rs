@@ -1,5 +1,5 @@
-//! Clients' connections, closed so that what was said last arrives: a socket that is closed with input
-//! unread is reset, and takes with it what the client has not read yet.
+//! Connections of clients, closed so that the last answer arrives. The kernel resets a socket that is closed with unread
+//! input, and the client then loses the data that it has not read yet.
 
 use super::member::Seat;
 use rustix::fd::AsFd as _;
@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How long a client's input is read on, unless it closes before.
+/// How long a client's input is still read and dropped, unless the client closes before.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// One connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Given back when the socket is closed, which can be after this is dropped.
+    /// Released when the socket is closed, which can be after this is dropped.
     seat: Option<Seat>,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Connection {
     }
 }
 
-/// Answers a connection for which there is no room, and closes it.
+/// Answers a connection beyond the limit with an error, and closes it.
 pub(super) fn refuse(stream: &TcpStream) {
     let text = "too many connections are in use: close some first";
     let (code, body) = (ServerCode::TooManyConnections, ServerCode::TooManyConnections.as_str());
@@ -71,7 +71,7 @@ pub(super) fn refuse(stream: &TcpStream) {
         code.status(),
         body.len(),
     );
-    // The buffer of a new socket has room for it.
+    // The answer fits into the buffer of a new socket.
     let _ = stream.try_write((head + &body).as_bytes());
 }
 

@@ -1,4 +1,4 @@
-//! Files over HTTP (protocol, section 7): opened inside the sandbox, read and written here.
+//! Files over HTTP (docs/protocol.md, section 7). The agent opens them in the sandbox; the server reads and writes them.
 
 use super::app::App;
 use super::request::{NO_CONTENT, Target, json, next_part};
@@ -21,7 +21,7 @@ use std::io::{self, SeekFrom};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-/// The value of a name in a query, if it has one.
+/// The value of a name in a query, if any.
 pub(super) fn value(query: &RawQuery, name: &str) -> Result<Option<String>> {
     values(query, name).next().transpose()
 }
@@ -34,7 +34,7 @@ pub(super) fn values(
     let pairs = query.as_deref().unwrap_or_default().split('&');
     let values = pairs.filter_map(|pair| pair.split_once('='));
     values.filter(move |(key, _)| *key == name).map(move |(_, value)| {
-        // Strictly: a form's decoding would make another path of what is not UTF-8.
+        // Strict: the decoding of forms would replace bytes that are not UTF-8, which changes the path.
         let value = value.replace('+', " ");
         let value = percent_decode_str(&value).decode_utf8();
         value.map(Cow::into_owned).map_err(|_| wrong_query(name))
@@ -46,7 +46,7 @@ pub(super) fn wrong_query(name: &str) -> ApiError {
     ApiError::new(ServerCode::InvalidRequest, text)
 }
 
-/// Refuses what cannot be a path.
+/// Refuses text that cannot be a path.
 pub(super) fn check_path(path: &str) -> Result<()> {
     if path.is_empty() || path.contains('\0') {
         return Err(ApiError::new(ServerCode::InvalidPath, "a path is not empty and has no NUL"));
@@ -54,7 +54,7 @@ pub(super) fn check_path(path: &str) -> Result<()> {
     Ok(())
 }
 
-/// The path of a request; `..` is refused, wherever it would lead.
+/// The path of a request. `..` is refused, even if the path would stay in the sandbox.
 fn checked(query: &RawQuery) -> Result<String> {
     let path = value(query, "path")?.ok_or_else(|| wrong_query("path"))?;
     check_path(&path)?;
@@ -117,10 +117,10 @@ pub(super) async fn read(
     Ok(response)
 }
 
-/// Bytes of a file that are read at once.
+/// The most bytes of one read of a file.
 const PART: u64 = 256 * 1024;
 
-/// Up to `most` bytes from where the file stands, none at its end.
+/// Reads up to `most` bytes from the file's position; none at the end.
 async fn part(file: &mut tokio::fs::File, most: u64) -> io::Result<Bytes> {
     let most = most.min(PART);
     let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
@@ -128,7 +128,7 @@ async fn part(file: &mut tokio::fs::File, most: u64) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// A file without a known length: its first part, and the rest up to its end. Ranges of it are not served.
+/// The response for a file without a known length: its first part, and the rest up to the end. It has no ranges.
 fn to_the_end(first: Bytes, file: tokio::fs::File) -> Response {
     let rest = futures::stream::try_unfold(file, async |mut file| {
         let bytes = part(&mut file, PART).await?;
@@ -138,7 +138,7 @@ fn to_the_end(first: Bytes, file: tokio::fs::File) -> Response {
     ([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(all)).into_response()
 }
 
-/// `count` bytes from where the file stands; fewer are an error, which breaks the connection off.
+/// The next `count` bytes of the file. If the file has fewer, the connection is broken off.
 fn contents(file: tokio::fs::File, count: u64) -> impl futures::Stream<Item = io::Result<Bytes>> {
     futures::stream::try_unfold((file, count), async |(mut file, left)| {
         if left == 0 {
@@ -210,7 +210,7 @@ async fn fill(mut file: tokio::fs::File, body: Body, most: u64) -> Result<()> {
         file.write_all(&part).await.map_err(|e| write_failed(&e))?;
     }
     file.flush().await.map_err(|e| write_failed(&e))?;
-    // Whole before it takes its place, also if the machine goes down.
+    // The file must be complete on disk before the rename, in case the machine fails.
     file.sync_data().await.map_err(|e| write_failed(&e))
 }
 
@@ -242,7 +242,7 @@ struct Entry {
 pub(super) async fn list(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
     let path = checked(&query)?;
     let directory = sandbox.open_directory(&path).await?;
-    // As many entries as are allowed take long to sort and to write, too.
+    // Sorting and encoding the maximum number of entries takes long too.
     let listed = tokio::task::spawn_blocking(move || {
         let mut entries = entries(&directory)?;
         entries.sort_by(|a, b| b.is_dir.cmp(&a.is_dir).then_with(|| a.name.cmp(&b.name)));
@@ -264,7 +264,7 @@ fn entries(directory: &File) -> Result<Vec<Entry>> {
             let text = format!("the directory has more than {} entries", limits::DIRECTORY_ENTRIES);
             return Err(ApiError::new(ServerCode::PayloadTooLarge, text));
         }
-        // One that has vanished in between is not there.
+        // An entry that was removed meanwhile is left out.
         let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         let kind = FileType::from_raw_mode(stat.st_mode);
         let is_dir = kind == FileType::Directory;

@@ -1,4 +1,4 @@
-//! Looking at files and changing them as Node's `fs` does; the work is done by the sandbox's agent.
+//! The operations of Node's `fs` over HTTP. The sandbox's agent performs them.
 
 use super::files::{check_path, value, wrong_query};
 use super::request::{Json, Target};
@@ -51,7 +51,7 @@ fn looking(query: &RawQuery) -> Result<Operation> {
     })
 }
 
-/// A value of the query, by default that of its type.
+/// Parses a value of the query. Without it, returns the default of the type.
 pub(super) fn parsed<T: FromStr<Err: Display> + Default>(
     query: &RawQuery,
     name: &str,

@@ -34,7 +34,7 @@ pub(super) async fn check(
     let guard = &app.guard;
     match guard.address(request.headers(), peer.local.ip()) {
         Ok(Address::Port { port, sandbox }) => {
-            // Pages of what runs inside have that port's own origin.
+            // Pages of a server in the sandbox have the origin of their port.
             return match ports::forward(&app, &peer, port, &sandbox, request).await {
                 Ok(response) => response,
                 Err(error) => error.into_response(),
@@ -51,8 +51,8 @@ pub(super) async fn check(
     let preflight = origin.is_some()
         && request.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    // A terminal's token or a proof of the key, which their handlers check. Of a socket with channels each channel
-    // comes here by itself.
+    // The handlers of these routes check a terminal's token or a proof of the key. Each channel of a socket with channels
+    // passes this check itself.
     let path = matched.as_ref().map(MatchedPath::as_str).unwrap_or_default();
     let has_channels = path.ends_with(route::CHANNELS.path);
     let checks_itself =

@@ -1,5 +1,5 @@
-//! Decides who can use this server: clients with the key, and pages of allowed origins. A browser sends
-//! what a page tells it to, so a page that reaches a port could try keys.
+//! Decides who can use this server: clients with the key, and pages of allowed origins. Without the check of origins,
+//! every page in a browser on this machine could try keys.
 
 use super::host::{Address, Host};
 use super::page_tokens::PageTokens;
@@ -9,7 +9,7 @@ use shoreline_protocol::error::ServerCode;
 use std::net::{IpAddr, SocketAddr};
 use subtle::ConstantTimeEq as _;
 
-/// What requests are checked against.
+/// The rules that requests are checked against.
 pub(super) struct Guard {
     key: String,
     /// Origins of web pages, such as `http://localhost:5173`.
@@ -33,7 +33,7 @@ impl Guard {
         self.bound.port()
     }
 
-    /// What a request addresses. A host name that an attacker could point at this machine is refused (DNS
+    /// The address of a request. A host name that an attacker could point at this machine is refused (DNS
     /// rebinding); an IP address cannot be pointed elsewhere, and is accepted if it is one of this server's.
     /// `local` is the address to which the client connected.
     pub(super) fn address(&self, headers: &HeaderMap, local: IpAddr) -> Result<Address, ApiError> {

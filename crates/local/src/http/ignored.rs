@@ -1,5 +1,5 @@
-//! Members of a request body that the server does not know. They are ignored, as the public API does, and a header of
-//! the answer names them: a misspelt option must not look like one that works.
+//! Unknown members of a request body. They are ignored, as in the public API, but a header of
+//! the answer names them, so that a client notices a misspelled option.
 
 use axum::extract::Request;
 use axum::http::{Extensions, HeaderValue};
@@ -21,7 +21,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 #[derive(Clone, Default)]
 struct Names(Arc<OnceLock<String>>);
 
-/// Adds the header to an answer. An error needs none: nothing was done.
+/// Adds the header to an answer. Errors do not get it, since nothing was done.
 pub(super) async fn tell(mut request: Request, next: Next) -> Response {
     let names = Names::default();
     request.extensions_mut().insert(names.clone());
@@ -33,7 +33,7 @@ pub(super) async fn tell(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Reads a JSON body. The members that `T` does not have are noted in `extensions`, those of the request.
+/// Parses a JSON body. Adds the members that `T` does not have to the request's `extensions`.
 pub(super) fn parse<T: DeserializeOwned>(
     body: &[u8],
     extensions: &Extensions,
@@ -62,7 +62,7 @@ fn add(path: &Path<'_>, names: &mut String) {
     names.push_str(if fits { &name } else { MORE });
 }
 
-/// Spells a path with dots, `restart.max`.
+/// Writes a path with dots, as in `restart.max`.
 fn spell(path: &Path<'_>, name: &mut String) {
     let (parent, part) = match path {
         Path::Root => return,

@@ -1,4 +1,4 @@
-//! Sandboxes over HTTP (protocol, section 10).
+//! Sandboxes over HTTP (docs/protocol.md, section 10).
 
 use super::app::App;
 use super::request::{Json, Segments, json};
@@ -47,21 +47,21 @@ pub(super) async fn create(
     json(StatusCode::OK, &answer)
 }
 
-/// `shares_network`: whether the server's own ports are the sandbox's too.
+/// `shares_network`: whether the sandbox has the host's ports, including the server's own.
 fn check_ports(app: &App, ports: &[u16], shares_network: bool) -> Result<()> {
     let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
     if ports.contains(&limits::MANAGEMENT_PORT) {
         return wrong("port 9501 is reserved for sandbox management");
     }
-    // A request to it would be passed on to the server again and again.
+    // A request to the server's own port would be forwarded to the server in a loop.
     if shares_network && ports.contains(&app.guard.port()) {
         return wrong("the server itself listens on this port: expose another one");
     }
     if ports.contains(&0) { wrong("a port must be from 1 to 65535") } else { Ok(()) }
 }
 
-/// Exposed ports stay when a page token has expired, and can be opened to everyone later, so a page cannot expose
-/// any.
+/// Refuses to expose ports for a page token. Exposed ports outlive the token, and can be opened to everyone
+/// later.
 fn check_opening(app: &App, headers: &HeaderMap) -> Result<()> {
     if app.guard.is_key(headers) {
         return Ok(());
@@ -70,7 +70,7 @@ fn check_opening(app: &App, headers: &HeaderMap) -> Result<()> {
     Err(ApiError::new(ServerCode::Unauthorized, text))
 }
 
-/// Nothing could be started with no memory.
+/// Refuses a limit of zero, with which no process could start.
 fn check_resources(resources: &Resources) -> Result<()> {
     let Resources { cpus, memory_mb, .. } = *resources;
     if cpus.is_none_or(|cpus| cpus > 0.0) && memory_mb != Some(0) && resources.disk_mb() != Some(0)
@@ -80,7 +80,7 @@ fn check_resources(resources: &Resources) -> Result<()> {
     Err(ApiError::new(ServerCode::InvalidRequest, "`resources` must be numbers above 0"))
 }
 
-/// What a sandbox would seem to have and has not is refused.
+/// Refuses options that the local server does not implement.
 fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
     let parts = [
         (request.snapshot_id.is_some(), "snapshots (`snapshot_id`)"),
@@ -98,7 +98,7 @@ fn refuse_what_is_not_done(request: &CreateRequest) -> Result<()> {
     }
 }
 
-/// The cloud's name for the image of a sandbox that names none. A local sandbox has only the machine's programs.
+/// The cloud's default image. A local sandbox has only the machine's programs.
 const DEFAULT_IMAGE: &str = "tensorlake/ubuntu-minimal";
 const IMAGES: &str = "images (`image`): every sandbox has this machine's programs; leave it out";
 /// The rules of a sandbox's network. Without network namespaces only "all" and "nothing" are possible.
@@ -218,7 +218,8 @@ pub(super) async fn resume(State(app): State<Arc<App>>, segments: Segments) -> R
     changed(&app, &sandbox, sandbox.resume().await)
 }
 
-/// A sandbox that has ended will never run again: clients repeat what is answered with 503.
+/// Answers a change of state. For a terminated sandbox the error is final: clients retry a 503, but the sandbox never
+/// runs again.
 fn changed(app: &App, sandbox: &Sandbox, changed: Result<bool>) -> Result<Response> {
     match changed {
         Ok(changed) => {
@@ -233,7 +234,7 @@ fn changed(app: &App, sandbox: &Sandbox, changed: Result<bool>) -> Result<Respon
     }
 }
 
-/// A local server has one user: the holder of its key.
+/// Describes the one user of a local server, who has its key.
 pub(super) async fn introspect_key() -> Result<Response> {
     let answer = serde_json::json!({
         "id": "local", "organizationId": "local", "projectId": "default",

@@ -11,29 +11,29 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a client has to send the head of a request.
+/// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(REQUEST_HEAD_SECONDS);
 
-/// How long an evicted connection is waited for before another one is evicted.
+/// How long to wait for an evicted connection before another one is evicted.
 const EVICTION: Duration = Duration::from_secs(1);
 
-/// One connection, as far as its place in the [`Roster`] is concerned.
+/// The state of one connection in the [`Roster`].
 pub(super) struct Member {
-    /// One of its requests was authorized.
+    /// Whether one of its requests was authorized.
     proven: AtomicBool,
-    /// Asks the connection to close at once.
+    /// Cancelled to close the connection at once.
     pub(super) evicted: CancellationToken,
     activity: Mutex<Activity>,
 }
 
 struct Activity {
-    /// Requests whose response is not yet sent.
+    /// The number of requests whose response is not sent yet.
     requests: usize,
-    /// The connection carries another protocol now, such as a WebSocket.
+    /// Whether the connection was upgraded to another protocol, such as WebSocket.
     upgraded: bool,
     /// Since when there is no request.
     idle_since: Instant,
-    /// When the first byte after the last request came.
+    /// When the first byte after the last request arrived.
     head_since: Option<Instant>,
 }
 
@@ -48,7 +48,7 @@ impl Member {
         }
     }
 
-    /// A request was authorized: the connection is kept while it is idle, and is evicted last.
+    /// Records an authorized request. The connection is then kept while it is idle, and evicted last.
     pub(super) fn prove(&self) {
         self.proven.store(true, Ordering::Relaxed);
     }
@@ -65,7 +65,7 @@ impl Member {
         Busy(self.clone())
     }
 
-    /// Bytes came from the client.
+    /// Records that bytes arrived from the client.
     pub(super) fn hear(&self) {
         let mut activity = self.activity.lock();
         if activity.requests == 0 {
@@ -77,8 +77,8 @@ impl Member {
         self.activity.lock().upgraded = true;
     }
 
-    /// When the connection is to be closed unless a request begins before. A connection without an
-    /// authorized request must not stay idle; every connection must finish the head that it has begun.
+    /// When the connection is closed unless a request begins before. A connection without an
+    /// authorized request must not stay idle, and every connection must finish a head that it has begun.
     fn deadline(&self) -> Option<Instant> {
         let activity = self.activity.lock();
         if activity.requests > 0 || activity.upgraded {
@@ -88,8 +88,8 @@ impl Member {
         since.map(|since| since + HEAD)
     }
 
-    /// Waits until the deadline has passed. Looks once in [`HEAD`], so that nobody has to report a change
-    /// of the deadline.
+    /// Waits until the deadline has passed. Checks once per [`HEAD`], so that changes of the deadline need no
+    /// notification.
     pub(super) async fn overdue(&self) {
         loop {
             let now = Instant::now();
@@ -102,7 +102,7 @@ impl Member {
     }
 
     /// The order of eviction, lowest first. `None` if the connection cannot be evicted: an authorized client
-    /// is using it, or it is already on its way out.
+    /// is using it, or it is being evicted already.
     fn rank(&self) -> Option<(bool, Instant)> {
         let (activity, proven) = (self.activity.lock(), self.is_proven());
         let kept = proven && (activity.upgraded || activity.requests > 0);
@@ -110,7 +110,7 @@ impl Member {
     }
 }
 
-/// The connection that a request came on, in the request's extensions.
+/// The connection of a request, in the request's extensions.
 #[derive(Clone)]
 pub(super) struct Peer {
     /// The address to which the client connected.
@@ -129,7 +129,7 @@ impl Drop for Busy {
     }
 }
 
-/// Every connection of the server, up to a number.
+/// The connections of the server, up to a limit.
 pub(super) struct Roster {
     capacity: usize,
     members: Mutex<BTreeMap<u64, Arc<Member>>>,
@@ -141,8 +141,8 @@ impl Roster {
         Arc::new(Self { capacity, members: Mutex::default(), departed: Notify::new() })
     }
 
-    /// A seat for a new connection, if need be in place of one without an authorized request, or else of an
-    /// idle one. `None` if every connection is in use by an authorized client.
+    /// A seat for a new connection. At the limit, evicts a connection without an authorized request, or else an
+    /// idle one. `None` if authorized clients use all connections.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Seat> {
         while self.members.lock().len() >= self.capacity {
             self.evict()?;
@@ -164,7 +164,7 @@ impl Roster {
     }
 }
 
-/// The place of a connection in the roster, given back on drop.
+/// The place of a connection in the roster. Dropping it frees the place.
 pub(super) struct Seat {
     roster: Arc<Roster>,
     id: u64,

@@ -1,4 +1,4 @@
-//! The API over HTTP: connections, who can use them, routes, and their answers.
+//! The API over HTTP: connections, authorization, routes and answers.
 
 mod app;
 mod body;

@@ -1,5 +1,5 @@
-//! Tokens for web pages: each is good for one origin and a short time, in which pages of that origin may use
-//! the server.
+//! Tokens for web pages. Each authorizes the pages of one origin to use the server for a short
+//! time.
 
 use parking_lot::{Mutex, MutexGuard};
 use shoreline_protocol::limits;
@@ -14,7 +14,7 @@ pub(super) struct PageToken {
     pub(super) expires: Instant,
 }
 
-/// The tokens that may live, the oldest first.
+/// The tokens that can be valid, the oldest first.
 #[derive(Default)]
 pub(super) struct PageTokens(Mutex<VecDeque<PageToken>>);
 
@@ -27,12 +27,12 @@ impl PageTokens {
         tokens
     }
 
-    /// Whether there is a token for pages of this origin.
+    /// Whether there is a valid token for pages of this origin.
     pub(super) fn allow(&self, origin: &[u8]) -> bool {
         self.live().iter().any(|known| known.origin.as_bytes() == origin)
     }
 
-    /// Whether a token is good for pages of this origin.
+    /// Whether a token is valid for pages of this origin.
     pub(super) fn is_known(&self, token: &[u8], origin: &[u8]) -> bool {
         self.live()
             .iter()

@@ -24,7 +24,7 @@ fn default_ttl() -> u64 {
     300
 }
 
-/// Makes a token. It needs the key itself, so that a page cannot prolong its access.
+/// Makes a token. The request needs the key, so a page cannot extend its access by its token.
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

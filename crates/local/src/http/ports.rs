@@ -1,4 +1,4 @@
-//! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (protocol, section 1.3).
+//! Ports that a sandbox exposes, at `<port>-<sandbox>.localhost` (docs/protocol.md, 1.3).
 
 use super::app::App;
 use super::member::Peer;
@@ -12,7 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use shoreline_protocol::error::ServerCode;
 
-/// Passes a request on to a port, unchanged but for the key of this server.
+/// Forwards a request to a port, without the key of this server.
 pub(super) async fn forward(
     app: &App,
     peer: &Peer,
@@ -24,13 +24,13 @@ pub(super) async fn forward(
     let sandbox = match app.registry.get(sandbox) {
         Ok(sandbox) if has_key || is_open(&sandbox, port) => sandbox,
         Err(error) if has_key => return Err(error),
-        // The same for every sandbox and port, whether they exist or not.
+        // The same answer for every sandbox and port, so that it does not tell whether they exist.
         _ => {
             let text = "this port needs the server's key";
             return Err(ApiError::new(ServerCode::Unauthorized, text));
         }
     };
-    // A connection without the key makes room first, also for a port that is open to everyone.
+    // A connection without the key is evicted first, even if it is to a port that is open to everyone.
     if has_key {
         peer.member.prove();
     }
@@ -39,7 +39,7 @@ pub(super) async fn forward(
         return Err(ApiError::new(ServerCode::NotFound, text));
     }
     sandbox.resume().await?;
-    // What runs inside must not learn it.
+    // Programs in the sandbox must not see the key.
     if has_key {
         request.headers_mut().remove(header::AUTHORIZATION);
     }
@@ -49,7 +49,7 @@ pub(super) async fn forward(
         http1::handshake::<_, Body>(TokioIo::new(connection)).await.map_err(broken)?;
     tokio::spawn(connection.with_upgrades());
     let client = hyper::upgrade::on(&mut request);
-    // It names this server; the port inside speaks of a path.
+    // An absolute URI names this server. The port in the sandbox expects a path.
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse().unwrap_or_default();
     let mut response = sender.send_request(request).await.map_err(broken)?;

@@ -1,4 +1,4 @@
-//! Processes over HTTP (protocol, section 6), but for their output.
+//! Processes over HTTP (docs/protocol.md, section 6), except their output.
 
 use super::app::App;
 use super::request::{Json, NO_CONTENT, Segments, Target, json, process as named};
@@ -84,7 +84,7 @@ pub(super) async fn get(Target(sandbox): Target, segments: Segments) -> Result<R
 pub(super) async fn kill(Target(sandbox): Target, segments: Segments) -> Result<StatusCode> {
     let process = named(&sandbox, &segments)?;
     match &process.managed {
-        // Between two processes there is none to kill, and still something to end.
+        // A managed process can be between two runs: no process to kill, but supervision to end.
         Some(managed) => managed.stop().await,
         None => process.signal(Signal::KILL).await?,
     }

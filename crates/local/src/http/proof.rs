@@ -1,4 +1,4 @@
-//! Proves to a client that this server knows the key before the client sends it: when a server has ended, any
+//! Proves to a client that this server has the key, before the client sends the key. After a server has ended, any
 //! program can listen on its port.
 
 use super::app::App;
@@ -27,8 +27,8 @@ pub(super) struct ProofQuery {
     proof: String,
 }
 
-/// Answers a client's proof with the server's own. Without a proof nothing is answered, so that nobody else gets
-/// a text to try keys on.
+/// Answers a client's proof with the server's own. A client without a valid proof gets none, which it could use to test
+/// keys offline.
 pub(super) async fn prove(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -53,8 +53,8 @@ pub(super) async fn prove(
     json(StatusCode::OK, &serde_json::json!({ "proof": proof }))
 }
 
-/// What only somebody with the key can make. With the role no proof can be sent back as the answer to it; with the
-/// address of the server no other server's answer can be passed on.
+/// An HMAC that needs the key. It contains the role, so that a proof cannot be reflected as its own answer, and the
+/// address of the server, so that another server's answer cannot be forwarded.
 fn proof_of(key: &[u8], role: &str, url: &str, nonce: &str) -> Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key)
         .map_err(|error| ApiError::new(ServerCode::InternalError, error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Terminals over HTTP (protocol, section 8).
+//! Terminals over HTTP (docs/protocol.md, section 8).
 
 use super::app::App;
 use super::pty_socket;
@@ -71,7 +71,7 @@ fn named(
 #[derive(Deserialize)]
 pub(super) struct SocketQuery {
     token: Option<String>,
-    /// With flow control: how many bytes of output the client takes at first.
+    /// With flow control: the number of bytes of output that the client accepts at first.
     credit: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A terminal's WebSocket, from the first message to the last (docs/api.md, Terminals).
+//! A terminal's WebSocket (docs/api.md, Terminals).
 
 use crate::pty::{At, Attached, Begun, Session};
 use axum::body::Bytes;
@@ -16,30 +16,30 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, interval_at};
 
-/// Between pings. A client that has sent nothing for two of them is gone.
+/// The interval of pings. A client that sends nothing for two of them counts as gone.
 const PING: Duration = Duration::from_secs(30);
 
-/// Input that waits for the program, with the room that it takes in the queue.
+/// Queued input, with the permit for its place in the queue.
 type Queued = (Bytes, OwnedSemaphorePermit);
 
-/// The state of a client: its messages, and how much of its input was taken.
+/// The state of a client: what its messages said, and the number of consumed bytes of its input.
 #[derive(Clone, Copy, Debug)]
 struct Told {
-    /// When it was last heard of.
+    /// When its last message arrived.
     seen: Instant,
-    /// Its messages are read. They are not while its queue is full, and then it cannot be heard.
+    /// Whether its messages are read. They are not read while its queue is full.
     listening: bool,
     /// The position at which the output begins, set when the client is ready: the start of the kept output, or the
     /// position that the client gave.
     begin: Option<Option<u64>>,
-    /// With flow control: how many bytes of output it takes in all.
+    /// With flow control: the total number of bytes of output that it accepts.
     credit: Option<u64>,
-    /// How many bytes of its input the terminal has taken.
+    /// The number of bytes of its input that the terminal has accepted.
     typed: u64,
 }
 
-/// Serves a client until it or the session ends. `credit`: how many bytes of output the client takes at first, where
-/// it has flow control.
+/// Serves a client until it disconnects or the session ends. `credit`: the number of bytes of output that the client
+/// accepts at first, if it has flow control.
 pub(super) async fn attach(socket: WebSocket, session: Arc<Session>, credit: Option<u64>) {
     let attached = session.attach();
     let (mut to_client, from_client) = socket.split();
@@ -51,38 +51,38 @@ pub(super) async fn attach(socket: WebSocket, session: Arc<Session>, credit: Opt
     let close = tokio::select! {
         close = read_input(from_client, &session, queue, &attached, &told) => close,
         close = write_output(&mut to_client, &session, &attached, told.subscribe()) => close,
-        // It ends with the queue, whose sender is the reader's.
+        // Ends with the queue, whose sender the reader has.
         () = typing.as_mut() => None,
     };
     if let Some(close) = close {
         attached.leave();
         let _ = to_client.send(Message::Close(Some(close))).await;
-        // Taken by the client, or given up: a close that is torn off loses what came before it.
+        // Wait until the client has read the close frame: a connection that is closed earlier can lose output.
         let _ = tokio::time::timeout(Duration::from_secs(2), to_client.close()).await;
     }
     drop((attached, to_client));
-    // What the client typed before it left is typed, unless the program ends before it reads it.
+    // Input that the client sent before it left still reaches the program, unless the program ends first.
     tokio::select! {
         () = typing => {}
         () = session.wait() => {}
     }
 }
 
-/// Types what is queued, as fast as the program reads it.
+/// Writes the queued input to the terminal, as fast as the program reads it.
 async fn type_in(
     session: &Session,
     mut queued: mpsc::UnboundedReceiver<Queued>,
     told: &watch::Sender<Told>,
 ) {
     while let Some((bytes, _room)) = queued.recv().await {
-        // A terminal that has ended takes no input; the writer reports the end.
+        // A terminal that has ended accepts no input. The writer reports the end.
         let _ = session.type_in(&bytes).await;
         told.send_modify(|told| told.typed += bytes.len() as u64);
     }
 }
 
-/// Reads the client's messages. Input is queued, so that a program which does not read holds up nothing
-/// else: pongs and resizes are read while it waits.
+/// Reads the client's messages. Input is queued, so that pongs and resizes are handled while the program does not
+/// read.
 async fn read_input(
     mut from_client: SplitStream<WebSocket>,
     session: &Session,
@@ -105,7 +105,7 @@ async fn read_input(
             }
             Message::Binary(bytes) => match Input::decode(&bytes) {
                 Some(Input::Data(data)) => {
-                    // A message is smaller than the queue: larger ones are refused above.
+                    // A message is smaller than the queue, since larger ones are refused above.
                     let length = u32::try_from(data.len()).ok()?;
                     let data = bytes.slice_ref(data);
                     told.send_modify(|told| told.listening = false);
@@ -120,7 +120,7 @@ async fn read_input(
                     told.send_modify(|told| _ = told.begin.get_or_insert(position));
                 }
                 Some(Input::Credit(bytes)) => {
-                    // Only a client that said so in its address has flow control.
+                    // Only a client that requested flow control in its address has it.
                     told.send_modify(|told| told.credit = told.credit.map(|now| now.max(bytes)));
                 }
                 None => {}
@@ -131,13 +131,13 @@ async fn read_input(
     None
 }
 
-/// Whether a message was larger than the socket takes.
+/// Whether a message was larger than the socket accepts.
 pub(super) fn is_too_large(error: &axum::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
 
-/// The session's output from where the client begins, to its end.
+/// Sends the session's output, from the client's position to the end.
 async fn write_output(
     to_client: &mut SplitSink<WebSocket, Message>,
     session: &Session,
@@ -199,14 +199,14 @@ async fn write_output(
     }
 }
 
-/// How far a client was written to, and may be.
+/// The progress and limits of a client's output.
 struct Written {
     start: u64,
     position: u64,
     limit: u64,
-    /// What it is not to answer, by position.
+    /// The positions of queries that the client must not answer.
     queries: VecDeque<Range<u64>>,
-    /// How much input the client was told that it may send.
+    /// The number of bytes of input that the client has credit for.
     granted: u64,
 }
 
@@ -216,7 +216,7 @@ impl Written {
         Self { start: position, position, limit, queries: queries.into(), granted: 0 }
     }
 
-    /// Takes the client's credit, and gives it what it may send itself: as much as is held for the program.
+    /// Applies the client's credit, and returns new credit for its input: the size of the queue.
     fn credit(&mut self, attached: &Attached, credit: u64, typed: u64) -> Option<Vec<u8>> {
         const PART: u64 = PTY_INPUT_QUEUE_BYTES as u64 / 8;
         let limit = self.start.saturating_add(credit);
@@ -231,8 +231,8 @@ impl Written {
         })
     }
 
-    /// Counts bytes that come next. In queries, NUL takes the place of each: terminals ignore it (ECMA-48, 8.3.88),
-    /// and positions stay what they are.
+    /// Counts the next bytes. Replaces each byte of a query with NUL, which terminals ignore (ECMA-48, 8.3.88), so that
+    /// positions do not change.
     fn take(&mut self, bytes: &mut [u8]) {
         let (start, end) = (self.position, self.position + bytes.len() as u64);
         let within = |position: u64| (position.clamp(start, end) - start) as usize;

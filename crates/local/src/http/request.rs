@@ -1,4 +1,4 @@
-//! What handlers take from a request, each refused with a code where it is wrong.
+//! Extractors of the parts of a request. Each refuses wrong values with an error.
 
 use super::app::App;
 use super::host::Address;
@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<App>> for Segments {
     }
 }
 
-/// The sandbox that a request is for: by the path's prefix, else by header, else by host. It can be
+/// The sandbox of a request, named by the path's prefix, else by header, else by host. It can be
 /// suspended.
 pub(super) struct Found(pub(super) Arc<Sandbox>);
 
@@ -69,7 +69,7 @@ impl FromRequestParts<Arc<App>> for Found {
     }
 }
 
-/// The sandbox that an authorized request is for. A suspended sandbox is resumed.
+/// The sandbox of an authorized request. A suspended sandbox is resumed.
 pub(super) struct Target(pub(super) Arc<Sandbox>);
 
 impl FromRequestParts<Arc<App>> for Target {
@@ -87,7 +87,7 @@ pub(super) fn process(sandbox: &Sandbox, segments: &Segments) -> Result<Arc<Proc
     sandbox.processes.get(segments.get("process").unwrap_or_default())
 }
 
-/// A JSON body of the wanted shape.
+/// A JSON body with the shape of `T`.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
@@ -108,7 +108,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
         let (parts, body) = request.into_parts();
         let mut body = read(body).await?;
         replace_lone_surrogates(&mut body);
-        // An array would do for a structure, field by field.
+        // serde would accept an array for a structure, field by field.
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(ApiError::new(ServerCode::InvalidShape, "the body must be a JSON object"));
         }

@@ -42,7 +42,7 @@ fn lifecycle_routes() -> Routes {
     add(routes, route::RESUME_SANDBOX, lifecycle::resume)
 }
 
-/// The routes whose answers are event streams, as far as their scope is allowed.
+/// The routes whose answers are event streams and whose scopes are allowed.
 fn streaming_routes(allowed: &[Scope]) -> Routes {
     let is_allowed = |route: Route| route.scope().is_some_and(|scope| allowed.contains(&scope));
     let mut routes = Router::new();
@@ -96,20 +96,20 @@ fn sandbox_routes() -> Routes {
     add(routes, route::TCP_TUNNEL, tunnel::open)
 }
 
-/// What a channel of a WebSocket can ask for.
+/// The routes that a channel of a WebSocket can request.
 pub(super) fn channel_router(app: Arc<App>, allowed: &[Scope]) -> Router {
     let router = streaming_routes(allowed).nest("/s/{sandbox}", streaming_routes(allowed));
     behind_the_gate(router, app)
 }
 
-/// Adds what every request passes.
+/// Adds the layers that every request passes.
 fn behind_the_gate(routes: Routes, app: Arc<App>) -> Router {
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(async || {
             ApiError::new(ServerCode::MethodNotAllowed, "the route does not take this method")
         })
-        // Behind the gate, so that a request to a port of a sandbox ends with its client.
+        // After the gate, so that a request to a port of a sandbox ends when its client disconnects.
         .layer(middleware::from_fn_with_state(app.clone(), complete::run))
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
         .with_state(app)
@@ -130,7 +130,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(unread::read_on))
 }
 
-/// What the API has and this server has not is told from what nobody has.
+/// The error for unknown routes: 501 for routes of the public API, 404 for others.
 async fn no_route(uri: Uri) -> ApiError {
     const NOT_HERE: [(&str, &str); 9] = [
         ("/snapshot", "snapshots"),

@@ -1,5 +1,5 @@
-//! Searches in the files of a sandbox; the work is done by the sandbox's agent. The results are sent as they are found, one
-//! JSON object a line. The last one is `{"end": ...}`: without it, the search was broken off.
+//! Searches in the files of a sandbox, which the sandbox's agent performs. Results are sent as they are found, one
+//! JSON object a line. The last line is `{"end": ...}`. Without it, the search is incomplete.
 
 use super::files::{check_path, value, values, wrong_query};
 use super::fs::parsed;
@@ -22,9 +22,9 @@ use tokio::time::timeout;
 
 /// Bytes that are read at once.
 const PART: usize = 64 * 1024;
-/// How long a search can be silent: after that, an empty line is sent.
+/// The longest time without a result, after which an empty line is sent.
 const SILENCE: Duration = Duration::from_secs(limits::KEEP_ALIVE_SECONDS);
-/// Bytes of a line's text, where the query does not say.
+/// The default limit on the bytes of a line's text.
 const LINE_BYTES: usize = 2000;
 
 pub(super) async fn glob(Target(sandbox): Target, query: RawQuery) -> Result<Response> {
@@ -98,19 +98,19 @@ async fn results(sandbox: &Sandbox, search: Search) -> Result<Response> {
     Ok((kind, Body::from_stream(parts)).into_response())
 }
 
-/// Results as the sandbox writes them. It is not trusted to write JSON, or an end.
+/// The results from the sandbox, which is not trusted to write valid JSON, or an end.
 struct Results {
     pipe: pipe::Receiver,
-    /// The beginning of a line.
+    /// The start of an incomplete line.
     unread: Vec<u8>,
     ended: bool,
 }
 
 impl Results {
-    /// Whole lines; nothing after the last.
+    /// The next complete lines; `None` after the last one.
     ///
     /// # Errors
-    /// The sandbox has broken off, which breaks the connection off: the client must notice.
+    /// The results end without an end. The connection is then broken off, so that the client notices.
     async fn part(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             self.unread.reserve(PART);

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// Serves the API on a listener until `stop` is done; then waits until the requests in progress are
-/// answered and what they change is done. An upgraded connection is not waited for.
+/// Serves the API on a listener until `stop` resolves. Then waits until the requests in progress are
+/// answered and their changes are complete, but not for upgraded connections.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     app: Arc<App>,
@@ -52,16 +52,16 @@ pub(crate) async fn serve(
     app.tasks.wait().await;
 }
 
-/// Connections that leave enough descriptors for processes.
+/// The number of connections that leaves enough descriptors for processes.
 fn capacity() -> usize {
     let open = getrlimit(Resource::Nofile).current.unwrap_or(OPEN_FILES);
     usize::try_from(open / CONNECTIONS_PART).unwrap_or(usize::MAX).max(1)
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it closes.
 async fn attend(stream: TcpStream, seat: Seat, router: Router, stopping: CancellationToken) {
     let Ok(local) = stream.local_addr() else { return };
-    // A lone line leaves at once.
+    // Small writes, such as one line of output, must be sent at once.
     let _ = stream.set_nodelay(true);
     let peer = Peer { local, member: seat.member.clone() };
     let member = seat.member.clone();
@@ -74,7 +74,7 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, stopping: Cancell
         async move {
             let mut response = answer.await?;
             let refused = !member.is_proven() && response.status().is_client_error();
-            // A client without the key has no use for the connection, and one that stalls may be gone.
+            // A client without the key does not need the connection again, and a client that stalls may be gone.
             if refused || response.status() == StatusCode::REQUEST_TIMEOUT {
                 response
                     .headers_mut()

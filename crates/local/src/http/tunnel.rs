@@ -1,4 +1,4 @@
-//! A TCP connection into a sandbox, over a WebSocket (protocol, section 9).
+//! A TCP connection into a sandbox, over a WebSocket (docs/protocol.md, section 9).
 
 use super::request::Target;
 use crate::error::{ApiError, Result};
@@ -20,13 +20,13 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
-/// Bytes of the largest message to a client.
+/// The largest message to a client, in bytes.
 const MESSAGE: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 pub(super) struct TunnelQuery {
     port: NonZeroU16,
-    /// Whether each side can end by itself. Other clients see the connection end when the port ends its side.
+    /// Whether the connection can be half-closed. Otherwise it ends when the port closes its side.
     #[serde(default)]
     half_close: bool,
 }
@@ -46,12 +46,12 @@ pub(super) async fn open(
     let upgrade = upgrade.map_err(|_| {
         ApiError::new(ServerCode::UpgradeRequired, "this route speaks WebSocket only")
     })?;
-    // Connected before the upgrade, so that a port where nobody listens is told by the status.
+    // Connect before the upgrade, so that the status reports a refused connection.
     let connection = sandbox.connect(port.get()).await?;
     Ok(upgrade.on_upgrade(move |socket| join(socket, connection, sandbox, half_close)))
 }
 
-/// Passes bytes both ways until both sides have ended, or either of them where connections are not half-closed.
+/// Forwards bytes both ways until both sides have ended, or one of them if half-closing was not requested.
 async fn join(socket: WebSocket, connection: TcpStream, sandbox: Arc<Sandbox>, half_close: bool) {
     let (read, write) = connection.into_split();
     let (mut to_client, from_client) = socket.split();
@@ -68,8 +68,8 @@ async fn join(socket: WebSocket, connection: TcpStream, sandbox: Arc<Sandbox>, h
     let _ = to_client.close().await;
 }
 
-/// Passes on what the client sends, until it closes the socket or says something wrong. A client that has ended its
-/// side is read on, to see it leave.
+/// Forwards bytes from the client until it closes the socket or sends an invalid message. After the client has ended its
+/// side, the socket is still read to notice that it closes.
 async fn inward(
     mut from_client: SplitStream<WebSocket>,
     mut write: OwnedWriteHalf,
@@ -97,7 +97,7 @@ async fn inward(
     None
 }
 
-/// Passes on what the port sends, to its end; then waits for the client's, where connections are half-closed.
+/// Forwards bytes from the port until it ends its side. Then waits for the client's end, if half-closing was requested.
 async fn outward(
     mut read: OwnedReadHalf,
     to_client: &mut SplitSink<WebSocket, Message>,
@@ -124,7 +124,7 @@ async fn outward(
     }
     tokio::select! {
         _ = input_end => done,
-        // A connection whose other end has gone tells that to the next write only.
+        // The kernel reports a lost peer only at the next write.
         () = sandbox.lost() => Some((1001, "the sandbox has ended")),
     }
 }

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 /// How long the first unsent byte of an unfinished line waits for the line's end, or for more bytes.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// Whether a client asks for unfinished lines. An EventSource sends no headers, and other servers refuse
-/// unknown ones to pages (CORS), so the query says it.
+/// Whether a client requests unfinished lines. The request is in the query, since an EventSource sends no headers, and
+/// other servers do not allow unknown headers from pages (CORS).
 #[derive(Clone, Copy)]
 pub(super) struct WantsUnfinished(pub(super) bool);
 
@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<App>> for WantsUnfinished {
     }
 }
 
-/// What one follower has been sent of the unfinished lines.
+/// The bytes of unfinished lines that were sent to one follower.
 pub(super) struct Unfinished {
     /// Notified of reads that bring no events.
     pub(super) reads: watch::Receiver<()>,
@@ -63,7 +63,7 @@ impl Unfinished {
         self.lines[stream as usize - 1] = Sent::default();
     }
 
-    /// It is unknown which lines were finished.
+    /// Resets the state: it is unknown which lines were finished.
     pub(super) fn start_over(&mut self) {
         self.lines = Default::default();
     }

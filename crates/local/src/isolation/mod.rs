@@ -20,22 +20,22 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is asked for.
+/// The requested isolation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Wanted {
-    /// The best that works here, `none` at last
+    /// The best level that works here, or `none`
     Auto,
-    /// The best that works here, never `none`
+    /// The best level that works here, or an error
     Required,
     /// Namespaces, by bubblewrap
     Bubblewrap,
     /// Landlock and seccomp, in the host's namespaces
     Landlock,
-    /// Nothing: commands run as the user who starts the server
+    /// No isolation: commands run with the rights of the user who starts the server
     None,
 }
 
-/// What is in force.
+/// The isolation in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Isolation {
     Bubblewrap(Bubblewrap),

@@ -7,23 +7,23 @@ use std::fs;
 use std::io;
 use std::process::Command;
 
-/// What is asked for.
+/// The requested network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum WantedNetwork {
-    /// `own` with bubblewrap where this machine can make TUN devices, else `host`
+    /// `own` with bubblewrap if this machine can make TUN devices, otherwise `host`
     Auto,
-    /// One for each sandbox, with access to the internet but not to this machine
+    /// A network for each sandbox, with access to the internet but not to this machine
     Own,
-    /// This machine's, its loopback ports included
+    /// This machine's network, including its loopback ports
     Host,
 }
 
-/// What is in force.
+/// The network in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Network {
     Own,
     Host,
-    /// The choice of a sandbox whose server shares this machine's.
+    /// No network, chosen for a sandbox of a server that shares this machine's.
     None,
 }
 

@@ -1,6 +1,6 @@
-//! Control groups (cgroup v2). A sandbox has one with its limits, and in it each process that was started has
-//! one of its own, so that what runs out of memory is killed as a whole and is known to have been. Agents stay
-//! outside: they must outlive what they start.
+//! Control groups (cgroup v2). A sandbox has one with its limits, and in it each started process has
+//! one of its own, so that the kernel kills a process with its descendants when memory runs out, and counts that. Agents
+//! stay outside, since they must outlive their processes.
 
 use super::Limits;
 use rustix::fd::OwnedFd;
@@ -13,21 +13,21 @@ use std::time::Duration;
 const ROOT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "shoreline-local-";
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
-/// Microseconds over which the use of processors is counted.
+/// The period of the processor quota, in microseconds.
 const PERIOD: u64 = 100_000;
 /// How long stopping a group may take, and between looks at it.
 const FREEZE: Duration = Duration::from_secs(2);
 const FREEZE_POLL: Duration = Duration::from_millis(2);
 
-/// Where the groups of sandboxes are made, beside the server's own.
+/// The parent of the sandboxes' groups and of the server's own group.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     directory: PathBuf,
-    /// What the group above gives on only because of this server.
+    /// The controllers that this server enabled in the parent group.
     given: Vec<&'static str>,
 }
 
-/// The server's own, and its agents'.
+/// The group of the server and its agents.
 fn home(directory: &Path) -> PathBuf {
     directory.join("server")
 }
@@ -38,13 +38,13 @@ fn set(group: &Path, file: &str, value: impl AsRef<[u8]>) -> io::Result<()> {
         .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
 }
 
-/// Lets a group limit those in it (`+`), or no longer (`-`).
+/// Enables (`+`) or disables (`-`) controllers for the children of a group.
 fn give(group: &Path, sign: char, controllers: &[&str]) -> io::Result<()> {
     let all: String = controllers.iter().map(|name| format!("{sign}{name} ")).collect();
     set(group, "cgroup.subtree_control", all)
 }
 
-/// Those of the needed controllers that a file of a group does not name.
+/// The needed controllers that a file of a group does not list.
 fn missing(group: &Path, file: &str) -> io::Result<Vec<&'static str>> {
     let there = fs::read_to_string(group.join(file))?;
     let is_there = |name| there.split_whitespace().any(|other| other == name);
@@ -52,7 +52,7 @@ fn missing(group: &Path, file: &str) -> io::Result<Vec<&'static str>> {
 }
 
 impl Cgroups {
-    /// A place below the group that the server was started in, made sure of by using it.
+    /// Makes the groups below the server's present group, and checks that they work.
     pub(super) fn find() -> io::Result<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup")?;
         let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
@@ -67,7 +67,7 @@ impl Cgroups {
         fs::create_dir(&directory)?;
         let mut made = Self { directory, given: Vec::new() };
         fs::create_dir(&home)?;
-        // A group with processes in it cannot give controllers on.
+        // A group that has processes cannot enable controllers for its children.
         set(&home, "cgroup.procs", "0")?;
         let given = missing(&own, "cgroup.subtree_control")?;
         give(&own, '+', &given)?;
@@ -85,7 +85,7 @@ impl Cgroups {
         set("pids.max", SANDBOX_TASKS.to_string())?;
         if let Some(bytes) = limits.memory {
             set("memory.max", bytes.to_string())?;
-            // Where there is any.
+            // Fails on a machine without swap.
             let _ = set("memory.swap.max", "0".to_owned());
         }
         if let Some(cpus) = limits.cpus {
@@ -101,7 +101,7 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         let Some(own) = self.directory.parent() else { return };
-        // The server goes back to where it came from, so that it leaves nothing behind.
+        // The server returns to its first group, so that its own group can be removed.
         let _ = give(&self.directory, '-', &CONTROLLERS);
         let _ = give(own, '-', &self.given);
         let _ = set(own, "cgroup.procs", "0");
@@ -109,7 +109,7 @@ impl Drop for Cgroups {
     }
 }
 
-/// Removes what servers left behind that did not end by themselves, with an agent that was stopped in the
+/// Removes the groups of servers that were killed. An agent can be left there, stopped in the
 /// group of a process that it was starting.
 fn sweep(own: &Path) {
     for other in below(own) {
@@ -127,13 +127,13 @@ fn below(group: &Path) -> Vec<PathBuf> {
     entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect()
 }
 
-/// Removes a group and those in it, as far as nobody is there.
+/// Removes a group and its children, if they have no processes.
 fn remove(group: &Path) {
     below(group).iter().for_each(|group| remove(group));
     let _ = fs::remove_dir(group);
 }
 
-/// The group of one sandbox. Dropping it kills what is left in it and removes it.
+/// The group of one sandbox. Dropping it kills the remaining processes and removes the group.
 #[derive(Debug)]
 pub(crate) struct Group {
     directory: PathBuf,
@@ -141,7 +141,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The group of one process, and the files by which the agent goes into it and back.
+    /// Makes the group of one process. Returns also the files by which the agent enters the group and returns.
     pub(crate) fn unit(&self) -> io::Result<(Unit, [OwnedFd; 2])> {
         let directory = self.directory.join(crate::random::hex(crate::random::bytes::<8>()?));
         fs::create_dir(&directory)?;
@@ -174,7 +174,7 @@ impl Group {
         frozen
     }
 
-    /// Continues everything in it; whether it was stopped by [`Group::freeze`].
+    /// Continues everything in it. Returns whether [`Group::freeze`] had stopped it.
     pub(crate) fn thaw(&self) -> io::Result<bool> {
         let frozen = fs::read_to_string(self.directory.join("cgroup.freeze"))?.trim() == "1";
         if frozen {
@@ -188,7 +188,7 @@ impl Group {
         let _ = set(&self.directory, "cgroup.kill", "1");
     }
 
-    /// Removes it once nothing is in it.
+    /// Removes the group once it is empty.
     pub(crate) fn remove(&self) {
         remove(&self.directory);
     }
@@ -201,14 +201,14 @@ impl Drop for Group {
     }
 }
 
-/// The group of one process and its descendants. What outlives it stays there, to the sandbox's end.
+/// The group of one process and its descendants. Descendants that outlive the process stay in it until the sandbox ends.
 #[derive(Debug)]
 pub(crate) struct Unit {
     directory: PathBuf,
 }
 
 impl Unit {
-    /// Whether it was killed for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub(crate) fn oom_killed(&self) -> bool {
         let events = fs::read_to_string(self.directory.join("memory.events")).unwrap_or_default();
         events.lines().any(|line| line.strip_prefix("oom_kill ").is_some_and(|count| count != "0"))

@@ -1,5 +1,5 @@
-//! What a sandbox can use at the most, and by what that holds: control groups where they can be made, for the
-//! sandbox as a whole; else limits on each of its processes.
+//! Limits on the resources of a sandbox, and their enforcement: by control groups for the whole sandbox if the server can
+//! make them, otherwise by rlimits for each process.
 
 mod cgroup;
 
@@ -12,7 +12,7 @@ use shoreline_protocol::record::{EnforcedLimits, LimitScope};
 use std::io;
 use std::process::Command;
 
-/// What is asked for.
+/// The requested enforcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Wanted {
     /// The best that works here
@@ -23,18 +23,18 @@ pub(crate) enum Wanted {
     Rlimits,
 }
 
-/// What one sandbox is given.
+/// The limits of one sandbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Bytes of memory.
     pub(crate) memory: Option<u64>,
-    /// Bytes of a file.
+    /// The size of a file, in bytes.
     pub(crate) file_size: Option<u64>,
-    /// Processors.
+    /// The number of processors.
     pub(crate) cpus: Option<f64>,
 }
 
-/// What is in force.
+/// The enforcement in force.
 #[derive(Debug)]
 pub(crate) enum Enforcement {
     Cgroups(Cgroups),
@@ -45,7 +45,10 @@ pub(crate) enum Enforcement {
 }
 
 impl Enforcement {
-    /// What is wanted, where it works.
+    /// Chooses the requested enforcement.
+    ///
+    /// # Errors
+    /// The enforcement does not work here.
     pub(crate) fn choose(wanted: Wanted) -> io::Result<Self> {
         if wanted == Wanted::Rlimits {
             return Ok(Self::Rlimits { tasks: false });
@@ -69,7 +72,7 @@ impl Enforcement {
         }
     }
 
-    /// What the limits of a sandbox hold for.
+    /// The scopes of the limits of a sandbox.
     pub(crate) fn scopes(&self, limits: &Limits) -> EnforcedLimits {
         let given = |asked: bool, scope| if asked { scope } else { LimitScope::Nothing };
         let by_cgroups = matches!(self, Self::Cgroups(_));
@@ -94,7 +97,7 @@ impl Enforcement {
         }
     }
 
-    /// Makes a sandbox's group, where there are any, and tells its agent what is left to it.
+    /// Makes the control group of a sandbox, if groups are used, and passes the other limits to its agent.
     pub(crate) fn hold(
         &self,
         id: &str,
@@ -106,7 +109,7 @@ impl Enforcement {
             Self::Cgroups(cgroups) => Some(cgroups.make(id, limits)?),
             Self::Rlimits { tasks } => {
                 own.push(("--tasks", tasks.then_some(SANDBOX_TASKS as u64)));
-                // As many processors as are asked for in part.
+                // Rounded up: affinity counts whole processors.
                 let cpus = limits.cpus.map(|cpus| cpus.ceil() as u64);
                 own.extend([("--memory", limits.memory), ("--cpus", cpus)]);
                 None

@@ -1,4 +1,4 @@
-//! How many sockets sandboxes may have in the server: each is a descriptor, and the server needs some for itself.
+//! Limits the sockets that the server opens for sandboxes. Each is a descriptor, and the server needs some for itself.
 
 use rustix::process::{Resource, getrlimit};
 use shoreline_protocol::limits::{NETWORK_PART, OPEN_FILES, SANDBOX_CONNECTIONS, SANDBOX_FLOWS};
@@ -8,14 +8,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// DNS queries of one sandbox that wait for an answer.
 const QUERIES: usize = 64;
 
-/// What all sandboxes of a server have together.
+/// The budget of all sandboxes of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     sockets: Arc<Semaphore>,
     total: usize,
 }
 
-/// What one sandbox may take of it.
+/// The part of the budget for one sandbox.
 #[derive(Debug)]
 pub(super) struct Share {
     sockets: Arc<Semaphore>,
@@ -34,7 +34,7 @@ impl Budget {
         Self { sockets: Arc::new(Semaphore::new(total)), total }
     }
 
-    /// One sandbox cannot take everything from the others.
+    /// A share for one sandbox, so that it cannot use the whole budget.
     pub(super) fn share(&self) -> Share {
         Share {
             sockets: self.sockets.clone(),
@@ -46,12 +46,12 @@ impl Budget {
 }
 
 impl Share {
-    /// Room for one more socket, until it is dropped.
+    /// A permit for one more socket, until it is dropped.
     pub(super) fn take(&self) -> Option<OwnedSemaphorePermit> {
         self.sockets.clone().try_acquire_owned().ok()
     }
 
-    /// Room for a DNS query, until it is dropped.
+    /// A permit for a DNS query, until it is dropped.
     pub(super) fn query(&self) -> Option<[OwnedSemaphorePermit; 2]> {
         Some([self.queries.clone().try_acquire_owned().ok()?, self.take()?])
     }

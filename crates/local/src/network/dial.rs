@@ -1,5 +1,5 @@
-//! The sockets by which the server reaches a destination for a sandbox, and the destinations that are never
-//! reached: this machine, whatever its addresses, and what only machines beside it can answer for.
+//! Opens the server's sockets to a destination of a sandbox. Some destinations are always refused: all addresses of
+//! this machine, and addresses on its own link.
 
 use super::icmp::Unreachable;
 use crate::netlink::Netlink;
@@ -13,13 +13,13 @@ use tokio::time::timeout;
 /// connections that get no answer.
 const CONNECT: Duration = Duration::from_secs(60);
 
-/// Why a destination is not reached.
+/// Why a connection fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It answered with a reset.
+    /// The destination answered with a reset.
     Reset,
     Unreachable(Unreachable),
-    /// It does not answer.
+    /// The destination does not answer.
     Silent,
 }
 
@@ -27,7 +27,7 @@ impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Self::Reset,
-            // Broadcasts (ip(7)), and what this machine's firewall rejects.
+            // The error for broadcasts (ip(7)) and for packets that this machine's firewall rejects.
             io::ErrorKind::PermissionDenied => Self::Unreachable(Unreachable::Forbidden),
             io::ErrorKind::TimedOut => Self::Silent,
             _ => Self::Unreachable(Unreachable::NoRoute),
@@ -40,13 +40,13 @@ pub(super) async fn tcp(to: SocketAddr) -> Result<TcpStream, Refused> {
     refuse_own(to.ip())?;
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     let stream = timeout(CONNECT, socket.connect(to)).await.map_err(|_| Refused::Silent)??;
-    // The address may have become this machine's meanwhile.
+    // The address can have become this machine's meanwhile.
     refuse_own(to.ip())?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// A socket that exchanges datagrams with a destination that the rules permit. Nothing is sent.
+/// Opens a socket for datagrams to a destination that the rules permit. Sends nothing.
 pub(super) fn udp(to: SocketAddr) -> Result<UdpSocket, Refused> {
     let any: IpAddr = match to {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -59,7 +59,7 @@ pub(super) fn udp(to: SocketAddr) -> Result<UdpSocket, Refused> {
     Ok(socket)
 }
 
-/// Refuses an address that means this machine now, or more than one other.
+/// Refuses an address that is now this machine's, or that is not a unicast address.
 fn refuse_own(address: IpAddr) -> Result<(), Refused> {
     match !is_closed(address) && Netlink::new()?.leads_away(address)? {
         true => Ok(()),
@@ -67,7 +67,7 @@ fn refuse_own(address: IpAddr) -> Result<(), Refused> {
     }
 }
 
-/// Whether an address means this machine, its link, or more than one machine, whatever the rules say.
+/// Whether an address is always refused: this machine's, on its link, or for several machines.
 pub(super) fn is_closed(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
@@ -92,7 +92,7 @@ pub(super) fn is_closed(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 address leads to: 6to4 (RFC 3056), NAT64 (RFC 6052, RFC 8215), Teredo (RFC 4380).
+/// The IPv4 address that is embedded in an IPv6 address: 6to4 (RFC 3056), NAT64 (RFC 6052, RFC 8215), Teredo (RFC 4380).
 pub(super) fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match address.segments() {

@@ -1,5 +1,5 @@
-//! The DNS forwarder: passes a sandbox's queries on to this machine's own nameservers, which a sandbox cannot reach
-//! itself where they are on loopback, and sees which addresses belong to a name.
+//! The DNS forwarder. It forwards a sandbox's queries to this machine's nameservers, which can be on loopback, where the
+//! sandbox cannot reach them. It records the addresses of names for rules by name.
 
 use super::packet::{Packet, Transport, udp};
 use super::{MTU, Rules, Shared};
@@ -12,13 +12,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// How long one nameserver may take (resolv.conf(5), timeout).
+/// The time limit for one nameserver (resolv.conf(5), timeout).
 const ANSWER: Duration = Duration::from_secs(5);
 /// The most nameservers that are asked (resolv.conf(5), MAXNS).
 const NAMESERVERS: usize = 3;
 /// Bytes of an answer over UDP: more than any nameserver sends (RFC 6891, section 6.2.5).
 const DATAGRAM: usize = 16 * 1024;
-/// How long a connection may wait for the next query (RFC 7766, section 6.2.3).
+/// How long a connection can be idle before the next query (RFC 7766, section 6.2.3).
 const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ enum Way {
     Tcp,
 }
 
-/// Takes a query that comes as a datagram. Where there is no room it is lost, and will be repeated.
+/// Takes a query in a datagram. Beyond the limit it is dropped, and the client repeats it.
 pub(super) fn take(shared: &Arc<Shared>, packet: &Packet<'_>) {
     let Transport::Udp(query) = packet.transport else { return };
     let (Some(room), Some(_)) = (shared.share.query(), name(query)) else { return };
@@ -41,7 +41,7 @@ pub(super) fn take(shared: &Arc<Shared>, packet: &Packet<'_>) {
     });
 }
 
-/// The other side of a TCP connection to the forwarder.
+/// The forwarder's end of a TCP connection.
 pub(super) fn stream(shared: &Arc<Shared>) -> DuplexStream {
     let (ours, theirs) = duplex(MTU as usize);
     let rules = shared.rules.clone();
@@ -59,7 +59,7 @@ async fn serve(rules: &Rules, mut stream: DuplexStream) -> io::Result<()> {
     }
 }
 
-/// The answer to a query; nothing where it is none.
+/// The answer to a query; `None` if the message is not a query.
 async fn resolve(rules: &Rules, query: &[u8], way: Way) -> Option<Vec<u8>> {
     let name = name(query)?;
     if !rules.resolves(&name) {
@@ -77,7 +77,7 @@ async fn resolve(rules: &Rules, query: &[u8], way: Way) -> Option<Vec<u8>> {
             }
         };
         if let Ok(Ok(answer)) = timeout(ANSWER, asked).await {
-            // Before the program inside knows it.
+            // Record the addresses before the program receives them.
             learn(rules, &name, &answer);
             return Some(answer);
         }
@@ -96,7 +96,7 @@ async fn ask_by_datagram(nameserver: SocketAddr, query: &[u8]) -> io::Result<Vec
     let mut answer = vec![0; DATAGRAM];
     loop {
         let count = socket.recv(&mut answer).await?;
-        // The answer to this query, and not one that somebody else sends.
+        // The id and the sender must match, since other hosts can send datagrams.
         if count >= HEADER && answer.get(..2) == query.get(..2) {
             answer.truncate(count);
             return Ok(answer);
@@ -107,7 +107,7 @@ async fn ask_by_datagram(nameserver: SocketAddr, query: &[u8]) -> io::Result<Vec
 /// Bytes of a message's header (RFC 1035, section 4.1.1).
 const HEADER: usize = 12;
 
-/// The nameservers of this machine, as they are now.
+/// The present nameservers of this machine.
 async fn nameservers() -> Vec<SocketAddr> {
     let text = tokio::fs::read_to_string("/etc/resolv.conf").await.unwrap_or_default();
     let named = text.lines().filter_map(|line| {
@@ -124,7 +124,7 @@ async fn nameservers() -> Vec<SocketAddr> {
     found
 }
 
-/// A message of a TCP connection (RFC 1035, section 4.2.2).
+/// Receives a message of a TCP connection (RFC 1035, section 4.2.2).
 async fn receive(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = stream.read_u16().await?;
     let mut message = vec![0; usize::from(length)];
@@ -139,7 +139,7 @@ async fn send(stream: &mut (impl tokio::io::AsyncWrite + Unpin), message: &[u8])
     stream.write_all(&bytes).await
 }
 
-/// The name that a query asks for, in lower case.
+/// The queried name, in lower case.
 fn name(query: &[u8]) -> Option<String> {
     let packet = DnsPacket::new_checked(query).ok()?;
     let is_query = !packet.flags().contains(smoltcp::wire::DnsFlags::RESPONSE);
@@ -152,7 +152,7 @@ fn name(query: &[u8]) -> Option<String> {
     Some(labels.join(".").to_ascii_lowercase())
 }
 
-/// Keeps the addresses of an answer, whatever name they have at the end of aliases.
+/// Records the addresses of an answer under the queried name, also if it is an alias.
 fn learn(rules: &Rules, name: &str, answer: &[u8]) {
     let Ok(packet) = DnsPacket::new_checked(answer) else { return };
     let mut rest = packet.payload();

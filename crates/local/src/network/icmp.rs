@@ -1,4 +1,4 @@
-//! Telling a sandbox that a destination is out of reach, so that its programs need not wait (RFC 792, RFC 4443).
+//! ICMP messages about unreachable destinations, so that programs need not wait for a timeout (RFC 792, RFC 4443).
 
 use super::packet::{Packet, checksums, ip};
 use smoltcp::wire::{
@@ -7,17 +7,17 @@ use smoltcp::wire::{
 };
 use std::net::IpAddr;
 
-/// Bytes of the packet's payload that the answer repeats: the kernel looks for the ports in them.
+/// Bytes of the packet's payload that the answer repeats. The kernel reads the ports from them.
 const REPEATED: usize = 8;
 
-/// Why a packet got nowhere.
+/// Why a packet was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreachable {
     /// A rule forbids it.
     Forbidden,
-    /// This machine knows no way.
+    /// This machine has no route.
     NoRoute,
-    /// Nothing listens there.
+    /// No program listens on the port.
     Port,
 }
 

@@ -1,6 +1,6 @@
-//! The network of a sandbox, which is its own: loopback and ports inside, and one way out. The agent makes a TUN
-//! device in the sandbox's network namespace; the server ends the TCP connections and UDP flows that come out of
-//! it, decides about each, and carries it on with sockets of its own.
+//! The network of a sandbox: its own loopback and ports, and a TUN device. The agent makes the TUN
+//! device in the sandbox's network namespace. The server terminates the TCP connections and UDP flows that come out of
+//! it, checks each against the rules, and forwards it by sockets of its own.
 
 mod budget;
 mod dial;
@@ -30,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tun::Tun;
 
-/// Bytes of a packet: large ones cost least, since they never leave this machine.
+/// Bytes of a packet. Packets never leave this machine, so the largest are the most efficient.
 pub(crate) const MTU: u32 = 65_520;
-/// What answers DNS queries. 192.0.2.0/24 is for documentation (RFC 5737): nobody wants to reach a host there.
+/// The address of the DNS forwarder. 192.0.2.0/24 is for documentation (RFC 5737), so no host has such an address.
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// The addresses of a sandbox. A unique local one (RFC 4193) makes programs prefer IPv4.
 pub(crate) const ADDRESSES: [IpAddr; 2] = [
@@ -54,7 +54,7 @@ pub(crate) struct Network {
     ending: CancellationToken,
 }
 
-/// What a sandbox may reach.
+/// The rules of a sandbox's network.
 #[derive(Debug)]
 struct Rules {
     policy: Mutex<Arc<Policy>>,
@@ -72,7 +72,7 @@ impl Rules {
     }
 }
 
-/// What the tasks of one sandbox's network share.
+/// The state that the tasks of one sandbox's network share.
 struct Shared {
     tun: Tun,
     rules: Arc<Rules>,
@@ -91,7 +91,7 @@ impl Network {
         Self { rules: Arc::new(rules), budget, clock, tasks, ending }
     }
 
-    /// Carries what comes out of a sandbox's TUN device, once its agent has passed it on.
+    /// Forwards the packets of a sandbox's TUN device, once its agent has sent the device.
     pub(crate) fn carry(
         &self,
         tun: impl Future<Output = io::Result<OwnedFd>> + Send + 'static,
@@ -122,7 +122,7 @@ impl Network {
         });
     }
 
-    /// Replaces the rules, for connections that are opened from now on.
+    /// Replaces the rules for new connections.
     pub(crate) fn set_policy(&self, policy: Policy) {
         *self.rules.policy.lock() = Arc::new(policy);
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Programs use an address for longer than its time to live, but not for ever.
+/// The shortest time for which an address is kept, since programs use addresses for longer than their time to live.
 const SHORTEST: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(3600);
 

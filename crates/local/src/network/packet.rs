@@ -25,7 +25,7 @@ pub(super) enum Transport<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// `None` where it is neither TCP nor UDP, or wrong, or a fragment.
+    /// `None` if the packet is neither TCP nor UDP, or is malformed or a fragment.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (from, to, protocol, payload): (IpAddress, IpAddress, _, _) =
             match IpVersion::of_packet(bytes).ok()? {
@@ -62,7 +62,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A UDP packet into a sandbox. `None` where the payload is too long for one.
+/// A UDP packet into a sandbox. `None` if the payload is too long.
 pub(super) fn udp(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
     let repr = UdpRepr { src_port: from.port(), dst_port: to.port() };
     let length = repr.header_len() + payload.len();
@@ -101,7 +101,7 @@ pub(super) fn reset(packet: &Packet<'_>, segment: &TcpPacket<&[u8]>) -> Vec<u8> 
     })
 }
 
-/// A packet with so many bytes of payload, which `fill` writes.
+/// A packet with a payload of this length, which `fill` writes.
 pub(super) fn ip(
     from: SocketAddr,
     to: SocketAddr,

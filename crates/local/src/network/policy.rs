@@ -1,4 +1,4 @@
-//! What a sandbox may reach, as its creator says (protocol, section 10.2).
+//! The network rules of a sandbox (docs/protocol.md, 10.2).
 
 use super::dial::embedded;
 use crate::error::{ApiError, Result};
@@ -7,7 +7,7 @@ use shoreline_protocol::error::ServerCode;
 use shoreline_protocol::limits::NETWORK_RULES;
 use std::net::IpAddr;
 
-/// A denied address is never reached. Where anything is allowed by name or address, nothing else is.
+/// The rules. A denied address is always refused. If any name or address is allowed, everything else is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     internet: bool,
@@ -56,7 +56,7 @@ impl Policy {
         Ok(parsed)
     }
 
-    /// Whether a new connection to an address is permitted. `name_of` gives the name for which the DNS forwarder
+    /// Whether a new connection to an address is permitted. `name_of` returns the name for which the DNS forwarder
     /// returned an address.
     pub(super) fn permits(
         &self,

@@ -1,5 +1,5 @@
-//! The sandbox's side of one TCP connection: smoltcp's TCP, alone on an interface whose address is the destination's.
-//! With an interface for each connection, a packet costs the same however many there are.
+//! The sandbox's side of one TCP connection: smoltcp's TCP on an interface with the destination's address. Each connection
+//! has its own interface, so that the cost of a packet does not grow with their number.
 
 use super::MTU;
 use super::tun::Tun;
@@ -16,9 +16,9 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Bytes that wait on each way of a connection. What the network outside needs is in the kernel's buffers.
+/// The size of the buffer for each direction. The network outside has the kernel's buffers.
 const BUFFER: usize = 256 * 1024;
-/// How often the peer of a quiet connection is asked for its window: the update that opens it can be lost.
+/// The interval of keep-alives, whose answers have the peer's window: the update that opens it can be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 pub(super) struct Stack {
@@ -60,14 +60,14 @@ impl Stack {
         self.socket().state()
     }
 
-    /// Takes in a packet of the connection.
+    /// Processes a packet of the connection.
     pub(super) fn receive(&mut self, packet: &[u8], tun: &Tun) {
         let mut port = Port { incoming: Some(packet), outgoing: Some(tun) };
         let _: PollIngressSingleResult =
             self.interface.poll_ingress_single(Instant::now(), &mut port, &mut self.sockets);
     }
 
-    /// Sends what can be sent; whether there was anything.
+    /// Sends the packets that can be sent. Returns whether there were any.
     pub(super) fn transmit(&mut self, tun: &Tun) -> bool {
         let mut sent = false;
         loop {
@@ -80,7 +80,7 @@ impl Stack {
         }
     }
 
-    /// The time until something is to be sent, unless something happens before.
+    /// The time until a packet is due, unless an event makes one due earlier.
     pub(super) fn delay(&mut self) -> Option<Duration> {
         self.interface.poll_delay(Instant::now(), &self.sockets).map(Duration::from)
     }
@@ -119,7 +119,7 @@ impl Device for Port<'_> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut checksum = ChecksumCapabilities::default();
-        // The sandbox's kernel is this machine's, and nothing lies between.
+        // The sandbox has the same kernel, so packets cannot be corrupted.
         checksum.ipv4 = Checksum::Tx;
         checksum.tcp = Checksum::Tx;
         let mut capabilities = DeviceCapabilities::default();

@@ -1,5 +1,5 @@
-//! TCP out of a sandbox. A SYN makes the server connect to the destination; only when that is done, it is answered,
-//! so that a program inside sees what it would see outside: a refusal, a timeout, or a connection.
+//! TCP out of a sandbox. On a SYN, the server connects to the destination and answers the SYN only after that.
+//! So a program sees the real result: a refusal, a timeout, or a connection.
 
 use super::dial::{self, Refused};
 use super::icmp::{Unreachable, unreachable};
@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Rounds of copying and sending before other tasks get a turn.
 const ROUNDS: usize = 16;
-/// The pause where the stack wants to be asked again and has sent nothing.
+/// The pause if the stack asks to be polled again but has sent nothing.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The connections of one sandbox, by their ends inside and outside.
@@ -35,7 +35,7 @@ type Ends = (SocketAddr, SocketAddr);
 
 #[derive(Default)]
 struct Connection {
-    /// Nothing before the destination has accepted.
+    /// `None` until the destination has accepted.
     stack: Mutex<Option<Stack>>,
     /// Wakes the task that carries it.
     carrier: AtomicWaker,
@@ -58,7 +58,7 @@ pub(super) fn take(shared: &Arc<Shared>, packet: &Packet<'_>) {
     }
 }
 
-/// Connects to the destination of a SYN. Where there is no room, the SYN is dropped: the sandbox's kernel repeats it.
+/// Connects to the destination of a SYN. Beyond the limit, the SYN is dropped, and the sandbox's kernel repeats it.
 fn begin(shared: &Arc<Shared>, packet: &Packet<'_>) {
     let ends = (packet.from, packet.to);
     let connection = Arc::new(Connection::default());
@@ -95,7 +95,7 @@ fn begin(shared: &Arc<Shared>, packet: &Packet<'_>) {
             Refused::Unreachable(why) => unreachable(&packet, why),
             Refused::Silent => None,
         };
-        // Before the answer, after which a program may use the same port again.
+        // Before the answer, since a program can then use the same port again.
         entry.remove();
         answer.into_iter().for_each(|answer| shared.tun.write(&answer));
     });
@@ -109,7 +109,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Another connection with the same ends may have taken its place.
+    /// Removes the entry, unless another connection with the same ends has replaced it.
     fn remove(&self) {
         let mut connections = self.shared.connections.0.lock();
         if connections.get(&self.ends).is_some_and(|other| Arc::ptr_eq(other, &self.connection)) {
@@ -137,7 +137,7 @@ async fn connect(shared: &Arc<Shared>, to: SocketAddr) -> Result<Outside, Refuse
     }
 }
 
-/// The other side of a connection.
+/// The server's socket, or the DNS forwarder.
 enum Outside {
     Tcp(TcpStream),
     Dns(DuplexStream),
@@ -175,12 +175,12 @@ impl Outside {
     }
 }
 
-/// How far a connection has come to its end.
+/// Which sides of a connection have ended.
 #[derive(Default)]
 struct Ended {
     /// The sandbox has sent its FIN.
     inside: bool,
-    /// All that it sent is written, and the destination knows that it is all.
+    /// All its data is written, and the destination has received the end.
     outward: bool,
     /// The destination has ended its side.
     inward: bool,
@@ -189,7 +189,7 @@ struct Ended {
 /// Carries bytes both ways until both sides have ended.
 ///
 /// # Errors
-/// Either side has reset the connection, and the other one is to see that.
+/// Either side has reset the connection, which must be forwarded to the other one.
 async fn carry(connection: &Connection, outside: &mut Outside, tun: &Tun) -> io::Result<()> {
     let mut timer = pin!(sleep(Duration::ZERO));
     let mut ended = Ended::default();
@@ -200,7 +200,7 @@ async fn carry(connection: &Connection, outside: &mut Outside, tun: &Tun) -> io:
         for _ in 0..ROUNDS {
             let moved = step(cx, stack, outside, &mut ended);
             if moved.is_err() {
-                // To the sandbox, the reset; where it was the sandbox's own, nothing.
+                // Forwards a reset to the sandbox. After a reset by the sandbox, this does nothing.
                 stack.socket().abort();
             }
             let sent = stack.transmit(tun);
@@ -219,14 +219,14 @@ async fn carry(connection: &Connection, outside: &mut Outside, tun: &Tun) -> io:
     .await
 }
 
-/// Ready when so much time has passed, and never without a time.
+/// Ready when the timer expires; never without a timer.
 fn wait(cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, delay: Option<Duration>) -> Poll<()> {
     let Some(delay) = delay else { return Poll::Pending };
     timer.as_mut().reset(Instant::now() + delay.max(PAUSE));
     timer.poll(cx)
 }
 
-/// The result of a copy as smoltcp takes it: how many bytes of its buffer were consumed.
+/// Converts the result of a copy to smoltcp's: the number of consumed bytes of its buffer.
 fn counted(copied: Poll<io::Result<usize>>) -> (usize, Poll<io::Result<usize>>) {
     let count = match &copied {
         Poll::Ready(Ok(count)) => *count,
@@ -235,7 +235,7 @@ fn counted(copied: Poll<io::Result<usize>>) -> (usize, Poll<io::Result<usize>>) 
     (count, copied)
 }
 
-/// Copies what can be copied now, each way; whether there was anything.
+/// Copies the available bytes in each direction. Returns whether there were any.
 fn step(
     cx: &mut Context<'_>,
     stack: &mut Stack,

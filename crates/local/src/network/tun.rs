@@ -6,11 +6,11 @@ use rustix::io::{Errno, ioctl_fionbio, write};
 use std::io;
 use tokio::net::unix::pipe;
 
-/// It is polled and read as a pipe is, one packet at a time.
+/// Polled and read like a pipe, one packet at a time.
 pub(super) struct Tun(pipe::Receiver);
 
 impl Tun {
-    /// Takes the device that an agent has passed on: anything else is refused, since reading it might block.
+    /// Takes the device that an agent sent. Other files are refused, since reading them could block.
     pub(super) fn new(device: OwnedFd) -> io::Result<Self> {
         // Documentation/admin-guide/devices.txt of the kernel.
         const TUN: (u32, u32) = (10, 200);
@@ -33,7 +33,7 @@ impl Tun {
         }
     }
 
-    /// Sends a packet into the sandbox. One that the kernel does not take is lost, as on any network.
+    /// Sends a packet into the sandbox. If the kernel does not accept it, it is lost, as on any network.
     pub(super) fn write(&self, packet: &[u8]) {
         while write(self.0.as_fd(), packet) == Err(Errno::INTR) {}
     }

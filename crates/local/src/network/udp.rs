@@ -1,5 +1,5 @@
-//! UDP out of a sandbox: for each pair of ends a socket that is connected to the destination, until nothing has been
-//! sent for a while.
+//! UDP out of a sandbox. Each pair of ends has a socket that is connected to the destination, until the flow is
+//! idle.
 
 use super::Shared;
 use super::dial::{self, Refused};
@@ -19,7 +19,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-/// A flow without a datagram for so long ends: at the soonest after this time, at the latest after twice as much.
+/// An idle flow ends after this time at the earliest, and after twice this time at the latest.
 const IDLE: Duration = Duration::from_secs(60);
 /// Bytes of the largest datagram.
 const DATAGRAM: usize = 65_535;
@@ -42,7 +42,7 @@ struct Flow {
 struct Carrier {
     socket: UdpSocket,
     is_used: AtomicBool,
-    /// The flow makes room for another.
+    /// Cancelled to end the flow in favor of another one.
     evicted: CancellationToken,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn take(shared: &Arc<Shared>, packet: &Packet<'_>) {
     }
 }
 
-/// Tells a program that nothing listens where it sends to.
+/// Reports to a program that no program listens on the destination.
 fn refused(shared: &Shared, (inside, outside): Ends) {
     let answer = udp(inside, outside, &[]).and_then(|sent| {
         Packet::parse(&sent).and_then(|sent| unreachable(&sent, Unreachable::Port))
@@ -81,7 +81,7 @@ fn refused(shared: &Shared, (inside, outside): Ends) {
     answer.into_iter().for_each(|answer| shared.tun.write(&answer));
 }
 
-/// Starts a flow. Nothing where there is no room.
+/// Starts a flow; `None` beyond the limit.
 fn begin(shared: &Arc<Shared>, ends: Ends) -> Result<Option<Arc<Carrier>>, Unreachable> {
     if ends.1.ip() == super::GATEWAY {
         return Err(Unreachable::Port);
@@ -144,7 +144,7 @@ async fn until_idle(entry: &Entry) {
     }
 }
 
-/// Passes on what the destination sends.
+/// Forwards datagrams from the destination.
 async fn answers(entry: &Entry) {
     let Carrier { socket, is_used, .. } = &*entry.carrier;
     let (inside, outside) = entry.ends;

@@ -1,4 +1,4 @@
-//! Records of processes with what holds the output of ended ones open.
+//! Records of processes, with the holders of the output of ended ones.
 
 use super::Process;
 use crate::agent::Holder;

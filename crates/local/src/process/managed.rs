@@ -91,9 +91,9 @@ pub(super) struct Supervisor {
     state: watch::Sender<State>,
     /// Callers that wait for another process.
     restarts: Vec<oneshot::Sender<Result<Arc<Process>>>>,
-    /// Whether a caller has stopped it.
+    /// Whether a caller has stopped the managed process.
     stopped: bool,
-    /// Restarts in a row, each of which waits twice as long as the one before.
+    /// The number of restarts in a row. Each waits twice as long as the one before.
     doublings: u32,
 }
 
@@ -144,7 +144,7 @@ impl Supervisor {
         self.state.send_modify(change);
     }
 
-    /// Supervises from the first process on, of which [`Supervisor::runs`] was told.
+    /// Supervises from the first process on, which was passed to [`Supervisor::runs`].
     pub(super) async fn run(mut self, first: Arc<Process>) {
         let (mut process, mut runs) = (first, true);
         loop {

@@ -1,5 +1,5 @@
-//! Processes of a sandbox: started, signalled and fed through its agent, read and reaped by one owner
-//! each.
+//! Processes of a sandbox. The agent starts and signals them. One task for each reads its output and reaps
+//! it.
 
 mod health;
 mod holders;
@@ -33,7 +33,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The time limit for a killed group to end: a process that waits for a device ends when that answers.
+/// The time limit for a killed group to end: no signal interrupts a wait for a device.
 const GROUP_END: Duration = Duration::from_secs(2);
 
 /// A process, running or ended.
@@ -50,9 +50,9 @@ pub(crate) struct Process {
     /// The inodes of its output pipes.
     pipes: Vec<u64>,
     pub(crate) managed: Option<Arc<Managed>>,
-    /// It was sent SIGKILL, as was its group: what is left is dying.
+    /// Whether the group was sent SIGKILL, so that its remaining processes are ending.
     killed: AtomicBool,
-    /// Whether something lives in its group after its exit.
+    /// Whether its group has processes after its exit.
     group_lives: watch::Sender<bool>,
 }
 
@@ -104,13 +104,13 @@ impl Process {
         self.log.ended().is_none()
     }
 
-    /// Whether it has ended, and with it everything in its group and everything that held its output open.
+    /// Whether the process, its group and all holders of its output have ended.
     fn is_over(&self) -> bool {
         self.log.is_closed() && !*self.group_lives.borrow()
     }
 
-    /// Sends a signal. What asks to end, stop or go on reaches the whole group, as from a terminal, also after
-    /// the exit of the process; anything else the process itself.
+    /// Sends a signal. Signals that end, stop or continue processes are sent to the whole group, as from a terminal, even
+    /// after the exit of the process. Others are sent to the process only.
     pub(crate) async fn signal(&self, signal: Signal) -> Result<()> {
         const GROUP: [Signal; 7] = [
             Signal::INT,
@@ -146,7 +146,7 @@ impl Process {
         ApiError::new(ServerCode::ProcessNotRunning, format!("Process {} {what}", self.pid))
     }
 
-    /// Kills what lives in its group after its exit, and waits for that to end.
+    /// Kills the processes that remain in its group after its exit, and waits for their end.
     async fn end_group(&self) {
         let mut lives = self.group_lives.subscribe();
         if *lives.borrow() && self.signal(Signal::KILL).await.is_ok() {
@@ -182,13 +182,13 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub(crate) async fn wait(&self) -> Ended {
         self.log.found(|log| log.ended()).await
     }
 }
 
-/// Refuses what no process could be started with.
+/// Refuses strings with which no process can be started.
 pub(crate) fn check_strings(
     command: &str,
     args: &[String],
@@ -206,7 +206,7 @@ pub(crate) fn check_strings(
     check_env(env)
 }
 
-/// Refuses variables that no process could be started with.
+/// Refuses variables with which no process can be started.
 pub(crate) fn check_env(env: &BTreeMap<String, String>) -> Result<()> {
     let wrong = |text: &str| Err(ApiError::new(ServerCode::InvalidRequest, text));
     if env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
@@ -218,7 +218,7 @@ pub(crate) fn check_env(env: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The time limit of a request that a process can be started with.
+/// Checks a request. Returns its time limit.
 fn check(request: &StartRequest) -> Result<Option<Duration>> {
     let StartRequest { command, args, env, working_dir, .. } = request;
     check_strings(command, args, env, working_dir.as_deref())?;
@@ -232,7 +232,7 @@ fn check(request: &StartRequest) -> Result<Option<Duration>> {
     }
 }
 
-/// The pipes of a process: our ends, and those that it gets.
+/// The pipes of a process: the server's ends and the process's ends.
 struct Files {
     stdin: Option<pipe::Sender>,
     output: [Option<pipe::Receiver>; 2],
@@ -261,7 +261,7 @@ impl Files {
         for (output, wanted) in files.output.iter_mut().zip([stdout, stderr]) {
             if wanted {
                 let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-                // Fewer, larger reads; a limit on pipes leaves it as it is.
+                // For fewer, larger reads. At the user's limit on pipes the call fails, and the size does not change.
                 let _ = rustix::pipe::fcntl_setpipe_size(&read, pump::READ);
                 *output = Some(pipe::Receiver::from_owned_fd(read)?);
                 files.theirs.push(write);

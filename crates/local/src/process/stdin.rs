@@ -1,4 +1,4 @@
-//! A process's standard input: written in the order of the requests, as fast as it is read.
+//! The standard input of a process. Requests are written in order, as fast as the process reads.
 
 use crate::error::{ApiError, Result};
 use axum::body::Body;
@@ -12,19 +12,19 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The time that the rest of a body has once the process has ended, or another client wants to close.
+/// The time limit for the rest of a body after the process has ended, or after another client requested to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Stdin {
-    /// Held for a whole body, so that two writers do not mix.
+    /// Locked for a whole body, so that bodies are not interleaved.
     turn: Mutex<()>,
     pipe: Mutex<Option<pipe::Sender>>,
     /// Whether the process was started with a pipe.
     piped: bool,
-    /// Somebody waits to close it.
+    /// Cancelled when a client requests to close the input.
     closing: CancellationToken,
-    /// Nothing is written any more.
+    /// Cancelled when the input is closed.
     closed: CancellationToken,
 }
 
@@ -39,7 +39,7 @@ impl Stdin {
         self.piped && !self.closed.is_cancelled()
     }
 
-    /// Writes a body; returns once the pipe has taken all of it, even if the process has ended since.
+    /// Writes a body. Returns once all of it is in the pipe, even if the process has ended meanwhile.
     pub(crate) async fn write(&self, body: Body) -> Result<()> {
         let turn = self.closed.run_until_cancelled(self.turn.lock()).await;
         let _turn = turn.ok_or_else(|| self.not_writable())?;
@@ -78,7 +78,7 @@ impl Stdin {
         taken
     }
 
-    /// Returns when a body has had its time to end after somebody wanted to close, or the process has ended.
+    /// Returns [`CLOSING`] after a client requested to close, or after the process has ended.
     async fn over(&self) {
         tokio::select! {
             () = self.closing.cancelled() => {}
@@ -87,7 +87,7 @@ impl Stdin {
         sleep(CLOSING).await;
     }
 
-    /// Closes it once what was sent before has been taken. Closing again is no error.
+    /// Closes the input after the earlier bodies are written. Closing again is not an error.
     pub(crate) async fn close(&self) -> Result<()> {
         if !self.piped {
             return Err(self.not_writable());
@@ -98,7 +98,7 @@ impl Stdin {
         Ok(())
     }
 
-    /// Closes it at once: the process has ended.
+    /// Closes the input at once, since the process has ended.
     pub(super) async fn end(&self) {
         self.closed.cancel();
         *self.pipe.lock().await = None;

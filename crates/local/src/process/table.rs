@@ -21,9 +21,9 @@ use std::sync::Arc;
 pub(crate) struct Table {
     agent: Arc<Agent>,
     clock: Clock,
-    /// Where logs go that do not fit into memory.
+    /// The directory of logs that do not fit into memory.
     logs: PathBuf,
-    /// What all logs may keep together.
+    /// The budget of all logs.
     budget: Arc<Budget>,
     inner: Mutex<Inner>,
 }
@@ -33,12 +33,12 @@ struct Inner {
     /// By handle, which is the order of their start.
     processes: BTreeMap<u64, Arc<Process>>,
     handles: u64,
-    /// In the order of their first start. Of one name, at most one.
+    /// In the order of their first start. Names are unique.
     managed: Vec<Arc<Managed>>,
     /// Starts under way, and the names that they will take.
     starting: usize,
     names: HashSet<String>,
-    /// Nothing is started any more.
+    /// Whether new starts are refused.
     closed: bool,
 }
 
@@ -57,7 +57,7 @@ impl Table {
         Self { agent, clock, logs, budget, inner: Mutex::default() }
     }
 
-    /// Starts a process, managed where the request says so.
+    /// Starts a process, which is managed if requested.
     pub(crate) async fn start(self: &Arc<Self>, mut request: StartRequest) -> Result<Arc<Process>> {
         let name = request.name.take();
         if let Some(name) = &name {
@@ -96,7 +96,7 @@ impl Table {
         Ok(process)
     }
 
-    /// Room for a process, and its handle.
+    /// Reserves a place for a process. Returns its handle too.
     fn reserve(&self, name: Option<String>) -> Result<(Reservation<'_, Inner>, u64)> {
         let mut inner = self.inner.lock();
         if inner.closed {
@@ -162,7 +162,7 @@ impl Table {
         })
     }
 
-    /// Starts nothing any more. What runs is not waited for.
+    /// Refuses new starts. Does not wait for running processes.
     pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();
         inner.closed = true;
@@ -176,7 +176,7 @@ impl Table {
         }
     }
 
-    /// Forgets every process of a sandbox that has ended.
+    /// Removes every process of a sandbox that has ended.
     pub(crate) fn clear(&self) {
         let processes = std::mem::take(&mut self.inner.lock().processes);
         drop(processes);
@@ -184,8 +184,8 @@ impl Table {
 }
 
 impl Inner {
-    /// Lists a process, and the managed process that it is of if that is new. Of a sandbox that has ended
-    /// meanwhile, the process ends with that.
+    /// Adds a process, and its managed process if that is new. If the sandbox has ended meanwhile, the process ends with
+    /// it.
     fn list(
         &mut self,
         handle: u64,
@@ -195,12 +195,12 @@ impl Inner {
         if self.closed {
             return Err(ApiError::not_running());
         }
-        // A pid that the system gives out again is the new process's.
+        // A reused pid addresses the new process.
         self.processes.retain(|_, other| other.pid != process.pid);
         self.forget_the_oldest_ended();
         self.processes.insert(handle, process.clone());
         if let Some(managed) = managed {
-            // A stopped one gives its name to the next.
+            // A new managed process replaces a stopped one of its name.
             self.managed.retain(|other| other.name.is_none() || other.name != managed.name);
             self.managed.push(managed.clone());
         }
@@ -219,7 +219,7 @@ impl Inner {
         for handle in &ended[..excess] {
             self.processes.remove(handle);
         }
-        // Stopped ones count as ended processes, too.
+        // Stopped managed processes count as ended processes too.
         while self.managed.len() > limits::ENDED_PROCESSES
             && let Some(oldest) = self.managed.iter().position(|managed| managed.is_stopped())
         {

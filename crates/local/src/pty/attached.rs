@@ -1,4 +1,4 @@
-//! A client of a terminal, from the first byte that it is sent to its end.
+//! A client that is attached to a terminal.
 
 use super::queries::queries;
 use super::session::Session;
@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After so long without a client nobody answers what a program has asked its terminal.
+/// The time without a client after which a program's queries to its terminal count as unanswered.
 const UNANSWERED: Duration = Duration::from_secs(5);
 
-/// Where a client begins.
+/// The start of a client's output.
 pub(crate) struct Begun {
     pub(crate) position: u64,
     /// Positions of queries that are too old for this client to answer.
@@ -30,8 +30,8 @@ impl Attached {
         Self { session, id }
     }
 
-    /// The client is ready: at `wanted`, or at the beginning of what is kept. `credit`: how many bytes it takes, where
-    /// it has flow control.
+    /// Begins the client's output at `wanted`, or at the start of the kept output. `credit`: the number of bytes that the client
+    /// accepts, if it has flow control.
     pub(crate) fn begin(&self, wanted: Option<u64>, credit: Option<u64>) -> Begun {
         let mut state = self.session.lock();
         let (start, end) = (state.ring.start(), state.ring.end());
@@ -54,13 +54,13 @@ impl Attached {
         Begun { position, queries: queries.collect() }
     }
 
-    /// The client takes output up to this position.
+    /// The client accepts output up to this position.
     pub(crate) fn extend(&self, limit: u64) {
         self.session.lock().brakes.extend(self.id, limit);
         self.session.wake.send_replace(());
     }
 
-    /// The client has left on purpose.
+    /// The client has detached.
     pub(crate) fn leave(&self) {
         self.go(false);
     }

@@ -1,38 +1,39 @@
-//! How far a terminal is read: as far as its clients have given credit, so that the kernel stops the program.
+//! Flow control of a terminal. It is read only as far as its clients have given credit, so that the kernel stops the
+//! program.
 //!
 //! The slowest client with flow control decides. A client that gives no credit for [`STALL`] while another one waits
-//! for output is passed over until it does. A connection that breaks counts for [`AWAY`], in which its client can
-//! come back and find everything. Without clients the terminal is read as fast as it is written.
+//! for output is ignored until it gives some. After a broken connection, the credit of the client counts for [`AWAY`], in
+//! which the client can reconnect without losing output. Without clients the terminal is read as fast as it is written.
 
 use shoreline_protocol::limits::PTY_HISTORY_BYTES;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a client can hold up others.
+/// How long a client can delay others.
 const STALL: Duration = Duration::from_secs(10);
-/// How long a client whose connection broke is waited for, and the first one of a session.
+/// How long to wait for a client whose connection broke, and for the first client of a session.
 const AWAY: Duration = Duration::from_secs(10);
 
-/// The clients that are ready, and those that may come back.
+/// The clients that are ready, and those that can reconnect.
 #[derive(Debug)]
 pub(super) struct Brakes {
     clients: BTreeMap<u64, Client>,
-    /// Up to where to read, and until when, for those that are awaited.
+    /// For each awaited client, the position up to which to read, and the end of the wait.
     awaited: Vec<(u64, Instant)>,
-    /// Since when clients hold up others.
+    /// Since when clients delay others.
     stalled: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Client {
-    /// Up to where the client has given credit; without end where it has no flow control.
+    /// The position up to which the client has given credit; the maximum if it has no flow control.
     limit: u64,
     passed_over: bool,
 }
 
 impl Brakes {
-    /// Those of a new session: until its first client comes, nothing is read that could not be kept for it.
+    /// The state of a new session. Until its first client attaches, only as much is read as can be kept for that client.
     pub(super) fn new(now: Instant) -> Self {
         let first = (PTY_HISTORY_BYTES as u64, now + AWAY);
         Self { clients: BTreeMap::new(), awaited: vec![first], stalled: None }
@@ -40,7 +41,7 @@ impl Brakes {
 
     /// A client is ready.
     pub(super) fn join(&mut self, id: u64, limit: u64) {
-        // Whichever it is: their limits are so close that each finds what it needs (`PTY_CREDIT_BYTES`).
+        // Any of them: their limits are so close that each one finds its output (`PTY_CREDIT_BYTES`).
         self.awaited.pop();
         self.clients.insert(id, Client { limit, passed_over: false });
     }
@@ -53,7 +54,7 @@ impl Brakes {
         }
     }
 
-    /// A client has left; with a `broken` connection it may come back.
+    /// A client has left. With a `broken` connection it can reconnect.
     pub(super) fn leave(&mut self, id: u64, broken: bool, now: Instant) {
         let Some(client) = self.clients.remove(&id) else { return };
         if broken && !client.passed_over && client.limit < u64::MAX {
@@ -66,7 +67,7 @@ impl Brakes {
         self.clients.is_empty()
     }
 
-    /// How many bytes may be read at `end`, and when to ask again if nothing else happens.
+    /// The number of bytes that can be read at `end`, and when to call this again if nothing else happens.
     pub(super) fn room(&mut self, end: u64, now: Instant) -> (u64, Option<Instant>) {
         self.awaited.retain(|(_, until)| *until > now);
         let counted = self.clients.values_mut().filter(|client| !client.passed_over);

@@ -1,4 +1,4 @@
-//! Request and answer bodies: JSON as the API has it.
+//! The JSON bodies of requests and answers.
 
 pub(crate) mod process;
 pub(crate) mod sandbox;

@@ -10,13 +10,13 @@ pub(crate) use shoreline_protocol::record::{
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Who a process runs as.
+/// The user of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum User {
     /// `name`, `uid` or `uid:gid`.
     Text(String),
-    /// By parts.
+    /// An object.
     Parts(UserParts),
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct UserParts {
 }
 
 impl<'de> Deserialize<'de> for User {
-    /// An untagged enum reads into a buffer, where members that are ignored are not noticed.
+    /// Not an untagged enum: serde reads these into a buffer, which hides ignored members.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
@@ -66,7 +66,7 @@ pub(crate) struct StartRequest {
     /// Added to the environment.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
-    /// Where it starts.
+    /// The working directory.
     #[serde(default)]
     pub(crate) working_dir: Option<String>,
     /// Standard input.
@@ -78,7 +78,7 @@ pub(crate) struct StartRequest {
     /// Standard error.
     #[serde(default)]
     pub(crate) stderr_mode: OutputMode,
-    /// Who it runs as.
+    /// The user.
     #[serde(default)]
     pub(crate) user: Option<User>,
     /// Seconds after which a run is killed.

@@ -1,10 +1,10 @@
-//! Sandboxes (protocol, section 10).
+//! Sandboxes (docs/protocol.md, section 10).
 
 use serde::{Deserialize, Serialize};
 use shoreline_protocol::record::EnforcedLimits;
 use std::collections::BTreeMap;
 
-/// What a sandbox gets.
+/// The resources of a sandbox.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Resources {
@@ -14,7 +14,7 @@ pub(crate) struct Resources {
     pub(crate) memory_mb: Option<u64>,
     /// Disk, MB.
     disk_mb: Option<u64>,
-    /// The same in another server's words. A client can send both.
+    /// Another server's name for `disk_mb`. A client can send both.
     ephemeral_disk_mb: Option<u64>,
     /// Whether there are to be any.
     #[serde(deserialize_with = "any")]
@@ -34,7 +34,7 @@ fn any<'de, D: serde::Deserializer<'de>>(list: D) -> Result<bool, D::Error> {
 }
 
 impl Serialize for Resources {
-    /// Clients require the numbers: what was not asked for is shown as the API's default.
+    /// Clients require the numbers, so resources that were not requested have the API's defaults.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
         let disk_mb = self.disk_mb().unwrap_or(1024);
