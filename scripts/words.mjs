@@ -29,7 +29,7 @@ const WORDS = [
     "a sentence",
   ],
   [
-    /\((?:protocol|design|findings),? \d/,
+    /\((?:protocol|design|findings),? (?:sections? )?\d/,
     "a citation that leads somewhere: a page of docs/, an RFC, a man page",
   ],
 ];

@@ -56,6 +56,15 @@ test("every guide is two clicks from the README", () => {
   assert.ok(prose("README.md").includes("](docs/README.md)"));
 });
 
+test("docs/README.md names jobs, each with a link to its answer", () => {
+  const rows = prose(join("docs", "README.md")).match(/^\| (?!To do this|-).*$/gm) ?? [];
+  assert.ok(rows.length >= 20, `${rows.length} jobs`);
+  assert.deepEqual(
+    rows.filter((row) => !row.includes("](")),
+    [],
+  );
+});
+
 test("the README has at most 180 lines", () => {
   assert.ok(readFileSync("README.md", "utf8").trimEnd().split("\n").length <= 180);
 });

@@ -174,7 +174,7 @@ async fn begin(pipe: &mut Receiver) -> Result<()> {
     }
 }
 
-/// Returns once there was no follower for [`limits::WATCH_SECONDS`] of the sandbox's clock.
+/// Returns once there was no follower for `WATCH_SECONDS` of the sandbox's clock.
 async fn abandoned(mut followers: watch::Receiver<usize>, clock: Clock) {
     loop {
         // The sender lives as long as the watch.

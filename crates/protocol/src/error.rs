@@ -70,8 +70,8 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidArgument "invalid_argument" Usage false "An argument is not what the call takes; nothing was sent.";
-    InvalidUrl "invalid_url" Usage false "A URL is not http(s), or is one to which a key must not be sent; nothing was sent.";
+    InvalidArgument "invalid_argument" Usage false "An argument is invalid; nothing was sent.";
+    InvalidUrl "invalid_url" Usage false "A URL is not http(s), or the key must not be sent to it; nothing was sent.";
     MissingApiKey "missing_api_key" Usage false "The address needs an API key and none was given.";
     MissingCapability "missing_capability" Usage false "This runtime lacks something that the call needs; the message names the option that supplies it.";
 
@@ -81,42 +81,42 @@ codes! {
     SandboxNotFound "sandbox_not_found" Api false "There is no such sandbox (404).";
     PoolInUse "pool_in_use" Api false "The pool still has sandboxes (409).";
     Conflict "conflict" Api false "The state does not allow this now, or the name is taken (409).";
-    InvalidRequest "invalid_request" Api false "The server refused the request as wrong (400, 422 and other 4xx).";
+    InvalidRequest "invalid_request" Api false "The server rejected the request as invalid (400, 422 and other 4xx).";
     RateLimited "rate_limited" Api true "Too many requests or too many of something (429).";
-    PayloadTooLarge "payload_too_large" Api false "The body is larger than the server takes (413).";
+    PayloadTooLarge "payload_too_large" Api false "The body is larger than the server accepts (413).";
     Unsupported "unsupported" Api false "The server does not offer this: it refused (405, 501) or has no such route (404).";
-    NotSupportedByServer "not_supported_by_server" Api false "The server ignores an option of the call: nothing was started, or what was started is being ended.";
+    NotSupportedByServer "not_supported_by_server" Api false "The server ignores an option of the call: nothing was started, or it is being terminated.";
     Unavailable "unavailable" Api true "The sandbox or the service is not running (503).";
     Gateway "gateway" Api true "A proxy could not reach the sandbox (502, 504).";
     Server "server" Api false "The server failed (500 and other 5xx).";
 
     ConnectFailed "connect_failed" Connection true "No connection could be made; the request was certainly not sent.";
-    ConnectionLost "connection_lost" Connection true "The connection broke before an answer; the request may have been carried out.";
+    ConnectionLost "connection_lost" Connection true "The connection broke before an answer; the server may have processed the request.";
     StreamBroken "stream_broken" Connection false "The stream broke and could not be resumed; the error carries what was received.";
-    RunOutcomeUnknown "run_outcome_unknown" Connection false "The connection broke before the command was seen to start: it may or may not have run.";
+    RunOutcomeUnknown "run_outcome_unknown" Connection false "The connection broke before the start of the command was confirmed: it may or may not have run.";
     SessionClosed "session_closed" Connection false "The terminal's connection closed without an exit status.";
 
     ConnectTimeout "connect_timeout" Timeout true "The server did not answer within the connect timeout.";
-    IdleTimeout "idle_timeout" Timeout true "The connection was silent for longer than the idle timeout, again after it was taken up.";
+    IdleTimeout "idle_timeout" Timeout true "The connection was silent for longer than the idle timeout, also after reconnecting.";
     RunTimeout "run_timeout" Timeout false "The time limit passed and the server neither ended the command nor answered.";
-    WaitTimeout "wait_timeout" Timeout true "What was waited for did not come in time.";
-    StartTimeout "start_timeout" Timeout true "The sandbox did not come up in time.";
+    WaitTimeout "wait_timeout" Timeout true "The awaited state or output did not come in time.";
+    StartTimeout "start_timeout" Timeout true "The sandbox did not start in time.";
 
     StreamEndedWithoutExit "stream_ended_without_exit" Protocol false "The stream ended before the command's exit was reported; the error carries what was received.";
-    UnexpectedContentType "unexpected_content_type" Protocol false "The answer is not of the type that the protocol says, for example a proxy's HTML page.";
+    UnexpectedContentType "unexpected_content_type" Protocol false "The answer has another content type than the protocol requires, for example a proxy's HTML page.";
     InvalidResponse "invalid_response" Protocol false "The answer is not valid JSON of the expected shape.";
     MalformedEvent "malformed_event" Protocol false "A known event of a stream has the wrong shape.";
     LineTooLong "line_too_long" Protocol false "An output line or event is longer than the limit.";
     OutputTooLarge "output_too_large" Protocol false "The output does not fit into one result: set maxOutputBytes or follow it.";
     OutputGap "output_gap" Protocol false "Output is missing: the server no longer has it, or its own count differs.";
     ProcessGone "process_gone" Protocol false "The server no longer knows the process, so its output cannot be completed.";
-    TreeRefused "tree_refused" Protocol false "A tree from a sandbox was not written: it has a special file, a name that cannot be kept here, a path that leads out of it or is there twice, or is larger than `maxBytes`.";
+    TreeRefused "tree_refused" Protocol false "A tree from a sandbox was not written: it contains a special file, a name that this machine cannot store, or a path that leaves the tree or occurs twice, or it is larger than `maxBytes`.";
 
     Aborted "aborted" Abort false "The caller's signal aborted the call.";
-    OutputEnded "output_ended" Command false "The process ended before what was waited for came.";
+    OutputEnded "output_ended" Command false "The process ended before the awaited output came.";
     CommandFailed "command_failed" Command false "The command did not exit with 0 and `check` was set.";
     CoreUnavailable "core_unavailable" Core false "The WebAssembly core could not be loaded.";
-    CoreDead "core_dead" Core false "The WebAssembly core failed inside: the calls under way and the objects made before are lost. A sandbox that is created or connected to afterwards works.";
+    CoreDead "core_dead" Core false "The WebAssembly core failed: calls under way and existing objects are lost. Sandboxes that are created or connected to afterwards work.";
 }
 
 macro_rules! server_codes {
@@ -167,13 +167,13 @@ server_codes! {
     Conflict "CONFLICT" 409 "The state does not allow this now.";
     Unsupported "UNSUPPORTED" 501 "The local server does not offer this.";
     SpawnFailed "SPAWN_FAILED" 400 "The command could not be started; the text says why.";
-    ExecutableNotFound "EXECUTABLE_NOT_FOUND" 404 "The command is not there.";
+    ExecutableNotFound "EXECUTABLE_NOT_FOUND" 404 "The executable does not exist.";
     WorkingDirNotFound "WORKING_DIR_NOT_FOUND" 400 "The working directory does not exist or is not a directory.";
     UserNotFound "USER_NOT_FOUND" 400 "There is no such user in the sandbox.";
     ProcessNotRunning "PROCESS_NOT_RUNNING" 409 "The process has already ended.";
     InvalidSignal "INVALID_SIGNAL" 400 "Not a signal number.";
     StdinNotWritable "STDIN_NOT_WRITABLE" 400 "stdin is not a pipe, is closed, or its process is gone.";
-    OutputExpired "OUTPUT_EXPIRED" 410 "The asked-for events are no longer kept.";
+    OutputExpired "OUTPUT_EXPIRED" 410 "The requested events are no longer kept.";
     PathTraversal "PATH_TRAVERSAL" 403 "A `..` component in a path, or a path that leaves the sandbox.";
     IsDirectory "IS_DIRECTORY" 400 "A file was expected.";
     NotADirectory "NOT_A_DIRECTORY" 400 "A directory was expected.";
@@ -186,13 +186,13 @@ server_codes! {
     TooManySessions "TOO_MANY_SESSIONS" 429 "Too many PTY sessions.";
     TooManyProcesses "TOO_MANY_PROCESSES" 429 "Too many processes in the sandbox.";
     TooManySandboxes "TOO_MANY_SANDBOXES" 429 "Too many sandboxes.";
-    TooManyConnections "TOO_MANY_CONNECTIONS" 503 "Every connection that the server can have is in use.";
-    TooManyChannels "TOO_MANY_CHANNELS" 429 "The WebSocket has as many channels as it can have.";
+    TooManyConnections "TOO_MANY_CONNECTIONS" 503 "All connections of the server are in use.";
+    TooManyChannels "TOO_MANY_CHANNELS" 429 "The WebSocket has the maximum number of channels.";
     InvalidToken "INVALID_TOKEN" 403 "Wrong PTY token.";
     SessionNotFound "SESSION_NOT_FOUND" 404 "No such PTY session, on its WebSocket.";
-    UpgradeRequired "UPGRADE_REQUIRED" 426 "The route speaks WebSocket only.";
-    ConnectionRefused "CONNECTION_REFUSED" 502 "Nothing listens on that port inside.";
-    ProxyError "PROXY_ERROR" 502 "The port inside the sandbox broke off.";
+    UpgradeRequired "UPGRADE_REQUIRED" 426 "The route supports only WebSockets.";
+    ConnectionRefused "CONNECTION_REFUSED" 502 "Nothing listens on that port in the sandbox.";
+    ProxyError "PROXY_ERROR" 502 "The connection to the port in the sandbox broke.";
     Enoent "ENOENT" 404 "There is no such file or directory.";
     Eexist "EEXIST" 409 "The path exists.";
     Enotdir "ENOTDIR" 409 "A part of the path, or the path, is not a directory.";

@@ -2,9 +2,9 @@
 
 /** A stable error code. */
 export type ErrorCode =
-  /** An argument is not what the call takes; nothing was sent. */
+  /** An argument is invalid; nothing was sent. */
   | "invalid_argument"
-  /** A URL is not http(s), or is one to which a key must not be sent; nothing was sent. */
+  /** A URL is not http(s), or the key must not be sent to it; nothing was sent. */
   | "invalid_url"
   /** The address needs an API key and none was given. */
   | "missing_api_key"
@@ -22,15 +22,15 @@ export type ErrorCode =
   | "pool_in_use"
   /** The state does not allow this now, or the name is taken (409). */
   | "conflict"
-  /** The server refused the request as wrong (400, 422 and other 4xx). */
+  /** The server rejected the request as invalid (400, 422 and other 4xx). */
   | "invalid_request"
   /** Too many requests or too many of something (429). */
   | "rate_limited"
-  /** The body is larger than the server takes (413). */
+  /** The body is larger than the server accepts (413). */
   | "payload_too_large"
   /** The server does not offer this: it refused (405, 501) or has no such route (404). */
   | "unsupported"
-  /** The server ignores an option of the call: nothing was started, or what was started is being ended. */
+  /** The server ignores an option of the call: nothing was started, or it is being terminated. */
   | "not_supported_by_server"
   /** The sandbox or the service is not running (503). */
   | "unavailable"
@@ -40,27 +40,27 @@ export type ErrorCode =
   | "server"
   /** No connection could be made; the request was certainly not sent. */
   | "connect_failed"
-  /** The connection broke before an answer; the request may have been carried out. */
+  /** The connection broke before an answer; the server may have processed the request. */
   | "connection_lost"
   /** The stream broke and could not be resumed; the error carries what was received. */
   | "stream_broken"
-  /** The connection broke before the command was seen to start: it may or may not have run. */
+  /** The connection broke before the start of the command was confirmed: it may or may not have run. */
   | "run_outcome_unknown"
   /** The terminal's connection closed without an exit status. */
   | "session_closed"
   /** The server did not answer within the connect timeout. */
   | "connect_timeout"
-  /** The connection was silent for longer than the idle timeout, again after it was taken up. */
+  /** The connection was silent for longer than the idle timeout, also after reconnecting. */
   | "idle_timeout"
   /** The time limit passed and the server neither ended the command nor answered. */
   | "run_timeout"
-  /** What was waited for did not come in time. */
+  /** The awaited state or output did not come in time. */
   | "wait_timeout"
-  /** The sandbox did not come up in time. */
+  /** The sandbox did not start in time. */
   | "start_timeout"
   /** The stream ended before the command's exit was reported; the error carries what was received. */
   | "stream_ended_without_exit"
-  /** The answer is not of the type that the protocol says, for example a proxy's HTML page. */
+  /** The answer has another content type than the protocol requires, for example a proxy's HTML page. */
   | "unexpected_content_type"
   /** The answer is not valid JSON of the expected shape. */
   | "invalid_response"
@@ -74,17 +74,17 @@ export type ErrorCode =
   | "output_gap"
   /** The server no longer knows the process, so its output cannot be completed. */
   | "process_gone"
-  /** A tree from a sandbox was not written: it has a special file, a name that cannot be kept here, a path that leads out of it or is there twice, or is larger than `maxBytes`. */
+  /** A tree from a sandbox was not written: it contains a special file, a name that this machine cannot store, or a path that leaves the tree or occurs twice, or it is larger than `maxBytes`. */
   | "tree_refused"
   /** The caller's signal aborted the call. */
   | "aborted"
-  /** The process ended before what was waited for came. */
+  /** The process ended before the awaited output came. */
   | "output_ended"
   /** The command did not exit with 0 and `check` was set. */
   | "command_failed"
   /** The WebAssembly core could not be loaded. */
   | "core_unavailable"
-  /** The WebAssembly core failed inside: the calls under way and the objects made before are lost. A sandbox that is created or connected to afterwards works. */
+  /** The WebAssembly core failed: calls under way and existing objects are lost. Sandboxes that are created or connected to afterwards work. */
   | "core_dead"
   /** A call of `sandbox.fs` failed in the file system. */
   | FileSystemErrorCode;

@@ -69,7 +69,7 @@ pub(super) async fn open(
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     // If there is an upgrade, each channel is authorized instead.
-    if upgrade.is_err() && !app.guard.lets_in(&headers) {
+    if upgrade.is_err() && !app.guard.is_authorized(&headers) {
         let text = "the server's key is missing or wrong";
         return Err(ApiError::new(ServerCode::Unauthorized, text));
     }
@@ -136,10 +136,11 @@ impl Requests {
         let request = Request::builder().method(opening.method).uri(uri);
         let mut request = request.body(Body::from(body)).ok()?;
         *request.headers_mut() = self.headers.clone();
-        let is_let_in = self.app.guard.lets_in(&self.headers);
+        let is_authorized = self.app.guard.is_authorized(&self.headers);
         for (name, value) in &opening.headers {
             let name = OF_CHANNEL.iter().find(|known| known.eq_ignore_ascii_case(name));
-            let Some(name) = name.filter(|name| !(is_let_in && **name == "authorization")) else {
+            let Some(name) = name.filter(|name| !(is_authorized && **name == "authorization"))
+            else {
                 continue;
             };
             request.headers_mut().insert(*name, HeaderValue::from_str(value).ok()?);

@@ -86,7 +86,7 @@ impl AsyncRead for Connection {
         if buffer.filled().len() > before
             && let Some(seat) = &self.seat
         {
-            seat.member.hear();
+            seat.member.received();
         }
         Poll::Ready(read)
     }

@@ -57,11 +57,11 @@ pub(super) async fn check(
     let has_channels = path.ends_with(route::CHANNELS.path);
     let checks_itself =
         has_channels || path.ends_with(route::PTY_SOCKET.path) || path == route::PROVE_KEY.path;
-    let let_in = guard.lets_in(headers);
+    let is_authorized = guard.is_authorized(headers);
     let mut response = if preflight {
         preflight_answer()
-    } else if let_in || checks_itself {
-        if let_in {
+    } else if is_authorized || checks_itself {
+        if is_authorized {
             app.is_asked();
             peer.member.prove();
         }

@@ -101,7 +101,7 @@ impl Guard {
     }
 
     /// Whether a request carries the key, or a page token of its origin.
-    pub(super) fn lets_in(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_authorized(&self, headers: &HeaderMap) -> bool {
         if self.is_key(headers) {
             return true;
         }

@@ -66,7 +66,7 @@ impl Member {
     }
 
     /// Records that bytes arrived from the client.
-    pub(super) fn hear(&self) {
+    pub(super) fn received(&self) {
         let mut activity = self.activity.lock();
         if activity.requests == 0 {
             activity.head_since.get_or_insert_with(Instant::now);

@@ -20,7 +20,7 @@ pub(super) async fn forward(
     sandbox: &str,
     mut request: Request,
 ) -> Result<Response> {
-    let has_key = app.guard.lets_in(request.headers());
+    let has_key = app.guard.is_authorized(request.headers());
     let sandbox = match app.registry.get(sandbox) {
         Ok(sandbox) if has_key || is_open(&sandbox, port) => sandbox,
         Err(error) if has_key => return Err(error),

@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What an isolated sandbox sees of `/etc`: what programs need to start and to reach the network. Of OpenSSL's
-/// directories that is certificates and settings: private keys lie beside them.
+/// The paths of `/etc` that an isolated sandbox sees: those that programs need to start and to use the network. Of
+/// OpenSSL's directories only certificates and settings, since private keys are beside them.
 pub(crate) const ETC: [&str; 28] = [
     "alternatives",
     "bash.bashrc",
@@ -40,28 +40,28 @@ pub(crate) const ETC: [&str; 28] = [
     "timezone",
 ];
 
-/// Of /proc: the machine's memory, and what describes the keys of the caller.
+/// Hidden files of /proc: the machine's memory, and descriptions of the caller's keys.
 const HIDDEN: [&str; 3] = ["/proc/kcore", "/proc/keys", "/proc/key-users"];
 
 /// Bytes that programs can share through `/dev/shm`.
 const SHARED_MEMORY: &str = "268435456";
-/// What is in memory would otherwise be a place to fill it up.
+/// File systems in memory that are read-only, since writing to them could exhaust it.
 const READ_ONLY: [&str; 8] =
     ["--remount-ro", "/run", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/workspace"];
 
-/// Where the agent's executable is inside.
+/// The path of the agent's executable in the sandbox.
 pub(super) const AGENT: &str = "/run/shoreline/agent";
 
 /// A bubblewrap that works here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bubblewrap {
     pub(super) program: PathBuf,
-    /// Whether it knows `--disable-userns` (0.8). Where it does not, only seccomp denies user namespaces.
+    /// Whether it supports `--disable-userns` (0.8). Otherwise only seccomp denies user namespaces.
     pub(super) disables_userns: bool,
 }
 
-/// What the sandbox runs as: the user who started the server, in a user namespace, or another user of the host
-/// who the agent becomes (`--host-uid`).
+/// Adds the user of the sandbox: the user who started the server, in a user namespace, or another user of the host,
+/// to whom the agent changes (`--host-uid`).
 fn user(command: &mut Command, place: &Place, disable_userns: bool) {
     if place.host_uid.is_some() {
         // For a user namespace that root could make in any case, which the agent makes.
@@ -75,10 +75,10 @@ fn user(command: &mut Command, place: &Place, disable_userns: bool) {
     }
 }
 
-/// A root of its own: the system's programs read-only, and nothing of anybody's data.
+/// Adds a root file system: the system's programs, read-only, and no data of users.
 ///
 /// # Errors
-/// What a mount names has been removed since the server started.
+/// The source of a mount was removed after the server started.
 pub(super) fn view(
     command: &mut Command,
     place: &Place,
@@ -92,7 +92,7 @@ pub(super) fn view(
         "--unshare-net",
         "--unshare-uts",
         "--unshare-cgroup-try",
-        // The agent: as the init of its namespace it cannot be killed or stopped from within (pid_namespaces(7)).
+        // As the init of its namespace, the agent cannot be killed or stopped from within (pid_namespaces(7)).
         "--as-pid-1",
         "--hostname",
         "sandbox",
@@ -141,7 +141,7 @@ pub(super) fn view(
         if let Some(directory) = path.parent().filter(|_| path.exists()) {
             command.arg("--dir").arg(directory);
         }
-        // A link is followed: what it names may lie outside the view.
+        // A link is resolved, since its target can be outside of the view.
         command
             .arg("--ro-bind-try")
             .arg(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()))

@@ -1,4 +1,4 @@
-//! What makes a sandbox a usable machine: the variables that its processes start with, and the files in its home.
+//! The environment of a sandbox: the variables of its processes, and the files in its home.
 
 use super::{Isolation, Place};
 use std::ffi::{OsStr, OsString};
@@ -13,14 +13,14 @@ use std::process::Command;
 pub(super) const USER: &str = "tl-user";
 /// That user's home.
 pub(super) const HOME: &str = "/home/tl-user";
-/// Where an isolated sandbox finds [`PROGRAMS`].
+/// The path of [`PROGRAMS`] in an isolated sandbox.
 pub(super) const PROGRAMS_INSIDE: &str = "/run/shoreline/bin";
 /// The directory of programs that the machine lacks, in the sandbox's directory on the host.
 pub(super) const PROGRAMS: &str = "bin";
 
-/// The variables of the server that its sandboxes inherit: none that may be a secret.
+/// The variables of the server that its sandboxes inherit. None of them can be a secret.
 const INHERITED: [&str; 4] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
-/// Where programs find certificates. Behind a proxy with a certificate of its own, downloads fail without them.
+/// Variables with the paths of certificates. Behind a proxy with a certificate of its own, downloads fail without them.
 const CERTIFICATES: [&str; 7] = [
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
@@ -122,7 +122,7 @@ pub(super) fn set(command: &mut Command, isolation: &Isolation, place: &Place) {
         .env("PATH", path)
         .env("HOME", home)
         .env("NPM_CONFIG_PREFIX", local)
-        // Python keeps back what it prints into a pipe.
+        // Python buffers output to a pipe.
         .env("PYTHONUNBUFFERED", "1");
 }
 
@@ -132,7 +132,7 @@ fn is_seen(path: &Path) -> bool {
     path.starts_with("/usr") || places.any(|place| path.starts_with(place))
 }
 
-/// Directories as processes see them.
+/// Directories, by their paths in the sandbox.
 struct Inside {
     home: PathBuf,
     programs: PathBuf,
@@ -146,13 +146,13 @@ fn inside(isolation: &Isolation, place: &Place) -> Inside {
     }
 }
 
-/// Where the machine's programs are.
+/// The `PATH` of the machine's programs.
 fn system_path(is_open: bool) -> OsString {
     let own = std::env::var_os("PATH").filter(|path| is_open && !path.is_empty());
     own.unwrap_or_else(|| PATH.into())
 }
 
-/// Puts `PATH` right in login shells, for which `/etc/profile` replaces it.
+/// Restores `PATH` in login shells, for which `/etc/profile` replaces it.
 fn profile(programs: &Path) -> Vec<u8> {
     let quoted = programs.as_os_str().as_bytes().split(|byte| *byte == b'\'');
     let quoted = quoted.collect::<Vec<_>>().join(&b"'\\''"[..]);

@@ -1,4 +1,4 @@
-//! What keeps a sandbox apart from the machine and from other sandboxes.
+//! The isolation of sandboxes from the machine and from each other.
 
 mod bubblewrap;
 mod environment;
@@ -46,7 +46,10 @@ pub(crate) enum Isolation {
 pub(crate) const UID: &str = "1000";
 
 impl Isolation {
-    /// What is wanted, where it works.
+    /// Chooses the requested isolation.
+    ///
+    /// # Errors
+    /// The isolation does not work here.
     pub(crate) fn choose(wanted: Wanted) -> io::Result<Self> {
         let levels: &[fn() -> io::Result<Self>] = match wanted {
             Wanted::Auto => &[Self::bubblewrap, Self::landlock, || Ok(Self::None)],
@@ -76,7 +79,7 @@ impl Isolation {
     fn bubblewrap() -> io::Result<Self> {
         let program = which::which("bwrap")
             .map_err(|_| io::Error::other("bubblewrap is not installed: install it (bwrap)"))?;
-        // The best first; the error of the plainest says most.
+        // The best first. The error of the simplest one is the most helpful.
         let found = [true, false].map(|disables_userns| {
             let program = program.clone();
             let isolation = Self::Bubblewrap(Bubblewrap { program, disables_userns });
@@ -110,12 +113,12 @@ impl Isolation {
         *self == Self::None
     }
 
-    /// Whether an agent is started by a bubblewrap, whose child it is.
+    /// Whether agents are children of bubblewrap.
     pub(crate) fn is_wrapped(&self) -> bool {
         matches!(self, Self::Bubblewrap(_))
     }
 
-    /// Lets sandboxes reach their own directories below a server's, which they see as the host does.
+    /// Permits sandboxes to traverse the server's directory to their own, if they share the host's view.
     pub(crate) fn open_root(&self, root: &Path) -> io::Result<()> {
         if *self == Self::Landlock && user::dedicated()?.is_some() {
             fs::set_permissions(root, Permissions::from_mode(0o711))?;
@@ -123,7 +126,7 @@ impl Isolation {
         Ok(())
     }
 
-    /// What `--mount` names, tried once.
+    /// The mounts of `--mount`, checked with a trial agent.
     pub(crate) fn mounts(&self, given: &[OsString]) -> io::Result<Vec<Mount>> {
         if given.is_empty() {
             return Ok(Vec::new());
@@ -140,7 +143,7 @@ impl Isolation {
         Ok(mounts)
     }
 
-    /// Whether RLIMIT_NPROC counts the tasks of each sandbox by itself, and holds.
+    /// Whether RLIMIT_NPROC counts the tasks of each sandbox separately, and is enforced.
     pub(crate) fn counts_tasks(&self) -> bool {
         // In the host's namespaces, sandboxes of one user share a count.
         let counts_apart = self.is_wrapped() || matches!(user::dedicated(), Ok(Some(_)));
@@ -178,7 +181,7 @@ impl Isolation {
         if self.is_wrapped() {
             place.write_etc()?;
         } else if host_uid.is_some() {
-            // Without a view of its own, a sandbox has to walk through its directory.
+            // Without a view of its own, a sandbox must be able to traverse its directory.
             chown(directory, None, host_uid)?;
             fs::set_permissions(directory, Permissions::from_mode(0o710))?;
         }
@@ -230,7 +233,7 @@ impl Isolation {
 #[derive(Debug)]
 pub(crate) struct Place {
     directory: PathBuf,
-    /// The uid and gid of the host that the sandbox runs as, where it is not the server's own.
+    /// The host's uid and gid of the sandbox, if they are not the server's own.
     host_uid: Option<u32>,
     network: Network,
 }
@@ -240,7 +243,7 @@ impl Place {
         self.host_uid
     }
 
-    /// What a sandbox sees in `/etc` as its own.
+    /// Writes the sandbox's own files of `/etc`.
     fn write_etc(&self) -> io::Result<()> {
         fs::create_dir(self.host("etc"))?;
         let users = format!(

@@ -1,4 +1,4 @@
-//! Which network sandboxes have.
+//! The kinds of network of a sandbox.
 
 use super::Isolation;
 use crate::agent::CAPABILITIES;
@@ -36,7 +36,10 @@ impl Network {
         }
     }
 
-    /// Takes the network that is wanted, where it works with this isolation.
+    /// Chooses the requested network.
+    ///
+    /// # Errors
+    /// The network does not work with this isolation.
     pub(crate) fn choose(wanted: WantedNetwork, isolation: &Isolation) -> io::Result<Self> {
         let why = match (wanted, isolation.is_wrapped()) {
             (WantedNetwork::Host, _) | (WantedNetwork::Auto, false) => return Ok(Self::Host),

@@ -1,6 +1,6 @@
-//! The user that a sandbox runs as where root starts the server: a uid of the host that owns nothing else. As
-//! host uid 0, a process without capabilities would still own every file of root's that it can see, most of
-//! /proc and /sys among them.
+//! The user of a sandbox if root starts the server: a uid of the host that owns nothing else. As
+//! host uid 0, a process without capabilities would still own every visible file of root, including most of
+//! /proc and /sys.
 
 use std::fs;
 use std::io;
@@ -9,10 +9,10 @@ use std::io;
 const FIRST: u32 = 0x7000_0000;
 const COUNT: u32 = 0x0F00_0000;
 
-/// A uid, also used as gid, for a new sandbox. `None` where the server is not root.
+/// A uid, also used as gid, for a new sandbox. `None` if the server is not root.
 ///
 /// # Errors
-/// The server is root, and can become nobody else.
+/// The server is root, and cannot change to another user.
 pub(super) fn dedicated() -> io::Result<Option<u32>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -39,7 +39,7 @@ fn range(map: &str) -> io::Result<Option<(u32, u32)>> {
     // A container: the upper half of its largest range, without 65534, which is `nobody`.
     match lines.iter().max_by_key(|(_, _, count)| count) {
         Some((inside, _, count)) if *count > 1024 => Ok(Some((inside + count / 2, count / 2 - 2))),
-        // Root in name only: an ordinary user of the host in a user namespace.
+        // Root of a user namespace, which is an ordinary user of the host.
         Some((0, outside, 1)) if *outside != 0 => Ok(None),
         _ => Err(io::Error::other(
             "root can become no other user here (/proc/self/uid_map): start the server as an ordinary user, \

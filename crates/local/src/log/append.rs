@@ -1,4 +1,4 @@
-//! What is added to a log: events, and the unfinished line of each stream.
+//! Appends events to a log, and keeps the unfinished line of each stream.
 
 use super::lines::Lines;
 use super::{Chunk, Inner, Log, now_ms};
@@ -30,7 +30,7 @@ impl Log {
         notified.send_replace(());
     }
 
-    /// Appends the events in `bytes`: whole lines, or the piece of one.
+    /// Appends the events in `bytes`: complete lines, or a piece of one.
     fn append(&self, inner: &mut Inner, stream: Stream, bytes: Vec<u8>) {
         let chunk = Chunk::new(inner.last + 1, now_ms(), stream, bytes);
         inner.counts[stream as usize - 1] += chunk.next() - chunk.first;
@@ -41,8 +41,8 @@ impl Log {
     }
 
     /// Shows the unfinished lines of stdout and stderr to a follower whose next event is `next`, if it
-    /// is at the log's end. Looking and the check that there are no more events are one step. The log
-    /// is locked meanwhile.
+    /// is at the log's end. The log is locked during the check and `look`, so that no event comes in
+    /// between.
     pub(crate) fn unfinished(&self, next: u64, look: impl FnOnce([&[u8]; 2])) {
         let inner = self.lock();
         if next > inner.last {

@@ -16,7 +16,7 @@ const ENDED: usize = 16 * 1024 * 1024;
 /// The largest size of a file on disk, roughly.
 const FILE: usize = 1024 * 1024;
 
-/// The limits that all logs of one sandbox share, and what these logs use.
+/// The limits that all logs of one sandbox share, and the present use of these logs.
 ///
 /// Locks: a log's own lock may be held while the lock in here is taken, never the other way round.
 #[derive(Debug)]
@@ -85,12 +85,12 @@ impl Budget {
         }
     }
 
-    /// The place of a log that ends now among all ends.
+    /// The position of a log that ends now in the order of ends.
     pub(super) fn next_end(&self) -> u64 {
         self.ends.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Lets the records of an ended log be dropped before those of running logs.
+    /// Marks the records of an ended log to be dropped before those of running logs.
     pub(super) fn add_droppable(&self, order: u64, log: &Arc<Log>) {
         self.droppable.lock().entry(order).or_insert_with(|| Arc::downgrade(log));
     }
@@ -104,7 +104,7 @@ impl Budget {
         self.running.load(Ordering::Relaxed) > RUNNING
     }
 
-    /// Replaces what a running log uses of the memory.
+    /// Updates the memory that a running log uses.
     pub(super) fn change_running(&self, before: usize, after: usize) {
         self.running.fetch_add(after, Ordering::Relaxed);
         self.running.fetch_sub(before, Ordering::Relaxed);

@@ -1,14 +1,14 @@
-//! Consecutive events of one stream, as they came with one read.
+//! Consecutive events of one stream from one read.
 
 use shoreline_protocol::stream::Stream;
 use shoreline_protocol::wire::event::Line;
 use std::io;
 
-/// What a chunk costs in memory beside its bytes and line ends, roughly.
+/// The approximate memory of a chunk besides its bytes and line ends.
 const OVERHEAD: usize = 160;
 
-/// One or more events with consecutive numbers. The bytes of whole lines stand as they were
-/// written, each with its LF; only the last event can be without one.
+/// One or more events with consecutive numbers. Complete lines are stored as they were
+/// written, each with its LF. Only the last event can be without one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     /// The number of the first event.

@@ -1,4 +1,4 @@
-//! Events that are moved to disk, and read from there.
+//! Moves events to disk, and reads them from there.
 
 use super::record::{self, Record};
 use super::{Chunk, Found, Log, RECORD};
@@ -74,8 +74,8 @@ impl Log {
         }
     }
 
-    /// Writes the oldest chunks of the memory to a new file and lets go of them. On failure no part of
-    /// them stays on disk, and all of them in memory.
+    /// Writes the oldest chunks in memory to a new file, and drops them from memory. On failure no part of
+    /// them stays on disk, and all of them stay in memory.
     fn write(self: &Arc<Self>, file: u64, chunks: &[Arc<Chunk>]) -> io::Result<()> {
         let (bytes, records) = record::encode(file, chunks);
         self.budget.reserve_disk(bytes.len() as u64, self);
@@ -122,7 +122,7 @@ impl Log {
         true
     }
 
-    /// What is at number `from`: as many events as lie together, up to about a record.
+    /// The consecutive events from number `from` on, up to about a record.
     ///
     /// # Errors
     /// They are on disk and cannot be read.

@@ -1,4 +1,4 @@
-//! Output cut into lines, and the unfinished line at its end.
+//! Cuts output into lines, and keeps the unfinished line at its end.
 
 use shoreline_protocol::limits::LINE_BYTES;
 
@@ -9,12 +9,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes what was read and passes on what is ready to be logged: whole lines, or a piece of one that
-    /// has grown over the limit.
+    /// Takes a read, and passes complete lines to `ready`, or a piece of a line that
+    /// exceeds the limit.
     pub(super) fn push(&mut self, mut read: &[u8], mut ready: impl FnMut(Vec<u8>)) {
         if let Some(last) = memchr::memrchr(b'\n', read) {
             let (whole, rest) = read.split_at(last + 1);
-            // The first line may be long through its beginning; the others are part of one read.
+            // Only the first line can exceed the limit, by its kept beginning. The others are part of one read.
             let mut bytes = std::mem::take(&mut self.unfinished);
             let first = memchr::memchr(b'\n', whole).unwrap_or(0);
             if bytes.len() + first > LINE_BYTES {
@@ -37,7 +37,7 @@ impl Lines {
         }
     }
 
-    /// The unfinished line. It only grows until it is passed on.
+    /// The unfinished line. It only grows until it is passed to `ready`.
     pub(super) fn unfinished(&self) -> &[u8] {
         &self.unfinished
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_cut_is_never_before_what_was_whole_already() {
-        // Bytes that look like the rest of a character are none without its first byte.
+        // Continuation bytes without a first byte are not a cut character.
         let mut long = vec![b'x'; LINE_BYTES - 2];
         long.extend_from_slice(b"\x80\x80");
         let mut lines = Lines::default();

@@ -146,7 +146,7 @@ impl Log {
         self.lock().closed
     }
 
-    /// Waits until nothing is appended any more.
+    /// Waits until the log is closed.
     pub(crate) async fn closed(&self) {
         self.found(|log| log.is_closed().then_some(())).await;
     }
@@ -168,7 +168,7 @@ impl Log {
         self.lock().ended
     }
 
-    /// Notified when there may be more events, or the end.
+    /// Notified of new events and of the end.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.wake.subscribe()
     }

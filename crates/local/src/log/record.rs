@@ -1,4 +1,4 @@
-//! Events on disk: files of records, each of which is read at once.
+//! Events on disk: files of records. A record is read as a whole.
 
 use super::{Chunk, RECORD};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(super) struct Record {
     pub(super) length: u64,
 }
 
-/// The content of a file with these chunks, and where its records are.
+/// The content of a file with these chunks, and the positions of its records.
 pub(super) fn encode(file: u64, chunks: &[Arc<Chunk>]) -> (Vec<u8>, Vec<Record>) {
     let (mut bytes, mut records) = (Vec::new(), Vec::new());
     let (mut first, mut start) = (file, 0);

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an ended session is still shown.
+/// How long an ended session stays in the list.
 const SHOWN: Duration = Duration::from_secs(60);
 const SHOWN_AFTER_KILL: Duration = Duration::from_secs(5);
 
@@ -49,7 +49,7 @@ const fn cols() -> u16 {
     80
 }
 
-/// A session, as it is shown.
+/// The record of a session.
 #[derive(Debug, Serialize)]
 pub(crate) struct Info {
     session_id: String,
@@ -79,7 +79,7 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default)]
 struct Inner {
     sessions: Vec<Arc<Session>>,
-    /// Being created: they count too.
+    /// The number of sessions that are being created.
     starting: usize,
     closed: bool,
 }
@@ -99,7 +99,7 @@ impl Sessions {
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<Arc<Session>> {
         let room = self.reserve()?;
         let session = Session::start(request, &self.agent, &self.clock).await?;
-        // Of a sandbox that ends meanwhile, it ends with that.
+        // If the sandbox ends meanwhile, the session ends with it.
         room.fill(|inner| {
             if inner.closed {
                 return Err(ApiError::not_running());
@@ -128,7 +128,7 @@ impl Sessions {
         Ok(Reservation::new(&self.inner, None))
     }
 
-    /// Shows an ended session for a while and then forgets it.
+    /// Removes an ended session after [`SHOWN`].
     fn forget_later(&self, session: Arc<Session>) {
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
@@ -149,7 +149,7 @@ impl Sessions {
         self.inner.lock().sessions.iter().find(|session| session.id == id).cloned()
     }
 
-    /// Starts no session any more. Those that there are end with the sandbox.
+    /// Refuses new sessions. The others end with the sandbox.
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;
     }
@@ -161,7 +161,7 @@ impl Sessions {
         }
     }
 
-    /// Forgets every session of a sandbox that has ended.
+    /// Removes every session of a sandbox that has ended.
     pub(crate) fn clear(&self) {
         let sessions = std::mem::take(&mut self.inner.lock().sessions);
         drop(sessions);

@@ -1,5 +1,5 @@
-//! Sequences that make a terminal answer, such as a question for its type or for the cursor's position. A terminal
-//! that finds an old one in what is replayed answers it, which types into the shell.
+//! Finds queries in output: sequences that a terminal answers, for example with its type or the cursor's position. A
+//! terminal would answer an old query in replayed output, and the answer would be input of the shell.
 //!
 //! References: ECMA-48; xterm's ctlseqs; the VT510 manual; kitty's protocol extensions.
 
@@ -10,13 +10,13 @@ const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
 const ESC: u8 = 0x1b;
-/// What the C1 controls from U+0080 to U+009F begin with in UTF-8.
+/// The first byte of the C1 controls from U+0080 to U+009F in UTF-8.
 const C1: u8 = 0xc2;
 
-/// Parameters and intermediates of the longest query, with room.
+/// More than the length of the parameters and intermediates of the longest query.
 const CSI_BYTES: usize = 64;
 
-/// Where the queries are. One that is not finished is none.
+/// The ranges of the queries. An unfinished sequence is not a query.
 pub(super) fn queries(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
@@ -62,7 +62,7 @@ fn csi(bytes: &[u8], body: usize) -> (usize, bool) {
     for (at, byte) in bytes.iter().copied().enumerate().skip(body) {
         match byte {
             ESC | CAN | SUB | 0x7f.. => return (at, false),
-            // Terminals obey other controls in the middle of a sequence.
+            // Terminals execute other controls in the middle of a sequence.
             ..0x20 => {}
             0x20..0x40 => sequence.push(byte),
             0x40..0x7f => {

@@ -1,4 +1,4 @@
-//! A terminal's recent output, by its position in the whole.
+//! The recent output of a terminal, by position in the whole output.
 
 use shoreline_protocol::limits::PTY_HISTORY_BYTES;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! Files and ports of a sandbox, opened inside it.
+//! Access to the files and ports of a sandbox, through its agent.
 
 use super::Sandbox;
 use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation, Search};
@@ -16,11 +16,11 @@ use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 
 impl Sandbox {
-    /// Opens a file for reading. What was opened can be anything that a path can name: a process of the
+    /// Opens a file for reading. It can be a file of any type, since a process of the
     /// sandbox can have replaced it.
     pub(crate) async fn open_file(&self, path: &str) -> Result<OpenFile> {
         let file = opened(&self.agent, path, How::Read, false).await?;
-        // A file system that a process serves (FUSE) can take its time to answer.
+        // A file system in user space (FUSE) can be slow to answer.
         let looked = tokio::task::spawn_blocking(move || OpenFile::look_at(file));
         let looked = looked.await.map_err(|error| ApiError::internal(&error.into()))?;
         looked.map_err(|error| ApiError::internal(&error))
@@ -46,7 +46,7 @@ impl Sandbox {
         }
         let mark = crate::random::bytes::<8>().map_err(|error| ApiError::internal(&error))?;
         let beside = Beside { mark: crate::random::hex(mark), exclusive: how.exclusive };
-        // Before it is asked for: an answer that does not come in time may still have created it.
+        // Before the request, since a request that times out can still have created the file.
         let (agent, path) = (self.agent.clone(), path.to_owned());
         let mut new = NewFile { agent, path, errno, beside: Some(beside.clone()) };
         let create = How::Create { beside, mode: how.mode, parents: how.parents };
@@ -58,8 +58,8 @@ impl Sandbox {
         Ok((new, file))
     }
 
-    /// Does an operation on files; gives its result, which is a JSON object. Dropping the future ends an operation that
-    /// only looks.
+    /// Performs an operation on files. Returns its result, which is a JSON object. Dropping the future ends an operation that
+    /// only reads.
     pub(crate) async fn operate(&self, operation: Operation) -> Result<Vec<u8>> {
         let internal = |error| ApiError::internal(&error);
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal(e.into()))?;
@@ -84,8 +84,8 @@ impl Sandbox {
         }
     }
 
-    /// Begins a search; gives its results, which are JSON a line, as far as the sandbox is trusted. Dropping them ends the
-    /// search.
+    /// Begins a search. Returns the pipe with its results, one JSON object a line, which are not trusted. Dropping the pipe
+    /// ends the search.
     pub(crate) async fn search(&self, search: Search) -> Result<pipe::Receiver> {
         let internal = |error| ApiError::internal(&error);
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| internal(e.into()))?;
@@ -108,7 +108,7 @@ impl Sandbox {
         self.agent.connect(port).await
     }
 
-    /// Returns once the sandbox has lost its agent, with which everything in it ends.
+    /// Returns once the agent is lost. Everything in the sandbox ends with it.
     pub(crate) async fn lost(&self) {
         self.agent.lost().await;
     }
@@ -124,14 +124,14 @@ impl Sandbox {
         Err(ApiError::unsupported(text))
     }
 
-    /// Changes what new connections may reach.
+    /// Changes the network rules for new connections.
     pub(crate) fn set_rules(&self, rules: Policy) {
         if let Some(network) = &self.network {
             network.set_policy(rules);
         }
     }
 
-    /// Whether the ports of the machine are the sandbox's too.
+    /// Whether the sandbox shares the machine's ports.
     pub(crate) fn shares_network(&self) -> bool {
         self.shares_network
     }
@@ -166,18 +166,18 @@ async fn opened(agent: &Agent, path: &str, how: How, errno: bool) -> Result<File
 /// The options of a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Writing {
-    /// Adds to what is there.
+    /// Appends to an existing file.
     pub(crate) append: bool,
     /// The path must not exist.
     pub(crate) exclusive: bool,
-    /// Permissions of a new file, less what the umask takes away.
+    /// Permissions of a new file, before the umask.
     pub(crate) mode: u32,
-    /// Makes the directories above.
+    /// Makes missing parent directories.
     pub(crate) parents: bool,
 }
 
 impl Writing {
-    /// As the official API writes.
+    /// The options of the official API.
     pub(crate) const PLAIN: Self =
         Self { append: false, exclusive: false, mode: 0o666, parents: true };
 }
@@ -196,7 +196,7 @@ impl NewFile {
         Self { agent: agent.clone(), path: String::new(), errno: true, beside: None }
     }
 
-    /// Puts the file in the place of the one that its path names.
+    /// Renames the file to its path.
     pub(crate) async fn commit(mut self) -> Result<()> {
         let Some(beside) = self.beside.clone() else { return Ok(()) };
         self.agent.file(&self.path, How::Commit { beside }, self.errno).await?;

@@ -1,5 +1,5 @@
-//! The server's directory, which holds the files of every sandbox. It is locked (flock(2)) while its server
-//! runs, so that another server knows the directories that dead ones have left, and removes them.
+//! The server's directory, which contains the files of every sandbox. It is locked (flock(2)) while its server
+//! runs. Another server recognizes the directories of dead servers by that, and removes them.
 
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Permissions};
@@ -13,10 +13,10 @@ use std::time::Duration;
 const PREFIX: &str = "shoreline-local-";
 /// Random bytes in a directory's name.
 const MARK: usize = 8;
-/// Until a directory is locked, so that nobody takes it for a dead server's.
+/// The prefix until a directory is locked, so that it does not look like a dead server's.
 const UNLOCKED_PREFIX: &str = "new-shoreline-local-";
 
-/// How long the end of a server waits for its files to be removed: a disk can take minutes for many.
+/// The time limit for the removal of files when the server ends. A disk can take minutes for many files.
 const REMOVE: Duration = Duration::from_millis(300);
 
 /// The directory of a running server. Dropping it removes it.
@@ -54,7 +54,7 @@ impl Drop for Root {
             report(remove(&path), &path);
             let _ = removed.send(());
         });
-        // The next server removes what is left.
+        // The next server removes the rest.
         let _ = wait.recv_timeout(REMOVE);
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
             Ok(true) => {}
             Ok(false) => return fs::remove_dir(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Another thread removes the same.
+                // Another thread removes the same directory.
                 if !path.exists() {
                     return Ok(());
                 }

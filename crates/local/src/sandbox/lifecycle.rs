@@ -1,4 +1,4 @@
-//! A sandbox's life: one task owns it and makes one change at a time.
+//! The lifecycle of a sandbox. One task owns it and makes one change at a time.
 
 use super::{Settings, directory};
 use crate::agent::{Agent, Host};
@@ -18,21 +18,21 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Until a suspension that failed is tried again.
+/// The delay before a failed suspension is retried.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How long the ends of processes are waited for, once they are killed.
+/// The time limit for killed processes to end.
 const EXITS: Duration = Duration::from_millis(500);
-/// How long their logs are waited for after that: something outside may hold a pipe open.
+/// The time limit for their logs after that. A process outside of the sandbox can hold a pipe open.
 const LOGS: Duration = Duration::from_secs(2);
 
-/// Where a sandbox stands.
+/// The state of a sandbox.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
     Running,
     Suspending,
     Suspended,
     Resuming,
-    /// It is being ended, and something may still run.
+    /// The sandbox is being terminated, and processes can still run.
     Terminating,
     Terminated(Ended),
 }
@@ -46,7 +46,7 @@ pub(super) struct Ended {
 /// Why a sandbox ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EndReason {
-    /// Somebody asked for it.
+    /// A client terminated it.
     UserTerminated,
     /// `timeout_secs` passed.
     Timeout,
@@ -55,7 +55,7 @@ pub(super) enum EndReason {
 }
 
 impl EndReason {
-    /// As the API's `termination_reason`.
+    /// The API's `termination_reason`.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::UserTerminated => "user_terminated",
@@ -65,14 +65,14 @@ impl EndReason {
     }
 }
 
-/// What can be asked of a sandbox. The reply says whether it changed anything.
+/// A request to a sandbox. The reply says whether the state changed.
 #[derive(Debug)]
 pub(super) enum Command {
     Suspend(oneshot::Sender<Result<bool>>),
     Resume(oneshot::Sender<Result<bool>>),
 }
 
-/// The owner of one sandbox's life.
+/// The owner of one sandbox's state.
 pub(super) struct Lifecycle {
     pub(super) id: String,
     pub(super) agent: Arc<Agent>,
@@ -88,9 +88,9 @@ pub(super) struct Lifecycle {
     pub(super) phase: watch::Sender<Phase>,
     /// Stops the sandbox's clock.
     pub(super) stop_clock: watch::Sender<bool>,
-    /// Somebody wants it to end, which interrupts whatever else is under way.
+    /// Cancelled to terminate the sandbox, which interrupts every other change.
     pub(super) ending: CancellationToken,
-    /// How long it runs before it is suspended, or terminated where it has no name then.
+    /// The time after which it is suspended, or terminated if it has no name then.
     pub(super) time_limit: Option<Duration>,
     pub(super) timer: Option<Timer>,
     pub(super) clock: Clock,
@@ -134,7 +134,7 @@ impl Lifecycle {
         self.end(reason).await;
     }
 
-    /// Makes a change that asks the agent, unless the sandbox is to end.
+    /// Makes a change that needs the agent, unless the sandbox is being terminated.
     async fn ask(&self, change: impl Future<Output = Result<()>>) -> Result<()> {
         let changed = self.ending.run_until_cancelled(change).await;
         changed.unwrap_or_else(|| Err(ApiError::not_running()))

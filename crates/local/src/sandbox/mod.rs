@@ -1,4 +1,4 @@
-//! Sandboxes: a directory, an agent, processes, terminals, and the life that they share.
+//! Sandboxes: a directory, an agent, processes, terminals, and their common lifecycle.
 
 mod access;
 mod directory;
@@ -32,7 +32,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long ending a sandbox is waited for.
+/// The time limit for a request to terminate a sandbox.
 const END: Duration = Duration::from_millis(4500);
 
 /// One sandbox.
@@ -48,7 +48,7 @@ pub(crate) struct Sandbox {
     pub(crate) enforced: EnforcedLimits,
     /// The most bytes that a file can have.
     pub(crate) file_bytes: Option<u64>,
-    /// Its own network, where it has access to one.
+    /// Its own network, if it has one.
     network: Option<Arc<Network>>,
     /// Whether the machine's ports are its own.
     shares_network: bool,
@@ -60,26 +60,26 @@ pub(crate) struct Sandbox {
     phase: watch::Receiver<Phase>,
 }
 
-/// What can be changed.
+/// The properties that can be changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) name: Option<String>,
     pub(crate) exposed_ports: Vec<u16>,
-    /// Exposed ports want no key.
+    /// Whether exposed ports need no key.
     pub(crate) allow_unauthenticated_access: bool,
-    /// What it can reach, where that is restricted.
+    /// The network rules, if the network is restricted.
     pub(crate) network_policy: Option<NetworkPolicy>,
 }
 
-/// What sandboxes are made of, the same for all of a server.
+/// The settings that all sandboxes of a server share.
 #[derive(Clone, Debug)]
 struct Ground {
-    /// The directory that theirs are in.
+    /// The parent of the sandboxes' directories.
     directory: PathBuf,
     isolation: Isolation,
     mounts: Arc<[Mount]>,
     network: isolation::Network,
-    /// What their connections have together.
+    /// The budget of all their connections.
     sockets: Budget,
     enforcement: Arc<Enforcement>,
     agents: Arc<Agents>,
@@ -215,12 +215,12 @@ impl Sandbox {
         }
     }
 
-    /// Whether it has not ended.
+    /// Whether the sandbox is not terminated.
     pub(crate) fn is_alive(&self) -> bool {
         self.ended().is_none()
     }
 
-    /// Stops every process of a named sandbox where it stands; whether it ran.
+    /// Stops every process of a named sandbox. Returns whether the sandbox ran.
     pub(crate) async fn suspend(&self) -> Result<bool> {
         if self.name().is_none() {
             let text = "only a named sandbox can be suspended: give it a name first";
@@ -229,7 +229,7 @@ impl Sandbox {
         self.ask(Command::Suspend).await
     }
 
-    /// Continues a suspended sandbox; whether it was suspended. Its time limit starts over.
+    /// Continues a suspended sandbox, and restarts its time limit. Returns whether it was suspended.
     pub(crate) async fn resume(&self) -> Result<bool> {
         if matches!(*self.phase.borrow(), Phase::Running) {
             return Ok(false);
@@ -246,7 +246,7 @@ impl Sandbox {
         changed.await.unwrap_or_else(|_| Err(ApiError::not_running()))
     }
 
-    /// Kills everything in it and removes its files. Of one that has ended, nothing is left to do.
+    /// Kills everything in it and removes its files. Does nothing if it is terminated.
     pub(crate) async fn terminate(&self) -> Result<()> {
         self.ending.cancel();
         let mut phase = self.phase.clone();
@@ -260,7 +260,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// `base_url` is where this server is reached, `ingress` the host below which ports are.
+    /// The record of the sandbox. `base_url` is the address of this server, `ingress` the host below which ports have names.
     pub(crate) fn info(&self, base_url: &str, ingress: Option<&str>) -> SandboxInfo {
         let ended = self.ended();
         let Settings { name, exposed_ports, allow_unauthenticated_access, network_policy } =
@@ -288,14 +288,14 @@ impl Sandbox {
 
     pub(crate) fn status(&self) -> Status {
         match *self.phase.borrow() {
-            // As long as something may run, it is not terminated.
+            // It is not terminated while processes can run.
             Phase::Running | Phase::Suspending | Phase::Terminating => Status::Running,
             Phase::Suspended | Phase::Resuming => Status::Suspended,
             Phase::Terminated(_) => Status::Terminated,
         }
     }
 
-    /// Where its API is: a path, since not every resolver knows names below `localhost`.
+    /// The address of its API. It is a path, since not every resolver resolves names below `localhost`.
     pub(crate) fn url(&self, base_url: &str) -> String {
         format!("{base_url}/s/{}", self.id)
     }

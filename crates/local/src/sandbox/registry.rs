@@ -1,4 +1,4 @@
-//! Every sandbox of this server.
+//! The sandboxes of this server.
 
 use super::directory::Root;
 use super::{END, Ground, Sandbox, Settings};
@@ -20,27 +20,27 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// What the API makes sandbox ids of.
+/// The characters of sandbox ids.
 const ID_ALPHABET: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 #[derive(Debug)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
     ground: Ground,
-    /// Holds every sandbox's files.
+    /// The directory with every sandbox's files.
     _root: Root,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// In the order of their making.
+    /// In the order of their creation.
     sandboxes: Vec<Arc<Sandbox>>,
-    /// Those that are being created, and their names.
+    /// The number of sandboxes that are being created, and their names.
     creating: usize,
     names: HashSet<String>,
-    /// A sandbox was created, or could not be.
+    /// Notified when a sandbox was created or its creation failed.
     created: Arc<Notify>,
-    /// The server is stopping.
+    /// Whether the server is stopping.
     closed: bool,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Filter {
     None,
 }
 
-/// Which way a cursor leads.
+/// The direction of a cursor.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Direction {
@@ -64,9 +64,9 @@ pub(crate) enum Direction {
 /// A part of the list, newest first.
 pub(crate) struct Page {
     pub(crate) sandboxes: Vec<Arc<Sandbox>>,
-    /// The id that the page before ends at, going backward.
+    /// The cursor of the page before.
     pub(crate) previous: Option<String>,
-    /// The id that the next page comes after.
+    /// The cursor of the next page.
     pub(crate) next: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl Registry {
         &self.ground.enforcement
     }
 
-    /// Whether there is no sandbox, so that nobody would miss the server.
+    /// Whether there is no sandbox.
     pub(crate) fn is_idle(&self) -> bool {
         let inner = self.inner.lock();
         inner.creating == 0 && inner.sandboxes.iter().all(|sandbox| !sandbox.is_alive())
@@ -197,14 +197,14 @@ impl Registry {
             })
     }
 
-    /// Changes what can be changed of a sandbox.
+    /// Changes the properties of a sandbox.
     pub(crate) fn update(
         &self,
         sandbox: &Sandbox,
         name: Option<String>,
         change: impl FnOnce(&mut Settings),
     ) -> Result<()> {
-        // Held, so that a name is given to one only.
+        // Locked, so that only one sandbox gets a name.
         let inner = self.inner.lock();
         if !sandbox.is_alive() {
             return Err(ApiError::new(ServerCode::Conflict, "the sandbox is terminated"));
@@ -267,7 +267,7 @@ impl Registry {
         })
     }
 
-    /// Creates no sandbox any more and ends those that there are, also those that are being created.
+    /// Refuses new sandboxes, and terminates all others, including those that are being created.
     pub(crate) async fn close(&self) {
         self.inner.lock().closed = true;
         let created = async {

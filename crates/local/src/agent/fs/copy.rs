@@ -1,4 +1,4 @@
-//! Copying files, and directories with everything in them.
+//! Copies files and trees.
 
 use super::errno;
 use crate::agent::files::regular;
@@ -46,7 +46,7 @@ fn contents(source: &OwnedFd, to: &Path, flags: OFlags) -> Result<OwnedFd> {
             File::from(target.try_clone().map_err(errno)?),
         );
         std::io::copy(&mut source, &mut target).map_err(errno)?;
-        // Others may own it.
+        // Fails if another user owns the file.
         let _ = fchmod(&target, mode);
         Ok(())
     };
@@ -68,11 +68,11 @@ pub(super) struct How {
     pub(super) times: bool,
 }
 
-/// Something to copy.
+/// An entry to copy.
 struct Task {
     from: PathBuf,
     to: PathBuf,
-    /// The directory was copied, and gets its permissions and times now.
+    /// Whether the entries of the directory are copied, so that its permissions and times are set now.
     is_done: bool,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn tree(from: &Path, to: &Path, how: How) -> std::result::Result<(), 
         if !how.recursive {
             return Err((from.to_owned(), Errno::ISDIR));
         }
-        // A copy into itself would have no end.
+        // Copying a directory into itself would never end.
         let place = to.ancestors().find_map(|path| std::fs::canonicalize(path).ok());
         let above = |path: &Path| stat(path).is_ok_and(|it| identity(&it) == identity(&status));
         if place.is_some_and(|place| place.ancestors().any(above)) {
@@ -109,7 +109,7 @@ pub(super) fn tree(from: &Path, to: &Path, how: How) -> std::result::Result<(), 
     Ok(())
 }
 
-/// Copies one entry; gives what is to be copied after it.
+/// Copies one entry. Returns the entries to copy after it.
 fn copy(task: &Task, how: How) -> Result<Vec<Task>> {
     let Task { from, to, is_done } = task;
     let status = look(from, how)?;

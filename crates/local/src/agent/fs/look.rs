@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// Entries between two looks whether the reader has gone.
+/// The number of entries between two checks whether the reader is gone.
 const BATCH: usize = 512;
 
 pub(super) fn stat(path: &Path, follow: bool) -> rustix::io::Result<Value> {
@@ -42,7 +42,7 @@ pub(super) fn access(path: &Path, mode: u32) -> rustix::io::Result<Value> {
     accessat(CWD, path, access, AtFlags::EACCESS).map(|()| json!({}))
 }
 
-/// A path as text, of which a result is made.
+/// A path as text for a result.
 pub(super) fn utf8(path: io::Result<PathBuf>, asked: &str) -> Result<Value> {
     let path = path.map_err(|error| refused(asked, errno(error)))?;
     let text = path.to_str().ok_or_else(|| not_utf8(path.as_os_str().as_bytes()))?;
@@ -72,7 +72,7 @@ pub(super) fn readdir(
         let directory = match above.as_os_str().is_empty() {
             true => Dir::read_from(&root),
             false => match open(root.as_fd(), &above, OFlags::NOFOLLOW) {
-                // It has vanished since, or something else is there now.
+                // The directory was removed or replaced meanwhile.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
                 opened => opened.and_then(Dir::new),
             },

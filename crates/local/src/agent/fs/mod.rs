@@ -1,5 +1,5 @@
 //! Operations on files and directories, with the meaning that they have in Node's `fs`. Each runs on a thread of its own
-//! and writes its result into a pipe, so that it can take its time and its answer can be large.
+//! and writes its result into a pipe, so it can be slow and its result can be large.
 
 mod copy;
 mod look;
@@ -27,7 +27,7 @@ pub(super) use search::perform as search;
 pub(crate) use search::{Lines, Search};
 pub(super) use watch::watch;
 
-/// The first byte in the pipe says whether a result or a refusal follows, in JSON.
+/// The first byte in the pipe says whether a result or an error follows, in JSON.
 pub(crate) const BEGIN_RESULT: u8 = b'+';
 pub(crate) const BEGIN_ERROR: u8 = b'-';
 
@@ -123,7 +123,7 @@ impl Operation {
         )
     }
 
-    /// The paths in it, a link's target not included.
+    /// Its paths, without the target of a link.
     pub(crate) fn paths(&self) -> [&str; 2] {
         use Operation::*;
         match self {
@@ -142,7 +142,7 @@ impl Operation {
     }
 }
 
-/// Does it, and writes the result into the pipe.
+/// Performs an operation, and writes the result into the pipe.
 pub(super) fn perform(operation: &Operation, workspace: &Path, pipe: OwnedFd) {
     let reader = Reader(&pipe);
     match run(operation, workspace, &reader) {
@@ -160,7 +160,7 @@ fn refuse(error: ApiError, pipe: OwnedFd) {
 fn answer(begin: u8, value: &impl Serialize, pipe: OwnedFd) {
     let Ok(mut text) = serde_json::to_vec(value) else { return };
     text.insert(0, begin);
-    // A reader that has gone wants no answer.
+    // The reader can be gone.
     let _ = File::from(pipe).write_all(&text);
 }
 
@@ -243,7 +243,7 @@ fn errno(error: std::io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
-/// The refusal with the name of the error number for a code.
+/// An error whose code is the name of the error number.
 pub(super) fn refused(path: &str, errno: Errno) -> ApiError {
     const NAMES: [(Errno, ServerCode); 22] = [
         (Errno::NOENT, ServerCode::Enoent),

@@ -1,4 +1,4 @@
-//! Removing files, and directories with everything in them.
+//! Removes files and trees.
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{
@@ -9,7 +9,7 @@ use rustix::io::{Errno, Result};
 use std::ffi::CString;
 use std::path::Path;
 
-/// Removes what a path names, a link itself. A directory is removed with `recursive` only.
+/// Removes a path; a link itself, not its target. A directory needs `recursive`.
 pub(super) fn remove(path: &Path, recursive: bool) -> Result<()> {
     if FileType::from_raw_mode(lstat(path)?.st_mode) != FileType::Directory {
         return unlink(path);
@@ -24,7 +24,7 @@ pub(super) fn remove(path: &Path, recursive: bool) -> Result<()> {
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A directory that is being emptied: how it is known again, and the directories in it.
+/// A directory that is being emptied: its identity, and the directories in it.
 struct Level {
     identity: (u64, u64),
     /// Its name in the directory above; the first one's is not used.
@@ -46,7 +46,7 @@ fn empty(directory: OwnedFd) -> Result<()> {
                     here = below;
                 }
                 Err(Errno::NOENT) => {}
-                // It is no directory any more.
+                // Another file has replaced the directory.
                 Err(Errno::NOTDIR | Errno::LOOP) => gone(unlinkat(&here, &name, AtFlags::empty()))?,
                 Err(errno) => return Err(errno),
             }
@@ -65,7 +65,7 @@ fn empty(directory: OwnedFd) -> Result<()> {
 }
 
 impl Level {
-    /// Removes what is in a directory but the directories.
+    /// Removes the entries of a directory that are not directories.
     fn of(directory: &OwnedFd, name: CString) -> Result<Self> {
         let mut left = Vec::new();
         // While a directory is read, removing entries is allowed (readdir(3p)).
