@@ -44,6 +44,12 @@ pub(crate) fn fetch() -> Result<Function> {
     })
 }
 
+/// Whether the code belongs to a web page, whose origin servers must allow (the Fetch standard, 3.3: CORS).
+pub(crate) fn is_in_page() -> bool {
+    let global: JsValue = js_sys::global().into();
+    js::text(&js::get(&global, "location"), "origin").is_some()
+}
+
 /// A random number in 0..1, for jitter only.
 pub(crate) fn random() -> f64 {
     js_sys::Math::random()

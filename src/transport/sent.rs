@@ -1,6 +1,7 @@
 //! Whether a failed request was sent.
 
 use crate::error::Error;
+use crate::host;
 use crate::js;
 use js_sys::Array;
 use shoreline_protocol::error::Code;
@@ -15,10 +16,16 @@ pub(super) fn failed(cause: JsValue) -> Error {
             Code::ConnectFailed,
             "no connection could be made: check the address and that the server is running",
         )
+    } else if host::is_in_page() {
+        // Scripts cannot tell a refused origin from a broken connection.
+        (
+            Code::ConnectionLost,
+            "the server could not be reached, or it does not allow this page's origin, or the connection broke before the response: check the address and the server's allowed origins",
+        )
     } else {
         (
             Code::ConnectionLost,
-            "the server could not be reached, or the connection broke before its answer (in a browser, a server that does not allow this page's origin looks the same)",
+            "the server could not be reached, or the connection broke before the response: check the address and that the server is running",
         )
     };
     // The shim's own transports report more.
@@ -32,7 +39,7 @@ pub(super) fn failed(cause: JsValue) -> Error {
 }
 
 /// Whether the runtime says that no connection was made: by `code` on the error or its causes (Node,
-/// Bun), or in the words of Deno's and workerd's messages.
+/// Bun), or in the words of their messages (Deno, workerd, and Node for ports that `fetch` refuses).
 fn never_connected(error: &JsValue, depth: u32) -> bool {
     /// Codes that only mean that no connection could be made.
     const CODES: [&str; 7] = [
@@ -46,7 +53,8 @@ fn never_connected(error: &JsValue, depth: u32) -> bool {
     ];
     /// Codes of any system call.
     const ROUTE_CODES: [&str; 2] = ["EHOSTUNREACH", "ENETUNREACH"];
-    const WORDS: [&str; 3] = ["client error (Connect)", "Connection refused", "dns error"];
+    const WORDS: [&str; 4] =
+        ["client error (Connect)", "Connection refused", "dns error", "bad port"];
     if depth == 0 || !error.is_object() {
         return false;
     }

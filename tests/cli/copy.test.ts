@@ -69,8 +69,12 @@ test("what cannot be copied is told in a sentence, and nothing is written", asyn
   writeFileSync(join(here, "tree", "file"), "x");
   execFileSync("mkfifo", [join(here, "tree", "pipe")]);
   const cases: [string[], number, RegExp][] = [
-    [[join(here, "no"), "box:/tmp/x"], 125, /^Error: there is no .*\/no here\n$/],
-    [["box:/no/such/file", here], 122, /^Error: there is no \/no\/such\/file in the sandbox\n$/],
+    [
+      [join(here, "no"), "box:/tmp/x"],
+      125,
+      /^Error: no file or directory .*\/no on this machine \(in .*\)\n$/,
+    ],
+    [["box:/no/such/file", here], 122, /^Error: no file or directory \/no\/such\/file in sandbox box: .*\n$/],
     [[join(here, "tree"), "box:/tmp/x"], 2, /^Error: .*\/tree is a directory: copy it with -r\n$/],
     [["box:/etc", here], 2, /^Error: \/etc is a directory: copy it with -r\n$/],
     [

@@ -1,5 +1,8 @@
 // What the program says about its use.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { after } from "node:test";
 import { test } from "../helpers/processes.js";
 import { environment, shoreline } from "./program.js";
 
@@ -26,6 +29,39 @@ test("words of other programs are answered with the command here", async () => {
     if (meant !== undefined) assert.ok(stderr.includes(`(Did you mean ${meant}?)`), stderr);
   }
 });
+
+test("a missing argument is shown with the usage of the command", async () => {
+  const { stderr, code } = await shoreline("port", "expose", "box");
+  assert.equal(code, 2);
+  assert.equal(
+    stderr,
+    "error: missing required argument 'ports'\nUsage: shoreline port expose [options] <sandbox> <ports...>\n(see shoreline port expose --help)\n",
+  );
+});
+
+test("errors of connections say what to do in a program, and do not mention pages", async () => {
+  for (const [url, sentence] of [
+    ["http://127.0.0.1:1", "no connection could be made: check the address and that the server is running"],
+    ["http://127.0.0.1:10", "no connection could be made: check the address and that the server is running"],
+    [await broken(), "the connection broke before the response: check the address"],
+  ] as const) {
+    const { stderr, code } = await shoreline("--api-url", url, "--api-key", "none", "ls");
+    assert.equal(code, 123, stderr);
+    assert.ok(stderr.includes(sentence), stderr);
+    assert.doesNotMatch(stderr, /browser|origin|CORS/);
+  }
+});
+
+/** The address of a server that closes every connection without an answer. */
+async function broken(): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.destroy());
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  after(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 test("wrong use always says what is wrong", async () => {
   for (const [args, why] of [

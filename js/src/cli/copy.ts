@@ -93,11 +93,15 @@ async function copy(
   const [sourceKind, kind] = isUpload
     ? [await kindHere(source), await kindThere(to.path || ".")]
     : [await kindThere(source), await localKind(to.path, true)];
-  if (sourceKind === "missing")
+  if (sourceKind === "missing") {
+    const where = isUpload
+      ? `on this machine (in ${process.cwd()})`
+      : `in sandbox ${from.sandbox ?? ""}: paths without a leading / are relative to its working directory`;
     throw new Failure(
       isUpload ? EXIT.failure : EXIT.notFound,
-      `there is no ${clean(source)}${isUpload ? " here" : " in the sandbox"}`,
+      `no file or directory ${clean(source)} ${where}`,
     );
+  }
   if (sourceKind === "directory" && !recursive) throw misused(`${source} is a directory: copy it with -r`);
   const target = destinationOf(source, sourceKind, to.path, kind);
   using line = new ProgressLine(nameOf(source) || source);

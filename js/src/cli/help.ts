@@ -45,6 +45,13 @@ export function addHelp(program: Command): void {
     const examples = EXAMPLES[command.name()]?.map((line) => `  ${line}\n`).join("") ?? "";
     const title = examples === "" ? "" : `\nExamples:\n${examples}`;
     command.addHelpText("after", `${title}\nOptions of every command: shoreline --help`);
+    command.configureOutput({
+      outputError: (text, write) => {
+        const isIncomplete = text.startsWith("error: missing required argument");
+        write(isIncomplete ? `${text}Usage: ${fullName(command)} ${command.usage()}\n` : text);
+      },
+    });
+    command.showHelpAfterError(`(see ${fullName(command)} --help)`);
   }
   program.configureOutput({
     outputError: (text, write) => {
@@ -53,4 +60,9 @@ export function addHelp(program: Command): void {
       write(meant === undefined ? text : `error: unknown command '${word}'\n(Did you mean ${meant}?)\n`);
     },
   });
+}
+
+/** The words that call a command. */
+function fullName(command: Command): string {
+  return command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name();
 }
