@@ -3,6 +3,7 @@ import { describe } from "node:test";
 import { files } from "./files.js";
 import { inside } from "./inside.js";
 import { output } from "./output.js";
+import { processes } from "./processes.js";
 import { Session } from "./session.js";
 import type { Browser } from "./tab.js";
 import { whole } from "./whole.js";
@@ -12,6 +13,7 @@ export function clicks(launch: () => Promise<Browser>): void {
     const session = new Session(launch);
     whole(session);
     output(session);
+    processes(session);
     inside(session);
     files(session);
   });

@@ -153,7 +153,7 @@ export function output(session: Session): void {
     await tab.shows(".row", "ready");
     await tab.click("button", "Send signal");
     await tab.shows(".row", "caught");
-    await kill(tab);
+    await tab.click("button", "Kill");
     await tab.shows(".detail .status", "ended by SIGKILL");
 
     // What is started again is followed again.
@@ -181,7 +181,13 @@ export function output(session: Session): void {
     await sandbox.run("sh", { args: ["-c", "echo a late line > late"], check: true });
     await tab.shows(".row", "3a late line");
     await tab.shows(".holders", `${intro}PID ${second}:`);
-    await kill(tab);
+    await tab.page.evaluate(() => {
+      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+      if (!select) return;
+      select.value = "SIGHUP";
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }, undefined);
+    await tab.click("button", "Send signal");
     await tab.shows(".told", "complete");
     await tab.shows(".detail .status", /^exit code 3$/);
     assert.deepEqual(await tab.texts(".holders"), []);
@@ -282,15 +288,4 @@ export function output(session: Session): void {
     assert.equal((await tab.texts("[data-lines]"))[0], `${lines.length.toLocaleString("en")} lines`);
     await tab.shows(".row", `${lines.length}the end`);
   });
-}
-
-/** Sends SIGKILL by the form. */
-async function kill(tab: Tab): Promise<void> {
-  await tab.page.evaluate(() => {
-    const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
-    if (!select) return;
-    select.value = "SIGKILL";
-    select.dispatchEvent(new Event("change", { bubbles: true }));
-  }, undefined);
-  await tab.click("button", "Send signal");
 }

@@ -39,7 +39,7 @@ export interface Browser {
   close: () => Promise<void>;
 }
 
-type Kind = "button" | "tab" | "field" | "checkbox";
+type Kind = "button" | "tab" | "field" | "area" | "checkbox";
 
 /** In the page: the middle of a thing that is in sight and that nothing covers. */
 function locate({ kind, name }: { kind: Kind; name: string }): { x: number; y: number } | undefined {
@@ -47,6 +47,7 @@ function locate({ kind, name }: { kind: Kind; name: string }): { x: number; y: n
     button: "button:not([role])",
     tab: "[role=tab]",
     field: "input:not([type=checkbox]), select",
+    area: "textarea",
     checkbox: "input[type=checkbox]",
   };
   const root = document.querySelector("#console")?.shadowRoot;
@@ -105,6 +106,14 @@ export class Tab {
     await this.page.keyboard.up("Control");
     if (text.length <= LONG) await this.page.keyboard.type(text);
     else await this.#paste(text);
+  }
+
+  /** What is written in a field. */
+  value(name: string): Promise<string | undefined> {
+    return this.page.evaluate((label) => {
+      const fields = document.querySelector("#console")?.shadowRoot?.querySelectorAll("input") ?? [];
+      return [...fields].find((field) => field.ariaLabel === label)?.value;
+    }, name);
   }
 
   async #paste(text: string): Promise<void> {

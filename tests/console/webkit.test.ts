@@ -143,5 +143,6 @@ const KEYS: Record<string, string> = {
   End: "\ue010",
   ArrowLeft: "\ue012",
   ArrowUp: "\ue013",
+  ArrowDown: "\ue015",
   ArrowRight: "\ue014",
 };

@@ -9,11 +9,13 @@ const line = (text: string, stream: Event["stream"] = "stdout"): Event => ({
   line: text,
   stream,
   partial: false,
+  timeMs: 1,
 });
 const part = (text: string, stream: Event["stream"] = "stdout"): Event => ({
   line: text,
   stream,
   partial: true,
+  timeMs: 1,
 });
 const texts = (buffer: OutputBuffer) => buffer.slice(0, buffer.end).map(({ text }) => text);
 

@@ -1,173 +1,185 @@
 // Lines as programs write them for terminals, as text with a style.
+import { eastAsianWidth } from "get-east-asian-width";
+import { isPlain, PLAIN, restyled, type Span, spanOf, type Style } from "./sgr.js";
 
-/** Text of one style: classes for what is named, colours for what is numbered. */
-export interface Span {
+export interface Shown {
   text: string;
-  className: string;
-  color?: string | undefined;
-  background?: string | undefined;
+  /** Where it has a style. */
+  spans: Span[] | undefined;
 }
 
-/** A colour by name, which the page's style has, or as CSS has it. */
-type Color = { name: string } | { css: string } | undefined;
-
 /** ECMA-48: a control sequence; a string (title, link) to its end; any other escape sequence. */
-const SEQUENCES =
-  /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?/g;
-const CONTROLS = /[\u0000-\u0008\u000a-\u001a\u001c-\u001f\u007f]/g;
+const SEQUENCE =
+  /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[ -/]*[0-OQ-WYZ`-~\\]/y;
+/** The beginning of one, at the end of what has come. */
+const BEGUN = /\u001b(?:\[[0-?]*[ -/]*|[\]PX^_][^\u0007\u001b]*\u001b?|[ -/]*)$/y;
+/** What is longer than that is no sequence whose end is to come. */
+const LONGEST_SEQUENCE = 4096;
 const SPECIAL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const MARK = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
+/** Where a cursor can be put without text before it. */
+const MOST_COLUMNS = 4096;
+const TAB = 8;
 
-const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
-/** What a number switches on (ECMA-48, section 8.3.117), but for 7, which exchanges the colours. */
-const ON: Record<number, string> = {
-  1: "bold",
-  2: "dim",
-  3: "italic",
-  4: "underline",
-  9: "strikethrough",
-  53: "overline",
-};
-const OFF: Record<number, string[]> = {
-  21: ["bold"],
-  22: ["bold", "dim"],
-  23: ["italic"],
-  24: ["underline"],
-  29: ["strikethrough"],
-  55: ["overline"],
-};
-
-/** What has been switched on. */
-export interface Style {
-  decorations: readonly string[];
-  fore: Color;
-  back: Color;
-  reversed: boolean;
+/** A character with what is combined with it; the second column of a wide one has none. */
+interface Cell {
+  text: string;
+  style: Style;
 }
 
 /** Reads the lines of one stream in order: a style goes on in the next line. */
 export class AnsiReader {
-  readonly #decorations = new Set<string>();
-  #fore: Color;
-  #back: Color;
-  #reversed = false;
+  style: Style = PLAIN;
 
-  /** The style in which the next line begins. Setting it goes back there. */
-  get style(): Style {
-    return {
-      decorations: [...this.#decorations],
-      fore: this.#fore,
-      back: this.#back,
-      reversed: this.#reversed,
-    };
+  /** A whole line. */
+  read(line: string): Shown {
+    // Where the cursor is at the end of a line is not seen.
+    const text = line.endsWith("\r") ? line.replace(/\r+$/, "") : line;
+    if (isPlain(this.style) && !SPECIAL.test(text)) return { text, spans: undefined };
+    const terminal = new TerminalLine(this);
+    terminal.write(text);
+    return terminal.shown();
+  }
+}
+
+/** A line of a terminal without a right margin: what is written, goes back and is overwritten. */
+export class TerminalLine {
+  readonly #reader: AnsiReader;
+  /** All of it, as long as it is plain text. */
+  #plain: string | undefined = "";
+  #cells: (Cell | undefined)[] = [];
+  #column = 0;
+  /** The beginning of a sequence. */
+  #held = "";
+
+  constructor(reader: AnsiReader) {
+    this.#reader = reader;
   }
 
-  set style({ decorations, fore, back, reversed }: Style) {
-    this.#decorations.clear();
-    for (const name of decorations) this.#decorations.add(name);
-    this.#fore = fore;
-    this.#back = back;
-    this.#reversed = reversed;
+  /** Adds what a program has written. */
+  write(part: string): void {
+    const text = this.#held + part;
+    this.#held = "";
+    if (this.#plain !== undefined && isPlain(this.#reader.style) && !SPECIAL.test(text)) {
+      this.#plain += text;
+      return;
+    }
+    const before = this.#plain;
+    this.#plain = undefined;
+    if (before !== undefined) this.#print(before, PLAIN);
+    this.#read(text);
   }
 
-  /** A line's text, and its spans where it has a style. */
-  read(line: string): { text: string; spans: Span[] | undefined } {
-    if (!this.#isStyled() && !SPECIAL.test(line)) return { text: line, spans: undefined };
-    const shown = overwritten(line);
+  shown(): Shown {
+    if (this.#plain !== undefined) return { text: this.#plain, spans: undefined };
     const spans: Span[] = [];
-    const add = (part: string) => {
-      if (part === "") return;
-      spans.push(this.#span(part.replace(CONTROLS, sign)));
+    let [text, style] = ["", PLAIN];
+    const end = () => {
+      if (text !== "") spans.push(spanOf(text, style));
+      text = "";
     };
-    let done = 0;
-    for (const { 0: whole, 1: parameters, 2: final, index } of shown.matchAll(SEQUENCES)) {
-      add(shown.slice(done, index));
-      done = index + whole.length;
-      if (final === "m" && parameters !== undefined && /^[0-9;:]*$/.test(parameters)) this.#set(parameters);
+    for (const cell of this.#cells) {
+      // A column that nothing was written to.
+      const { text: char, style: its } = cell ?? { text: " ", style: PLAIN };
+      if (its !== style) end();
+      style = its;
+      text += char;
     }
-    add(shown.slice(done));
-    const text = spans.map((span) => span.text).join("");
-    return { text, spans: spans.some(hasStyle) ? spans : undefined };
+    end();
+    const isStyled = ({ className, color, background }: Span) =>
+      className !== "" || color !== undefined || background !== undefined;
+    return {
+      text: spans.map((span) => span.text).join(""),
+      spans: spans.some(isStyled) ? spans : undefined,
+    };
   }
 
-  #isStyled(): boolean {
-    return (
-      this.#fore !== undefined || this.#back !== undefined || this.#reversed || this.#decorations.size > 0
-    );
-  }
-
-  #span(text: string): Span {
-    // A named colour is one thing as text and another behind it, so that each can be read.
-    const [fore, back]: Color[] = !this.#reversed
-      ? [this.#fore, this.#back]
-      : this.#fore
-        ? [this.#back, this.#fore]
-        : [{ name: "reversed" }, { name: "reversed" }];
-    const classes = [...this.#decorations];
-    if (fore && "name" in fore) classes.push(`fg-${fore.name}`);
-    if (back && "name" in back) classes.push(`bg-${back.name}`);
-    const css = (color: Color) => (color && "css" in color ? color.css : undefined);
-    return { text, className: classes.join(" "), color: css(fore), background: css(back) };
-  }
-
-  /** Select Graphic Rendition. */
-  #set(parameters: string): void {
-    const numbers = parameters.split(/[;:]/).map(Number);
-    for (let i = 0; i < numbers.length; i++) {
-      const number = numbers[i] as number;
-      if (number === 0) {
-        this.#decorations.clear();
-        this.#fore = this.#back = undefined;
-        this.#reversed = false;
-      } else if (number === 38 || number === 48) {
-        const [color, taken] = numbered(numbers.slice(i + 1, i + 5));
-        i += taken;
-        if (number === 38) this.#fore = color;
-        else this.#back = color;
-      } else if (number === 7 || number === 27) this.#reversed = number === 7;
-      else if (ON[number] !== undefined) this.#decorations.add(ON[number]);
-      else if (OFF[number]) for (const name of OFF[number]) this.#decorations.delete(name);
-      else if (number === 39 || (number >= 30 && number <= 37)) this.#fore = named(number - 30);
-      else if (number === 49 || (number >= 40 && number <= 47)) this.#back = named(number - 40);
-      else if (number >= 90 && number <= 97) this.#fore = named(number - 90, true);
-      else if (number >= 100 && number <= 107) this.#back = named(number - 100, true);
+  #read(text: string): void {
+    for (let at = 0; at < text.length;) {
+      const char = text.charAt(at);
+      if (char === "\u001b") {
+        SEQUENCE.lastIndex = BEGUN.lastIndex = at;
+        const found = SEQUENCE.exec(text);
+        if (!found && text.length - at < LONGEST_SEQUENCE && BEGUN.test(text)) {
+          this.#held = text.slice(at);
+          return;
+        }
+        const [whole = char, parameters = "", final] = found ?? [];
+        at += whole.length;
+        if (final !== undefined && /^[0-9;:]*$/.test(parameters)) this.#control(final, parameters);
+        continue;
+      }
+      at++;
+      if (char === "\r") this.#column = 0;
+      else if (char === "\b") this.#column = Math.max(0, this.#column - 1);
+      else if (char === "\t") this.#column = (Math.floor(this.#column / TAB) + 1) * TAB;
+      else if (SPECIAL.test(char)) this.#put(sign(char), 1, this.#reader.style);
+      else {
+        const from = at - 1;
+        while (at < text.length && !/[\u0000-\u001f\u007f]/.test(text.charAt(at))) at++;
+        this.#print(text.slice(from, at), this.#reader.style);
+      }
     }
   }
-}
 
-const hasStyle = ({ className, color, background }: Span) =>
-  className !== "" || color !== undefined || background !== undefined;
+  #print(text: string, style: Style): void {
+    for (const char of text) {
+      if (char < "\u0300") {
+        if (char === "\t") this.#column = (Math.floor(this.#column / TAB) + 1) * TAB;
+        else this.#put(char, 1, style);
+      } else if (MARK.test(char)) this.#combine(char);
+      else this.#put(char, eastAsianWidth(char.codePointAt(0) ?? 0), style);
+    }
+  }
 
-function named(index: number, bright = false): Color {
-  const name = NAMES[index];
-  if (name === undefined) return undefined;
-  return { name: bright ? `bright${name.charAt(0).toUpperCase()}${name.slice(1)}` : name };
-}
+  #put(char: string, width: 1 | 2, style: Style): void {
+    this.#clear(this.#column, this.#column + width, style);
+    this.#cells[this.#column] = { text: char, style };
+    if (width === 2) this.#cells[this.#column + 1] = { text: "", style };
+    this.#column += width;
+  }
 
-/** A colour of the 256, or of all (ISO 8613-6), and how many numbers it takes. */
-function numbered([kind, ...rest]: number[]): [Color, number] {
-  const byte = (number = 0) => Math.min(255, number);
-  if (kind === 2) return [{ css: `rgb(${byte(rest[0])} ${byte(rest[1])} ${byte(rest[2])})` }, 4];
-  if (kind !== 5) return [undefined, 0];
-  const index = byte(rest[0]);
-  if (index < 16) return [named(index % 8, index > 7), 2];
-  const level = (step: number) => (step === 0 ? 0 : 55 + 40 * step);
-  const cube = index - 16;
-  const [red, green, blue] =
-    index > 231
-      ? [8 + 10 * (index - 232), 8 + 10 * (index - 232), 8 + 10 * (index - 232)]
-      : [level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6)];
-  return [{ css: `rgb(${red} ${green} ${blue})` }, 2];
-}
+  /** Adds a mark to the character before the cursor. */
+  #combine(mark: string): void {
+    let at = this.#column - 1;
+    if (this.#cells[at]?.text === "") at--;
+    const before = this.#cells[at];
+    if (before) this.#cells[at] = { ...before, text: before.text + mark };
+  }
 
-/** The end of an unfinished line, without what a carriage return has let be overwritten. */
-export function visible(line: string): string {
-  const at = /\r+$/.exec(line)?.index ?? line.length;
-  return line.slice(line.lastIndexOf("\r", at - 1) + 1);
-}
+  /** Empties columns. Of a wide character that has one of them, the other one is a space then, in that style. */
+  #clear(from: number, to: number, style = PLAIN): void {
+    const cells = this.#cells;
+    const space = { text: " ", style };
+    if (cells[from]?.text === "") cells[from - 1] = space;
+    if (cells[to]?.text === "") cells[to] = space;
+    for (let at = from; at < Math.min(to, cells.length); at++) cells[at] = undefined;
+  }
 
-/** What a terminal would show of a line in which the cursor goes back to its start. */
-function overwritten(line: string): string {
-  return line.split("\r").findLast((part) => part !== "") ?? "";
+  #control(final: string, parameters: string): void {
+    if (final === "m") {
+      this.#reader.style = restyled(this.#reader.style, parameters);
+      return;
+    }
+    const number = Number(parameters.split(";")[0]);
+    const count = Math.min(Math.max(1, number), MOST_COLUMNS);
+    const cells = this.#cells;
+    const [at, most] = [this.#column, Math.max(cells.length, MOST_COLUMNS)];
+    if (final === "C") this.#column = Math.min(at + count, most);
+    else if (final === "D") this.#column = Math.max(0, at - count);
+    else if (final === "G") this.#column = Math.min(count - 1, most);
+    else if (final === "X") this.#clear(at, at + count);
+    else if (final === "K") {
+      this.#clear(number === 0 ? at : 0, number === 1 ? at + 1 : cells.length);
+      if (number !== 1) cells.length = Math.min(cells.length, number === 0 ? at : 0);
+    } else if (final === "P" && at < cells.length) {
+      this.#clear(at, at + count);
+      cells.splice(at, count);
+    } else if (final === "@" && at < cells.length) {
+      this.#clear(at, at);
+      cells.splice(at, 0, ...Array.from<undefined>({ length: count }));
+    }
+  }
 }
 
 /** A control character as a sign, so that it is seen and does nothing. */

@@ -7,7 +7,7 @@ import { Help, shortcut } from "./help.js";
 import { printable } from "../printable.js";
 import type { Link, Model } from "./model.js";
 import { Check, Confirm, Field, Panel, Tabs, time } from "./parts.js";
-import { Processes } from "./processes.js";
+import { Processes } from "./processes/processes.js";
 import { ofBrowser } from "./store.js";
 import { Terminals } from "./terminal.js";
 

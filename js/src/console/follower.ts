@@ -49,7 +49,12 @@ export class Follower {
         this.#cursor = events.cursor();
         const cut = batch.map((event) =>
           event.truncated && !event.partial
-            ? { stream: event.stream, line: `${event.line} … (cut)`, partial: false }
+            ? {
+                stream: event.stream,
+                timeMs: event.timeMs,
+                line: `${event.line} … (cut)`,
+                partial: false,
+              }
             : event,
         );
         this.buffer.push(cut);

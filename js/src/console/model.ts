@@ -8,6 +8,7 @@ import {
   Sandbox,
   type SandboxInfo,
   ShorelineError,
+  type StartProcessOptions,
 } from "shoreline";
 import { printable } from "../printable.js";
 
@@ -28,6 +29,8 @@ export interface Inside {
   sandbox: Sandbox;
   processes: Signal<ProcessInfo[]>;
   terminals: Signal<PtyInfo[]>;
+  /** How the processes that this page has started were, by PID: servers do not tell directories and environments. */
+  started: Map<number, StartProcessOptions>;
 }
 
 export class Model {
@@ -186,6 +189,7 @@ export class Model {
       sandbox: await Sandbox.connect(info.sandboxId, this.options),
       processes: signal<ProcessInfo[]>([]),
       terminals: signal<PtyInfo[]>([]),
+      started: new Map<number, StartProcessOptions>(),
     };
     const limit = AbortSignal.timeout(ANSWER * 1000);
     const [processes, terminals] = await Promise.all([

@@ -1,18 +1,20 @@
 // Lines of output as the console keeps them: the last so many, with what is looked for in them.
 import type { OutputEvent, Stream } from "shoreline";
-import { AnsiReader, type Span, type Style, visible } from "./ansi.js";
+import { AnsiReader, TerminalLine } from "./ansi.js";
+import type { Span } from "./sgr.js";
 
 export interface Line {
   stream: Stream | undefined;
   text: string;
   spans: Span[] | undefined;
+  /** When the server read it, in ms since the epoch; of a line in parts, the last. */
+  timeMs: number | undefined;
 }
 
-/** A line that is not finished: its number, what was written, and the style before it. */
+/** A line that is not finished. */
 interface Unfinished {
   number: number;
-  written: string;
-  style: Style;
+  terminal: TerminalLine;
 }
 
 /** What is kept: older lines are let go, which is said. */
@@ -38,20 +40,16 @@ export class OutputBuffer {
     return this.dropped + this.#lines.length;
   }
 
-  push(events: readonly Pick<OutputEvent, "line" | "stream" | "partial">[]): void {
-    for (const { line, stream, partial } of events) {
+  push(events: readonly Pick<OutputEvent, "line" | "stream" | "partial" | "timeMs">[]): void {
+    for (const { line, stream, partial, timeMs } of events) {
       const name = stream ?? "stdout";
       const reader = this.#readers[name];
       const begun = this.#unfinished[name];
-      if (begun) reader.style = begun.style;
-      const style = partial && reader.style;
-      // Of a progress bar only the last state is read again.
-      const written = begun ? visible(begun.written + line) : line;
-      const { text, spans } = reader.read(written);
       const number = begun?.number ?? this.end;
-      this.#put(number, { stream, text, spans });
-      if (style) this.#unfinished[name] = { number, written, style };
-      else if (begun) this.#unfinished[name] = undefined;
+      const terminal = begun?.terminal ?? (partial ? new TerminalLine(reader) : undefined);
+      terminal?.write(line);
+      this.#put(number, { stream, timeMs, ...(terminal?.shown() ?? reader.read(line)) });
+      if (terminal) this.#unfinished[name] = partial ? { number, terminal } : undefined;
     }
     this.#letGo();
   }

@@ -3,7 +3,7 @@ import { effect, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { ProcessInfo } from "shoreline";
 import { printable } from "../printable.js";
-import type { Span } from "./ansi.js";
+import type { Span } from "./sgr.js";
 import { Follower } from "./follower.js";
 import { addressOf, type Inside, type Model } from "./model.js";
 import type { Line, OutputBuffer } from "./output-buffer.js";
@@ -280,8 +280,12 @@ function shorten(spans: Span[]): Span[] {
 }
 
 /** A span with what is looked for in it. */
-function marked({ text, className, color, background }: Span, pattern: RegExp | undefined) {
-  const style = { ...(color && { color }), ...(background && { background }) };
+function marked({ text, className, color, background, underline }: Span, pattern: RegExp | undefined) {
+  const style = {
+    ...(color && { color }),
+    ...(background && { background }),
+    ...(underline && { textDecorationColor: underline }),
+  };
   const plain = (part: string) =>
     className || color || background ? (
       <span class={className} style={style}>

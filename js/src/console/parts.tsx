@@ -35,6 +35,7 @@ export function Field({
   hint,
   code = true,
   most,
+  onKeyDown,
 }: {
   text: Signal<string>;
   /** The name by which a key finds it. */
@@ -44,6 +45,7 @@ export function Field({
   code?: boolean;
   /** How many characters it takes. */
   most?: number;
+  onKeyDown?: (event: KeyboardEvent) => void;
 }) {
   return (
     <input
@@ -59,6 +61,7 @@ export function Field({
       onInput={(event) => {
         text.value = event.currentTarget.value;
       }}
+      onKeyDown={onKeyDown}
     />
   );
 }
@@ -168,4 +171,28 @@ export function size(bytes: number): string {
 export function time(date: Date): string {
   const today = date.toDateString() === new Date().toDateString();
   return today ? date.toLocaleTimeString() : date.toLocaleString();
+}
+
+/** A duration for people: its two largest units at most. */
+export function lasting(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const units = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ] as const;
+  const at = Math.min(2, units.findIndex(([, length]) => seconds >= length));
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  const [[large, length] = ["s", 1], [small, part] = ["s", 1]] = units.slice(at);
+  const rest = Math.floor((seconds % length) / part);
+  return `${Math.floor(seconds / length)} ${large}${rest > 0 ? ` ${rest} ${small}` : ""}`;
+}
+
+/** When something was, from now on. */
+export function ago(date: Date): string {
+  const ms = Date.now() - date.getTime();
+  return ms < 10_000 ? "just now" : `${lasting(ms)} ago`;
 }

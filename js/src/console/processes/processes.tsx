@@ -1,0 +1,73 @@
+// The processes of a sandbox: those that run first, then those that have ended.
+import { type Signal, useSignal } from "@preact/signals";
+import type { ProcessAddress, ProcessInfo } from "shoreline";
+import { addressOf, type Inside, type Model } from "../model.js";
+import { Field } from "../parts.js";
+import { Detail } from "./detail.js";
+import { Run } from "./run.js";
+import { commandOf, stateOf, statusOf, timesOf } from "./words.js";
+
+/** A list that is shorter is seen at a glance. */
+const FEW = 5;
+
+export function Processes({ model, inside, chosen }: { model: Model; inside: Inside; chosen: Signal<ProcessAddress | undefined> }) {
+  const wanted = useSignal("");
+  // The newest is what people look for.
+  const all = [...inside.processes.value].reverse();
+  const process = all.find((each) => addressOf(each) === chosen.value);
+  const words = wanted.value.toLowerCase().split(/\s+/);
+  const isWanted = (each: ProcessInfo) => {
+    const text = `${commandOf(each)} ${each.pid} ${statusOf(each)}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+  const shown = all.filter(isWanted);
+  const isRunning = ({ status }: ProcessInfo) => status === "running";
+  return (
+    <>
+      <Run model={model} inside={inside} chosen={chosen} />
+      <div class={`split ${process ? "has-detail" : ""}`}>
+        <nav class="list" aria-label="Processes">
+          {all.length === 0 && <p class="empty">Nothing was started yet. Run a command above.</p>}
+          {(all.length > FEW || wanted.value !== "") && (
+            <Field text={wanted} label="Filter the processes" hint="Filter: command, PID or status" code={false} />
+          )}
+          {all.length > 0 && shown.length === 0 && <p class="empty">No process matches.</p>}
+          <Group title="Running" processes={shown.filter(isRunning)} chosen={chosen} />
+          <Group title="Ended" processes={shown.filter((each) => !isRunning(each))} chosen={chosen} />
+        </nav>
+        {process && <Detail key={addressOf(process)} model={model} inside={inside} process={process} chosen={chosen} />}
+      </div>
+    </>
+  );
+}
+
+function Group({ title, processes, chosen }: { title: string; processes: ProcessInfo[]; chosen: Signal<ProcessAddress | undefined> }) {
+  if (processes.length === 0) return null;
+  return (
+    <section class="group">
+      <h3>
+        {title} <span class="told">{processes.length}</span>
+      </h3>
+      <ul>
+        {processes.map((each) => (
+          <li key={each.pid}>
+            <button
+              type="button"
+              class="item"
+              aria-current={addressOf(each) === chosen.value}
+              onClick={() => {
+                chosen.value = addressOf(each);
+              }}
+            >
+              <span class={`dot ${stateOf(each)}`} aria-hidden="true" />
+              <code>{commandOf(each)}</code>
+              <small title={`PID ${each.pid}, started ${each.startedAt.toLocaleString()}`}>
+                {each.pid} · {statusOf(each)} · {timesOf(each)}
+              </small>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,89 @@
+// Processes: how they are run, found, stopped and run again.
+import assert from "node:assert/strict";
+import { run, type Session } from "./session.js";
+
+export function processes(session: Session): void {
+  session.test("lists what runs before what has ended, and finds processes by words", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "listed");
+    const ended = await sandbox.run("sh", { args: ["-c", "echo first; exit 3"] });
+    assert.equal(ended.exitCode, 3);
+    await sandbox.startProcess("sleep", { args: ["1000"] });
+    for (let i = 0; i < 5; i++) await sandbox.run("true", { args: [`number-${i}`] });
+    await tab.shows(".group", /^Running 1\s?sleep 1000.* running · for /);
+    await tab.shows(".group", /^Ended 6.*exit code 3 · took [\d.]+ m?s · /);
+    assert.match((await tab.texts(".group")).join(), /^Running .*,Ended /);
+    await tab.fill("Filter the processes", "code 3 FIRST");
+    await tab.eventually("one is left", async () => (await tab.texts(".list .item")).length === 1);
+    await tab.shows(".list .item", "echo first");
+    await tab.fill("Filter the processes", "nothing like it");
+    await tab.shows(".empty", "No process matches");
+    await tab.shot("filtered");
+  });
+
+  session.test("runs a command in a directory with an environment, and again", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "again");
+    await sandbox.fs.mkdir("a b");
+    await tab.click("button", "Options");
+    await tab.fill("Working directory", "a b");
+    await tab.click("area", "Environment…");
+    await tab.page.keyboard.type("GREETING=hello=you");
+    await tab.shot("options");
+    await run(tab, 'echo "$GREETING"; basename "$PWD"');
+    await tab.shows(".row", "1hello=you");
+    await tab.shows(".row", "2a b");
+    await tab.shows(".detail .status", "exit code 0");
+    await tab.click("button", "Run again");
+    await tab.eventually("it has run twice", async () => (await sandbox.listProcesses()).length === 2);
+    await tab.shows(".row", "1hello=you");
+    await tab.shows(".row", "2a b");
+    // What is no assignment is refused before anything is started.
+    await tab.click("area", "Environment…");
+    await tab.page.keyboard.type("\nsecret");
+    await tab.fill("Command", "true");
+    await tab.page.keyboard.press("Enter");
+    await tab.shows("[role=alert]", "one has no name or no =");
+    assert.equal((await sandbox.listProcesses()).length, 2);
+  });
+
+  session.test("brings back commands by the arrow keys", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "history");
+    for (const line of ["echo one", "echo two", "echo two"]) await sandbox.run("sh", { args: ["-c", line] });
+    await tab.shows(".group", "Ended 3");
+    await tab.fill("Command", "echo th");
+    const shown = async (text: string) => {
+      await tab.eventually(`the command is ${text}`, async () => (await tab.value("Command")) === text);
+    };
+    for (const [key, text] of [
+      ["ArrowUp", "echo two"],
+      ["ArrowUp", "echo one"],
+      ["ArrowUp", "echo one"],
+      ["ArrowDown", "echo two"],
+      ["ArrowDown", "echo th"],
+      ["ArrowUp", "echo two"],
+    ] as const) {
+      await tab.page.keyboard.press(key);
+      await shown(text);
+    }
+    await tab.page.keyboard.press("Enter");
+    await tab.shows(".row", "1two");
+  });
+
+  session.test("stops a process, kills one that does not stop, and one at once", async (t, tab) => {
+    const sandbox = await session.inSandbox(t, tab, "stopped");
+    await run(tab, "trap 'echo asked; exit 7' TERM; echo ready; while :; do sleep 0.1; done");
+    await tab.shows(".row", "1ready");
+    await tab.click("button", "Stop");
+    await tab.shows(".detail .status", "exit code 7");
+    await tab.shows(".row", /^\dasked$/);
+    await run(tab, "trap '' TERM; echo deaf; while :; do sleep 0.1; done");
+    await tab.shows(".row", "1deaf");
+    await tab.click("button", "Stop");
+    await tab.shows(".detail button", "Stopping…");
+    await tab.shows(".detail .status", "ended by SIGKILL");
+    await run(tab, "exec sleep 1000");
+    await tab.shows(".detail .status", "running");
+    await tab.click("button", "Kill");
+    await tab.shows(".detail .status", "ended by SIGKILL");
+    assert.ok((await sandbox.listProcesses()).every(({ status }) => status !== "running"));
+  });
+}

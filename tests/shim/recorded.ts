@@ -1,0 +1,7 @@
+// What programs have written to a terminal of 100 columns: npm 11 (an install), pip 26 (a download), cargo 1.95 (a build).
+export const RECORDED: Record<string, string> = {
+  npm: "\u2819\u001b[1G\u001b[0K\u2839\u001b[1G\u001b[0K\u2838\u001b[1G\u001b[0K\u283c\u001b[1G\u001b[0K\r\nadded 2 packages in 648ms\r\n\u283c\u001b[1G\u001b[0K",
+  pip: "Collecting pip\r\n  Downloading pip-26.3-py3-none-any.whl (2.0 MB)\r\n\u001b[?25l     \u001b[38;5;237m\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u001b[0m \u001b[32m0.0/2.0 MB\u001b[0m \u001b[31m?\u001b[0m eta \u001b[36m-:--:--\u001b[0m\r\u001b[2K     \u001b[38;5;70m\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u2501\u001b[0m \u001b[32m2.0/2.0 MB\u001b[0m \u001b[31m165.3 MB/s\u001b[0m eta \u001b[36m0:00:00\u001b[0m\r\n\u001b[?25hSaved ./pip-26.3-py3-none-any.whl\r\nSuccessfully downloaded pip\r",
+  cargo:
+    "\u001b[1m\u001b[92m   Compiling\u001b[0m demo v0.1.0 (demo)\r\n\u001b[1m\u001b[96m    Building\u001b[0m [                             ] 0/1: demo(bin)                             \r\u001b[K\u001b[1m\u001b[92m    Finished\u001b[0m `dev` profile [unoptimized + debuginfo] target(s) in 0.33s\r",
+};
