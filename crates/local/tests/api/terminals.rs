@@ -139,6 +139,17 @@ async fn who_sends_too_large_a_message_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_has_ended_is_not_resized() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    let terminal = Terminal::shell(&sandbox, "exit 0").await;
+    assert_eq!(terminal.ready().await.until_close().await, (1000, "exit:0".to_owned()));
+    let body = json!({ "rows": 10, "cols": 10 });
+    let resize = sandbox.request(Method::POST, &format!("/pty/{}/resize", terminal.id)).json(&body);
+    assert_eq!(sandbox.refused(resize).await, (409, "CONFLICT".to_owned()));
+}
+
+#[tokio::test]
 async fn sizes_are_clamped_or_refused() {
     let server = Server::start(&[]);
     let sandbox = server.sandbox().await;
