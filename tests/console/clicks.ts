@@ -3,6 +3,7 @@ import { describe } from "node:test";
 import { files } from "./files.js";
 import { inside } from "./inside.js";
 import { output } from "./output.js";
+import { places } from "./places.js";
 import { processes } from "./processes.js";
 import { Session } from "./session.js";
 import type { Browser } from "./tab.js";
@@ -14,6 +15,7 @@ export function clicks(launch: () => Promise<Browser>): void {
     whole(session);
     output(session);
     processes(session);
+    places(session);
     inside(session);
     files(session);
   });

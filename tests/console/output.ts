@@ -181,13 +181,7 @@ export function output(session: Session): void {
     await sandbox.run("sh", { args: ["-c", "echo a late line > late"], check: true });
     await tab.shows(".row", "3a late line");
     await tab.shows(".holders", `${intro}PID ${second}:`);
-    await tab.page.evaluate(() => {
-      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
-      if (!select) return;
-      select.value = "SIGHUP";
-      select.dispatchEvent(new Event("change", { bubbles: true }));
-    }, undefined);
-    await tab.click("button", "Send signal");
+    await tab.click("button", "Kill");
     await tab.shows(".told", "complete");
     await tab.shows(".detail .status", /^exit code 3$/);
     assert.deepEqual(await tab.texts(".holders"), []);
@@ -214,7 +208,7 @@ export function output(session: Session): void {
     await tab.shows(".row", "2stderr: told");
     await answer();
     await tab.shows(".row", "3next");
-    assert.deepEqual(await rows(tab), ["1100%", "2stderr: told", "3next"]);
+    assert.deepEqual(await rows(tab), ["1100%word: 10%", "2stderr: told", "3next"]);
     assert.deepEqual(await tab.texts(".count"), ["No match"]);
     await tab.click("button", "End input");
     await tab.shows(".told", "complete");

@@ -84,6 +84,16 @@ export function processes(session: Session): void {
     await tab.shows(".detail .status", "running");
     await tab.click("button", "Kill");
     await tab.shows(".detail .status", "ended by SIGKILL");
+    await run(tab, "exec sleep 2000");
+    await tab.shows(".detail .status", "running");
+    await tab.page.evaluate(() => {
+      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+      if (!select) return;
+      select.value = "SIGHUP";
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }, undefined);
+    await tab.click("button", "Send signal");
+    await tab.shows(".detail .status", "ended by SIGHUP");
     assert.ok((await sandbox.listProcesses()).every(({ status }) => status !== "running"));
   });
 }

@@ -38,12 +38,12 @@ export class Session {
     });
   }
 
-  /** A tab that has the console open, in a window of its own or in that of another tab. */
-  async open(t: TestContext, beside?: Tab): Promise<Tab> {
+  /** A tab that has the console open, in a window of its own or in that of another tab, by a link or an address. */
+  async open(t: TestContext, beside?: Tab, address?: string): Promise<Tab> {
     const page = await this.browser.newPage(beside?.page);
     t.after(() => page.close());
     const tab = new Tab(page, this.browser.name);
-    await page.goto(await this.#link());
+    await page.goto(address ?? (await this.#link()));
     await tab.shows(".connection", "Connected");
     return tab;
   }

@@ -1,13 +1,15 @@
 // The console as a whole: the connection, the sandboxes, and the views of the one that is chosen.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { ProcessAddress, SandboxInfo } from "shoreline";
+import type { SandboxInfo } from "shoreline";
+import { About } from "./about.js";
 import { Files } from "./files/files.js";
 import { Help, shortcut } from "./help.js";
 import { printable } from "../printable.js";
 import type { Link, Model } from "./model.js";
-import { Check, Confirm, Field, Panel, Tabs, time } from "./parts.js";
+import { Panel, Tabs } from "./parts.js";
 import { Processes } from "./processes/processes.js";
+import { nameOf, Sandboxes } from "./sandboxes.js";
 import { ofBrowser } from "./store.js";
 import { Terminals } from "./terminal.js";
 
@@ -23,7 +25,6 @@ export function App({ model }: { model: Model }) {
   const root = useRef<HTMLDivElement>(null);
   const theme = useSignal(ofBrowser.get("theme") ?? "auto");
   const help = useSignal(false);
-  const tab = useSignal<string>("processes");
   const listed = useSignal(false);
   useEffect(() => {
     root.current?.querySelector(".screen")?.dispatchEvent(new Event("themechange"));
@@ -42,7 +43,7 @@ export function App({ model }: { model: Model }) {
       onKeyDown={(event) => {
         if (!root.current || !shortcut(event)) return;
         if (event.key === "?") help.value = true;
-        else if (/^[1-3]$/.test(event.key)) tab.value = TABS[Number(event.key) - 1]?.id ?? tab.value;
+        else if (/^[1-3]$/.test(event.key)) model.view.value = TABS[Number(event.key) - 1]?.id ?? model.view.value;
         else if (event.key === "f") root.current.querySelector<HTMLElement>('[data-key="follow"]')?.click();
         else if (event.key === "s") {
           listed.value = true;
@@ -92,7 +93,7 @@ export function App({ model }: { model: Model }) {
       <Notice model={model} />
       <div class={`body ${listed.value ? "listed" : ""}`}>
         <Sandboxes model={model} onChosen={() => { listed.value = false; }} />
-        <Chosen model={model} tab={tab} />
+        <Chosen model={model} />
       </div>
       <Help open={help} />
     </div>
@@ -157,83 +158,9 @@ function Notice({ model }: { model: Model }) {
   );
 }
 
-const nameOf = ({ name, sandboxId }: SandboxInfo) => printable(name ?? sandboxId);
-const isOver = ({ status }: SandboxInfo) => status === "terminated" || status === "timeout";
-
-function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => void }) {
-  const name = useSignal("");
-  const ended = useSignal(false);
-  const all = model.sandboxes.value;
-  const shown = all.filter((info) => ended.value || !isOver(info));
-  return (
-    <nav id="sandboxes" class="sandboxes" aria-label="Sandboxes">
-      <form
-        class="new"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void model.create(name.value.trim());
-          name.value = "";
-          onChosen();
-        }}
-      >
-        <Field
-          text={name}
-          shortcut="new"
-          label="Name of a new sandbox"
-          hint="Name (may be empty)"
-          code={false}
-          most={63}
-        />
-        <button type="submit" class="primary">
-          New
-        </button>
-      </form>
-      <ul>
-        {shown.map((info) => (
-          <li key={info.sandboxId}>
-            <button
-              type="button"
-              class="item"
-              data-key="sandbox"
-              aria-current={info.sandboxId === model.selected.value}
-              onClick={() => {
-                model.select(info.sandboxId);
-                onChosen();
-              }}
-            >
-              <span class={`dot ${info.status}`} aria-hidden="true" />
-              <strong>{nameOf(info)}</strong>
-              <small>
-                {printable(info.status)}
-                {info.createdAt && ` · ${time(info.createdAt)}`}
-              </small>
-            </button>
-          </li>
-        ))}
-      </ul>
-      {shown.length === 0 && model.link.value.state === "online" && <p class="empty">No sandbox yet. Make one above.</p>}
-      {all.some(isOver) && (
-        <Check
-          on={ended.value}
-          label="Show terminated sandboxes"
-          onChange={(on) => {
-            ended.value = on;
-          }}
-        />
-      )}
-    </nav>
-  );
-}
-
-function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
+function Chosen({ model }: { model: Model }) {
   const info = model.info.value;
   const inside = model.inside.value;
-  const process = useSignal<ProcessAddress | undefined>(undefined);
-  const path = useSignal(".");
-  useEffect(() => {
-    process.value = undefined;
-    path.value = ".";
-  }, [info?.sandboxId]);
   if (!info) {
     return (
       <section class="chosen" aria-label="Sandbox">
@@ -241,38 +168,10 @@ function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
       </section>
     );
   }
+  const view = model.view.value;
   return (
     <section class="chosen" aria-label={`Sandbox ${nameOf(info)}`}>
-      <header class="about">
-        <h2>{nameOf(info)}</h2>
-        <span class={`status ${info.status}`} role="status">
-          {printable(info.status)}
-        </span>
-        {info.name && info.status === "running" && (
-          <button
-            type="button"
-            disabled={!inside}
-            onClick={() => {
-              if (inside) void model.suspend(inside.sandbox);
-            }}
-          >
-            Suspend
-          </button>
-        )}
-        {info.status === "suspended" && (
-          <button type="button" class="primary" onClick={() => void model.resume(info.sandboxId)}>
-            Resume
-          </button>
-        )}
-        {!isOver(info) && (
-          <Confirm
-            key={info.sandboxId}
-            label="Terminate"
-            sure="Terminate it for good?"
-            onConfirm={() => void model.terminate(info.sandboxId)}
-          />
-        )}
-      </header>
+      <About key={info.sandboxId} model={model} info={info} inside={inside} />
       {info.status !== "running" && <p class="empty">{printable(whyNot(info))}</p>}
       {info.status === "running" && !inside && <p class="empty">Connecting…</p>}
       {info.status === "running" && inside && (
@@ -280,15 +179,15 @@ function Chosen({ model, tab }: { model: Model; tab: { value: string } }) {
           <Tabs
             label="Views"
             tabs={TABS}
-            chosen={tab.value}
+            chosen={view}
             onChoose={(id) => {
-              tab.value = id;
+              model.view.value = id;
             }}
           />
-          <Panel id={tab.value} key={`${info.sandboxId} ${tab.value}`}>
-            {tab.value === "processes" && <Processes model={model} inside={inside} chosen={process} />}
-            {tab.value === "terminal" && <Terminals model={model} inside={inside} />}
-            {tab.value === "files" && <Files model={model} inside={inside} path={path} />}
+          <Panel id={view} key={`${info.sandboxId} ${view}`}>
+            {view === "processes" && <Processes model={model} inside={inside} chosen={model.process} />}
+            {view === "terminal" && <Terminals model={model} inside={inside} />}
+            {view === "files" && <Files model={model} inside={inside} path={model.directory} />}
           </Panel>
         </>
       )}

@@ -8,11 +8,23 @@ import { h, render } from "preact";
 import type { ClientOptions } from "../index.js";
 import { App } from "./app.js";
 import { Model } from "./model.js";
+import { placeOf } from "./place.js";
 import terminalStyle from "@xterm/xterm/css/xterm.css";
 import ansiStyle from "./ansi.css";
 import baseStyle from "./base.css";
 import frameStyle from "./frame.css";
 import viewStyle from "./views.css";
+
+/** Options of a console beside those of a client. */
+export interface ConsoleOptions extends ClientOptions {
+  /** Where it begins: an address that `onPlace` was given, such as `/my-env/processes/42`. */
+  place?: string;
+  /**
+   * Called with the address and the title of each place that is looked at, for example for the page's own address, so
+   * that a reload and a link lead there.
+   */
+  onPlace?: (address: string, title: string) => void;
+}
 
 /** A console that is on a page. */
 export interface MountedConsole {
@@ -34,7 +46,10 @@ export interface MountedConsole {
  *
  * @throws {TypeError} The element's shadow root has content, for example another console.
  */
-export function mountConsole(element: HTMLElement, options: ClientOptions = {}): MountedConsole {
+export function mountConsole(
+  element: HTMLElement,
+  { place, onPlace, ...options }: ConsoleOptions = {},
+): MountedConsole {
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (root.childNodes.length > 0)
     throw new TypeError("the element has content in its shadow root: use another");
@@ -43,7 +58,7 @@ export function mountConsole(element: HTMLElement, options: ClientOptions = {}):
     sheet.replaceSync(text);
     return sheet;
   });
-  const model = new Model(options);
+  const model = new Model(options, place === undefined ? undefined : placeOf(place), onPlace);
   render(h(App, { model }), root);
   model.start();
   return {

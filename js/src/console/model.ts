@@ -1,7 +1,9 @@
 // What the console knows: the connection, the sandboxes, and what is in the one that is looked at.
-import { type ReadonlySignal, type Signal, computed, signal } from "@preact/signals";
+import { computed, effect, type ReadonlySignal, signal, type Signal } from "@preact/signals";
 import {
   type ClientOptions,
+  ConnectionError,
+  type CreateOptions,
   type ProcessAddress,
   type ProcessInfo,
   type PtyInfo,
@@ -11,6 +13,7 @@ import {
   type StartProcessOptions,
 } from "shoreline";
 import { printable } from "../printable.js";
+import { addressOfPlace, type Place, type View } from "./place.js";
 
 /** The connection to the server, as the last question to it went. */
 export type Link = { state: "connecting" | "online" } | { state: "lost" | "refused"; message: string };
@@ -33,6 +36,16 @@ export interface Inside {
   started: Map<number, StartProcessOptions>;
 }
 
+interface Notice {
+  text: string;
+  failed: boolean;
+  /** What failed, or that it was the connection: when that works again, the notice goes. */
+  of?: string | undefined;
+}
+
+/** What a failure of the connection is about. */
+const CONNECTION = "connection";
+
 export class Model {
   readonly link: Signal<Link> = signal({ state: "connecting" });
   readonly sandboxes: Signal<SandboxInfo[]> = signal([]);
@@ -41,8 +54,13 @@ export class Model {
   readonly info: ReadonlySignal<SandboxInfo | undefined>;
   /** Set once it is attached to. */
   readonly inside = signal<Inside | undefined>(undefined);
+  readonly view: Signal<View> = signal("processes");
+  /** The process that is looked at. */
+  readonly process = signal<ProcessAddress | undefined>(undefined);
+  /** The directory that is looked at, or what is written in its field. */
+  readonly directory = signal(".");
   /** What was said last, for people who see it and people who hear it. */
-  readonly notice = signal<{ text: string; failed: boolean } | undefined>(undefined);
+  readonly notice = signal<Notice | undefined>(undefined);
   readonly options: ClientOptions;
   /** A request to a suspended sandbox resumes it. */
   readonly #suspending = new Set<string>();
@@ -55,8 +73,18 @@ export class Model {
     if (document.visibilityState === "visible") this.refresh();
   };
 
-  constructor(options: ClientOptions) {
+  /** The sandbox to look at first, by name or id. */
+  #wanted: string | undefined;
+  #stopTelling = (): void => undefined;
+  readonly #onPlace: ((address: string, title: string) => void) | undefined;
+
+  constructor(options: ClientOptions, place?: Place, onPlace?: (address: string, title: string) => void) {
     this.options = options;
+    this.#onPlace = onPlace;
+    this.#wanted = place?.sandbox;
+    if (place) this.view.value = place.view;
+    this.process.value = place?.process;
+    this.directory.value = place?.directory ?? ".";
     this.info = computed(() =>
       this.sandboxes.value.find(({ sandboxId }) => sandboxId === this.selected.value),
     );
@@ -65,11 +93,22 @@ export class Model {
   start(): void {
     addEventListener("online", this.#onWake);
     document.addEventListener("visibilitychange", this.#onWake);
+    this.#stopTelling = effect(() => {
+      const info = this.info.value;
+      if (!info) return;
+      const sandbox = info.name ?? info.sandboxId;
+      const view = this.view.value;
+      const process = this.process.value;
+      const address = addressOfPlace({ sandbox, view, process, directory: this.directory.value });
+      const what = view === "processes" && process !== undefined ? `process ${process}` : view;
+      this.#onPlace?.(address, printable(`${sandbox}: ${what}`));
+    });
     void this.#watch();
   }
 
   close(): void {
     this.#closed = true;
+    this.#stopTelling();
     removeEventListener("online", this.#onWake);
     document.removeEventListener("visibilitychange", this.#onWake);
     this.#wake();
@@ -89,6 +128,7 @@ export class Model {
   async act(what: string, work: () => Promise<unknown>): Promise<boolean> {
     try {
       await work();
+      if (this.notice.value?.of === what) this.notice.value = undefined;
       this.refresh();
       return true;
     } catch (error) {
@@ -98,7 +138,8 @@ export class Model {
   }
 
   fail(what: string, error: unknown): void {
-    this.warn(`${what}: ${messageOf(error)}`);
+    const of = error instanceof ConnectionError ? CONNECTION : what;
+    this.notice.value = { text: printable(`${what}: ${messageOf(error)}`), failed: true, of };
   }
 
   warn(text: string): void {
@@ -107,18 +148,28 @@ export class Model {
 
   select(id: string): void {
     if (id === this.selected.value) return;
-    this.selected.value = id;
-    this.inside.value = undefined;
+    this.#lookAt(id);
     this.refresh();
   }
 
-  async create(name: string): Promise<void> {
-    await this.act("Making the sandbox failed", async () => {
-      const made = await Sandbox.create({ ...this.options, ...(name && { name }) });
+  #lookAt(id: string): void {
+    this.selected.value = id;
+    this.inside.value = undefined;
+    this.process.value = undefined;
+    this.directory.value = ".";
+  }
+
+  /** Makes a sandbox and looks at it. Returns what went wrong. */
+  async create(options: CreateOptions): Promise<string | undefined> {
+    try {
+      const made = await Sandbox.create({ ...this.options, ...options });
       this.sandboxes.value = [await made.info(), ...this.sandboxes.value];
       this.select(made.sandboxId);
-      this.say(`Sandbox ${name || made.sandboxId} runs.`);
-    });
+      this.say(`Sandbox ${options.name ?? made.sandboxId} runs.`);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   async suspend(sandbox: Sandbox): Promise<void> {
@@ -145,6 +196,7 @@ export class Model {
         await this.#look();
         this.#failures = 0;
         if (this.link.value.state !== "online") this.link.value = { state: "online" };
+        if (this.notice.value?.of === CONNECTION) this.notice.value = undefined;
       } catch (error) {
         pause = Math.min(LONGEST_PAUSE, 500 * 2 ** this.#failures++);
         const refused = ShorelineError.is(error) && (error.status === 401 || error.status === 403);
@@ -171,14 +223,20 @@ export class Model {
     this.sandboxes.value = await Sandbox.list({ ...this.options, ...looking });
   }
 
+  #lookAtWanted(wanted: string): void {
+    const all = this.sandboxes.value.filter(({ name, sandboxId }) => name === wanted || sandboxId === wanted);
+    const found = all.find(({ status }) => status === "running") ?? all[0];
+    if (found) this.selected.value = found.sandboxId;
+    else this.warn(`There is no sandbox ${wanted}: it may have ended`);
+  }
+
   async #look(): Promise<void> {
     await this.#list();
+    if (this.#wanted !== undefined) this.#lookAtWanted(this.#wanted);
+    this.#wanted = undefined;
     if (this.selected.value === undefined || !this.info.value) {
       const first = this.sandboxes.value.find(({ status }) => status === "running");
-      if (first) {
-        this.selected.value = first.sandboxId;
-        this.inside.value = undefined;
-      }
+      if (first) this.#lookAt(first.sandboxId);
     }
     const info = this.info.value;
     if (info?.status !== "running" || this.#suspending.has(info.sandboxId)) {

@@ -10,16 +10,50 @@ interface Granted {
 }
 
 const KEPT = "shoreline-console";
+/** How long another tab has for its answer, ms. */
+const ANSWER = 1000;
 
-/** What lets this tab ask for tokens: the link's secret is good once, and what it is changed for as long as the tab. */
+/**
+ * What lets this tab ask for tokens: the link's secret is good once, and what it is changed for as long as the command
+ * runs. Tabs of one browser have it from each other.
+ */
 async function pass(): Promise<string | undefined> {
   const link = location.hash.slice(1);
-  if (link === "") return sessionStorage.getItem(KEPT) ?? undefined;
-  // Neither in the history nor in what people copy.
-  history.replaceState(null, "", location.pathname);
-  const { pass } = await ask<{ pass: string }>("/pass", link);
-  sessionStorage.setItem(KEPT, pass);
-  return pass;
+  if (link !== "" && !link.startsWith("/")) {
+    // Neither in the history nor in what people copy.
+    history.replaceState(null, "", location.pathname);
+    const { pass } = await ask<{ pass: string }>("/pass", link);
+    sessionStorage.setItem(KEPT, pass);
+    return pass;
+  }
+  const mine = sessionStorage.getItem(KEPT) ?? (await fromAnotherTab());
+  if (mine !== undefined) sessionStorage.setItem(KEPT, mine);
+  return mine;
+}
+
+/** Only pages of this origin, which the command serves, can ask or answer here. */
+function fromAnotherTab(): Promise<string | undefined> {
+  const tabs = new BroadcastChannel(KEPT);
+  return new Promise((resolve) => {
+    const end = (given?: string) => {
+      tabs.close();
+      resolve(given);
+    };
+    const timer = setTimeout(end, ANSWER);
+    tabs.onmessage = ({ data }: MessageEvent<{ pass?: string }>) => {
+      if (typeof data.pass !== "string") return;
+      clearTimeout(timer);
+      end(data.pass);
+    };
+    tabs.postMessage({});
+  });
+}
+
+function answerTabs(mine: string): void {
+  const tabs = new BroadcastChannel(KEPT);
+  tabs.onmessage = ({ data }: MessageEvent<{ pass?: string }>) => {
+    if (data.pass === undefined) tabs.postMessage({ pass: mine });
+  };
 }
 
 async function ask<T>(path: string, secret: string): Promise<T> {
@@ -42,7 +76,18 @@ async function show(element: HTMLElement): Promise<MountedConsole> {
     return given.token;
   };
   keep(first);
+  answerTabs(mine);
+  const place = location.hash.slice(1);
+  // Somebody has written another address, or followed a link to one.
+  addEventListener("hashchange", () => {
+    location.reload();
+  });
   return mountConsole(element, {
+    ...(place !== "" && { place }),
+    onPlace: (address, title) => {
+      history.replaceState(null, "", `#${address}`);
+      document.title = `${title} – Shoreline`;
+    },
     apiUrl: first.apiUrl,
     apiKey: async () => {
       if (granted && granted.until > performance.now()) return granted.token;

@@ -35,6 +35,7 @@ export function Field({
   hint,
   code = true,
   most,
+  wrong = false,
   onKeyDown,
 }: {
   text: Signal<string>;
@@ -45,6 +46,8 @@ export function Field({
   code?: boolean;
   /** How many characters it takes. */
   most?: number;
+  /** Whether what is in it was refused. */
+  wrong?: boolean;
   onKeyDown?: (event: KeyboardEvent) => void;
 }) {
   return (
@@ -52,6 +55,7 @@ export function Field({
       class={code ? "code" : ""}
       data-key={shortcut}
       aria-label={label}
+      aria-invalid={wrong}
       placeholder={hint}
       autocomplete="off"
       autocapitalize="none"
@@ -93,16 +97,16 @@ export function Check({
 }
 
 /** Tabs, one of which is chosen (ARIA Authoring Practices, "Tabs"). */
-export function Tabs({
+export function Tabs<Id extends string>({
   label,
   tabs,
   chosen,
   onChoose,
 }: {
   label: string;
-  tabs: readonly { id: string; title: string }[];
-  chosen: string;
-  onChoose: (id: string) => void;
+  tabs: readonly { id: Id; title: string }[];
+  chosen: Id;
+  onChoose: (id: Id) => void;
 }) {
   const move = (event: KeyboardEvent) => {
     const at = tabs.findIndex(({ id }) => id === chosen);
