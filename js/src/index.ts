@@ -40,6 +40,7 @@ export type {
   OutputHolder,
   OutputResponse,
   ProcessInfo,
+  ProcessUsage,
   ProcessUser,
   ProcessUserParts,
   PtyInfo,
@@ -50,6 +51,7 @@ export type {
   SandboxCopies,
   SandboxCopy,
   SandboxInfo,
+  SandboxUsage,
   SendSignalResponse,
   SignalName,
   SnapshotInfo,
@@ -98,7 +100,7 @@ export type {
   Traced,
   UpdateOptions,
 } from "./options.js";
-export type { EventIterator, FollowIterator, OutputEvent, Stream } from "./output.js";
+export type { EventIterator, FollowIterator, OutputChunk, OutputEvent, Stream } from "./output.js";
 export { type PtyDataHandler } from "./outlet.js";
 export { Pty } from "./pty.js";
 export type { CreatePtyOptions, PtyConnectionOptions, PtyExit } from "./pty-options.js";

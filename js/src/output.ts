@@ -113,6 +113,25 @@ export function eventOf(batch: Batch, index: number): OutputEvent {
   return new OutputEvent(text, flags, batch.times[index] as number, bytes);
 }
 
+/** Where the events of one stream end that begin at an index. */
+function endOfRun({ flags }: Batch, from: number): number {
+  const stream = (flags[from] as number) & STREAM;
+  let to = from + 1;
+  while (to < flags.length && ((flags[to] as number) & STREAM) === stream) to++;
+  return to;
+}
+
+/** Events of one stream. */
+function chunkOf(batch: Batch, from: number, to: number): OutputChunk {
+  const { text, ends, flags } = batch;
+  const stream = streams[(flags[from] as number) & STREAM];
+  const begin = from === 0 ? 0 : ends[from - 1];
+  if (!flags.subarray(from, to).some((flag) => flag & RAW))
+    return { stream, bytes: encoder.encode(text.slice(begin, ends[to - 1])) };
+  const parts = Array.from({ length: to - from }, (_, i) => eventOf(batch, from + i).bytes);
+  return { stream, bytes: joined(parts) };
+}
+
 function rawBytes(all: Batch["raw"], index: number, flags: number): () => Uint8Array<ArrayBuffer> {
   return () => {
     const raw = all.find(([at]) => at === index)?.[1] ?? new Uint8Array();
@@ -121,6 +140,14 @@ function rawBytes(all: Batch["raw"], index: number, flags: number): () => Uint8A
 }
 
 const streams: readonly (Stream | undefined)[] = [undefined, "stdout", "stderr"];
+
+/** Output of one stream. */
+export interface OutputChunk {
+  /** The stream. Undefined if the server does not send it, as when a single stream is followed. */
+  stream: Stream | undefined;
+  /** The exact bytes, line ends included. */
+  bytes: Uint8Array<ArrayBuffer>;
+}
 
 /** Joins the parts of lines that come in pieces. */
 export class LineJoiner {
@@ -227,6 +254,40 @@ export class EventIterator implements AsyncIterableIterator<OutputEvent, undefin
       return { done: true, value: undefined };
     };
     return batches;
+  }
+
+  /**
+   * Iterates over the output as bytes: the buffered events, else the next ones, those of one stream in a row as one chunk.
+   * The fastest way to pass output on, since no event is made.
+   *
+   * @example
+   * ```ts
+   * for await (const { stream, bytes } of sandbox.followOutput(pid).chunks()) {
+   *   (stream === "stderr" ? process.stderr : process.stdout).write(bytes);
+   * }
+   * ```
+   */
+  chunks(): AsyncGenerator<OutputChunk, undefined, void> {
+    const chunks = this.#chunks();
+    chunks.return = async () => {
+      await this.return();
+      return { done: true, value: undefined };
+    };
+    return chunks;
+  }
+
+  async *#chunks(): AsyncGenerator<OutputChunk, undefined, void> {
+    try {
+      while (!(await this.next()).done) {
+        const batch = this.#batch as Batch;
+        for (let from = this.#index - 1; from < this.#length; from = this.#index) {
+          this.#index = endOfRun(batch, from);
+          yield chunkOf(batch, from, this.#index);
+        }
+      }
+    } finally {
+      await this.return();
+    }
   }
 
   async *#batches(): AsyncGenerator<OutputEvent[], undefined, void> {

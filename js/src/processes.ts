@@ -4,7 +4,14 @@ import { OPTIONS } from "./client.js";
 import { Commands } from "./commands.js";
 import { call, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import type { OutputResponse, ProcessInfo, SendSignalResponse, SignalName } from "./generated/types.js";
+import { ShorelineError, UsageError } from "./errors.js";
+import type {
+  OutputResponse,
+  ProcessInfo,
+  SandboxUsage,
+  SendSignalResponse,
+  SignalName,
+} from "./generated/types.js";
 import type { CallOptions, FollowOptions, ProcessAddress, StartProcessOptions, Traced } from "./options.js";
 import { FollowIterator } from "./output.js";
 import { BOTH, Process, type ProcessJSON, STDERR, STDOUT } from "./process.js";
@@ -57,6 +64,27 @@ export abstract class Processes extends Commands {
   /** Lists every process that the server knows, running and ended. */
   listProcesses(options?: CallOptions): Promise<ProcessInfo[]> {
     return this.request(options, (core, signal) => core.processes(signal));
+  }
+
+  /**
+   * Measures what every process in the sandbox uses: processor time and memory, those of the most time first. The share of
+   * a processor is the growth of `cpuMs` between two calls, divided by that of `measuredAt`. Local servers offer it.
+   *
+   * @throws {@link ShorelineError} `missing_capability` on servers that do not measure.
+   *
+   * @example
+   * ```ts
+   * const { processes } = await sandbox.usage();
+   * for (const { pid, command, memoryBytes } of processes) console.log(pid, memoryBytes, command);
+   * ```
+   */
+  async usage(options?: CallOptions): Promise<Traced<SandboxUsage>> {
+    try {
+      return await this.request(options, (core, signal) => core.usage(signal));
+    } catch (cause) {
+      if (!ShorelineError.is(cause) || cause.code !== "unsupported") throw cause;
+      throw new UsageError({ code: "missing_capability", message: cause.message, cause });
+    }
   }
 
   /**

@@ -2,6 +2,7 @@ import { optionsOf } from "./arguments.js";
 import { client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
 import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
+import { ApiError } from "./errors.js";
 import type {
   DaemonInfo,
   HealthResponse,
@@ -149,11 +150,12 @@ export class Sandbox extends Processes implements AsyncDisposable {
   }
 
   /**
-   * Changes the name, the exposed ports, the network rules or the resources. Absent options are not changed. The time limit
-   * (`timeoutSecs`) cannot be changed.
+   * Changes the name, the exposed ports, the network rules or the resources. Absent options are not changed. On a local
+   * server `timeoutSecs` starts the time limit over.
    *
    * @returns The new record.
-   * @throws {@link ShorelineError} `conflict` if the name is taken, `unsupported` if the server cannot change an option.
+   * @throws {@link ShorelineError} `conflict` if the name is taken, `unsupported` if the server cannot change an option,
+   * `not_supported_by_server` if it ignored `timeoutSecs`.
    *
    * @example
    * ```ts
@@ -167,6 +169,12 @@ export class Sandbox extends Processes implements AsyncDisposable {
       OPTIONS.update,
     );
     (this as { name: string | undefined }).name = info.name ?? this.name;
+    const { timeoutSecs } = options;
+    if (timeoutSecs !== undefined && timeoutSecs !== (info.timeoutSecs ?? 0))
+      throw new ApiError({
+        code: "not_supported_by_server",
+        message: "this server does not change the time limit: set `timeoutSecs` when the sandbox is created",
+      });
     return info;
   }
 

@@ -104,6 +104,10 @@ pub(crate) fn health() -> Call {
     Call::new(route::HEALTH, Shape::Object)
 }
 
+pub(crate) fn usage() -> Call {
+    Call::new(route::USAGE, Shape::Object)
+}
+
 pub(crate) fn daemon_info() -> Call {
     Call::new(route::INFO, Shape::Object)
 }

@@ -332,6 +332,11 @@ impl Sandbox {
         self.call(Ok(process::health()), signal)
     }
 
+    /// A promise of a `SandboxUsage`.
+    pub fn usage(&self, signal: JsValue) -> Promise {
+        self.call(Ok(process::usage()), signal)
+    }
+
     /// A promise of `DaemonInfo`.
     #[wasm_bindgen(js_name = daemonInfo)]
     pub fn daemon_info(&self, signal: JsValue) -> Promise {

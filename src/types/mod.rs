@@ -53,6 +53,8 @@ pub fn typescript() -> alloc::string::String {
         ProcessUserParts,
         ProcessInfo,
         OutputHolder,
+        SandboxUsage,
+        ProcessUsage,
         ManagedProcessInfo,
         RestartPolicyInfo,
         HealthCheckInfo,

@@ -119,6 +119,9 @@ options! {
         network: NetworkRules,
         /// Whether a request to the suspended sandbox resumes it.
         auto_resume: bool,
+        /// Lifetime in seconds, counted from now; 0: no limit. A client that repeats the call keeps a sandbox that ends soon
+        /// after the client. Only local servers change it; others reject with `not_supported_by_server` or `unsupported`.
+        timeout_secs: u32,
         /// CPUs. Local servers reject a change of CPUs, memory and disk with `unsupported`. If a server changes them while
         /// the sandbox runs, `info()` shows the new values once they are in force.
         cpus: f64,

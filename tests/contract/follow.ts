@@ -1,5 +1,5 @@
 import type { OutputEvent } from "shoreline";
-import { equal, ok, recorded, rejects, sha256, test } from "./harness.js";
+import { ended, equal, ok, recorded, rejects, sha256, test } from "./harness.js";
 import { MANY_LINES } from "./run.js";
 
 const STEPS = 'for i in 1 2 3 4 5; do echo "Step $i/5"; sleep 0.2; done; read end || true';
@@ -223,3 +223,29 @@ async function linesOf(output: AsyncIterable<OutputEvent>): Promise<string[]> {
   for await (const event of output) lines.push(event.line);
   return lines;
 }
+
+test("chunks: the output of each stream as bytes, in order, whatever is read before", async ({ sandbox }) => {
+  const script = "printf 'a\\377\\n'; printf 'one\\ntwo\\n'; sleep 0.1; echo err >&2; sleep 0.1; printf end";
+  const { pid } = await sandbox.startProcess("sh", { args: ["-c", script] });
+  await ended(sandbox.followOutput(pid));
+  const output = sandbox.followOutput(pid);
+  const first = await output.next();
+  equal(first.value?.text, "a\ufffd\n");
+  const seen = { stdout: "", stderr: "" };
+  for await (const { stream, bytes } of output.chunks()) {
+    ok(stream, "both streams are named");
+    seen[stream] += String.fromCharCode(...bytes);
+  }
+  equal(seen, { stdout: "one\ntwo\nend", stderr: "err\n" });
+  const [raw] = [await sandbox.followStdout(pid).chunks().next()];
+  ok(!raw.done, "there is output");
+  equal(raw.value.stream, undefined);
+  equal([...raw.value.bytes].slice(0, 6), [0x61, 0xff, 0x0a, 0x6f, 0x6e, 0x65]);
+  // Leaving the loop ends the iteration.
+  const left = sandbox.followOutput(pid);
+  for await (const chunk of left.chunks()) {
+    ok(chunk.bytes.length > 0, "a chunk has bytes");
+    break;
+  }
+  equal(await left.next(), { done: true, value: undefined });
+});

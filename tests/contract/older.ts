@@ -57,6 +57,11 @@ test("a process that is started without what makes it managed is killed", async 
   equal(engine.sent.filter((request) => request === "GET /processes/-").length, 1, "it is asked once");
 });
 
+test("a server that does not measure processes is named", async () => {
+  const [sandbox] = await older();
+  says(await rejects(sandbox.usage(), "missing_capability"), "this server cannot measure what processes use");
+});
+
 test("a server that has managed processes gets them", async ({ sandbox }) => {
   const name = `older-${String(Date.now())}`;
   const started = await sandbox.startProcess("sleep", { args: ["1000"], name, restart: { policy: "never" } });

@@ -41,6 +41,29 @@ test("options of a process: directory and environment", async ({ sandbox }) => {
   equal((await sandbox.getOutput(pid)).lines, ["/usr", "c"]);
 });
 
+test("usage measures every process of the sandbox", async ({ sandbox }) => {
+  // The shell starts a process that the server did not.
+  const script = "sleep 1000 & while :; do :; done";
+  const { pid } = await sandbox.startProcess("sh", { args: ["-c", script] });
+  try {
+    for (let before = 0; ; ) {
+      const { measuredAt, processes } = await sandbox.usage();
+      ok(measuredAt instanceof Date, "measuredAt is a Date");
+      const busy = processes.find((one) => one.pid === pid);
+      const child = processes.find((one) => one.parentPid === pid);
+      if (!busy || !child) continue;
+      ok(busy.cpuMs >= before && busy.memoryBytes > 0 && busy.threads === 1, JSON.stringify(busy));
+      if (before > 0 && busy.cpuMs > before) {
+        equal([busy.command, child.command], [`sh -c ${script}`, "sleep 1000"]);
+        break;
+      }
+      before = busy.cpuMs;
+    }
+  } finally {
+    await sandbox.killProcess(pid);
+  }
+});
+
 test("killProcess ends a process at once", async ({ sandbox }) => {
   const { pid } = await sandbox.startProcess("sleep", { args: ["1000"] });
   await sandbox.killProcess(pid);

@@ -20,7 +20,7 @@ pub struct Asked {
 }
 
 /// Parts of paths that older servers lack, each with what those servers cannot do.
-const OPTIONAL: [(&str, &str); 11] = [
+const OPTIONAL: [(&str, &str); 12] = [
     ("/suspend", "suspend sandboxes"),
     ("/resume", "resume sandboxes"),
     ("/restart", "restart processes"),
@@ -30,6 +30,7 @@ const OPTIONAL: [(&str, &str); 11] = [
     ("/v1/pty", "open terminals"),
     ("/v1/tunnels", "tunnel connections"),
     ("/v1/files", "transfer files"),
+    ("/v1/usage", "measure what processes use"),
     ("/snapshot", "take snapshots of sandboxes"),
     ("/copy", "copy sandboxes"),
 ];
@@ -126,6 +127,7 @@ mod tests {
             (route::UPDATE_SANDBOX, "change sandboxes"),
             (route::RESTART_PROCESS, "restart processes"),
             (route::SIGNAL_PROCESS, "send signals to processes"),
+            (route::USAGE, "measure what processes use"),
             (route::WRITE_STDIN, "write to the input of processes"),
             (route::CLOSE_STDIN, "write to the input of processes"),
             (route::FOLLOW_STDERR, "stream output"),

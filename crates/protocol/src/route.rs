@@ -149,6 +149,8 @@ routes! {
     HEALTH = Get "/api/v1/health";
     /// Version, uptime, counts.
     INFO = Get "/api/v1/info";
+    /// What the processes of the sandbox use; the local server's own.
+    USAGE = Get "/api/v1/usage", Output;
     /// Starts a process.
     START_PROCESS = Post "/api/v1/processes", Processes;
     /// Lists processes.

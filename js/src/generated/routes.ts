@@ -15,6 +15,7 @@ export type RelayScope =
 
 /** The scope of each route, by method and path below `/api/v1`. `*` matches one path segment. */
 export const ROUTES: Readonly<Record<string, RelayScope>> = {
+  "GET usage": "output",
   "POST processes": "processes",
   "GET processes": "output",
   "POST processes/run": "processes",

@@ -169,6 +169,11 @@ network?: NetworkRules | null | undefined,
  */
 autoResume?: boolean | undefined,
 /**
+ * Lifetime in seconds, counted from now; 0: no limit. A client that repeats the call keeps a sandbox that ends soon
+ * after the client. Only local servers change it; others reject with `not_supported_by_server` or `unsupported`.
+ */
+timeoutSecs?: number | undefined,
+/**
  * CPUs. Local servers reject a change of CPUs, memory and disk with `unsupported`. If a server changes them while
  * the sandbox runs, `info()` shows the new values once they are in force.
  */
@@ -606,6 +611,54 @@ pid: number,
  * The command line, at most 120 characters of it. The process may have changed it.
  */
 command: string, };
+
+/**
+ * What the processes of a sandbox use. Local servers measure it.
+ */
+export type SandboxUsage = {
+/**
+ * When it was measured.
+ */
+measuredAt: Date,
+/**
+ * Every process inside the sandbox, started by the API or by another process. Those that have used the
+ * most processor time come first.
+ */
+processes: Array<ProcessUsage>,
+/**
+ * `true` if there are more processes than the server lists (a few hundred).
+ */
+truncated?: boolean | undefined, };
+
+/**
+ * What one process uses.
+ */
+export type ProcessUsage = {
+/**
+ * The process id inside the sandbox.
+ */
+pid: number,
+/**
+ * The process id of its parent.
+ */
+parentPid: number,
+/**
+ * The command line, at most 120 characters of it. The process may have changed it.
+ */
+command: string,
+/**
+ * The processor time that it has used since its start, in ms. A process with two busy threads gains 2000
+ * a second.
+ */
+cpuMs: number,
+/**
+ * The memory that it has in RAM, in bytes. Pages that processes share count for each of them.
+ */
+memoryBytes: number,
+/**
+ * The number of its threads.
+ */
+threads: number, };
 
 /**
  * The supervision of a managed process.

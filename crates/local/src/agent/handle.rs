@@ -4,7 +4,8 @@
 use super::fs::{Operation, Search};
 use super::link::{Answer, Leader, Link, Started};
 use super::message::{
-    Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, pair, receive,
+    Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, Usage, pair,
+    receive,
 };
 use super::network::clone_device;
 use super::{Agents, tree};
@@ -238,6 +239,11 @@ impl Agent {
     /// there are many.
     pub(crate) async fn holders(&self, pipes: Vec<u64>) -> Result<Vec<Holder>> {
         Ok(self.link.ask(Request::Holders { pipes }, Vec::new()).await?.holders)
+    }
+
+    /// What the processes of the sandbox use.
+    pub(crate) async fn usage(&self) -> Result<Usage> {
+        Ok(self.link.ask(Request::Usage, Vec::new()).await?.usage)
     }
 
     /// Returns once the agent is lost.

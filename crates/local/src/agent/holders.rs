@@ -65,7 +65,7 @@ fn held(pid: u32, wanted: &HashMap<u64, usize>, end: Instant) -> Vec<u64> {
 }
 
 /// A process's command line, or its name where it has none.
-fn command_of(pid: u32) -> String {
+pub(super) fn command_of(pid: u32) -> String {
     let mut bytes = Vec::new();
     let most = COMMAND_CHARS as u64 * 4;
     for name in ["cmdline", "comm"] {

@@ -240,6 +240,10 @@ impl Inside {
                 self.backlog.push_back(Job::Holders(id, pipes));
                 return Ok(());
             }
+            Request::Usage => {
+                self.backlog.push_back(Job::Usage(id));
+                return Ok(());
+            }
             Request::Freeze => {
                 self.frozen = true;
                 self.freezing.push((id, Instant::now()));

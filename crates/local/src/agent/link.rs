@@ -2,7 +2,9 @@
 //! the answer or the deadline, so a cancelled caller can neither truncate a message nor lose an answer.
 
 use super::holders::{COMMAND_CHARS, HOLDERS};
-use super::message::{Asked, Exited, From, Holder, Packet, Refusal, Request, Told, pair, receive};
+use super::message::{
+    Asked, Exited, From, Holder, Packet, Refusal, Request, Told, Usage, Used, pair, receive,
+};
 use crate::clock::at;
 use crate::error::{ApiError, Result};
 use rustix::fd::OwnedFd;
@@ -37,6 +39,7 @@ pub(super) struct Answer {
     pub(super) file: Option<OwnedFd>,
     /// The found holders of pipes.
     pub(super) holders: Vec<Holder>,
+    pub(super) usage: Usage,
 }
 
 /// A started process.
@@ -282,6 +285,12 @@ impl Owner {
                 holders.truncate(HOLDERS);
                 holders.retain(fits);
                 self.reply(id, Ok(Answer { holders, ..Answer::default() }));
+            }
+            // A packet bounds the number of processes.
+            Told::Usage { id, mut usage } => {
+                let fits = |used: &Used| used.command.chars().count() <= COMMAND_CHARS;
+                usage.processes.retain(fits);
+                self.reply(id, Ok(Answer { usage, ..Answer::default() }));
             }
         }
     }

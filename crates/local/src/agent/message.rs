@@ -126,6 +126,8 @@ pub(super) enum Request {
     Holders {
         pipes: Vec<u64>,
     },
+    /// Asks what the processes of the sandbox use.
+    Usage,
     /// Reaps a leader. With `kill`, kills the leader and its process group first.
     Reap {
         pid: u32,
@@ -158,6 +160,11 @@ pub(super) enum Told {
         id: u64,
         holders: Vec<Holder>,
     },
+    /// Answers [`Request::Usage`].
+    Usage {
+        id: u64,
+        usage: Usage,
+    },
     Exited {
         pid: u32,
         exited: Exited,
@@ -175,6 +182,26 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
     /// The command line, or the first part of it.
     pub(crate) command: String,
+}
+
+/// What the processes of a sandbox use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) processes: Vec<Used>,
+    /// Not every process is listed.
+    pub(crate) truncated: bool,
+}
+
+/// What one process uses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Used {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    /// Its command line, or the first part of it.
+    pub(crate) command: String,
+    pub(crate) cpu_ms: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) threads: u32,
 }
 
 /// How the leader of a group ended.

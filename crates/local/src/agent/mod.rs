@@ -25,12 +25,13 @@ mod start;
 mod terminal;
 mod threads;
 mod tree;
+mod usage;
 mod work;
 
 pub(crate) use fs::{BEGIN_ERROR, BEGIN_RESULT, Lines, Operation, Search};
 pub(crate) use handle::{Agent, Host, Spawned, try_out};
 pub(crate) use link::{Leader, refusal};
-pub(crate) use message::{Beside, Exited, Holder, How, Size, Spawn};
+pub(crate) use message::{Beside, Exited, Holder, How, Size, Spawn, Usage, Used};
 pub(crate) use network::CAPABILITIES;
 pub(crate) use running::Agents;
 pub(crate) use spawn::{LAUNCH, launch};

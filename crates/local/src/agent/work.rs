@@ -1,10 +1,10 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
 use super::fs::{self, Operation, Search};
-use super::message::{FileRequest, Packet, Spawn, Told, answer};
+use super::message::{FileRequest, Packet, Spawn, Told, Usage, answer};
 use super::place::inside;
 use super::terminal::Terminals;
-use super::{files, holders, spawn};
+use super::{files, holders, spawn, usage};
 use crate::error::{ApiError, Result};
 use parking_lot::Mutex;
 use rustix::fd::OwnedFd;
@@ -46,6 +46,7 @@ pub(super) enum Job {
     Spawn(u64, Spawn, Vec<OwnedFd>),
     File(u64, FileRequest),
     Holders(u64, Vec<u64>),
+    Usage(u64),
 }
 
 /// What work needs, whichever thread does it.
@@ -62,7 +63,7 @@ pub(super) struct Work {
     /// Held from the report of work to its answer, and while reports are taken: nothing must be told of a
     /// process before the answer that it was started.
     pub(super) answering: Mutex<()>,
-    /// Held while holders of pipes are searched. To read the command line of a process can block, and must not block
+    /// Held while processes are searched or measured. To read the command line of a process can block, and must not block
     /// one thread after another.
     pub(super) searching: Mutex<()>,
     /// Held while the agent is in a process's control group: all threads of a process are in the same.
@@ -94,11 +95,20 @@ impl Work {
             Job::Holders(id, pipes) => {
                 let alone = self.searching.try_lock_for(SEARCHING);
                 let holders = alone.map_or_else(Vec::new, |_alone| holders::of(&pipes));
-                let packet = Packet::new(&Told::Holders { id, holders }, Vec::new());
-                // Without a server, the loop sees the end of its socket.
-                let _ = packet.and_then(|packet| packet.send(&self.socket));
+                self.tell(&Told::Holders { id, holders });
+            }
+            Job::Usage(id) => {
+                let alone = self.searching.try_lock_for(SEARCHING);
+                let none = || Usage { truncated: true, ..Usage::default() };
+                let usage = alone.map_or_else(none, |_alone| usage::measure());
+                self.tell(&Told::Usage { id, usage });
             }
         }
+    }
+
+    fn tell(&self, told: &Told) {
+        // Without a server, the loop sees the end of its socket.
+        let _ = Packet::new(told, Vec::new()).and_then(|packet| packet.send(&self.socket));
     }
 
     /// Begins an operation on files, on a thread of its own: it can take as long as a disk takes for a tree.

@@ -200,11 +200,17 @@ pub(super) async fn update(
         if let Some(allow) = request.allow_unauthenticated_access {
             settings.allow_unauthenticated_access = allow;
         }
+        if request.timeout_secs.is_some() {
+            settings.timeout_secs = request.timeout_secs;
+        }
         if let (Some(asked), Some(rules)) = (request.network, rules) {
             settings.network_policy = asked;
             sandbox.set_rules(rules);
         }
     })?;
+    if request.timeout_secs.is_some() {
+        sandbox.restart_time_limit();
+    }
     json(StatusCode::OK, &info(&app, &sandbox))
 }
 

@@ -39,6 +39,10 @@ pub(super) async fn info(State(app): State<Arc<App>>, Target(sandbox): Target) -
     json(StatusCode::OK, &answer)
 }
 
+pub(super) async fn usage(Target(sandbox): Target) -> Result<Response> {
+    json(StatusCode::OK, &sandbox.usage().await?)
+}
+
 pub(super) async fn start(
     Target(sandbox): Target,
     Json(request): Json<StartRequest>,

@@ -66,6 +66,7 @@ fn sandbox_routes() -> Routes {
     let routes = add(routes, route::CHANNELS, channels::open);
     let routes = add(routes, route::HEALTH, process::health);
     let routes = add(routes, route::INFO, process::info);
+    let routes = add(routes, route::USAGE, process::usage);
     let routes = add(routes, route::START_PROCESS, process::start);
     let routes = add(routes, route::LIST_PROCESSES, process::list);
     let routes = add(routes, route::GET_PROCESS, process::get);

@@ -1,13 +1,15 @@
 //! Access to the files and ports of a sandbox, through its agent.
 
 use super::Sandbox;
-use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation, Search};
+use crate::agent::{Agent, BEGIN_ERROR, BEGIN_RESULT, Beside, How, Operation, Search, Usage, Used};
 use crate::error::{ApiError, Result};
+use crate::log::now_ms;
 use crate::network::Policy;
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::de::IgnoredAny;
 use shoreline_protocol::limits;
+use shoreline_protocol::record::{ProcessUsage, SandboxUsage};
 use std::fs::{File, FileType};
 use std::io;
 use std::sync::Arc;
@@ -24,6 +26,24 @@ impl Sandbox {
         let looked = tokio::task::spawn_blocking(move || OpenFile::look_at(file));
         let looked = looked.await.map_err(|error| ApiError::internal(&error.into()))?;
         looked.map_err(|error| ApiError::internal(&error))
+    }
+
+    /// What its processes use.
+    pub(crate) async fn usage(&self) -> Result<SandboxUsage> {
+        let Usage { processes, truncated } = self.agent.usage().await?;
+        let record = |used: Used| ProcessUsage {
+            pid: used.pid,
+            parent_pid: used.parent,
+            command: used.command,
+            cpu_ms: used.cpu_ms,
+            memory_bytes: used.memory_bytes,
+            threads: used.threads,
+        };
+        Ok(SandboxUsage {
+            measured_at: now_ms(),
+            processes: processes.into_iter().map(record).collect(),
+            truncated: truncated.then_some(true),
+        })
     }
 
     /// Opens a directory for listing.

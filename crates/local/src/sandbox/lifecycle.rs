@@ -70,6 +70,8 @@ impl EndReason {
 pub(super) enum Command {
     Suspend(oneshot::Sender<Result<bool>>),
     Resume(oneshot::Sender<Result<bool>>),
+    /// Counts the time limit from now.
+    RestartTimeLimit,
 }
 
 /// The owner of one sandbox's state.
@@ -90,8 +92,7 @@ pub(super) struct Lifecycle {
     pub(super) stop_clock: watch::Sender<bool>,
     /// Cancelled to terminate the sandbox, which interrupts every other change.
     pub(super) ending: CancellationToken,
-    /// The time after which it is suspended, or terminated if it has no name then.
-    pub(super) time_limit: Option<Duration>,
+    /// When the time limit of the settings has passed.
     pub(super) timer: Option<Timer>,
     pub(super) clock: Clock,
     pub(super) settings: Arc<Mutex<Settings>>,
@@ -126,6 +127,12 @@ impl Lifecycle {
                     }
                     Some(Command::Resume(reply)) => {
                         let _ = reply.send(self.resume().await);
+                    }
+                    // A suspended sandbox has no limit until it is resumed.
+                    Some(Command::RestartTimeLimit) => {
+                        if matches!(*self.phase.borrow(), Phase::Running) {
+                            self.start_timer();
+                        }
                     }
                     None => break EndReason::UserTerminated,
                 },
@@ -168,8 +175,13 @@ impl Lifecycle {
         }
         self.runs();
         // The time limit starts over.
-        self.timer = self.time_limit.map(|limit| self.clock.timer(limit));
+        self.start_timer();
         Ok(true)
+    }
+
+    fn start_timer(&mut self) {
+        let limit = self.settings.lock().time_limit();
+        self.timer = limit.map(|limit| self.clock.timer(limit));
     }
 
     fn runs(&self) {

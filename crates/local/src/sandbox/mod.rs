@@ -52,7 +52,6 @@ pub(crate) struct Sandbox {
     network: Option<Arc<Network>>,
     /// Whether the machine's ports are its own.
     shares_network: bool,
-    timeout_secs: Option<u64>,
     created_at: u64,
     settings: Arc<Mutex<Settings>>,
     commands: UnboundedSender<Command>,
@@ -69,6 +68,14 @@ pub(crate) struct Settings {
     pub(crate) allow_unauthenticated_access: bool,
     /// The network rules, if the network is restricted.
     pub(crate) network_policy: Option<NetworkPolicy>,
+    /// Seconds that it runs before it is suspended, or terminated where it has no name then; 0 is no limit.
+    pub(crate) timeout_secs: Option<u64>,
+}
+
+impl Settings {
+    pub(super) fn time_limit(&self) -> Option<Duration> {
+        self.timeout_secs.filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    }
 }
 
 /// The settings that all sandboxes of a server share.
@@ -153,12 +160,12 @@ impl Sandbox {
             exposed_ports: request.exposed_ports,
             allow_unauthenticated_access: request.allow_unauthenticated_access,
             network_policy: request.network,
+            timeout_secs: request.timeout_secs,
         }));
         let (sender, commands) = unbounded_channel();
         let (phase, shown) = watch::channel(Phase::Running);
         let ending = CancellationToken::new();
-        let seconds = request.timeout_secs.filter(|seconds| *seconds > 0);
-        let time_limit = seconds.map(Duration::from_secs);
+        let time_limit = settings.lock().time_limit();
         let lifecycle = Lifecycle {
             id: id.clone(),
             agent: agent.clone(),
@@ -173,7 +180,6 @@ impl Sandbox {
             phase,
             stop_clock,
             ending: ending.clone(),
-            time_limit,
             timer: time_limit.map(|limit| clock.timer(limit)),
             clock,
             settings: settings.clone(),
@@ -191,7 +197,6 @@ impl Sandbox {
             file_bytes: limits.file_size,
             network,
             shares_network,
-            timeout_secs: request.timeout_secs,
             created_at: now_ms(),
             settings,
             commands: sender,
@@ -237,6 +242,12 @@ impl Sandbox {
         self.ask(Command::Resume).await
     }
 
+    /// Starts the time limit of the settings over.
+    pub(crate) fn restart_time_limit(&self) {
+        // One that has ended needs no limit.
+        let _ = self.commands.send(Command::RestartTimeLimit);
+    }
+
     async fn ask(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<bool>>) -> Command,
@@ -263,8 +274,13 @@ impl Sandbox {
     /// The record of the sandbox. `base_url` is the address of this server, `ingress` the host below which ports have names.
     pub(crate) fn info(&self, base_url: &str, ingress: Option<&str>) -> SandboxInfo {
         let ended = self.ended();
-        let Settings { name, exposed_ports, allow_unauthenticated_access, network_policy } =
-            self.settings();
+        let Settings {
+            name,
+            exposed_ports,
+            allow_unauthenticated_access,
+            network_policy,
+            timeout_secs,
+        } = self.settings();
         SandboxInfo {
             id: self.id.clone(),
             namespace: "default".to_owned(),
@@ -273,7 +289,7 @@ impl Sandbox {
             image: self.image.clone(),
             resources: self.resources,
             enforced: self.enforced,
-            timeout_secs: self.timeout_secs,
+            timeout_secs,
             created_at: self.created_at,
             terminated_at: ended.map(|ended| ended.at),
             termination_reason: ended.map(|ended| ended.reason.as_str().to_owned()),

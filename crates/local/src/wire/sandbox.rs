@@ -103,6 +103,8 @@ pub(crate) struct UpdateRequest {
     /// What it can reach; `null` takes every restriction away.
     #[serde(deserialize_with = "given")]
     pub(crate) network: Option<Option<NetworkPolicy>>,
+    /// Seconds until it ends, from now on. An extension of the public API.
+    pub(crate) timeout_secs: Option<u64>,
     /// What it gets.
     pub(crate) resources: Option<serde::de::IgnoredAny>,
     /// Whether a request wakes it when it is suspended.

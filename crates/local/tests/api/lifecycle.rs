@@ -307,6 +307,30 @@ async fn a_time_limit_suspends_a_named_sandbox_and_begins_anew_when_it_wakes() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_time_limit_starts_it_over() {
+    let server = Server::start(&[]);
+    let made = create(&server, json!({ "timeout_secs": 2 })).await;
+    let path = format!("/sandboxes/{}", made["sandbox_id"].as_str().unwrap());
+    let began = std::time::Instant::now();
+    let limit = async |seconds: u64| {
+        let body = json!({ "timeout_secs": seconds });
+        let answer = server.request(Method::PATCH, &path).json(&body).send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap()["timeout_secs"], seconds);
+    };
+    // As a client does that keeps its sandbox.
+    while began.elapsed().as_secs() < 4 {
+        limit(2).await;
+        assert_eq!(get(&server, &path).await["status"], "running");
+    }
+    limit(0).await;
+    limit(1).await;
+    until(TIMEOUT, "the sandbox ends", async || {
+        get(&server, &path).await["termination_reason"] == "timeout"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_can_be_changed_is_changed_and_the_rest_stays() {
     let server = Server::start(&[]);
     create(&server, json!({ "name": "taken" })).await;

@@ -397,3 +397,23 @@ async fn so_many_run_at_once_and_the_next_is_refused() {
     sandbox.request(Method::DELETE, &path).send().await.unwrap();
     until(TIMEOUT, "it makes room", async || next().send().await.unwrap().status() == 201).await;
 }
+
+#[tokio::test]
+async fn usage_counts_every_process_and_bounds_its_answer() {
+    let server = Server::start(&[]);
+    let sandbox = server.sandbox().await;
+    assert_eq!(sandbox.get("/usage").await["processes"], json!([]));
+    // Each has a command line of the greatest length in the answer.
+    let script = "for i in $(seq 300); do sh -c 'sleep 1000; :' $(printf %0200d $i) & done; wait";
+    let body = json!({ "command": "sh", "args": ["-c", script] });
+    sandbox.start(body).await;
+    until(TIMEOUT, "600 processes are more than an answer holds", async || {
+        let usage = sandbox.get("/usage").await;
+        let processes = usage["processes"].as_array().unwrap();
+        assert!(usage.to_string().len() < 64 * 1024);
+        let is_short = |it: &Value| it["command"].as_str().unwrap().chars().count() <= 120;
+        assert!(processes.iter().all(is_short));
+        usage["truncated"] == true && processes.len() > 200
+    })
+    .await;
+}

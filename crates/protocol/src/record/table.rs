@@ -48,6 +48,34 @@ macro_rules! process_records {
                 command: Always<String>,
             }
 
+            /// What the processes of a sandbox use. Local servers measure it.
+            SandboxUsage {
+                /// When it was measured.
+                measured_at: Always<Time>,
+                /// Every process inside the sandbox, started by the API or by another process. Those that have used the
+                /// most processor time come first.
+                processes: Always<Vec<ProcessUsage>>,
+                /// `true` if there are more processes than the server lists (a few hundred).
+                truncated: OrAbsent<bool>,
+            }
+
+            /// What one process uses.
+            ProcessUsage {
+                /// The process id inside the sandbox.
+                pid: Always<u32>,
+                /// The process id of its parent.
+                parent_pid: Always<u32>,
+                /// The command line, at most 120 characters of it. The process may have changed it.
+                command: Always<String>,
+                /// The processor time that it has used since its start, in ms. A process with two busy threads gains 2000
+                /// a second.
+                cpu_ms: Always<Number>,
+                /// The memory that it has in RAM, in bytes. Pages that processes share count for each of them.
+                memory_bytes: Always<Number>,
+                /// The number of its threads.
+                threads: Always<u32>,
+            }
+
             /// The supervision of a managed process.
             ManagedProcessInfo {
                 /// The name, or an opaque id. Only a name is an address.
