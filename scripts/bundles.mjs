@@ -113,7 +113,12 @@ async function program() {
   const { metafile } = await build({
     ...BUNDLE,
     entryPoints: ["js/src/cli/main.ts"],
-    outfile: "pkg/cli/main.js",
+    outdir: "pkg/cli",
+    // Each command loads its own code only, beside the entry: parts find other files of the package by their own address.
+    splitting: true,
+    chunkNames: "[name]-[hash]",
+    minifySyntax: true,
+    minifyWhitespace: true,
     external: ["shoreline", "shoreline/*"],
     format: "esm",
     target: "node20",

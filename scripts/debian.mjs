@@ -108,6 +108,11 @@ export function ripgrep() {
   return installed("/usr/bin/rg", "ripgrep");
 }
 
+/** Shells whose completions are tested; bash is everywhere. */
+export async function shells() {
+  return (await installed("/usr/bin/zsh", "zsh")) ?? installed("/usr/bin/fish", "fish");
+}
+
 /** What runs another kernel, with a root of its own. */
 export async function virtualMachine() {
   const missing = await busybox();

@@ -14,6 +14,7 @@ import {
   plan,
   python,
   ripgrep,
+  shells,
   webkit,
   webkitWindow,
 } from "./debian.mjs";
@@ -161,7 +162,7 @@ const { named, name: filter } = options;
 
 /** What steps cannot do without, each of which gives what is missing. */
 const needs = {
-  cli: [isolation],
+  cli: [isolation, shells],
   conformance: [isolation, clients],
   console: [chromium],
   "console-firefox": [firefox, install],
@@ -337,7 +338,7 @@ async function lane(...lists) {
 
 /** Says what is going to be installed by the system's package manager, and asks on a terminal. */
 async function announce() {
-  const here = new Set([bubblewrap, busybox, chromium, curl, firefox, python, webkit, webkitWindow]);
+  const here = new Set([bubblewrap, busybox, chromium, curl, firefox, python, shells, webkit, webkitWindow]);
   const needed = wanted.flatMap((name) => needs[name] ?? []).flatMap((need) => installs.get(need) ?? [need]);
   const names = await plan(needed.filter((need) => here.has(need)));
   if (names.length === 0) return;

@@ -90,7 +90,7 @@ test("options of every command are taken wherever they stand", async () => {
     assert.match(stderr, /127\.0\.0\.1:10/);
   }
   // What follows `--` is an operand, and `ls` has a --quiet of its own.
-  assert.match((await shoreline("describe", "--", "--debug")).stderr, /^Error: a sandbox name has /);
+  assert.match((await shoreline("describe", "--", "--debug")).stderr, /^Error: no sandbox "--debug": /);
   assert.equal((await shoreline("ls", "--quiet")).stdout, "");
 });
 

@@ -1,72 +1,21 @@
-// What the command line does in a real terminal: `script` makes one, of which the test is the keyboard and the screen.
+// What the command line does in a real terminal.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
+import { before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Sandbox } from "shoreline";
 import { startLocal } from "shoreline/local";
 import { test } from "../helpers/processes.js";
 import { Way } from "../helpers/way.js";
-import { environment, home, PROGRAM, shoreline } from "./program.js";
+import { home, PROGRAM, shoreline } from "./program.js";
+import { Terminal } from "./screen.js";
 
 before(async () => {
   await shoreline("create", "term");
 });
-
-const open: ChildProcess[] = [];
-after(() => {
-  // Of a test that failed; the program ends with its terminal.
-  for (const child of open) child.kill("SIGKILL");
-});
-
-const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
-
-/** A terminal in which the program runs. */
-class Terminal {
-  readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
-  screen = "";
-  #waiting: (() => void)[] = [];
-
-  constructor(args: string[], env: Record<string, string> = {}) {
-    const program = [process.execPath, PROGRAM, ...args].map(quoted).join(" ");
-    // The settings before and after are compared, and tell the terminal's name.
-    const line = `stty cols 100 rows 30; tty; before=$(stty -g); ${program}; code=$?; [ "$before" = "$(stty -g)" ] && echo clean; exit $code`;
-    this.child = spawn("script", ["-qfec", line, "/dev/null"], {
-      env: { ...environment, ...env },
-      cwd: home,
-    });
-    open.push(this.child);
-    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      this.screen += text;
-      for (const look of this.#waiting.splice(0)) look();
-    });
-    this.ended = once(this.child, "close").then(([code]) => code as number | null);
-  }
-
-  async shows(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.screen);
-      if (found) return found;
-      if (this.child.exitCode !== null) throw new Error(`it ended without ${pattern}: ${this.screen}`);
-      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), this.ended]);
-    }
-  }
-
-  type(text: string): void {
-    this.child.stdin?.write(text);
-  }
-
-  /** Makes the terminal another size, as a window does. */
-  async resize(cols: number, rows: number): Promise<void> {
-    const [name] = await this.shows(/\/dev\/pts\/\d+/);
-    execFileSync("stty", ["-F", name, "cols", String(cols), "rows", String(rows)]);
-  }
-}
 
 /** A command that only SIGKILL ends. */
 const STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.1; done";

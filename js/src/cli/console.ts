@@ -8,7 +8,7 @@ import { ShorelineError } from "shoreline";
 import { findShared, pageToken } from "shoreline/local";
 import { clientOptions, type GlobalOptions, isRemote } from "./client.js";
 import { ConsolePage, type Granted } from "./console-page.js";
-import { Interrupts } from "./execute.js";
+import { Interrupts } from "./interrupts.js";
 import { EXIT, Failure } from "./exit.js";
 import { port } from "./options.js";
 import { note, print } from "./print.js";

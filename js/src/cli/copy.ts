@@ -4,10 +4,10 @@ import { posix } from "node:path";
 import type { Command } from "commander";
 import { type Sandbox, ShorelineError, type TreeResult } from "shoreline";
 import { sandboxOf } from "./client.js";
-import { Interrupts } from "./execute.js";
+import { Interrupts } from "./interrupts.js";
 import { EXIT, Failure, misused } from "./exit.js";
-import { each } from "./options.js";
-import { clean, note, print } from "./print.js";
+import { each, json } from "./options.js";
+import { clean, note, print, printRecord } from "./print.js";
 import { ProgressLine } from "./progress.js";
 
 /** A path in a sandbox, or here. */
@@ -22,6 +22,7 @@ interface Options {
   followLinks?: boolean;
   exclude?: string[];
   skipSpecial?: boolean;
+  json?: boolean;
 }
 
 /** `ID:/path`; a prefix of one letter is no sandbox, as on Windows it is a drive. */
@@ -46,6 +47,7 @@ export function addCopying(program: Command): void {
       each(String),
     )
     .option("--skip-special", "leave out FIFOs, devices, sockets and names that cannot be copied")
+    .addOption(json())
     .addHelpText("after", HELP)
     .action(async (source: string, destination: string, options: Options) => {
       const [from, to] = [place(source), place(destination)];
@@ -55,6 +57,10 @@ export function addCopying(program: Command): void {
       const sandbox = await sandboxOf(program.opts(), from.sandbox ?? to.sandbox ?? "");
       const signal = interrupts.abort;
       const result = await copy(sandbox, from, to, options, signal).catch(told);
+      if (options.json) {
+        printRecord(result);
+        return;
+      }
       for (const path of result.skipped) note(`Skipped ${path}`);
       const files = result.files === 1 ? "" : ` in ${result.files} files`;
       const skipped = result.skipped.length > 0 ? `, ${result.skipped.length} skipped` : "";

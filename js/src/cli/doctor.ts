@@ -14,7 +14,7 @@ interface Check {
   detail: string;
 }
 
-export function addDoctor(program: Command, version: string): void {
+export function addDoctor(program: Command): void {
   program
     .command("doctor")
     .summary("check that everything works")
@@ -34,7 +34,7 @@ export function addDoctor(program: Command, version: string): void {
           checks.push({ name, ok: false, detail: error instanceof Error ? error.message : String(error) });
         }
       };
-      await examine(program.opts(), version, check);
+      await examine(program.opts(), program.version() ?? "", check);
       if (options.json) printJson(checks);
       else
         for (const { name, ok, detail } of checks)

@@ -19,7 +19,12 @@ const EXAMPLES: Record<string, string[]> = {
     "shoreline cp -r --exclude node_modules . my-env:app",
     "shoreline cp my-env:/workspace/out.txt .",
   ],
-  logs: ["shoreline logs my-env 42", "shoreline logs -f my-env web"],
+  logs: [
+    "shoreline logs my-env 42",
+    "shoreline logs -f --tail 20 my-env web",
+    "shoreline logs --since 10m --timestamps my-env web",
+  ],
+  top: ["shoreline top my-env", "shoreline top --once my-env"],
   kill: ["shoreline kill my-env 42", "shoreline kill -s TERM my-env web"],
   tunnel: ["shoreline tunnel my-env 8000"],
   ssh: ["shoreline ssh my-env"],
@@ -36,7 +41,6 @@ const MEANT: Record<string, string> = {
   start: "resume",
   forward: "tunnel",
   "port-forward": "tunnel",
-  top: "ps",
 };
 
 /** Adds examples to the help of commands, and suggestions to errors. */

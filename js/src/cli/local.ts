@@ -1,10 +1,14 @@
 // local: the server of this machine.
 import { type Command, Option } from "commander";
 import { findShared, type LocalServerOptions, sharedLocal, startLocal } from "shoreline/local";
-import { Interrupts } from "./execute.js";
+import { isRunning, processId } from "../local/pid.js";
+import { Interrupts } from "./interrupts.js";
 import { EXIT, Failure } from "./exit.js";
 import { each, json } from "./options.js";
 import { note, print, printJson } from "./print.js";
+
+/** How long the server may take to stop, ms. */
+const STOP = 5000;
 
 interface LocalOptions {
   allowOrigin?: string[];
@@ -82,8 +86,11 @@ export function addLocal(program: Command): void {
   local
     .command("start")
     .description("Starts the shared server, unless it runs.")
-    .action(async () => {
-      print((await sharedLocal()).url);
+    .addOption(json())
+    .action(async (options: { json?: boolean }) => {
+      const { url, pid, isolation } = await sharedLocal();
+      if (options.json) printJson({ url, pid, isolation });
+      else print(url);
     });
   local
     .command("stop")
@@ -94,12 +101,15 @@ export function addLocal(program: Command): void {
         print("No local server runs.");
         return;
       }
+      const running = processId(server.pid);
       process.kill(server.pid, "SIGTERM");
-      const end = performance.now() + 15_000;
-      while ((await findShared()) !== undefined) {
-        if (performance.now() > end)
-          throw new Failure(EXIT.failure, `process ${server.pid} did not stop: kill it`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+      const end = performance.now() + STOP;
+      while (isRunning(running)) {
+        if (performance.now() > end) {
+          const text = `the local server (process ${server.pid}) still runs after ${STOP / 1000} s: something in a sandbox does not end. Wait for it, or end the server by \`kill -9 ${server.pid}\``;
+          throw new Failure(EXIT.failure, text);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
       print("Stopped the local server.");
     });

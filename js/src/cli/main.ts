@@ -3,20 +3,10 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { readFileSync } from "node:fs";
 import type { GlobalOptions } from "./client.js";
-import { addCompletion } from "./completion.js";
-import { addConsole } from "./console.js";
-import { addCopying } from "./copy.js";
-import { addDoctor } from "./doctor.js";
 import { addHelp } from "./help.js";
 import { codeOf, EXIT, sayError } from "./exit.js";
-import { addLocal } from "./local.js";
-import { arrange } from "./options.js";
-import { addPorts } from "./ports.js";
+import { arrange, commandIn } from "./options.js";
 import { beQuiet } from "./print.js";
-import { addProcesses } from "./processes.js";
-import { addRunning } from "./run.js";
-import { addSandboxes } from "./sandboxes.js";
-import { addTerminals } from "./terminal.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -58,16 +48,30 @@ Names, options and lines are those of \`tl sbx\`, and --json prints what its API
 - There is no checkpoint, copy, fs, image, update, ls --archived or create --cloud-init.`,
   );
 
-addRunning(program);
-addSandboxes(program);
-addProcesses(program);
-addTerminals(program);
-addCopying(program);
-addPorts(program);
-addLocal(program);
-addConsole(program);
-addDoctor(program, version);
-addCompletion(program);
+/** What adds commands, by their names and other names, in the order of the help. The code of others is not loaded. */
+const COMMANDS: [string, () => Promise<(program: Command) => void>][] = [
+  ["run exec", async () => (await import("./run.js")).addRunning],
+  [
+    "ls list create new describe info terminate stop suspend resume name",
+    async () => (await import("./sandboxes.js")).addSandboxes,
+  ],
+  ["ps logs kill restart", async () => (await import("./processes.js")).addProcesses],
+  ["top", async () => (await import("./top.js")).addTop],
+  ["ssh pty", async () => (await import("./terminal.js")).addTerminals],
+  ["cp", async () => (await import("./copy.js")).addCopying],
+  ["port ports tunnel", async () => (await import("./ports.js")).addPorts],
+  ["local", async () => (await import("./local.js")).addLocal],
+  ["console", async () => (await import("./console.js")).addConsole],
+  ["doctor", async () => (await import("./doctor.js")).addDoctor],
+  ["completion complete", async () => (await import("./completion.js")).addCompletion],
+];
+
+const words = process.argv.slice(2);
+const called = commandIn(program, words);
+const one = COMMANDS.filter(([names]) => names.split(" ").includes(called));
+// The help, suggestions and completions are about all of them.
+const needed = one.length === 0 || called.startsWith("complet") ? COMMANDS : one;
+for (const add of await Promise.all(needed.map(([, load]) => load()))) add(program);
 addHelp(program);
 
 for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
@@ -75,7 +79,7 @@ for (const command of [program, ...program.commands.flatMap((each) => [each, ...
 }
 
 try {
-  await program.parseAsync(arrange(program, process.argv.slice(2)), { from: "user" });
+  await program.parseAsync(arrange(program, words), { from: "user" });
 } catch (error) {
   // The parser says what is wrong with a value that it reads, but not what a command finds later.
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) {

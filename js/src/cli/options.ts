@@ -73,6 +73,11 @@ export function arrange(program: Command, words: string[]): string[] {
   return [...words.slice(0, at), ...hoisted(program, command, head, 0), ...operands];
 }
 
+/** The command that the words call; empty without one. */
+export function commandIn(program: Command, words: string[]): string {
+  return words[readOptions(words, 0, program.options).next] ?? "";
+}
+
 /** The words with the program's own options first, but for those that the command has too. */
 function hoisted(program: Command, command: Command, words: string[], at: number): string[] {
   const own = [command, ...command.commands].flatMap(({ options }) => options.map(({ long }) => long));

@@ -1,15 +1,17 @@
 // port and tunnel.
 import type { Command } from "commander";
-import { type Sandbox, ShorelineError, type TcpTunnel } from "shoreline";
+import { type Sandbox, type SandboxInfo, ShorelineError, type TcpTunnel } from "shoreline";
 import { sandboxOf } from "./client.js";
-import { Interrupts } from "./execute.js";
+import { Interrupts } from "./interrupts.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { json, port } from "./options.js";
-import { note, print, printRecord, printTable } from "./print.js";
+import { note, print, printRecord } from "./print.js";
+import { printTable } from "./table.js";
 
 export function addPorts(program: Command): void {
   const ports = program
     .command("port")
+    .alias("ports")
     .summary("ports that can be reached from outside")
     .description("Ports of a sandbox that can be reached at addresses of their own.");
   ports
@@ -17,10 +19,11 @@ export function addPorts(program: Command): void {
     .description("Lists the exposed ports.")
     .addOption(json())
     .action(async (idOrName: string, options: { json?: boolean }) => {
-      const info = await (await sandboxOf(program.opts(), idOrName)).info();
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      const info = await sandbox.info();
       const { exposedPorts = [], allowUnauthenticatedAccess = false, sandboxUrl } = info;
       if (options.json) {
-        printRecord({ exposedPorts, allowUnauthenticatedAccess, sandboxUrl });
+        printPorts(sandbox, info);
         return;
       }
       print(`Sandbox: ${idOrName}`);
@@ -28,26 +31,38 @@ export function addPorts(program: Command): void {
       if (sandboxUrl) print(`Management URL: ${sandboxUrl}`);
       if (exposedPorts.length === 0) print("No user-exposed ports.");
       else
-        printTable(
-          ["Port"],
-          sorted(exposedPorts).map((number) => [String(number)]),
+        await printTable(
+          process.stdout.isTTY ? ["Port", "URL"] : ["Port"],
+          sorted(exposedPorts).map((number) => [
+            String(number),
+            ...(process.stdout.isTTY ? [urlOf(sandbox, number) ?? "-"] : []),
+          ]),
         );
     });
   ports
     .command("expose <sandbox> <ports...>")
     .description("Exposes ports, beside those that are; without a key, unless --authenticated.")
     .option("--authenticated", "they can be reached with the API key only")
-    .action(async (idOrName: string, texts: string[], options: { authenticated?: boolean }) => {
+    .addOption(json())
+    .action(async (idOrName: string, texts: string[], options: ExposeOptions) => {
       const wanted = texts.map(portOf);
       const sandbox = await sandboxOf(program.opts(), idOrName);
-      const { exposedPorts: before = [], allowUnauthenticatedAccess: wasOpen = false } = await sandbox.info();
+      const info = await sandbox.info();
+      const { exposedPorts: before = [], allowUnauthenticatedAccess: wasOpen = false } = info;
       const ports = sorted([...before, ...wanted]);
       const open = !options.authenticated;
-      if (ports.length === before.length && open === wasOpen) {
+      const isSo = ports.length === before.length && open === wasOpen;
+      const now = isSo
+        ? info
+        : await sandbox.update({ exposedPorts: ports, allowUnauthenticatedAccess: open });
+      if (options.json) {
+        printPorts(sandbox, now);
+        return;
+      }
+      if (isSo) {
         print(`Sandbox ${idOrName} already exposes ${ports.join(", ")}`);
         return;
       }
-      await sandbox.update({ exposedPorts: ports, allowUnauthenticatedAccess: open });
       print(`Exposed ${ports.join(", ")} on sandbox ${idOrName}`);
       print(`Unauthenticated access ${open ? "enabled" : "disabled"}`);
     });
@@ -94,6 +109,28 @@ export function addPorts(program: Command): void {
         throw misused("--listen-port must be a port");
       await tunnel(await sandboxOf(program.opts(), idOrName), idOrName, remote, local);
     });
+}
+
+interface ExposeOptions {
+  authenticated?: boolean;
+  json?: boolean;
+}
+
+/** The exposed ports as JSON. */
+function printPorts(sandbox: Sandbox, info: SandboxInfo): void {
+  const { exposedPorts = [], allowUnauthenticatedAccess = false, sandboxUrl } = info;
+  const ports = sorted(exposedPorts).map((port) => ({ port, url: urlOf(sandbox, port) ?? null }));
+  printRecord({ exposedPorts, allowUnauthenticatedAccess, sandboxUrl, ports });
+}
+
+/** The address of an exposed port, where the server gives ports addresses. */
+function urlOf(sandbox: Sandbox, port: number): string | undefined {
+  try {
+    return sandbox.urlForPort(port);
+  } catch (error) {
+    if (ShorelineError.is(error) && error.code === "unsupported") return undefined;
+    throw error;
+  }
 }
 
 /** In order, each once. */

@@ -1,7 +1,6 @@
 // What is printed. What comes from a server may try to write to the terminal beyond its place: everything but the
 // output of commands passes `printable` here.
-import type { EventIterator } from "shoreline";
-import stringWidth from "string-width";
+import type { EventIterator, OutputChunk, OutputEvent } from "shoreline";
 import { printable } from "../printable.js";
 
 export { printable as clean };
@@ -16,31 +15,46 @@ function write(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/**
- * Writes events, at most so many, each to its stream; those of no stream to `otherwise`. Returns whether anything was
- * written.
- */
+/** What is written of the output. */
+export interface Selection {
+  /** Where every event goes. Default: each to its stream. */
+  all?: NodeJS.WriteStream | undefined;
+  /** What is written of an event; nothing for one that is left out. */
+  shown: (event: OutputEvent) => string | Uint8Array | undefined;
+  /** How many events are taken. */
+  count: number;
+}
+
+/** Writes the output, each event to its stream. Returns whether anything was written. */
 export async function writeAll(
   events: EventIterator,
   otherwise: NodeJS.WriteStream,
-  count = Infinity,
+  selection?: Selection,
 ): Promise<boolean> {
   let written = false;
-  const streams = { stdout: process.stdout, stderr: process.stderr };
-  for await (const all of events.batches()) {
-    const batch = all.slice(0, count);
+  const chunks = selection ? selected(events, selection) : events.chunks();
+  for await (const { stream, bytes } of chunks) {
+    if (bytes.length === 0) continue;
+    const to = stream === undefined ? otherwise : process[stream];
+    await write(selection?.all ?? to, bytes);
+    written = true;
+  }
+  return written;
+}
+
+/** The chosen parts of the output: lines of one stream go out together, since a write costs more than a line. */
+async function* selected(events: EventIterator, { shown, count }: Selection): AsyncGenerator<OutputChunk> {
+  for await (const taken of events.batches()) {
+    const batch = taken.length > count ? taken.slice(0, count) : taken;
     count -= batch.length;
-    // Lines of one stream go out together: a write costs more than a line.
     for (let from = 0, to = 0; from < batch.length; from = to) {
       const stream = batch[from]?.stream;
       while (to < batch.length && batch[to]?.stream === stream) to++;
-      const bytes = Buffer.concat(batch.slice(from, to).map((event) => event.bytes));
-      await write(stream ? streams[stream] : otherwise, bytes);
-      written = true;
+      const parts = batch.slice(from, to).map((event) => shown(event) ?? "");
+      yield { stream, bytes: Buffer.concat(parts.map((part) => Buffer.from(part))) };
     }
-    if (count === 0) break;
+    if (count === 0) return;
   }
-  return written;
 }
 
 /** Writes one line of the result, whatever is in it. */
@@ -89,21 +103,6 @@ export function printMarked(before: string, mark: string, colour: number, after:
   process.stdout.write(`${printable(before)}${shown}${printable(after)}\n`);
 }
 
-/** Rows under a head: in columns on a terminal, by tabs elsewhere, as scripts have them from the official program. */
-export function printTable(head: string[], rows: string[][]): void {
-  const lines = [head, ...rows.map((row) => row.map((cell) => printable(cell)))];
-  if (!process.stdout.isTTY) {
-    for (const line of lines) process.stdout.write(`${line.join("\t")}\n`);
-    return;
-  }
-  const widths = head.map((_, i) => Math.max(...lines.map((line) => stringWidth(line[i] ?? ""))));
-  for (const [row, line] of lines.entries()) {
-    const cells = line.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - stringWidth(cell)));
-    const text = cells.join("  ").trimEnd();
-    process.stdout.write(row === 0 && coloured(process.stdout) ? `\u001b[1m${text}\u001b[0m\n` : `${text}\n`);
-  }
-}
-
 /** Whether colours are wanted (no-color.org). */
 export function coloured(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb";
@@ -127,4 +126,23 @@ export function ago(date: Date | undefined): string {
   const [size, unit] = units.find(([size]) => seconds >= size) ?? [1, "sec"];
   const count = Math.floor(seconds / size);
   return `${count} ${unit}${unit === "day" && count !== 1 ? "s" : ""} ago`;
+}
+
+/** A time that something took, for example `1 min 5 s`. */
+export function lasted(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const [large, small, size] =
+    seconds < 3600 ? ["min", "s", 60] : seconds < 86_400 ? ["h", "min", 3600] : ["d", "h", 86_400];
+  const rest = Math.floor((seconds % size) / (size === 86_400 ? 3600 : size / 60));
+  return `${Math.floor(seconds / size)} ${large} ${rest} ${small}`;
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** Bytes for people. */
+export function amount(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const value = bytes / 1000 ** power;
+  return `${power === 0 ? String(Math.round(value)) : value.toFixed(1)} ${UNITS[power]}`;
 }

@@ -3,35 +3,46 @@ import type { Command } from "commander";
 import type { ProcessAddress, ProcessInfo, SignalName } from "shoreline";
 import { SIGNALS } from "../generated/signals.js";
 import { sandboxOf } from "./client.js";
-import { Interrupts } from "./execute.js";
-import { Interrupted, misused } from "./exit.js";
+import { Interrupts } from "./interrupts.js";
+import { misused } from "./exit.js";
 import { json } from "./options.js";
-import { note, print, printRecord, printTable, writeAll } from "./print.js";
+import { ago, lasted, print, printRecord } from "./print.js";
+import { checkLogOptions, type LogOptions, logs, since, tail } from "./logs.js";
+import { printTable } from "./table.js";
 
 /** A pid, or the name of a managed process. */
 export function address(text: string): ProcessAddress {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
+interface PsOptions {
+  running?: boolean;
+  json?: boolean;
+}
+
 export function addProcesses(program: Command): void {
   program
     .command("ps <sandbox> [process]")
     .summary("list processes")
-    .description("Lists the processes of a sandbox, running or not, or shows one.")
+    .description(
+      "Lists the processes of a sandbox, running or not, or shows one. On a terminal, also their times, exit codes, and what still holds the output of an ended process open.",
+    )
+    .option("-r, --running", "only processes that run")
     .addOption(json())
-    .action(async (idOrName: string, process: string | undefined, options: { json?: boolean }) => {
+    .action(async (idOrName: string, process: string | undefined, options: PsOptions) => {
       const sandbox = await sandboxOf(program.opts(), idOrName);
-      const processes =
+      const all =
         process === undefined ? await sandbox.listProcesses() : [await sandbox.getProcess(address(process))];
+      const processes = options.running ? all.filter(({ status }) => status === "running") : all;
       if (options.json) {
-        printRecord(process === undefined ? { processes } : processes[0]);
+        printRecord(process === undefined ? { processes } : (processes[0] ?? null));
         return;
       }
       if (processes.length === 0) {
         print("No processes found.");
         return;
       }
-      printTable(["PID", "Status", "Managed", "Name", "Restarts", "Health", "Command"], processes.map(row));
+      await printProcesses(processes);
     });
 
   program
@@ -41,10 +52,21 @@ export function addProcesses(program: Command): void {
       "Prints what a process has written so far, each stream to its own, byte for byte where the server offers it. With -f it goes on to the end of the output, through broken connections: also after the process has ended, for as long as something that it started holds its output open.",
     )
     .option("-f, --follow", "go on until the output ends")
+    .option("-n, --tail <lines>", "only so many of the last lines; default: all", tail, Infinity)
+    .option(
+      "--since <time>",
+      "only lines written since then: a duration before now (10m, 1h30m), a time (2026-01-31T12:00:00Z), or seconds since 1970",
+      since,
+    )
+    .option("-t, --timestamps", "put the time when each line was written before it")
     .option("--stdout", "only standard output")
     .option("--stderr", "only standard error")
+    .option("--json", "print each line as an object of JSON, on a line of its own")
     .action(async (idOrName: string, process: string, options: LogOptions) => {
-      await logs(program, idOrName, address(process), options);
+      checkLogOptions(options);
+      using interrupts = new Interrupts();
+      const sandbox = await sandboxOf(program.opts(), idOrName);
+      await logs(sandbox, address(process), options, interrupts);
     });
 
   program
@@ -66,65 +88,50 @@ export function addProcesses(program: Command): void {
     .command("restart <sandbox> <process>")
     .summary("start a managed process again")
     .description("Ends a managed process and starts it again; prints its new pid.")
-    .action(async (idOrName: string, process: string) => {
-      const { pid } = await (await sandboxOf(program.opts(), idOrName)).restartProcess(address(process));
-      print(String(pid));
+    .addOption(json())
+    .action(async (idOrName: string, process: string, options: { json?: boolean }) => {
+      const info = await (await sandboxOf(program.opts(), idOrName)).restartProcess(address(process));
+      if (options.json) printRecord(info);
+      else print(String(info.pid));
     });
 }
 
-function row(info: ProcessInfo): string[] {
-  const { pid, status, managed, command, args, exitCode, signal, outputOpen, outputHolders = [] } = info;
-  const ended = exitCode ?? signal;
-  const code = ended === null ? "" : ` (${ended})`;
-  const holders = outputHolders.map((holder) => `${holder.pid} ${holder.command}`);
-  const by = holders.length === 0 ? "" : `: ${holders.join(", ")}`;
-  const how = outputOpen ? `${code}, output open${by}` : code;
-  // Scripts compare the word.
-  const isShown = process.stdout.isTTY && status !== "running";
-  return [
-    String(pid),
-    isShown ? `${status}${how}` : status,
-    managed ? "yes" : "no",
-    managed?.name ?? "",
-    managed ? String(managed.restartCount) : "",
-    managed?.healthStatus ?? "",
-    [command, ...args].join(" "),
-  ];
+/** The table of processes. Scripts have the columns and words of the official program; people get more. */
+async function printProcesses(processes: ProcessInfo[]): Promise<void> {
+  const isShown = process.stdout.isTTY;
+  const times = isShown ? ["Started", "Duration"] : [];
+  const isHeld = isShown && processes.some(({ outputOpen }) => outputOpen);
+  const isManaged = !isShown || processes.some(({ managed }) => managed);
+  const management = isManaged ? ["Managed", "Name", "Restarts", "Health"] : [];
+  const head = ["PID", "Status", ...times, ...management];
+  const rows = processes.map((info) => {
+    const { pid, status, managed, command, args, startedAt, endedAt } = info;
+    const code = info.exitCode ?? info.signal;
+    const ended = isShown && code !== null ? `${status} (${code})` : status;
+    const duration = lasted((endedAt ?? new Date()).getTime() - startedAt.getTime());
+    return [
+      String(pid),
+      ended,
+      ...(isShown ? [ago(startedAt), duration] : []),
+      ...(isManaged ? managementOf(managed) : []),
+      ...(isHeld ? [heldOpen(info)] : []),
+      [command, ...args].join(" "),
+    ];
+  });
+  await printTable([...head, ...(isHeld ? ["Output"] : []), "Command"], rows);
 }
 
-interface LogOptions {
-  follow?: boolean;
-  stdout?: boolean;
-  stderr?: boolean;
+function managementOf(managed: ProcessInfo["managed"]): string[] {
+  if (!managed) return ["no", "", "", ""];
+  const { name = "", restartCount, healthStatus } = managed;
+  return ["yes", name, String(restartCount), healthStatus];
 }
 
-async function logs(
-  program: Command,
-  idOrName: string,
-  process_: ProcessAddress,
-  options: LogOptions,
-): Promise<void> {
-  if (options.stdout && options.stderr) throw misused("--stdout excludes --stderr");
-  const sandbox = await sandboxOf(program.opts(), idOrName);
-  using interrupts = new Interrupts();
-  let interrupted: number | undefined;
-  const which = options.stdout ? "Stdout" : options.stderr ? "Stderr" : "Output";
-  // Whatever is there when it begins, and no more, where it is not to follow.
-  const left = options.follow ? Infinity : (await sandbox[`get${which}`](process_)).lineCount;
-  if (left === 0) return;
-  const events = sandbox[`follow${which}`](process_, {
-    // How many lines there are is known where it does not follow.
-    pieces: options.follow === true,
-    onReconnect: ({ error }) => {
-      note(`The connection broke (${error.message}); going on where it was.`);
-    },
-  });
-  interrupts.onFirst((signal) => {
-    interrupted = signal;
-    void events.return();
-  });
-  await writeAll(events, options.stderr ? process.stderr : process.stdout, left);
-  if (interrupted !== undefined) throw new Interrupted(interrupted);
+/** What holds the output of an ended process open. */
+function heldOpen({ outputOpen, outputHolders = [] }: ProcessInfo): string {
+  if (!outputOpen) return "";
+  const holders = outputHolders.map(({ pid, command }) => `${pid} ${command}`);
+  return holders.length === 0 ? "open" : `open: ${holders.join(", ")}`;
 }
 
 /** A signal by number or name. The sandbox's numbers may not be those of this machine. */

@@ -1,13 +1,12 @@
 // The progress of a copy, in one line on a terminal.
 import stringWidth from "string-width";
 import type { TreeProgress } from "shoreline";
-import { clean } from "./print.js";
+import { amount, clean } from "./print.js";
 
 /** The time between two drawings of the line, ms. */
 const DRAWN = 100;
 /** A rate says little before, ms. */
 const SETTLED = 500;
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 export class ProgressLine {
   readonly #name: string;
@@ -42,13 +41,6 @@ export class ProgressLine {
   [Symbol.dispose](): void {
     if (this.#shown) process.stderr.write("\r\u001b[K");
   }
-}
-
-/** Bytes for people. */
-function amount(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const value = bytes / 1000 ** power;
-  return `${power === 0 ? String(Math.round(value)) : value.toFixed(1)} ${UNITS[power]}`;
 }
 
 /** A time for people, for example `1:05`. */

@@ -2,35 +2,22 @@
 import { type Command, Option } from "commander";
 import { type HealthCheck, type RestartPolicy, Sandbox } from "shoreline";
 import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
-import { execute, Interrupts } from "./execute.js";
+import { execute } from "./execute.js";
+import { Interrupts } from "./interrupts.js";
 import { EXIT, Failure, misused } from "./exit.js";
-import {
-  each,
-  port,
-  positive,
-  running,
-  type RunningOptions,
-  runningOptions,
-  wantsTerminal,
-  whole,
-} from "./options.js";
-import { note, print } from "./print.js";
-import { openTerminal } from "./terminal.js";
+import { isHere, leaseSeconds, renewed } from "./lease.js";
+import type { openTerminal } from "./terminal.js";
+import { port, running, type RunningOptions, runningOptions, wantsTerminal, whole } from "./options.js";
+import { newSandbox, type NewSandboxOptions, sandboxOptions } from "./new-sandbox.js";
+import { note, print, printRecord } from "./print.js";
 
-interface RunOptions extends RunningOptions {
-  image?: string;
-  cpus?: number;
-  memory?: number;
-  disk_mb?: number;
+interface RunOptions extends RunningOptions, NewSandboxOptions {
   keep?: boolean;
-  expose?: number[];
-  internet: boolean;
-  networkAllow?: string[];
-  networkDeny?: string[];
 }
 
 interface ExecOptions extends RunningOptions {
   detach?: boolean;
+  json?: boolean;
   name?: string;
   restart?: "never" | "on-failure" | "always";
   maxRestarts?: number;
@@ -42,44 +29,6 @@ interface ExecOptions extends RunningOptions {
   healthIntervalMs?: number;
   healthTimeoutMs?: number;
   healthFailureThreshold?: number;
-}
-
-/** What a new sandbox may be given. */
-export function sandboxOptions(command: Command): Command {
-  return command
-    .option("-i, --image <image>", "the image; default: the server's")
-    .option("-c, --cpus <number>", "processors; default: the server's", positive)
-    .option("-m, --memory <MB>", "memory in MB; default: the server's", whole)
-    .option("--disk_mb <MB>", "disk in MB; default: the server's", whole)
-    .option("-x, --expose <port>", "a port that can be reached without a key; may be repeated", each(port))
-    .addOption(new Option("-N, --no-internet", "no network"))
-    .option(
-      "-A, --network-allow <host>",
-      "a host, address or CIDR range that can be reached; may be repeated",
-      each(String),
-    )
-    .option(
-      "-D, --network-deny <host>",
-      "a host, address or CIDR range that cannot be reached; may be repeated",
-      each(String),
-    );
-}
-
-/** These as the API takes them. */
-export function newSandbox(options: Omit<RunOptions, keyof RunningOptions>) {
-  const { image, cpus, memory, disk_mb, expose, internet, networkAllow, networkDeny } = options;
-  if (!internet && (networkAllow || networkDeny))
-    throw misused("--no-internet excludes --network-allow and --network-deny");
-  return {
-    image,
-    cpus,
-    memoryMb: memory,
-    diskMb: disk_mb,
-    allowOut: networkAllow,
-    denyOut: networkDeny,
-    ...(expose && { exposedPorts: expose, allowUnauthenticatedAccess: true }),
-    ...(!internet && { allowInternetAccess: false }),
-  };
 }
 
 export function addRunning(program: Command): void {
@@ -97,6 +46,7 @@ export function addRunning(program: Command): void {
   const exec = program.command("exec <sandbox> <command> [args...]");
   runningOptions(exec, "-i, --interactive")
     .option("--detach", "start it, print its pid and leave it running")
+    .option("--json", "with --detach: print the process as JSON")
     .option("--name <name>", "with --detach: its name, which stays while pids change")
     .addOption(
       new Option("--restart <policy>", "with --detach: when it is started again").choices([
@@ -136,6 +86,7 @@ async function run(
   const { timeout, ...start } = running(options);
   const terminal = wantsTerminal(options);
   const wanted = newSandbox(options);
+  const seconds = leaseSeconds();
   using interrupts = new Interrupts();
   const client = await clientOptions(globals);
   note(
@@ -143,20 +94,30 @@ async function run(
       ? `Creating sandbox with image ${options.image}...`
       : "Creating sandbox with default image...",
   );
+  interrupts.left = "A sandbox that is being created may be left: see `shoreline ls`.";
   const sandbox = await Sandbox.create({ ...client, ...wanted, signal: interrupts.abort });
+  interrupts.left = options.keep
+    ? undefined
+    : `Sandbox ${sandbox.sandboxId} may still run: end it by \`shoreline terminate ${sandbox.sandboxId}\`.`;
+  const leave = renewed(sandbox, options.keep || !isHere(client) ? 0 : seconds);
   const finish = async () => {
     if (options.keep) note(`Sandbox ${sandbox.sandboxId} kept alive.`);
     else await terminated(sandbox);
   };
   try {
     if (terminal)
-      return await openTerminal(sandbox, sandbox.sandboxId, { command, args, ...start }, () => finish());
+      return await inTerminal(sandbox, sandbox.sandboxId, { command, args, ...start }, () => finish());
     const execution = { command, args, timeout, ...start, ...input(options, `shoreline run -it ${command}`) };
     return await execute(sandbox, execution, interrupts);
   } finally {
+    leave();
     await finish();
   }
 }
+
+/** Loads the code of terminals when one is opened. */
+const inTerminal = async (...args: Parameters<typeof openTerminal>) =>
+  (await import("./terminal.js")).openTerminal(...args);
 
 /** Where the command's input comes from. */
 function input({ interactive, stdin }: RunningOptions, inTerminal: string) {
@@ -186,13 +147,14 @@ async function runIn(
   if (!options.detach && Object.keys(managed).length > 0) {
     throw misused("--name, --restart and --health options need --detach");
   }
+  if (options.json && !options.detach) throw misused("--json needs --detach: the output is the command's");
   if (options.detach && timeout !== undefined) throw misused("--timeout cannot be used with --detach");
   const terminal = wantsTerminal(options);
   if (options.detach && (options.interactive || options.tty))
     throw misused("--detach excludes --interactive and --tty");
   using interrupts = new Interrupts();
   const sandbox = await sandboxOf(globals, idOrName);
-  if (terminal) return await openTerminal(sandbox, idOrName, { command, args, ...start });
+  if (terminal) return await inTerminal(sandbox, idOrName, { command, args, ...start });
   if (!options.detach) {
     const inTerminal = `shoreline exec -it ${idOrName} ${command}`;
     return await execute(
@@ -202,7 +164,8 @@ async function runIn(
     );
   }
   const { pid } = await sandbox.startProcess(command, { args, ...start, ...managed });
-  print(String(pid));
+  if (options.json) printRecord(await sandbox.getProcess(pid));
+  else print(String(pid));
   return 0;
 }
 

@@ -1,11 +1,13 @@
 // ls, create, describe, terminate, suspend, resume, name.
 import type { Command } from "commander";
 import { Sandbox, type SandboxInfo } from "shoreline";
-import { clientOptions, type GlobalOptions, sandboxOf } from "./client.js";
+import { clientOptions, existingOptions, type GlobalOptions, optionsFor, sandboxOf } from "./client.js";
+import { Interrupts } from "./interrupts.js";
 import { misused } from "./exit.js";
 import { each, json, positive, variable, whole } from "./options.js";
-import { ago, clean, note, print, printRecord, printTable } from "./print.js";
-import { newSandbox, sandboxOptions } from "./run.js";
+import { ago, clean, note, print, printRecord } from "./print.js";
+import { printTable } from "./table.js";
+import { newSandbox, sandboxOptions } from "./new-sandbox.js";
 
 const isLive = ({ status }: SandboxInfo) => !["terminated", "timeout", "failed"].includes(status);
 const interactive = () => process.stdout.isTTY;
@@ -46,10 +48,12 @@ export function addSandboxes(program: Command): void {
         throw misused("--snapshot and --image exclude each other");
       if (entrypoint?.[0] && /^\w+=/.test(entrypoint[0]))
         throw misused("-e is --entrypoint here, as in `tl sbx`: give variables by --env NAME=VALUE");
+      const wanted = newSandbox(options);
+      using interrupts = new Interrupts();
       const client = await clientOptions(program.opts());
       const sandbox = await Sandbox.create({
         ...client,
-        ...newSandbox(options),
+        ...wanted,
         name,
         env,
         entrypoint,
@@ -57,6 +61,8 @@ export function addSandboxes(program: Command): void {
         ...(!options.wait && { wait: false }),
         timeoutSecs: timeout,
         startupTimeout,
+        // A sandbox that the server has made by then is terminated.
+        signal: interrupts.abort,
       });
       if (options.json) printRecord(await sandbox.info());
       else if (!interactive()) print(sandbox.sandboxId);
@@ -88,12 +94,11 @@ export function addSandboxes(program: Command): void {
     .summary("end sandboxes")
     .description("Ends sandboxes and everything in them. One that has ended is no error.")
     .action(async (sandboxes: string[]) => {
-      const client = await clientOptions(program.opts());
       // All of them are tried; the first failure is told.
       const failures: unknown[] = [];
       for (const idOrName of sandboxes) {
         try {
-          await Sandbox.terminate(idOrName, client);
+          await Sandbox.terminate(idOrName, await optionsFor(program.opts(), idOrName));
           print(interactive() ? `Terminated sandbox ${idOrName}` : idOrName);
         } catch (error) {
           failures.push(error);
@@ -161,7 +166,8 @@ interface CreateOptions {
 
 async function list(globals: GlobalOptions, options: ListOptions): Promise<void> {
   const status = options.running ? "running" : options.suspended ? "suspended" : undefined;
-  const all = await Sandbox.list({ ...(await clientOptions(globals)), status });
+  const client = await existingOptions(globals);
+  const all = client ? await Sandbox.list({ ...client, status }) : [];
   const shown = options.all || status ? all : all.filter(isLive);
   if (options.json) {
     printRecord(shown);
@@ -177,7 +183,7 @@ async function list(globals: GlobalOptions, options: ListOptions): Promise<void>
   }
   const hidden = all.length - shown.length;
   const rest = hidden > 0 ? `, ${hidden} terminated hidden (use --all to show them all)` : "";
-  printTable(
+  await printTable(
     ["ID", "Name", "Status", "Image", "CPUs", "Memory", "Disk", "Created At"],
     shown.map(({ sandboxId, name, status, image, resources, enforced, createdAt }) => [
       sandboxId,

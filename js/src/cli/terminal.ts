@@ -9,7 +9,8 @@ import { makeOwnDirectory, readOwnFile, writeOwnFile } from "../local/own-file.j
 import { sandboxOf } from "./client.js";
 import { EXIT, Failure, misused } from "./exit.js";
 import { each, json, variable } from "./options.js";
-import { ago, note, print, printRecord, printTable } from "./print.js";
+import { ago, note, print, printRecord } from "./print.js";
+import { printTable } from "./table.js";
 
 interface SshOptions {
   shell: string;
@@ -62,7 +63,7 @@ export function addTerminals(program: Command): void {
         print(`No PTY sessions for sandbox ${idOrName}.`);
         return;
       }
-      printTable(
+      await printTable(
         ["Session ID", "Command", "Status", "Size", "Created", "Token"],
         sessions.map((session) => [
           session.sessionId,
