@@ -74,7 +74,7 @@ test("logs: bytes that are not text stay as they are behind a time, and in JSON"
   assert.equal((JSON.parse(rest ?? "") as { eol: boolean }).eol, false);
 });
 
-test("logs: what cannot be had is refused", async () => {
+test("logs: what the server does not know is refused", async () => {
   for (const [args, why, code] of [
     [["--since", "yesterday", "box", "1"], "It is a duration such as 10m", 2],
     [["--since", "2026-99-01", "box", "1"], "It is a duration such as 10m", 2],

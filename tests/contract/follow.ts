@@ -233,7 +233,7 @@ test("chunks: the output of each stream as bytes, in order, whatever is read bef
   equal(first.value?.text, "a\ufffd\n");
   const seen = { stdout: "", stderr: "" };
   for await (const { stream, bytes } of output.chunks()) {
-    ok(stream, "both streams are named");
+    ok(stream !== undefined, "both streams are named");
     seen[stream] += String.fromCharCode(...bytes);
   }
   equal(seen, { stdout: "one\ntwo\nend", stderr: "err\n" });

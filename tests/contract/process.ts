@@ -46,7 +46,7 @@ test("usage measures every process of the sandbox", async ({ sandbox }) => {
   const script = "sleep 1000 & while :; do :; done";
   const { pid } = await sandbox.startProcess("sh", { args: ["-c", script] });
   try {
-    for (let before = 0; ; ) {
+    for (let before = 0; ;) {
       const { measuredAt, processes } = await sandbox.usage();
       ok(measuredAt instanceof Date, "measuredAt is a Date");
       const busy = processes.find((one) => one.pid === pid);

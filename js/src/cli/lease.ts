@@ -20,10 +20,7 @@ export function isHere({ apiUrl = process.env.TENSORLAKE_API_URL }: ClientOption
   return /^http:\/\/(127\.[0-9.]+|\[::1\]|localhost)(:|\/|$)/.test(apiUrl ?? "");
 }
 
-/**
- * Sets the time limit, and renews it until the returned function is called. Servers that cannot change the limit are left
- * alone.
- */
+/** Sets the time limit, and renews it until the returned function is called, or the server says that it cannot. */
 export function renewed(sandbox: Sandbox, seconds: number): () => void {
   let timer: NodeJS.Timeout | undefined;
   const renew = async () => {

@@ -27,7 +27,7 @@ export function addTop(program: Command): void {
     .command("top <sandbox>")
     .summary("show what processes use")
     .description(
-      "Shows the processor time and the memory of every process in a local sandbox, until Ctrl-C. 100 % is one processor. Where the output is no terminal, one table is printed.",
+      "Shows the processor time and the memory of every process in a local sandbox, until Ctrl-C. 100 % is one processor. Outside of a terminal, one table is printed.",
     )
     .option("--once", "print one table")
     .option("-i, --interval <seconds>", "the time between two measurements; default: 2", positive, 2)
