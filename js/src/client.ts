@@ -2,8 +2,10 @@ import { invalid, optionsOf } from "./arguments.js";
 import { call, callSync, core, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { env } from "./env.js";
+import { ApiError } from "./errors.js";
+import type { SandboxInfo } from "./generated/types.js";
 import { host, type SocketConstructor, socketConstructor } from "./host.js";
-import type { CallOptions, ClientOptions } from "./options.js";
+import type { CallOptions, ClientOptions, UpdateOptions } from "./options.js";
 import { logged, loggedSocket } from "./log.js";
 
 /**
@@ -79,6 +81,15 @@ export async function single<T>(
   const reach: ClientOptions & CallOptions = optionsOf(options);
   const from = await client(reach);
   return call(() => from.single(which, checked, undefined, reach.signal));
+}
+
+/** Rejects an update whose time limit the server ignored. */
+export function checkUpdated(info: SandboxInfo, { timeoutSecs }: UpdateOptions): void {
+  if (timeoutSecs === undefined || timeoutSecs === (info.timeoutSecs ?? 0)) return;
+  throw new ApiError({
+    code: "not_supported_by_server",
+    message: "this server does not change the time limit: set `timeoutSecs` when the sandbox is created",
+  });
 }
 
 /** An id or a name, which the core then looks at. */

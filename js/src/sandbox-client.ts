@@ -1,6 +1,7 @@
 // The official SDK's client object: one set of options for many calls.
 import { optionsOf } from "./arguments.js";
 import {
+  checkUpdated,
   client,
   COPY,
   DELETE_SNAPSHOT,
@@ -96,8 +97,10 @@ export class SandboxClient {
   }
 
   /** Changes a sandbox, as `update` of {@link Sandbox}. */
-  update(sandbox: string, options: UpdateOptions): Promise<Traced<SandboxInfo>> {
-    return this.#single(UPDATE, sandbox, options, OPTIONS.update);
+  async update(sandbox: string, options: UpdateOptions): Promise<Traced<SandboxInfo>> {
+    const info = await this.#single<Traced<SandboxInfo>>(UPDATE, sandbox, options, OPTIONS.update);
+    checkUpdated(info, options);
+    return info;
   }
 
   /** Terminates a sandbox. One that has ended already is no error. */

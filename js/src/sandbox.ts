@@ -1,8 +1,7 @@
 import { optionsOf } from "./arguments.js";
-import { client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
+import { checkUpdated, client, GET, idOrName, OPTIONS, single, TERMINATE, UPDATE } from "./client.js";
 import { call } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
-import { ApiError } from "./errors.js";
 import type {
   DaemonInfo,
   HealthResponse,
@@ -169,12 +168,7 @@ export class Sandbox extends Processes implements AsyncDisposable {
       OPTIONS.update,
     );
     (this as { name: string | undefined }).name = info.name ?? this.name;
-    const { timeoutSecs } = options;
-    if (timeoutSecs !== undefined && timeoutSecs !== (info.timeoutSecs ?? 0))
-      throw new ApiError({
-        code: "not_supported_by_server",
-        message: "this server does not change the time limit: set `timeoutSecs` when the sandbox is created",
-      });
+    checkUpdated(info, options);
     return info;
   }
 

@@ -39,8 +39,8 @@ export const refused = [
   () => sandbox.getProcess({ pid: 1 }),
   // @ts-expect-error the name is the first argument
   () => Sandbox.getOrCreate("a", { name: "b" }),
-  // @ts-expect-error a time limit cannot be changed
-  () => sandbox.update({ timeoutSecs: 1 }),
+  // @ts-expect-error a time limit is a number of seconds
+  () => sandbox.update({ timeoutSecs: "1" }),
   // @ts-expect-error a tunnel listens on this machine only
   () => sandbox.createTunnel(80, { localHost: "0.0.0.0" }),
   // @ts-expect-error numbers are no data
