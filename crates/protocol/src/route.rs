@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn processes_channels_files_and_terminals_have_a_scope_and_nothing_else_has() {
         for route in ALL {
-            let parts = ["processes", "channels", "files", "fs", "pty"];
+            let parts = ["processes", "usage", "channels", "files", "fs", "pty"];
             let is_relayed = route
                 .path
                 .strip_prefix("/api/v1/")
