@@ -164,6 +164,11 @@ export function inside(session: Session): void {
     await tab.fill("Directory", "no/such/place");
     await tab.page.keyboard.press("Enter");
     await tab.shows("[role=alert]", "no/such/place could not be listed: ");
+    await tab.click("button", "Dismiss");
+    await tab.eventually(
+      "the failure is put away",
+      async () => (await tab.texts("[role=alert]")).length === 0,
+    );
   });
 
   session.test("shows names that would hide or turn what is beside them as escapes", async (t, tab) => {

@@ -88,6 +88,30 @@ export function output(session: Session): void {
     assert.equal(hash(bytes), hash(whole));
   });
 
+  session.test("shows times and the first error, and copies all of it", async (t, tab) => {
+    await session.inSandbox(t, tab, "looked-at");
+    await run(tab, "seq 1 150; sleep 0.3; echo wrong >&2; sleep 0.3; seq 151 300");
+    await tab.shows(".told", /^301 lines.*complete/);
+    await tab.click("button", "First error");
+    await tab.shows(".row.current", "151stderr: wrong");
+    assert.equal(await tab.sees("button", "Pause"), false);
+    await tab.click("checkbox", "Times");
+    await tab.shows(".row.current", /^151\d\d:\d\d:\d\d\.\d\d\dstderr: wrong$/);
+    await tab.shot("times");
+    await tab.click("checkbox", "Times");
+    await tab.page.evaluate(() => {
+      navigator.clipboard.write = async ([item]) => {
+        const blob = await item?.getType("text/plain");
+        (globalThis as { copied?: string | undefined }).copied = await blob?.text();
+      };
+    }, undefined);
+    await tab.click("button", "Copy");
+    await tab.shows(".toolbar button", "Copied");
+    const copied = await tab.page.evaluate(() => (globalThis as { copied?: string }).copied, undefined);
+    const numbers = Array.from({ length: 300 }, (_, i) => `${i + 1}\n`);
+    assert.equal(copied, [...numbers.slice(0, 150), "wrong\n", ...numbers.slice(150)].join(""));
+  });
+
   session.test("follows what comes, and pauses where it is scrolled up", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "paused");
     await tab.click("checkbox", "stdin");

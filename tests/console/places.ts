@@ -32,7 +32,11 @@ export function places(session: Session): void {
     const other = await session.open(t, tab, await tab.page.url());
     await other.shows("td", "ü%.txt");
     await other.noErrors();
-    // Of a sandbox that is not there.
+    // An address that is written, and one of a sandbox that is not there.
+    await tab.page.evaluate((process) => {
+      location.hash = `#/place/processes/${process}`;
+    }, String(pid));
+    await tab.shows(".row", "1here");
     await tab.page.evaluate(() => {
       location.hash = "#/not-there/files";
     }, undefined);

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { SandboxInfo } from "shoreline";
 import { printable } from "../printable.js";
 import type { Inside, Model } from "./model.js";
-import { Confirm, lasting } from "./parts.js";
+import { Confirm, Copy, lasting } from "./parts.js";
 import { isOver, nameOf } from "./sandboxes.js";
 
 export function About({ model, info, inside }: { model: Model; info: SandboxInfo; inside: Inside | undefined }) {
@@ -64,7 +64,7 @@ function Details({ info, inside }: { info: SandboxInfo; inside: Inside | undefin
         <dt>Id</dt>
         <dd>
           <code>{printable(sandboxId)}</code>
-          <Copy text={sandboxId} />
+          <Copy of={() => Promise.resolve(new Blob([sandboxId]))} />
         </dd>
       </div>
       {image !== undefined && (
@@ -128,24 +128,4 @@ function networkOf({ allowInternetAccess, allowOut, denyOut }: NonNullable<Sandb
   const base = allowInternetAccess ? "internet" : "no internet";
   const rules = [allowOut.length > 0 && `allowed: ${allowOut.join(", ")}`, denyOut.length > 0 && `denied: ${denyOut.join(", ")}`];
   return printable([base, ...rules].filter(Boolean).join("; "));
-}
-
-/** A button that puts text on the clipboard, where pages may do that. */
-export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
-  const done = useSignal(false);
-  if (!("clipboard" in navigator)) return null;
-  return (
-    <button
-      type="button"
-      aria-live="polite"
-      onClick={() => {
-        void navigator.clipboard.writeText(text).then(() => {
-          done.value = true;
-          setTimeout(() => (done.value = false), 2000);
-        });
-      }}
-    >
-      {done.value ? "Copied" : label}
-    </button>
-  );
 }

@@ -184,7 +184,7 @@ function Chosen({ model }: { model: Model }) {
               model.view.value = id;
             }}
           />
-          <Panel id={view} key={`${info.sandboxId} ${view}`}>
+          <Panel id={view} key={`${info.sandboxId} ${view} ${model.visits.value}`}>
             {view === "processes" && <Processes model={model} inside={inside} chosen={model.process} />}
             {view === "terminal" && <Terminals model={model} inside={inside} />}
             {view === "files" && <Files model={model} inside={inside} path={model.directory} />}

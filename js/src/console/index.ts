@@ -30,6 +30,8 @@ export interface ConsoleOptions extends ClientOptions {
 export interface MountedConsole {
   /** Gives it the keyboard, whose single keys are shortcuts there. */
   focus(): void;
+  /** Goes to a place. `address` is one that `onPlace` was given; another string changes nothing. */
+  goTo(address: string): void;
   /** Takes it off the page and ends its connections. Processes and terminals go on. Further calls change nothing. */
   close(): void;
 }
@@ -64,6 +66,10 @@ export function mountConsole(
   return {
     focus: () => {
       root.querySelector<HTMLElement>(".app")?.focus();
+    },
+    goTo: (address) => {
+      const to = placeOf(address);
+      if (to) model.goTo(to);
     },
     close: () => {
       model.close();

@@ -73,18 +73,17 @@ export class Model {
     if (document.visibilityState === "visible") this.refresh();
   };
 
-  /** The sandbox to look at first, by name or id. */
-  #wanted: string | undefined;
+  /** A place that somebody wants to look at. */
+  #wanted: Place | undefined;
+  /** How often a place was wanted: each time it is shown anew. */
+  readonly visits = signal(0);
   #stopTelling = (): void => undefined;
   readonly #onPlace: ((address: string, title: string) => void) | undefined;
 
   constructor(options: ClientOptions, place?: Place, onPlace?: (address: string, title: string) => void) {
     this.options = options;
     this.#onPlace = onPlace;
-    this.#wanted = place?.sandbox;
-    if (place) this.view.value = place.view;
-    this.process.value = place?.process;
-    this.directory.value = place?.directory ?? ".";
+    this.#wanted = place;
     this.info = computed(() =>
       this.sandboxes.value.find(({ sandboxId }) => sandboxId === this.selected.value),
     );
@@ -223,11 +222,25 @@ export class Model {
     this.sandboxes.value = await Sandbox.list({ ...this.options, ...looking });
   }
 
-  #lookAtWanted(wanted: string): void {
-    const all = this.sandboxes.value.filter(({ name, sandboxId }) => name === wanted || sandboxId === wanted);
+  goTo(place: Place): void {
+    this.#wanted = place;
+    this.refresh();
+  }
+
+  #lookAtWanted({ sandbox, view, process, directory = "." }: Place): void {
+    const all = this.sandboxes.value.filter(
+      ({ name, sandboxId }) => name === sandbox || sandboxId === sandbox,
+    );
     const found = all.find(({ status }) => status === "running") ?? all[0];
-    if (found) this.selected.value = found.sandboxId;
-    else this.warn(`There is no sandbox ${wanted}: it may have ended`);
+    if (!found) {
+      this.warn(`There is no sandbox ${sandbox}: it may have ended`);
+      return;
+    }
+    if (found.sandboxId !== this.selected.value) this.#lookAt(found.sandboxId);
+    this.view.value = view;
+    this.process.value = process;
+    this.directory.value = directory;
+    this.visits.value++;
   }
 
   async #look(): Promise<void> {

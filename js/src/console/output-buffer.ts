@@ -35,6 +35,17 @@ export class OutputBuffer {
   #matches: number[] = [];
   #searched = 0;
 
+  #firstError: number | undefined;
+
+  /** Number of the first line of standard error that is kept. */
+  get firstError(): number | undefined {
+    if (this.#firstError !== undefined && this.#firstError < this.dropped) {
+      const at = this.#lines.findIndex(({ stream }) => stream === "stderr");
+      this.#firstError = at === -1 ? undefined : this.dropped + at;
+    }
+    return this.#firstError;
+  }
+
   /** How many lines there have been. */
   get end(): number {
     return this.dropped + this.#lines.length;
@@ -60,6 +71,7 @@ export class OutputBuffer {
     // It was let go while it was unfinished.
     if (number < this.dropped) return;
     this.#lines[number - this.dropped] = line;
+    if (line.stream === "stderr") this.#firstError ??= number;
     this.#characters += line.text.length - (before?.text.length ?? 0);
     if (number >= this.#searched) return;
     this.#searched = number;

@@ -7,7 +7,8 @@ import type { Span } from "./sgr.js";
 import { Follower } from "./follower.js";
 import { addressOf, type Inside, type Model } from "./model.js";
 import type { Line, OutputBuffer } from "./output-buffer.js";
-import { download } from "./parts.js";
+import { Check, Copy, download } from "./parts.js";
+import { ofBrowser } from "./store.js";
 
 /** The height of a row, px; the style has the same. */
 const ROW = 20;
@@ -50,6 +51,7 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
     const element = view.current;
     if (element) element.scrollTop = (number - buffer.dropped) * ROW - element.clientHeight / 2;
   };
+  const times = useSignal(ofBrowser.get("times") === "true");
   const step = (by: number) => {
     const { matches } = buffer;
     if (matches.length === 0) return;
@@ -121,9 +123,30 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
         >
           Save
         </button>
+        <Copy title="All of the output, as Save has it" of={() => follower.whole()} />
+        {buffer.firstError !== undefined && (
+          <button
+            type="button"
+            onClick={() => {
+              at.value = buffer.firstError;
+              goTo(at.value ?? 0);
+            }}
+          >
+            First error
+          </button>
+        )}
+        <Check
+          on={times.value}
+          label="Times"
+          title="When the server read each line"
+          onChange={(on) => {
+            times.value = on;
+            ofBrowser.set("times", on ? "true" : undefined);
+          }}
+        />
         <Told model={model} follower={follower} />
       </div>
-      <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} label={`Output of ${printable(process.command)}`} />
+      <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} times={times.value} label={`Output of ${printable(process.command)}`} />
     </div>
   );
 }
@@ -166,10 +189,11 @@ interface RowsProps {
   view: { current: HTMLDivElement | null };
   sticks: { value: boolean };
   current: number | undefined;
+  times: boolean;
   label: string;
 }
 
-function Rows({ buffer, follower, view, sticks, current, label }: RowsProps) {
+function Rows({ buffer, follower, view, sticks, current, times, label }: RowsProps) {
   const end = follower.shown.value.end;
   const top = useSignal(0);
   const height = useSignal(0);
@@ -235,6 +259,7 @@ function Rows({ buffer, follower, view, sticks, current, label }: RowsProps) {
               line={line}
               pattern={buffer.pattern}
               current={from + i === current}
+              times={times}
             />
           ))}
         </div>
@@ -248,10 +273,11 @@ interface RowProps {
   line: Line;
   pattern: RegExp | undefined;
   current: boolean;
+  times: boolean;
 }
 
-function Row({ number, line, pattern, current }: RowProps) {
-  const { text, spans, stream } = line;
+function Row({ number, line, pattern, current, times }: RowProps) {
+  const { text, spans, stream, timeMs } = line;
   const more = text.length - SHOWN;
   const shown = more > 0 ? shorten(spans ?? [{ text, className: "" }]) : (spans ?? [{ text, className: "" }]);
   return (
@@ -259,6 +285,7 @@ function Row({ number, line, pattern, current }: RowProps) {
       <span class="number" aria-hidden="true">
         {number + 1}
       </span>
+      {times && <span class="time">{timeMs === undefined ? "" : clock(new Date(timeMs))}</span>}
       {stream === "stderr" && <span class="mark">stderr: </span>}
       <span class="text">
         {shown.flatMap((span) => marked(span, pattern))}
@@ -267,6 +294,9 @@ function Row({ number, line, pattern, current }: RowProps) {
     </div>
   );
 }
+
+/** A time of day with milliseconds. */
+const clock = (date: Date) => `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 
 function shorten(spans: Span[]): Span[] {
   let left = SHOWN;

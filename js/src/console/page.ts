@@ -78,11 +78,7 @@ async function show(element: HTMLElement): Promise<MountedConsole> {
   keep(first);
   answerTabs(mine);
   const place = location.hash.slice(1);
-  // Somebody has written another address, or followed a link to one.
-  addEventListener("hashchange", () => {
-    location.reload();
-  });
-  return mountConsole(element, {
+  const shown = mountConsole(element, {
     ...(place !== "" && { place }),
     onPlace: (address, title) => {
       history.replaceState(null, "", `#${address}`);
@@ -106,6 +102,11 @@ async function show(element: HTMLElement): Promise<MountedConsole> {
       return answer;
     },
   });
+  // Somebody has written another address, or followed a link to one.
+  addEventListener("hashchange", () => {
+    shown.goTo(location.hash.slice(1));
+  });
+  return shown;
 }
 
 const element = document.getElementById("console") as HTMLElement;

@@ -150,6 +150,37 @@ export function Panel({ id, children }: { id: string; children: ComponentChildre
   );
 }
 
+/** A button that puts text on the clipboard, where pages may do that. */
+export function Copy({ of, title }: { of: () => Promise<Blob>; title?: string }) {
+  const said = useSignal("Copy");
+  if (!("clipboard" in navigator)) return null;
+  const say = (text: string) => {
+    said.value = text;
+    setTimeout(() => (said.value = "Copy"), 2000);
+  };
+  return (
+    <button
+      type="button"
+      aria-live="polite"
+      title={title}
+      onClick={() => {
+        // A promise, since a page may write only as long as the click is new.
+        const text = of().then((blob) => new Blob([blob], { type: "text/plain" }));
+        navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]).then(
+          () => {
+            say("Copied");
+          },
+          () => {
+            say("Not permitted");
+          },
+        );
+      }}
+    >
+      {said.value}
+    </button>
+  );
+}
+
 /** Gives a blob to the person as a file. */
 export function download(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
