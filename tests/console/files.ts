@@ -109,6 +109,57 @@ export function files(session: Session): void {
     assert.equal(await fs.readFile("src/main.py", "utf8"), edited);
   });
 
+  session.test("keeps unsaved changes while another view or sandbox is shown", async (t, tab) => {
+    await session.inSandbox(t, tab, "elsewhere");
+    const { fs } = await session.inSandbox(t, tab, "drafts");
+    await fs.writeFile("note.txt", "saved");
+    const isLeftSilently = () =>
+      tab.page.evaluate(() => dispatchEvent(new Event("beforeunload", { cancelable: true })), undefined);
+    const isUnsaved = async () => {
+      await tab.shows(".detail header code", "note.txt ●");
+      await tab.shows(".cm-content", "draft saved");
+    };
+    await tab.click("tab", "Files");
+    await tab.click("button", "note.txt");
+    await tab.click("button", "Edit");
+    await tab.focuses("Text of…");
+    assert.equal(await isLeftSilently(), true);
+    await tab.page.keyboard.type("draft ");
+    await isUnsaved();
+    assert.equal(await isLeftSilently(), false);
+    for (const view of ["Processes", "Terminal"]) {
+      await tab.click("tab", view);
+      await tab.eventually("the files are gone", async () => (await tab.texts(".files")).length === 0);
+      assert.equal(await isLeftSilently(), false);
+      await tab.click("tab", "Files");
+      await isUnsaved();
+    }
+    await tab.click("button", "elsewhere…");
+    await tab.shows(".empty", "The directory is empty");
+    assert.equal(await isLeftSilently(), false);
+    await tab.click("button", "drafts…");
+    await isUnsaved();
+    // The file that others change meanwhile is not overwritten unasked.
+    await fs.writeFile("note.txt", "changed");
+    await tab.click("button", "Save");
+    await tab.shows("[role=alertdialog]", "The file was changed since it was opened.");
+    await tab.click("button", "Overwrite");
+    await tab.eventually("it is saved", async () => (await fs.readFile("note.txt", "utf8")) === "draft saved");
+    await tab.eventually("nothing is asked", isLeftSilently);
+    // Undo goes back to before the view was left.
+    await tab.focuses("Text of…");
+    await tab.page.keyboard.down("Control");
+    await tab.page.keyboard.press("z");
+    await tab.page.keyboard.up("Control");
+    await tab.shows(".cm-content", /^saved$/);
+    await tab.click("tab", "Processes");
+    await tab.click("tab", "Files");
+    await tab.click("button", "← Close");
+    await tab.click("button", "Discard the changes?");
+    await tab.eventually("it is closed", async () => (await tab.texts(".detail")).length === 0);
+    assert.equal(await isLeftSilently(), true);
+  });
+
   session.test("shows changes of others as they happen, and images", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "watching");
     const { fs } = sandbox;

@@ -7,6 +7,7 @@
 import { h, render } from "preact";
 import type { ClientOptions } from "../index.js";
 import { App } from "./app.js";
+import { discardAll } from "./files/directory.js";
 import { Model } from "./model.js";
 import { placeOf } from "./place.js";
 import terminalStyle from "@xterm/xterm/css/xterm.css";
@@ -74,6 +75,7 @@ export function mountConsole(
     close: () => {
       model.close();
       render(null, root);
+      discardAll(model);
     },
   };
 }

@@ -3,19 +3,15 @@ import { useEffect, useRef } from "preact/hooks";
 import { printable } from "../../printable.js";
 import { Confirm, size } from "../parts.js";
 import type { Directory } from "./directory.js";
-import type { Editor } from "./editor.js";
 import { type Opened, SHOWN } from "./open.js";
 
 export function Detail({ directory, file }: { directory: Directory; file: Opened }) {
   const { editing, conflict } = directory;
-  const editor = useRef<Editor | undefined>(undefined);
   const shown = printable(file.path);
   const isDirty = editing.value === "dirty";
   /** Buttons that vanish would take the keyboard with them. */
-  const goOn = () => editor.current?.focus();
-  const save = (force = false) => {
-    if (editor.current) void directory.save(editor.current.text(), force).then(goOn);
-  };
+  const goOn = () => directory.editor?.focus();
+  const save = (force = false) => void directory.save(force).then(goOn);
   return (
     <section class="detail" aria-label={shown}>
       <header>
@@ -69,28 +65,18 @@ export function Detail({ directory, file }: { directory: Directory; file: Opened
         />
       </header>
       {conflict.value && <Conflict directory={directory} file={file} conflict={conflict.value} save={save} goOn={goOn} />}
-      <Content directory={directory} file={file} editor={editor} save={save} />
+      <Content directory={directory} file={file} />
       {!file.whole && <p class="told">Only the first {size(SHOWN)} are shown. Download the file to view all of it.</p>}
     </section>
   );
 }
 
-function Content({
-  directory,
-  file,
-  editor,
-  save,
-}: {
-  directory: Directory;
-  file: Opened;
-  editor: { current: Editor | undefined };
-  save: () => void;
-}) {
+function Content({ directory, file }: { directory: Directory; file: Opened }) {
   const { path, text, image } = file;
   if (image !== undefined) return <img class="image" src={image} alt={printable(path)} />;
   if (text === undefined) return <p class="empty">Binary file. Download it to view it.</p>;
   if (directory.editing.value !== "no")
-    return <TextEditor directory={directory} path={path} text={text} editor={editor} save={save} />;
+    return <TextEditor directory={directory} path={path} text={text} />;
   return (
     <pre class="file" tabIndex={0}>
       {text}
@@ -98,47 +84,36 @@ function Content({
   );
 }
 
-function TextEditor({
-  directory,
-  path,
-  text,
-  editor,
-  save,
-}: {
-  directory: Directory;
-  path: string;
-  text: string;
-  editor: { current: Editor | undefined };
-  save: () => void;
-}) {
+function TextEditor({ directory, path, text }: { directory: Directory; path: string; text: string }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
+    const { editor } = directory;
+    const shown = printable(path);
+    if (editor?.path === shown && place.current) {
+      editor.moveTo(place.current);
+      return undefined;
+    }
     let closed = false;
     import("./editor.js").then(
       ({ edit }) => {
-        if (!closed && place.current)
-          editor.current = edit(place.current, {
-            path: printable(path),
-            text,
-            onChange: () => {
-              directory.edited();
-            },
-            onSave: save,
-          });
+        if (closed || !place.current) return;
+        // After a rename the file has another language.
+        editor?.close();
+        directory.editor = edit(place.current, {
+          path: shown,
+          text,
+          onChange: () => {
+            directory.edited();
+          },
+          onSave: () => void directory.save(),
+        });
       },
       (error: unknown) => {
         directory.failed("The editor could not be loaded", error);
       },
     );
-    const onLeave = (event: BeforeUnloadEvent) => {
-      if (directory.editing.value === "dirty") event.preventDefault();
-    };
-    addEventListener("beforeunload", onLeave);
     return () => {
       closed = true;
-      removeEventListener("beforeunload", onLeave);
-      editor.current?.close();
-      editor.current = undefined;
     };
   }, []);
   return <div ref={place} class="editor" />;

@@ -10,6 +10,7 @@ import {
 import { readArchive } from "shoreline/tree";
 import type { Model } from "../model.js";
 import { download, size } from "../parts.js";
+import type { Editor } from "./editor.js";
 import { isSame, open, type Opened } from "./open.js";
 import { join, nameOf, parentOf } from "./paths.js";
 import type { Upload } from "./uploads.js";
@@ -19,6 +20,20 @@ const SETTLE = 150;
 /** Between two attempts to watch a directory whose watch failed, ms. */
 const RETRY = 3000;
 
+/** Directories of a console whose open file has unsaved changes while another view is shown, by sandbox id. */
+const kept = new WeakMap<Model, Map<string, Directory>>();
+
+/** Returns the directory of a sandbox: the kept one, or a new one. */
+export function directoryOf(model: Model, sandbox: Sandbox, field: Signal<string>): Directory {
+  return kept.get(model)?.get(sandbox.sandboxId) ?? new Directory(model, sandbox, field);
+}
+
+/** Discards the unsaved changes of a console that is taken off the page. */
+export function discardAll(model: Model): void {
+  for (const directory of kept.get(model)?.values() ?? []) directory.shut();
+  kept.delete(model);
+}
+
 export class Directory {
   /** The directory that is shown, absolute, and what is in it. */
   readonly shown: Signal<{ path: string; entries: DirectoryEntry[] } | undefined> = signal(undefined);
@@ -27,6 +42,8 @@ export class Directory {
   readonly editing: Signal<"no" | "clean" | "dirty"> = signal("no");
   /** Set if the file could not be saved since it is another one than was opened. */
   readonly conflict: Signal<"changed" | "removed" | undefined> = signal(undefined);
+  /** The editor of the open file. It stays, with its text, its history and its cursor, while another view is shown. */
+  editor: Editor | undefined;
   readonly transfer: Signal<string | undefined> = signal(undefined);
   /** Uploads that would replace something. */
   readonly asked: Signal<Upload[]> = signal([]);
@@ -40,6 +57,12 @@ export class Directory {
   #closed = false;
   /** Changes in the editor. */
   #edits = 0;
+  readonly #onLeave = (event: BeforeUnloadEvent): void => {
+    const { sandboxId } = this.#sandbox;
+    const info = this.#model.sandboxes.value.find((each) => each.sandboxId === sandboxId);
+    // Changes for a sandbox that has ended cannot be saved any more.
+    if (info && info.status !== "terminated" && info.status !== "timeout") event.preventDefault();
+  };
 
   constructor(model: Model, sandbox: Sandbox, field: Signal<string>) {
     this.#model = model;
@@ -47,11 +70,25 @@ export class Directory {
     this.#field = field;
   }
 
-  close(): void {
+  /** Begins to show the directory, where it was left or in the sandbox's working directory. */
+  enter(): void {
+    this.#closed = false;
+    kept.get(this.#model)?.delete(this.#sandbox.sandboxId);
+    void this.list(this.shown.value?.path ?? this.#field.value);
+  }
+
+  /** Ends what `enter` began. An open file stays open only if it has unsaved changes. */
+  leave(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#unwatch();
-    this.#shut();
+    if (this.editing.value !== "dirty") {
+      this.#shut();
+      return;
+    }
+    const ofModel = kept.get(this.#model) ?? new Map<string, Directory>();
+    kept.set(this.#model, ofModel.set(this.#sandbox.sandboxId, this));
   }
 
   failed(what: string, error: unknown): void {
@@ -149,6 +186,12 @@ export class Directory {
   edited(): void {
     this.#edits++;
     this.editing.value = "dirty";
+    addEventListener("beforeunload", this.#onLeave);
+  }
+
+  #edited(editing: "no" | "clean"): void {
+    this.editing.value = editing;
+    removeEventListener("beforeunload", this.#onLeave);
   }
 
   /** Closes the file that is open. */
@@ -159,15 +202,18 @@ export class Directory {
   #shut(): void {
     const { image } = this.opened.value ?? {};
     if (image !== undefined) URL.revokeObjectURL(image);
+    this.editor?.close();
+    this.editor = undefined;
     this.opened.value = undefined;
-    this.editing.value = "no";
+    this.#edited("no");
     this.conflict.value = undefined;
   }
 
-  /** Saves the text of the open file. With `force`, also if the file was changed or removed. */
-  save(text: string, force = false): Promise<boolean> {
+  /** Saves the text in the editor. With `force`, also if the file was changed or removed. */
+  save(force = false): Promise<boolean> {
     const file = this.opened.value;
-    if (!file) return Promise.resolve(false);
+    const text = this.editor?.text();
+    if (!file || text === undefined) return Promise.resolve(false);
     const edits = this.#edits;
     return this.#model.act(`${file.path} was not saved`, async () => {
       const { fs } = this.#sandbox;
@@ -186,7 +232,7 @@ export class Directory {
       if (this.opened.value !== file) return;
       this.opened.value = { ...file, text, version };
       // Text typed meanwhile is not saved.
-      if (this.#edits === edits) this.editing.value = "clean";
+      if (this.#edits === edits) this.#edited("clean");
       this.conflict.value = undefined;
       this.#model.say(`${nameOf(file.path)} was saved.`);
     });

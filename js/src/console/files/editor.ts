@@ -45,6 +45,9 @@ const COLORS = HighlightStyle.define([
 
 /** An editor on a page. */
 export interface Editor {
+  readonly path: string;
+  /** Shows the editor in another element of the same shadow root. */
+  moveTo(parent: HTMLElement): void;
   /** The text, with the line ends that it had. */
   text(): string;
   focus(): void;
@@ -88,6 +91,11 @@ export function edit(
   });
   view.focus();
   return {
+    path,
+    moveTo: (to) => {
+      to.append(view.dom);
+      view.requestMeasure();
+    },
     text: () => view.state.sliceDoc(),
     focus: () => {
       view.focus();

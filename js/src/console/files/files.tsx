@@ -5,17 +5,17 @@ import { printable } from "../../printable.js";
 import type { Inside, Model } from "../model.js";
 import { Field } from "../parts.js";
 import { Detail } from "./detail.js";
-import { Directory } from "./directory.js";
+import { type Directory, directoryOf } from "./directory.js";
 import { Listing } from "./listing.js";
 import { parentOf } from "./paths.js";
 import { ofDrop, ofFiles, type Upload } from "./uploads.js";
 
 export function Files({ model, inside, path }: { model: Model; inside: Inside; path: Signal<string> }) {
-  const directory = useMemo(() => new Directory(model, inside.sandbox, path), [inside.sandbox]);
+  const directory = useMemo(() => directoryOf(model, inside.sandbox, path), [inside.sandbox]);
   useEffect(() => {
-    void directory.list(path.value);
+    directory.enter();
     return () => {
-      directory.close();
+      directory.leave();
     };
   }, [directory]);
   const { shown, opened, transfer, asked } = directory;
