@@ -7,6 +7,7 @@ import { places } from "./places.js";
 import { processes } from "./processes.js";
 import { Session } from "./session.js";
 import type { Browser } from "./tab.js";
+import { terminals } from "./terminals.js";
 import { whole } from "./whole.js";
 
 export function clicks(launch: () => Promise<Browser>): void {
@@ -17,6 +18,7 @@ export function clicks(launch: () => Promise<Browser>): void {
     processes(session);
     places(session);
     inside(session);
+    terminals(session);
     files(session);
   });
 }

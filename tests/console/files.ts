@@ -144,7 +144,10 @@ export function files(session: Session): void {
     await tab.click("button", "Save");
     await tab.shows("[role=alertdialog]", "The file was changed since it was opened.");
     await tab.click("button", "Overwrite");
-    await tab.eventually("it is saved", async () => (await fs.readFile("note.txt", "utf8")) === "draft saved");
+    await tab.eventually(
+      "it is saved",
+      async () => (await fs.readFile("note.txt", "utf8")) === "draft saved",
+    );
     await tab.eventually("nothing is asked", isLeftSilently);
     // Undo goes back to before the view was left.
     await tab.focuses("Text of…");

@@ -7,6 +7,7 @@ import type { AxeResults, RunOptions } from "axe-core";
 import { Sandbox } from "shoreline";
 import { pageToken } from "shoreline/local";
 import { run, type Session } from "./session.js";
+import { paste } from "./terminals.js";
 
 const axe = readFileSync(createRequire(join(process.cwd(), "x")).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -205,6 +206,18 @@ export function whole(session: Session): void {
           if (view === "Processes") await tab.shows(".row", "to stderr");
           await check(`${view}, ${theme}, ${width} wide`);
           await tab.shot(`${view.toLowerCase()}-${theme}-${width}`);
+          if (view === "Terminal") {
+            // Not even a program that takes several lines as one may get this.
+            await tab.focuses("Terminal input");
+            await paste(tab, "echo one\n\u001b[201~echo two\n");
+            await tab.click("button", "Search");
+            await tab.fill("Search the terminal", "$");
+            await tab.shows(".count", "of");
+            await check(`a search and a question, ${theme}, ${width} wide`);
+            await tab.shot(`terminal-search-${theme}-${width}`);
+            await tab.click("button", "Close the search");
+            await tab.click("button", "Cancel");
+          }
           if (view !== "Files") continue;
           await tab.click("button", "Actions for a.py");
           await check(`actions, ${theme}, ${width} wide`);

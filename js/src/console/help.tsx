@@ -12,6 +12,7 @@ const KEYS = [
   ["/", "Search the output; Enter and Shift+Enter go to the next and the last match"],
   ["f", "Follow the output, or pause"],
   ["p", "Directory to go to"],
+  ["Ctrl+Shift+F", "Search a terminal; Enter and Shift+Enter go up and down"],
   ["Ctrl+Shift+↑", "Out of a terminal"],
 ] as const;
 
