@@ -52,6 +52,7 @@ export function terminals(session: Session): void {
     await tab.shows(".xterm-rows", "row 1009;");
     await tab.page.keyboard.press("Enter");
     await tab.shows(".count", "10 of 11");
+    await tab.shot("terminal-matches");
     await tab.click("button", "Next match");
     await tab.shows(".count", "11 of 11");
     await tab.fill("Search the terminal", "nowhere");
@@ -81,6 +82,7 @@ export function terminals(session: Session): void {
       await tab.focuses("Terminal input");
       await paste(tab, Array.from({ length: 20 }, (_, i) => `line ${i + 1}`).join("\n"));
       await tab.shows(".pasted", /line 8 … 12 more$/);
+    await tab.shot("terminal-paste");
       await tab.page.keyboard.press("Enter");
       await tab.focuses("Terminal input");
       await tab.page.keyboard.type("\n");
@@ -154,6 +156,7 @@ export function terminals(session: Session): void {
     await tab.page.keyboard.type("sh -c 'echo $((4 * 4)) runs; exec sleep 1000'; echo not reached\n");
     await tab.shows(".xterm-rows", "16 runs");
     await tab.click("button", "Ctrl");
+    await tab.shot("terminal-ctrl");
     await tab.page.keyboard.type("c");
     await tab.page.keyboard.type("echo 2c\n");
     await tab.shows(".xterm-rows", /echo 2c.*2c/);
