@@ -82,7 +82,7 @@ export function terminals(session: Session): void {
       await tab.focuses("Terminal input");
       await paste(tab, Array.from({ length: 20 }, (_, i) => `line ${i + 1}`).join("\n"));
       await tab.shows(".pasted", /line 8 … 12 more$/);
-    await tab.shot("terminal-paste");
+      await tab.shot("terminal-paste");
       await tab.page.keyboard.press("Enter");
       await tab.focuses("Terminal input");
       await tab.page.keyboard.type("\n");
