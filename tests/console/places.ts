@@ -89,7 +89,9 @@ export function places(session: Session): void {
     await tab.fill("Filter the sandboxes", "FIND running");
     await tab.eventually("they are found", async () => (await tab.texts(".sandboxes .item")).length === 5);
     await tab.page.evaluate(() => {
-      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+      const select = document
+        .querySelector("#console")
+        ?.shadowRoot?.querySelector<HTMLSelectElement>(".sandboxes select");
       if (!select) return;
       select.value = "name";
       select.dispatchEvent(new Event("change", { bubbles: true }));

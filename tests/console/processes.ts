@@ -87,7 +87,9 @@ export function processes(session: Session): void {
     await run(tab, "exec sleep 2000");
     await tab.shows(".detail .status", "running");
     await tab.page.evaluate(() => {
-      const select = document.querySelector("#console")?.shadowRoot?.querySelector("select");
+      const select = document
+        .querySelector("#console")
+        ?.shadowRoot?.querySelector<HTMLSelectElement>(".signal select");
       if (!select) return;
       select.value = "SIGHUP";
       select.dispatchEvent(new Event("change", { bubbles: true }));

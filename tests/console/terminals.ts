@@ -115,7 +115,6 @@ export function terminals(session: Session): void {
     await tab.shows(".toolbar .name", "<b>left\\u202eright");
     await tab.page.reload();
     await tab.shows("h2", "named");
-    await tab.click("tab", "Terminal");
     await tab.shows(".toolbar .name", "<b>left\\u202eright");
     await tab.shows(".hint", "connected");
     await tab.focuses("Terminal input");
@@ -136,7 +135,6 @@ export function terminals(session: Session): void {
     const larger = await columns();
     await tab.page.reload();
     await tab.shows("h2", "chosen");
-    await tab.click("tab", "Terminal");
     await tab.shows(".xterm-rows", "42 is ready");
     await tab.shows(".hint", "connected");
     assert.equal(await columns(), larger);
