@@ -95,41 +95,37 @@ test("a second Ctrl-C names the sandbox that is left", async () => {
   await Sandbox.terminate(sandboxId, client);
 });
 
-test("Ctrl-C during create ends what the server makes", async () => {
-  let arrived!: () => void;
-  const asked = new Promise<void>((resolve) => (arrived = resolve));
-  let answer!: () => void;
-  const answers = new Promise<void>((resolve) => (answer = resolve));
-  // A proxy that holds the answer to a create back.
-  const proxy = createServer((incoming, outgoing) => {
-    const options = { method: incoming.method, headers: incoming.headers };
-    const passed = httpRequest(`${server.url}${incoming.url}`, options, (response) => {
-      const send = () => {
-        outgoing.writeHead(response.statusCode ?? 500, response.headers);
-        response.pipe(outgoing);
-      };
-      if (incoming.method === "POST") {
-        arrived();
-        void answers.then(send);
-      } else send();
+for (const args of [["create"], ["run", "true"]])
+  test(`Ctrl-C during ${String(args[0])} ends what the server makes`, async () => {
+    let answer!: () => void;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    // A proxy that holds the answer to a create back.
+    const proxy = createServer((incoming, outgoing) => {
+      const options = { method: incoming.method, headers: incoming.headers };
+      const passed = httpRequest(`${server.url}${incoming.url}`, options, (response) => {
+        const send = () => {
+          outgoing.writeHead(response.statusCode ?? 500, response.headers);
+          response.pipe(outgoing);
+        };
+        if (incoming.method === "POST") void answered.then(send);
+        else send();
+      });
+      incoming.pipe(passed);
     });
-    incoming.pipe(passed);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  after(() => proxy.close());
-  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  for (const args of [["create"], ["run", "true"]]) {
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    after(() => proxy.close());
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
     const child = start(args, { ...named, TENSORLAKE_API_URL: url });
     const done = ended(child);
-    await asked;
     await only();
+    const ending = saying(child.stderr, "Ending the sandbox that is being created...");
     child.kill("SIGINT");
+    await ending;
     answer();
     const { code, stdout } = await done;
     assert.deepEqual([code, stdout], [130, ""]);
     await eventually("nothing is left", async () => (await live()).length === 0);
-  }
-});
+  });
 
 const looks = [
   ["ls"],

@@ -27,10 +27,10 @@ export const paste = (tab: Tab, text: string) =>
   tab.page.evaluate((given) => {
     const clipboardData = new DataTransfer();
     clipboardData.setData("text/plain", given);
-    const options = { clipboardData, bubbles: true, cancelable: true, composed: true };
-    document
-      .querySelector("#console")
-      ?.shadowRoot?.activeElement?.dispatchEvent(new ClipboardEvent("paste", options));
+    // Firefox takes no data for a ClipboardEvent.
+    const event = new Event("paste", { bubbles: true, cancelable: true, composed: true });
+    Object.defineProperty(event, "clipboardData", { value: clipboardData });
+    document.querySelector("#console")?.shadowRoot?.activeElement?.dispatchEvent(event);
   }, text);
 
 const gone = (tab: Tab, selector: string) =>
@@ -97,6 +97,7 @@ export function terminals(session: Session): void {
       await paste(tab, "one\ntwo\u001b[201~\nthree\n");
       await tab.shows("[role=alertdialog]", "Paste 3 lines?");
       await tab.click("button", "Cancel");
+      await tab.focuses("Terminal input");
       await paste(tab, "one\ntwo\n");
       await tab.page.keyboard.type("\n");
       await tab.eventually("it is pasted at once", async () =>

@@ -117,6 +117,14 @@ async function expected(output: string): Promise<string[]> {
   return lines;
 }
 
+function expanded(text: string): string {
+  const [first = "", ...rest] = text.split("\t");
+  return rest.reduce((before, part) => {
+    const columns = before.replace(/\p{M}/gu, "").replace(/[漢字]/g, "xx").length;
+    return before + " ".repeat(8 - (columns % 8)) + part;
+  }, first);
+}
+
 /** The same of what the console shows. */
 function actual({ text, spans }: Shown): string {
   const marksOf = (className: string) =>
@@ -128,7 +136,8 @@ function actual({ text, spans }: Shown): string {
       .filter(([name]) => new RegExp(`\\b(?:${name})`).test(className))
       .map(([, mark]) => mark)
       .join("");
-  return (spans ?? [{ text, className: "" }])
+  // Plain text keeps its tabs, which the page's style makes as wide.
+  return (spans ?? [{ text: expanded(text), className: "" }])
     .flatMap((span) => (span.text.match(/\P{M}\p{M}*/gu) ?? []).map((char) => char + marksOf(span.className)))
     .join("")
     .trimEnd();

@@ -71,6 +71,8 @@ pub struct Transcript {
 struct Log {
     keep: Keep,
     ready: Piece,
+    /// Length of the last piece that was taken. The next one is about as long.
+    taken_bytes: usize,
     /// What was handed out or is ready, in bytes and UTF-16 units.
     head_bytes: usize,
     head_units: u64,
@@ -156,8 +158,11 @@ impl Transcript {
 
     /// What is certainly kept and was not taken before, once it is `least` bytes.
     pub fn take_ready(&mut self, stream: Stream, least: usize) -> Option<Piece> {
-        let ready = &mut self.log(stream as u8).ready;
-        (ready.text.len() >= least).then(|| core::mem::take(ready))
+        let log = self.log(stream as u8);
+        (log.ready.text.len() >= least).then(|| {
+            log.taken_bytes = log.ready.text.len();
+            core::mem::take(&mut log.ready)
+        })
     }
 
     /// What is kept of the rest, and what is missing.
@@ -177,6 +182,7 @@ impl Log {
         Self {
             keep,
             ready: Piece::default(),
+            taken_bytes: 0,
             head_bytes: 0,
             head_units: 0,
             head_full: false,
@@ -241,6 +247,10 @@ impl Log {
         self.head_bytes += size(text, raw.as_ref());
         let start_utf16 = self.head_units;
         self.head_units += utf16_len(text) as u64;
+        if self.ready.text.is_empty() {
+            // A text that grows by doubling is copied once more, and its remains are too small for the next one.
+            self.ready.text.reserve(self.taken_bytes + self.taken_bytes / 16);
+        }
         self.ready.text.push_str(text);
         if let Some(bytes) = raw {
             self.ready.raw.push(RawSpan { start_utf16, end_utf16: self.head_units, bytes });

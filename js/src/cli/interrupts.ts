@@ -8,6 +8,8 @@ export class Interrupts {
   readonly #handlers: [NodeJS.Signals, () => void][];
   #first: ((signal: number) => void) | undefined;
   #signal: number | undefined;
+  /** Said at the first signal, where the end takes a while. */
+  waits: string | undefined;
   /** Said when the second signal ends this program at once. */
   left: string | undefined;
 
@@ -29,6 +31,7 @@ export class Interrupts {
   interrupt(signal: number): void {
     if (this.#signal === undefined) {
       this.#signal = signal;
+      if (this.waits !== undefined) note(this.waits);
       this.#first?.(signal);
     } else if (signal !== constants.signals.SIGPIPE) {
       if (this.left !== undefined) note(this.left);

@@ -94,8 +94,10 @@ async function run(
       ? `Creating sandbox with image ${options.image}...`
       : "Creating sandbox with default image...",
   );
+  interrupts.waits = "Ending the sandbox that is being created...";
   interrupts.left = "A sandbox that is being created may be left: see `shoreline ls`.";
   const sandbox = await Sandbox.create({ ...client, ...wanted, signal: interrupts.abort });
+  interrupts.waits = undefined;
   interrupts.left = options.keep
     ? undefined
     : `Sandbox ${sandbox.sandboxId} may still run: end it by \`shoreline terminate ${sandbox.sandboxId}\`.`;

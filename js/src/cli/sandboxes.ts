@@ -50,6 +50,7 @@ export function addSandboxes(program: Command): void {
         throw misused("-e is --entrypoint here, as in `tl sbx`: give variables by --env NAME=VALUE");
       const wanted = newSandbox(options);
       using interrupts = new Interrupts();
+      interrupts.waits = "Ending the sandbox that is being created...";
       const client = await clientOptions(program.opts());
       const sandbox = await Sandbox.create({
         ...client,

@@ -38,7 +38,7 @@ test("console: a Vite page with the console in it", { timeout: 300_000 }, async 
   await page.goto(url);
   await page.getByText("Connected").waitFor();
   await page.getByLabel("Name of a new sandbox").fill("from-vite");
-  await page.getByRole("button", { name: "New" }).click();
+  await page.getByRole("button", { name: "New", exact: true }).click();
   await page.getByLabel("Command").fill("echo $((6 * 7))");
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await page.locator(".row", { hasText: "42" }).waitFor();

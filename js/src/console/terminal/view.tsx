@@ -43,7 +43,12 @@ export function View({
   /** Whether the next key has Ctrl. */
   const ctrl = useSignal(false);
   const pasted = useSignal<string | undefined>(undefined);
-  const focus = () => attached.current?.screen.focus();
+  // Not at once: in WebKit, the Enter that has chosen a button would reach the terminal too.
+  const focus = () => {
+    setTimeout(() => {
+      attached.current?.screen.focus();
+    });
+  };
   useEffect(() => {
     const element = place.current;
     if (!element || token === undefined) return undefined;
