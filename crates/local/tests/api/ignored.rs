@@ -33,7 +33,11 @@ async fn every_request_with_a_body_names_what_it_ignored() {
             json!({ "timeout": 5, "name": null }),
             "timeout",
         ),
-        (at(Method::PATCH, "/sandboxes/my-env"), json!({ "timeout_secs": 5, "timeout": 5 }), "timeout"),
+        (
+            at(Method::PATCH, "/sandboxes/my-env"),
+            json!({ "timeout_secs": 5, "timeout": 5 }),
+            "timeout",
+        ),
         (
             inside(Method::POST, "/processes"),
             json!({ "command": "true", "cwd": "/", "user": { "gid": null, "username": "nobody" },
