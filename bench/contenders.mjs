@@ -1,4 +1,4 @@
-// What is measured, in Node and in pages. Each gives how much it read, so that it can be seen to have read everything.
+// The contenders, in Node and in pages. Each returns how much it read, which is checked.
 import { createParser } from "eventsource-parser";
 
 const entry = "window" in globalThis ? "browser.js" : "node.js";

@@ -71,7 +71,7 @@ const kinds = {
     return { [name]: { memory: (process.memoryUsage.rss() - before) / number } };
   },
 
-  /** What a follow of very many lines holds at its end beyond what it held after the first of them. */
+  /** Memory of a follow after its last line, less its memory after the first 100,000. */
   async lines() {
     const sandbox = await shoreline(url);
     let count = 0;

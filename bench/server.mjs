@@ -15,7 +15,7 @@ if (!existsSync(binary)) {
   process.exit(1);
 }
 const isolation = process.argv[2] ?? "none";
-/** A server of that isolation: its process, URL and key. */
+/** Starts a server with an isolation level. Returns its process, URL and key. */
 async function started(isolation) {
   const server = spawn(binary, ["--port", "0", "--json", "--until-stdin-closes", "--isolation", isolation], {
     stdio: ["pipe", "pipe", "ignore"],

@@ -26,7 +26,7 @@ export async function follow(url, stream, names, passes = 7) {
   const lost = {};
   const times = await byTurns(names, passes, async (name, first) => {
     const seen = await followers[name](url, stream, first);
-    // Of the one that loses lines it is told how many.
+    // The official SDK loses lines: their share is reported.
     if (name === "official SDK") lost[name] = 1 - seen.events / expected.events;
     else for (const [key, value] of Object.entries(seen)) must(value === expected[key], name, `other ${key}`);
   });

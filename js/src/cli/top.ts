@@ -1,4 +1,5 @@
 // top: what the processes of a sandbox use.
+import { setTimeout } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Sandbox, SandboxUsage } from "shoreline";
 import { sandboxOf } from "./client.js";
@@ -95,15 +96,6 @@ async function tableOf(before: SandboxUsage, now: SandboxUsage): Promise<string[
 }
 
 /** Waits so long, or until `signal` aborts. */
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    if (signal?.aborted) done();
-    else signal?.addEventListener("abort", done);
-  });
+async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }

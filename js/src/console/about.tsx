@@ -1,4 +1,4 @@
-// What is known of a sandbox, and what changes its state.
+// Header of the chosen sandbox: its state, details, and buttons that change the state.
 import { useSignal } from "@preact/signals";
 import type { SandboxInfo } from "shoreline";
 import { printable } from "../printable.js";

@@ -14,6 +14,7 @@ import terminalStyle from "@xterm/xterm/css/xterm.css";
 import ansiStyle from "./ansi.css";
 import baseStyle from "./base.css";
 import frameStyle from "./frame.css";
+import phoneStyle from "./phone.css";
 import viewStyle from "./views.css";
 
 /** Options of a console beside those of a client. */
@@ -56,11 +57,13 @@ export function mountConsole(
   const root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
   if (root.childNodes.length > 0)
     throw new TypeError("the element has content in its shadow root: use another");
-  root.adoptedStyleSheets = [terminalStyle, baseStyle, frameStyle, viewStyle, ansiStyle].map((text) => {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(text);
-    return sheet;
-  });
+  root.adoptedStyleSheets = [terminalStyle, baseStyle, frameStyle, viewStyle, phoneStyle, ansiStyle].map(
+    (text) => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(text);
+      return sheet;
+    },
+  );
   const model = new Model(options, place === undefined ? undefined : placeOf(place), onPlace);
   render(h(App, { model }), root);
   model.start();

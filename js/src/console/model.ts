@@ -43,7 +43,7 @@ interface Notice {
   of?: string | undefined;
 }
 
-/** What a failure of the connection is about. */
+/** `of` of every failure of the connection. */
 const CONNECTION = "connection";
 
 export class Model {
