@@ -21,8 +21,9 @@ export class Terminal {
 
   constructor(args: string[], env: Record<string, string> = {}, columns = 100) {
     const program = [process.execPath, PROGRAM, ...args].map(quoted).join(" ");
-    // The settings before and after are compared, and tell the terminal's name.
-    const line = `stty cols ${columns} rows 30; tty; before=$(stty -g); ${program}; code=$?; [ "$before" = "$(stty -g)" ] && echo clean; exit $code`;
+    // The settings before and after are compared, and tell the terminal's name. The shell outlives Ctrl-C, which it
+    // gets as well: dash would otherwise end at once.
+    const line = `trap : INT; stty cols ${columns} rows 30; tty; before=$(stty -g); ${program}; code=$?; [ "$before" = "$(stty -g)" ] && echo clean; exit $code`;
     this.child = spawn("script", ["-qfec", line, "/dev/null"], {
       env: { ...environment, ...env },
       cwd: home,
