@@ -38,7 +38,7 @@ async function rust() {
   }
   // Without their names, the report leaves out the members of the workspace. Tests of the server's environment fail, since
   // instrumented programs set a variable of their own.
-  const crates = ["-p", "shoreline-protocol", "-p", "shoreline-local"];
+  const crates = ["-p", "shoreline-protocol", "-p", "shoreline-excerpt", "-p", "shoreline-local"];
   await run("cargo", ["llvm-cov", "--locked", ...crates, "--ignore-run-fail", "--no-report"]);
   // Agents have no variables of the server, so their counters have the default name and place. Isolated ones leave none.
   for (const name of readdirSync(CRATE).filter((name) => /^default_.*\.profraw$/.test(name)))

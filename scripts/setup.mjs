@@ -18,7 +18,7 @@ import { bin, read, root, run, say, sideBySide, step, StepError, watch } from ".
 
 export const WASM = "wasm32-unknown-unknown";
 const RUST = ["Cargo.toml", "Cargo.lock"];
-const CORE = ["src", "crates/protocol", ...RUST];
+const CORE = ["src", "crates/protocol", "crates/excerpt", ...RUST];
 
 export async function setup() {
   await checkTools();

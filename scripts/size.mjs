@@ -6,7 +6,7 @@ import { INSTALLED } from "./package.mjs";
 import { read, root, StepError } from "./steps.mjs";
 
 /** The most that a browser may have to download before its first call, gzip; ARCHITECTURE.md says where the bytes are. */
-const BUDGET = 116 * 1024;
+const BUDGET = 122 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;

@@ -43,10 +43,7 @@ export abstract class Commands extends Ports {
 
   /** @internal Opens a stream: of both outputs, of one, or of the exit alone, which only the local server has. */
   async open(which: number, process: ProcessAddress, options?: FollowOptions): Promise<BatchSource> {
-    const given: FollowOptions = optionsOf(options, "onReconnect signal", optionNames(OPTIONS.follow));
-    const onReconnect = reconnectHandler(given);
-    const [chosen, via] = await this.#transports.forFollow(given);
-    const stream = callSync(() => this.core.follow(which, process, chosen, onReconnect, via, given.signal));
+    const stream = await this.stream(which, process, options);
     return {
       next: () => nextBatch(stream),
       close: () => {
@@ -56,6 +53,18 @@ export abstract class Commands extends Ports {
       },
       cursor: (taken) => callSync(() => stream.cursor(taken) as Cursor),
     };
+  }
+
+  /** @internal The same as the core has it. */
+  protected async stream(
+    which: number,
+    process: ProcessAddress,
+    options?: FollowOptions,
+  ): Promise<Glue.OutputStream> {
+    const given: FollowOptions = optionsOf(options, "onReconnect signal", optionNames(OPTIONS.follow));
+    const onReconnect = reconnectHandler(given);
+    const [chosen, via] = await this.#transports.forFollow(given);
+    return callSync(() => this.core.follow(which, process, chosen, onReconnect, via, given.signal));
   }
 
   /**

@@ -260,6 +260,8 @@ export interface PartialResult {
   events?: number;
   /** Of a follow: where to go on, as `after`. */
   cursor?: Cursor;
+  /** Of an excerpt: the text so far. */
+  text?: string;
 }
 
 export type { ErrorCode, ErrorCodes, FileSystemErrorCode };

@@ -81,6 +81,7 @@ export type {
 } from "./file-system.js";
 export type { FileContent, Progress, TransferOptions } from "./files.js";
 export { OutputMode, ProcessStatus, SandboxStatus, StdinMode } from "./names.js";
+export type { ExcerptOptions, OmittedOutput, OutputExcerpt } from "./excerpt.js";
 export type { EventSourceConstructor } from "./event-source.js";
 export type { SocketConstructor } from "./host.js";
 export type {

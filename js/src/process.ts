@@ -1,5 +1,6 @@
 import { checkPort, type Data } from "./arguments.js";
 import { AbortError, ApiError, ProtocolError, ShorelineError } from "./errors.js";
+import type { ExcerptOptions, OutputExcerpt } from "./excerpt.js";
 import type { Cursor, ManagedProcessInfo, OutputHolder, ProcessInfo, SignalName } from "./generated/types.js";
 import type { ProcessStatus } from "./names.js";
 import type { CallOptions, FollowOptions, ProcessAddress } from "./options.js";
@@ -41,6 +42,7 @@ export interface ProcessCalls {
   closeStdin(process: ProcessAddress, options?: CallOptions): Promise<void>;
   run(command: string, options: { args: string[]; signal: AbortSignal; check: true }): PromiseLike<unknown>;
   open(which: number, process: ProcessAddress, options?: FollowOptions): Promise<BatchSource>;
+  excerpt(process: ProcessAddress, options?: ExcerptOptions): Promise<OutputExcerpt>;
 }
 
 /** Delay between polls of a process, ms, where its exit cannot be followed. It grows: a quick end is seen soon, a late one costs little. */
@@ -113,6 +115,15 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     const from = cursor && { after: cursor };
     this.#output = this.#follow(BOTH, { ...options, ...from });
     return this.#output;
+  }
+
+  /**
+   * Reads the output as text for a language model, within a budget: see {@link Sandbox.excerpt}.
+   *
+   * @throws {@link ShorelineError} As {@link Sandbox.excerpt}.
+   */
+  async excerpt(options?: ExcerptOptions): Promise<OutputExcerpt> {
+    return this.#calls.excerpt(await this.address(), options);
   }
 
   /** Iterates over the lines of both streams, from the start to the end of the process. */

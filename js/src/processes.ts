@@ -5,6 +5,7 @@ import { Commands } from "./commands.js";
 import { call, optionNames } from "./core.js";
 import type * as Glue from "./core/shoreline.js";
 import { ShorelineError, UsageError } from "./errors.js";
+import { excerptOf, type ExcerptOptions, type OutputExcerpt } from "./excerpt.js";
 import type {
   OutputResponse,
   ProcessInfo,
@@ -183,6 +184,28 @@ export abstract class Processes extends Commands {
   /** Follows standard error, as `followOutput` follows both streams. */
   followStderr(process: ProcessAddress, options?: FollowOptions): FollowIterator {
     return this.#follow(STDERR, process, options);
+  }
+
+  /**
+   * Reads the output of a process as text for a language model: its head and its tail within a budget, without escape
+   * sequences, as a terminal shows it. Returns at the end of the process, or after `yieldAfter` seconds with a cursor to
+   * read on from. Aborting `signal` does not stop the process.
+   *
+   * @throws {@link ShorelineError} `not_found` if the server does not know the process, `invalid_argument` if the budget or
+   * the cursor is wrong, `stream_broken`, `output_gap` and others; `partial.text` of the error is the text so far.
+   *
+   * @example
+   * ```ts
+   * const first = await sandbox.excerpt(pid, { yieldAfter: 10, maxTokens: 4000 });
+   * if (first.running) await sandbox.excerpt(pid, { after: first.cursor });
+   * ```
+   */
+  excerpt(process: ProcessAddress, options?: ExcerptOptions): Promise<OutputExcerpt> {
+    const source = {
+      follow: (how: FollowOptions) => this.stream(BOTH, process, how),
+      record: (how: CallOptions) => this.getProcess(process, how),
+    };
+    return excerptOf(source, options);
   }
 
   /** @internal Makes a call whose only own option is `signal`, beside those of the table. */

@@ -1,6 +1,6 @@
 use super::{promise, stop_on_cancel};
 use crate::client::{Follow, Run, Sandbox, cursor_to_js};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host;
 use crate::transport::CancelToken;
 use alloc::rc::Rc;
@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use futures::lock::Mutex;
 use js_sys::{Array, Function, Promise, Uint8Array};
+use shoreline_excerpt::{Budget, Excerpt, Finished, from_text, to_text};
 use shoreline_protocol::batch::Batch;
 use shoreline_protocol::cursor::Cursor;
 use shoreline_protocol::route::Route;
@@ -50,6 +51,7 @@ pub struct OutputStream {
     reader: Rc<Mutex<Reader<Follow>>>,
     cancel: CancelToken,
     handed: Rc<RefCell<Handed>>,
+    excerpt: Rc<RefCell<Option<Excerpt>>>,
 }
 
 /// The last batch that was handed over, and the cursors before and after it.
@@ -81,7 +83,7 @@ impl OutputStream {
         let handed = Rc::new(RefCell::new(Handed { batch: Batch::default(), before, after }));
         let reader = Rc::new(Mutex::new(Reader { source, batch: Batch::default() }));
         stop_on_cancel(&cancel, &reader, |reader| reader.source.stop());
-        Ok(Self { reader, cancel, handed })
+        Ok(Self { reader, cancel, handed, excerpt: Rc::default() })
     }
 }
 
@@ -112,10 +114,68 @@ impl OutputStream {
         cursor_to_js(&handed.before.after(&handed.batch, taken))
     }
 
+    /// Reads the output to its end instead of handing it over. `budget` is one that
+    /// [`excerpt_start`] has accepted. [`Self::excerpted`] is
+    /// what was read, also when the call failed or was ended by `close`.
+    pub fn excerpt(&self, budget: f64, in_tokens: bool) -> Promise {
+        let before = self.handed.borrow().before;
+        *self.excerpt.borrow_mut() = Excerpt::new(budget_of(budget, in_tokens), before);
+        let (reader, cancel, excerpt) =
+            (self.reader.clone(), self.cancel.clone(), self.excerpt.clone());
+        promise(async move {
+            let mut reader = reader.lock().await;
+            let Reader { source, batch } = &mut *reader;
+            while source.next(batch).await? {
+                excerpt.borrow_mut().iter_mut().for_each(|excerpt| excerpt.push(batch));
+                batch.clear();
+            }
+            cancel.release();
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// What [`Self::excerpt`] has read, once: `[text, cursor]`, and if text was omitted also its lines, its bytes and the
+    /// cursor to read it from. Cursors are text.
+    #[must_use]
+    pub fn excerpted(&self) -> JsValue {
+        let Some(excerpt) = self.excerpt.take() else { return JsValue::UNDEFINED };
+        let Finished { text, cursor, omitted } = excerpt.finish();
+        let all = Array::of2(&host::string(&text), &to_text(&cursor).into());
+        if let Some(omitted) = omitted {
+            all.push(&(omitted.lines as f64).into());
+            all.push(&(omitted.bytes as f64).into());
+            all.push(&to_text(&omitted.after).into());
+        }
+        all.into()
+    }
+
     /// Closes the connection at once.
     pub fn close(&self) {
         self.cancel.cancel();
     }
+}
+
+/// Checks the budget of an excerpt. Returns the cursor where it begins, for one that may be text.
+#[wasm_bindgen(js_name = excerptStart)]
+pub fn excerpt_start(
+    after: JsValue,
+    budget: f64,
+    in_tokens: bool,
+) -> core::result::Result<JsValue, JsValue> {
+    if Excerpt::new(budget_of(budget, in_tokens), Cursor::default()).is_none() {
+        let message =
+            "`maxBytes` must be from 1024 to 16777216, or `maxTokens` from 256 to 4194304";
+        return Err(Error::argument(message).into());
+    }
+    let Some(text) = after.as_string() else { return Ok(after) };
+    let wrong =
+        || Error::argument("`after` must be a cursor, as an excerpt or `cursor()` returned it");
+    Ok(cursor_to_js(&from_text(&text).ok_or_else(wrong)?))
+}
+
+fn budget_of(budget: f64, in_tokens: bool) -> Budget {
+    let budget = budget as usize;
+    if in_tokens { Budget::Tokens(budget) } else { Budget::Bytes(budget) }
 }
 
 /// A command that is run.

@@ -3,6 +3,7 @@ import "./arguments.js";
 import "./cancelling.js";
 import "./channels.js";
 import "./event-source.js";
+import "./excerpt.js";
 import "./files.js";
 import "./follow.js";
 import "./fs.js";
