@@ -3,6 +3,7 @@ import type * as Glue from "./core/shoreline.js";
 import { invalid, optionsOf } from "./arguments.js";
 import { OPTIONS } from "./client.js";
 import { callSync, optionNames } from "./core.js";
+import { UsageError } from "./errors.js";
 import type { Cursor } from "./generated/types.js";
 import type { ClientOptions, FollowOptions, ProcessAddress } from "./options.js";
 import { type BatchSource, nextBatch } from "./output.js";
@@ -10,6 +11,10 @@ import { Ports } from "./ports.js";
 import type { ProcessCalls } from "./process.js";
 import type { CommandResult, SuccessfulResult } from "./result.js";
 import { reconnectHandler, RunningCommand, type RunOptions } from "./run.js";
+import type { Sandbox } from "./sandbox.js";
+import type * as implementation from "./session/index.js";
+import type { Parts } from "./session/index.js";
+import type { OpenShellOptions, ShellJSON, ShellSession } from "./shell-session.js";
 import { shellArgs, type ShellValue } from "./shell.js";
 import { Transports } from "./transports.js";
 
@@ -90,6 +95,28 @@ export abstract class Commands extends Ports {
   }
 
   /**
+   * Opens a shell that keeps its directory, variables and functions from one line to the next, or continues with one of
+   * another isolate. Its code is loaded on first use, by `import()`, which service workers do not allow.
+   *
+   * @param options - Directory, environment and user of the shell, or what the `toJSON()` of a shell returned.
+   * @throws {@link ShorelineError} `command_failed` if the sandbox has no `mktemp` or no place for the state, `invalid_argument`
+   * for a shell of another sandbox, `missing_capability` in service workers.
+   *
+   * @example
+   * ```ts
+   * await using shell = await sandbox.shell({ workingDir: "/srv" });
+   * await shell.run("python3 -m venv env && . env/bin/activate");
+   * const { exitCode } = await shell.run("pip install flask", { timeout: 300 });
+   * ```
+   */
+  async shell(options?: OpenShellOptions | ShellJSON): Promise<ShellSession> {
+    const { open } = await sessions();
+    const run: Parts["run"] = (command, how, after) =>
+      new RunningCommand(this.core, this.calls, command, how, this.#transports, after);
+    return open({ invalid, optionsOf, run }, this as unknown as Sandbox, options);
+  }
+
+  /**
    * Runs a line of shell (`sh -c`) as `run` runs a command. Each `${…}` is one word, with any characters: the shell never
    * interprets it as code. An array is one word for each of its items. Do not put quotes around a value.
    *
@@ -111,6 +138,16 @@ export abstract class Commands extends Ports {
     if (typeof first !== "object" || (first as unknown) === null || "args" in first)
       throw invalid("`sh` takes a template, or options without `args`: sandbox.sh`ls -l`");
     return (parts, ...values) => this.run("sh", { ...first, args: shellArgs(parts, values) });
+  }
+}
+
+/** Loads the code of shells, which keeps the entry small. */
+async function sessions(): Promise<typeof implementation> {
+  try {
+    return await import("./session/index.js");
+  } catch (cause) {
+    const message = "shells are not available in this runtime: it loads no code on first use";
+    throw new UsageError({ code: "missing_capability", message, cause });
   }
 }
 

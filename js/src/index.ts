@@ -60,6 +60,7 @@ export type {
 export type { Data } from "./arguments.js";
 export type { CheckedRunOptions, Shell, ShellOptions } from "./commands.js";
 export type { ShellValue } from "./shell.js";
+export type { OpenShellOptions, ShellJSON, ShellRunOptions, ShellSession } from "./shell-session.js";
 export type { BindOutcome, GetOrCreateOptions } from "./lifecycle.js";
 export type { CommandInput } from "./input.js";
 export type { GlobOptions, GrepOptions, Match, Search, SearchOptions, SearchSummary } from "./file-search.js";

@@ -251,12 +251,19 @@ export abstract class ProcessHandle implements AsyncDisposable, AsyncIterable<Ou
     });
   }
 
-  /** Plain data from which another isolate continues: `sandbox.process(json)`. Without `pid` until the command has started. */
+  /**
+   * Plain data from which another isolate continues: `sandbox.process(json)`. At most 300 bytes as JSON, unless ids or names
+   * are long. Without `pid` until the command has started.
+   */
   toJSON(): Partial<ProcessJSON> {
     const cursor = this.#output?.cursor() ?? this.#after;
+    const { pid, status, exitCode, signal, managed } = this.#known;
     return {
-      ...this.#known,
       sandboxId: this.#calls.sandboxId,
+      ...(pid !== undefined && { pid }),
+      ...(managed && { managed: { name: managed.name } as ManagedProcessInfo }),
+      ...(status && { status }),
+      ...(status && status !== "running" && { exitCode, signal }),
       ...(cursor && { cursor }),
     };
   }

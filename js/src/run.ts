@@ -101,6 +101,9 @@ export class RunningCommand<R extends CommandResult = CommandResult>
   #input: InputSource | undefined;
   /** The error of the input, which ends the command. */
   #inputFailure: { error: unknown } | undefined;
+  #over!: () => void;
+  /** @internal Resolves when the command has ended, or the run has failed. */
+  readonly over = new Promise<void>((resolve) => (this.#over = resolve));
   #outcome: Promise<RawResult> | undefined;
   #result: Promise<R> | undefined;
   #iterated = false;
@@ -112,6 +115,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
     command: string,
     options: RunOptions | undefined,
     transports: Transports,
+    after?: Promise<unknown>,
   ) {
     super(calls);
     this.#calls = calls;
@@ -122,9 +126,11 @@ export class RunningCommand<R extends CommandResult = CommandResult>
       this.#notStarted = reject;
     });
     this.learn({ command, args: argsOf(this.#options), exitCode: null, signal: null });
-    this.#stream = this.#begin(sandbox, options, transports);
+    const begin = () => this.#begin(sandbox, options, transports);
+    this.#stream = after ? after.then(begin) : begin();
     // The iteration, `wait` and the result report a failure.
     this.#stream.catch(this.#notStarted);
+    this.#stream.catch(this.#over);
     this.#pid.catch(noop);
     queueMicrotask(() => {
       // As with any promise: the runtime reports a rejection that is not handled.
@@ -284,6 +290,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
       this.#input?.release();
       const failure = this.#inputFailure ? this.#inputFailure.error : error;
       this.#notStarted(failure);
+      this.#over();
       throw failure;
     }
   }
@@ -299,6 +306,7 @@ export class RunningCommand<R extends CommandResult = CommandResult>
       this.#feed(pid).catch(noop);
     }
     if (!end) return;
+    this.#over();
     this.#input?.release();
     const { exitCode, signal, oomKilled, outputOpen } = end;
     const status = oomKilled ? "oom_killed" : signal === null ? "exited" : "signaled";

@@ -138,6 +138,11 @@ export class Sandbox extends Processes implements AsyncDisposable {
     return single(TERMINATE, sandbox, options);
   }
 
+  /** Plain data from which another isolate connects: `Sandbox.connect(json)`, with its own key. */
+  toJSON(): Pick<ConnectOptions, "sandboxId"> {
+    return { sandboxId: this.sandboxId };
+  }
+
   /** Reads the sandbox's current record. */
   info(options?: CallOptions): Promise<Traced<SandboxInfo>> {
     return this.request(options, (core, signal) => core.single(GET, undefined, undefined, signal));

@@ -24,6 +24,7 @@ import "./process.js";
 import "./pty.js";
 import "./run.js";
 import "./search.js";
+import "./session.js";
 import "./shell.js";
 import "./tree.js";
 import "./tunnel.js";

@@ -11,11 +11,13 @@ test("startProcess gives the process, which getProcess and listProcesses know", 
     equal(started.stdinWritable, false);
     ok(started.startedAt instanceof Date, "startedAt is a Date");
     ok(Math.abs(started.startedAt.getTime() - before) < 60_000, "it started now");
-    const { sandboxId, ...known } = started.toJSON();
-    equal(sandboxId, sandbox.sandboxId);
-    equal(await sandbox.getProcess(started.pid), known);
+    const { pid } = started;
+    const { sandboxId } = sandbox;
+    equal(started.toJSON(), { sandboxId, pid, status: "running" });
+    const known = await sandbox.getProcess(pid);
+    equal([known.command, known.args, known.startedAt], ["sleep", ["1000"], started.startedAt]);
     equal(
-      (await sandbox.listProcesses()).filter((one) => one.pid === started.pid),
+      (await sandbox.listProcesses()).filter((one) => one.pid === pid),
       [known],
     );
   } finally {

@@ -177,7 +177,7 @@ proptest! {
         prop_assert_eq!(so_far.cursor.unfinished, [0, text.len() as u64]);
         let mark = if text.is_empty() { "" } else { "[stderr] " };
         prop_assert_eq!(so_far.text, format!("{mark}{text}"));
-        // Where the sequence goes on, the rest of it is no text.
+        // Where the sequence goes on, the rest of it is not shown.
         first.push(&batch(&[(STDERR, sequence[at..].to_owned())]));
         prop_assert_eq!(first.finish().text, format!("{mark}{text}"));
     }
