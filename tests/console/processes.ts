@@ -1,6 +1,8 @@
 // Processes: how they are run, found, stopped and run again.
 import assert from "node:assert/strict";
+import { Sandbox } from "shoreline";
 import { run, type Session } from "./session.js";
+import type { Tab } from "./tab.js";
 
 export function processes(session: Session): void {
   session.test("lists what runs before what has ended, and finds processes by words", async (t, tab) => {
@@ -98,4 +100,68 @@ export function processes(session: Session): void {
     await tab.shows(".detail .status", "ended by SIGHUP");
     assert.ok((await sandbox.listProcesses()).every(({ status }) => status !== "running"));
   });
+
+  session.test("shows what running processes use, only while the list is in sight", async (t, tab) => {
+    const asked = await usageRequests(tab);
+    const sandbox = await session.inSandbox(t, tab, "used");
+    await run(tab, "sh -c 'while :; do :; done' & wait; echo over");
+    await tab.shows(".group", /^Running 1.*running · for .* · [\d.]+ % CPU · [\d.]+ (K|M)B$/);
+    // The load is of the shell that the process has started.
+    await tab.shows(".item .use", /^· (?!0\.0)[\d.]+ % CPU/);
+    await tab.shot("usage");
+    await tab.click("tab", "Files");
+    const looks = async () => {
+      const { url: apiUrl, apiKey } = session.server;
+      const other = await Sandbox.create({ apiUrl, apiKey, name: "look" });
+      await tab.shows(".sandboxes", "look");
+      await other.terminate();
+      await tab.eventually("a second look has shown its end", async () =>
+        (await tab.texts(".sandboxes strong")).every((text) => text !== "look"),
+      );
+    };
+    await looks();
+    const before = await asked();
+    await looks();
+    assert.equal(await asked(), before, "nothing is measured while files are looked at");
+    await tab.click("tab", "Processes");
+    await tab.eventually("it measures again", async () => (await asked()) > before);
+    await tab.click("button", "Suspend");
+    await tab.shows(".about .status", "suspended");
+    const suspended = await asked();
+    await looks();
+    assert.equal(await asked(), suspended, "nothing is measured in a suspended sandbox");
+    assert.equal(await sandbox.status(), "suspended");
+  });
+
+  session.test("shows no usage and no error on a server that does not measure", async (t, tab) => {
+    const asked = await usageRequests(tab, true);
+    const sandbox = await session.inSandbox(t, tab, "unmeasured");
+    await sandbox.startProcess("sleep", { args: ["1000"] });
+    await tab.shows(".group", "Running 1");
+    await tab.eventually("it has asked", async () => (await asked()) === 1);
+    await sandbox.startProcess("sleep", { args: ["1000"] });
+    await tab.shows(".group", "Running 2");
+    await sandbox.startProcess("sleep", { args: ["1000"] });
+    await tab.shows(".group", "Running 3");
+    assert.equal(await asked(), 1, "it asks once");
+    assert.deepEqual(await tab.texts(".use"), []);
+    assert.deepEqual(await tab.texts("[role=alert]"), []);
+  });
+}
+
+/** Counts the page's requests for usage, which are answered as by a server without the route if `isMissing`. */
+async function usageRequests(tab: Tab, isMissing = false): Promise<() => Promise<number>> {
+  await tab.page.evaluate((missing) => {
+    const own = globalThis as { usageRequests?: number };
+    own.usageRequests = 0;
+    const { fetch } = globalThis;
+    globalThis.fetch = (input, init) => {
+      const url = input instanceof Request ? input.url : String(input);
+      if (!url.includes("/api/v1/usage")) return fetch(input, init);
+      own.usageRequests = (own.usageRequests ?? 0) + 1;
+      return missing ? Promise.resolve(new Response(null, { status: 404 })) : fetch(input, init);
+    };
+  }, isMissing);
+  return () =>
+    tab.page.evaluate(() => (globalThis as { usageRequests?: number }).usageRequests ?? 0, undefined);
 }

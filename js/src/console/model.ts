@@ -14,6 +14,7 @@ import {
 } from "shoreline";
 import { printable } from "../printable.js";
 import { addressOfPlace, type Place, type View } from "./place.js";
+import { Meter } from "./processes/meter.js";
 
 /** The connection to the server, as the last question to it went. */
 export type Link = { state: "connecting" | "online" } | { state: "lost" | "refused"; message: string };
@@ -34,6 +35,7 @@ export interface Inside {
   terminals: Signal<PtyInfo[]>;
   /** How the processes that this page has started were, by PID: servers do not tell directories and environments. */
   started: Map<number, StartProcessOptions>;
+  meter: Meter;
 }
 
 interface Notice {
@@ -59,6 +61,8 @@ export class Model {
   readonly process = signal<ProcessAddress | undefined>(undefined);
   /** The directory that is looked at, or what is written in its field. */
   readonly directory = signal(".");
+  /** Whether the list of processes is in sight: what they use is measured only then. */
+  seesProcesses: () => boolean = () => false;
   /** What was said last, for people who see it and people who hear it. */
   readonly notice = signal<Notice | undefined>(undefined);
   readonly options: ClientOptions;
@@ -261,11 +265,13 @@ export class Model {
       processes: signal<ProcessInfo[]>([]),
       terminals: signal<PtyInfo[]>([]),
       started: new Map<number, StartProcessOptions>(),
+      meter: new Meter(),
     };
     const limit = AbortSignal.timeout(ANSWER * 1000);
     const [processes, terminals] = await Promise.all([
       inside.sandbox.listProcesses({ signal: limit }),
       inside.sandbox.listPtys({ signal: limit }),
+      this.seesProcesses() ? inside.meter.measure(inside.sandbox, limit) : undefined,
     ]);
     // Meanwhile another may have been chosen.
     if (this.selected.value !== info.sandboxId) return;

@@ -1,9 +1,11 @@
 // The processes of a sandbox: those that run first, then those that have ended.
 import { type Signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import type { ProcessAddress, ProcessInfo } from "shoreline";
 import { addressOf, type Inside, type Model } from "../model.js";
 import { Field } from "../parts.js";
 import { Detail } from "./detail.js";
+import { type Use, useOf } from "./meter.js";
 import { Run } from "./run.js";
 import { commandOf, stateOf, statusOf, timesOf } from "./words.js";
 
@@ -12,6 +14,15 @@ const FEW = 5;
 
 export function Processes({ model, inside, chosen }: { model: Model; inside: Inside; chosen: Signal<ProcessAddress | undefined> }) {
   const wanted = useSignal("");
+  const list = useRef<HTMLElement>(null);
+  useEffect(() => {
+    model.seesProcesses = () => document.visibilityState === "visible" && list.current?.checkVisibility() === true;
+    model.refresh();
+    return () => {
+      model.seesProcesses = () => false;
+    };
+  }, [inside]);
+  const uses = inside.meter.uses.value;
   // The newest is what people look for.
   const all = [...inside.processes.value].reverse();
   const process = all.find((each) => addressOf(each) === chosen.value);
@@ -26,13 +37,13 @@ export function Processes({ model, inside, chosen }: { model: Model; inside: Ins
     <>
       <Run model={model} inside={inside} chosen={chosen} />
       <div class={`split ${process ? "has-detail" : ""}`}>
-        <nav class="list" aria-label="Processes">
+        <nav ref={list} class="list" aria-label="Processes">
           {all.length === 0 && <p class="empty">Nothing was started yet. Run a command above.</p>}
           {(all.length > FEW || wanted.value !== "") && (
             <Field text={wanted} label="Filter the processes" hint="Filter: command, PID or status" code={false} />
           )}
           {all.length > 0 && shown.length === 0 && <p class="empty">No process matches.</p>}
-          <Group title="Running" processes={shown.filter(isRunning)} chosen={chosen} />
+          <Group title="Running" processes={shown.filter(isRunning)} uses={uses} chosen={chosen} />
           <Group title="Ended" processes={shown.filter((each) => !isRunning(each))} chosen={chosen} />
         </nav>
         {process && <Detail key={addressOf(process)} model={model} inside={inside} process={process} chosen={chosen} />}
@@ -41,7 +52,14 @@ export function Processes({ model, inside, chosen }: { model: Model; inside: Ins
   );
 }
 
-function Group({ title, processes, chosen }: { title: string; processes: ProcessInfo[]; chosen: Signal<ProcessAddress | undefined> }) {
+interface GroupProps {
+  title: string;
+  processes: ProcessInfo[];
+  uses?: ReadonlyMap<number, Use>;
+  chosen: Signal<ProcessAddress | undefined>;
+}
+
+function Group({ title, processes, uses, chosen }: GroupProps) {
   if (processes.length === 0) return null;
   return (
     <section class="group">
@@ -63,11 +81,22 @@ function Group({ title, processes, chosen }: { title: string; processes: Process
               <code>{commandOf(each)}</code>
               <small title={`PID ${each.pid}, started ${each.startedAt.toLocaleString()}`}>
                 {each.pid} · {statusOf(each)} · {timesOf(each)}
+                <Usage use={uses?.get(each.pid)} />
               </small>
             </button>
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+function Usage({ use }: { use: Use | undefined }) {
+  if (!use) return null;
+  return (
+    <span class="use" title="With the processes that it started; 100 % is one processor">
+      {" "}
+      · {useOf(use)}
+    </span>
   );
 }
