@@ -52,9 +52,8 @@ const watched = () =>
     return { frames: globalThis.watched.frames, took: performance.now() - globalThis.watched.began };
   });
 
-const shown = [];
-const iterated = [];
-for (let run = 0; run < RUNS; run++) {
+/** Shows the output of a process that has ended: its PID, the time and the frames. */
+async function show() {
   const { pid } = await sandbox.startProcess("sh", { args: ["-c", COMMAND] });
   for await (const batch of sandbox.followOutput(pid).batches()) void batch;
   const item = page
@@ -64,15 +63,23 @@ for (let run = 0; run < RUNS; run++) {
   await watch();
   await item.click();
   await page.waitForFunction(() => {
-    const told = document.querySelector("#console")?.shadowRoot?.querySelector(".told")?.textContent ?? "";
+    const told =
+      document.querySelector("#console")?.shadowRoot?.querySelector(".output .told")?.textContent ?? "";
     return told.includes("complete") && told;
   });
   const seen = await watched();
   const count = await page.locator("[data-lines]").getAttribute("data-lines");
   if (Number(count) !== LINES) throw new Error(`${count} lines were shown`);
-  shown.push(seen);
   await page.getByRole("tab", { name: "Files" }).click();
   await page.getByRole("tab", { name: "Processes" }).click();
+  return { pid, ...seen };
+}
+
+const shown = [];
+const iterated = [];
+for (let run = 0; run < RUNS; run++) {
+  const { pid, ...seen } = await show();
+  shown.push(seen);
 
   const drained = await page.evaluate(
     async ({ apiUrl, sandboxId, pid: process, key }) => {
@@ -89,6 +96,11 @@ for (let run = 0; run < RUNS; run++) {
   if (drained.lines !== LINES) throw new Error(`${drained.lines} lines were iterated`);
   iterated.push(drained.took);
 }
+// Rows of which each line takes several.
+await page.setViewportSize({ width: 820, height: 760 });
+await page.evaluate(() => sessionStorage.setItem("shoreline-wrap", "true"));
+const wrapped = [];
+for (let run = 0; run < RUNS; run++) wrapped.push(await show());
 await browser.close();
 program.kill();
 await server.close();
@@ -97,12 +109,17 @@ const median = (all) => all.toSorted((a, b) => a - b)[all.length >> 1];
 const took = median(shown.map((run) => run.took));
 const alone = median(iterated);
 const longest = shown.map(({ frames }) => Math.max(...frames));
+const longestWrapped = wrapped.map(({ frames }) => Math.max(...frames));
 const late = shown.map(({ frames }) => frames.filter((ms) => ms > SEEN).length);
 const rows = [
   ["shown, beside iterated", `${(took / alone).toFixed(2)} (${took.toFixed(0)} and ${alone.toFixed(0)} ms)`],
   [
     "the longest frame, ms (median; worst)",
     `${median(longest).toFixed(0)}; ${Math.max(...longest).toFixed(0)}`,
+  ],
+  [
+    "the same where each line wraps",
+    `${median(longestWrapped).toFixed(0)}; ${Math.max(...longestWrapped).toFixed(0)}`,
   ],
   [
     `frames longer than ${SEEN} ms, of all`,

@@ -112,6 +112,109 @@ export function output(session: Session): void {
     assert.equal(copied, [...numbers.slice(0, 150), "wrong\n", ...numbers.slice(150)].join(""));
   });
 
+  session.test("wraps long lines, and shows standard error only", async (t, tab) => {
+    await session.inSandbox(t, tab, "wrapped");
+    const long = "seq -s ' ' 1 100; printf '\\033[31m日本語 %0300d\\033[0m tail\\n' 0";
+    await run(
+      tab,
+      `seq 1 300; ${long}; sleep 0.3; echo first wrong >&2; sleep 0.3; seq 301 600; sleep 0.3; echo then wrong >&2`,
+    );
+    await tab.shows(".told", /^604 lines.*complete/);
+    await tab.eventually(
+      "the end is in sight",
+      async () => (await rows(tab)).at(-1)?.startsWith("604") === true,
+    );
+    const looked = async () => (await measured(tab)).top;
+    await tab.click("button", "First error");
+    await tab.shows(".row.current", "303stderr: first wrong");
+    assert.ok((await measured(tab)).sideways > 0, "lines are longer than a row");
+    const before = await looked();
+    await tab.click("checkbox", "Wrap");
+    await tab.eventually("nothing is wider than a row", async () => (await measured(tab)).sideways === 0);
+    // The line at the top stays there.
+    assert.equal(await looked(), before);
+    await tab.shot("wrapped");
+    // Long lines take the rows that they need, and no line is drawn over another.
+    for (const width of [1200, 1000, 700]) {
+      await tab.page.resize(width, 760);
+      await tab.eventually(`rows follow each other at ${width} px`, async () => {
+        const { sideways, gaps, heights } = await measured(tab);
+        return (
+          sideways === 0 &&
+          gaps.every((gap) => gap === 0) &&
+          (heights["301"] ?? 0) >= 40 &&
+          (heights["302"] ?? 0) >= 60
+        );
+      });
+    }
+    await tab.page.resize(1200, 760);
+    await tab.click("checkbox", "Times");
+    await tab.shows(".row.current", /^303\d\d:\d\d:\d\d\.\d\d\dstderr: first wrong$/);
+    await tab.click("checkbox", "Times");
+    await tab.click("button", "Follow");
+    await tab.eventually("the end is in sight", async () => (await measured(tab)).toEnd < 1);
+    await tab.shows(".row", "604stderr: then wrong");
+
+    await tab.click("checkbox", "Stderr only");
+    await tab.eventually("two lines are left", async () => (await rows(tab)).length === 2);
+    assert.deepEqual(await rows(tab), ["303stderr: first wrong", "604stderr: then wrong"]);
+    await tab.shows(".told", "2 of 604 lines");
+    await tab.shot("stderr-only");
+    await tab.fill("Search the output", "3");
+    await tab.shows(".count", "No match");
+    await tab.fill("Search the output", "wrong");
+    await tab.shows(".count", "1 of 2");
+    await tab.page.keyboard.press("Enter");
+    await tab.shows(".row.current", "604");
+    await tab.click("button", "First error");
+    await tab.shows(".row.current", "303");
+    assert.equal(
+      String(await tab.page.saved(() => tab.click("button", "Save"))),
+      "first wrong\nthen wrong\n",
+    );
+    // Both are kept for the tab.
+    await tab.page.reload();
+    await tab.shows(".told", "2 of 604 lines");
+    await tab.click("checkbox", "Stderr only");
+    await tab.shows(".told", /^604 lines/);
+    assert.equal((await measured(tab)).sideways, 0);
+    await tab.fill("Search the output", "100");
+    await tab.shows(".count", "1 of 2");
+    await tab.page.keyboard.press("Enter");
+    await tab.shows(".row.current", "301");
+    await tab.click("checkbox", "Wrap");
+    await tab.eventually("lines are longer than a row", async () => (await measured(tab)).sideways > 0);
+    await run(tab, "echo fine");
+    await tab.click("checkbox", "Stderr only");
+    await tab.shows(".empty", "Nothing was written to standard error");
+    await tab.click("checkbox", "Stderr only");
+    await tab.shows(".row", "1fine");
+  });
+
+  session.test(
+    "wraps 100,000 lines without holding the page up, and finds the last of them",
+    async (t, tab) => {
+      await session.inSandbox(t, tab, "wrapped-many");
+      await tab.page.resize(700, 760);
+      await run(tab, "echo begin");
+      await tab.click("checkbox", "Wrap");
+      await run(tab, "seq -f '%0150.0f' 1 100000");
+      await tab.shows(".told", /^100,000 lines.*complete/);
+      await tab.eventually("the end is in sight", async () => (await measured(tab)).toEnd < 1);
+      await tab.shows(".row", /^1000000+100000$/);
+      await tab.fill("Search the output", "50199");
+      await tab.shows(".row.current", "50199");
+      const { sideways, gaps } = await measured(tab);
+      assert.equal(sideways, 0);
+      assert.ok(gaps.every((gap) => gap === 0));
+      await tab.page.evaluate(() => {
+        const view = document.querySelector("#console")?.shadowRoot?.querySelector(".rows");
+        if (view) view.scrollTop = 0;
+      }, undefined);
+      await tab.shows(".row", /^10+1$/);
+    },
+  );
+
   session.test("follows what comes, and pauses where it is scrolled up", async (t, tab) => {
     const sandbox = await session.inSandbox(t, tab, "paused");
     await tab.click("checkbox", "stdin");
@@ -306,4 +409,36 @@ export function output(session: Session): void {
     assert.equal((await tab.texts("[data-lines]"))[0], `${lines.length.toLocaleString("en")} lines`);
     await tab.shows(".row", `${lines.length}the end`);
   });
+}
+
+/** How the rows are: from the top and to the end, px, wider than what is in sight, the gaps between them, their heights. */
+function measured(tab: Tab): Promise<{
+  top: string | undefined;
+  toEnd: number;
+  sideways: number;
+  gaps: number[];
+  heights: Record<string, number>;
+}> {
+  return tab.page.evaluate(() => {
+    const view = document.querySelector("#console")?.shadowRoot?.querySelector(".rows");
+    const shown = [...(view?.querySelectorAll<HTMLElement>(".row") ?? [])];
+    const boxes = shown.map((row) => row.getBoundingClientRect());
+    const begins = view?.getBoundingClientRect().top ?? 0;
+    const {
+      scrollTop = NaN,
+      scrollHeight = NaN,
+      clientHeight = NaN,
+      scrollWidth = NaN,
+      clientWidth = NaN,
+    } = view ?? {};
+    const number = (row: HTMLElement) => row.querySelector(".number")?.textContent.trim() ?? "";
+    const top = shown.find((_, i) => (boxes[i]?.bottom ?? 0) > begins + 1);
+    return {
+      top: top && number(top),
+      toEnd: scrollHeight - clientHeight - scrollTop,
+      sideways: scrollWidth - clientWidth,
+      gaps: boxes.slice(1).map((box, i) => Math.round(box.top - (boxes[i]?.bottom ?? 0))),
+      heights: Object.fromEntries(shown.map((row, i) => [number(row), boxes[i]?.height ?? 0])),
+    };
+  }, undefined);
 }

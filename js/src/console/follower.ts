@@ -73,8 +73,8 @@ export class Follower {
     this.#show();
   }
 
-  /** The exact bytes of everything that is shown, and of what was let go. */
-  async whole(): Promise<Blob> {
+  /** The exact bytes of everything that is shown, and of what was let go; of standard error only, if that is asked. */
+  async whole(onlyStderr: boolean): Promise<Blob> {
     const ended = this.following.value.state === "ended";
     const shown = ended ? undefined : this.#cursor;
     if (!ended && !shown) return new Blob();
@@ -86,7 +86,7 @@ export class Follower {
       transport: "auto",
     });
     for await (const batch of events.batches()) {
-      for (const event of batch) parts.push(event.bytes);
+      for (const event of batch) if (!onlyStderr || event.stream === "stderr") parts.push(event.bytes);
       if (shown && isBeyond(events.cursor(), shown)) break;
     }
     return new Blob(parts);

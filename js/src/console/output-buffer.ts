@@ -34,6 +34,7 @@ export class OutputBuffer {
   /** Numbers of the lines with a match, counted from the first ever. */
   #matches: number[] = [];
   #searched = 0;
+  #isStderrOnly = false;
 
   #firstError: number | undefined;
 
@@ -78,14 +79,34 @@ export class OutputBuffer {
     while ((this.#matches.at(-1) ?? -1) >= number) this.#matches.pop();
   }
 
-  /** The lines with these numbers, as far as they are kept. */
-  slice(from: number, to: number): Line[] {
-    return this.#lines.slice(Math.max(0, from - this.dropped), Math.max(0, to - this.dropped));
+  /** The line with this number, if it is kept. */
+  line(number: number): Line | undefined {
+    return this.#lines[number - this.dropped];
+  }
+
+  /** Numbers of the lines that are not finished, and can change. */
+  get unfinished(): number[] {
+    return Object.values(this.#unfinished).flatMap((begun) => begun?.number ?? []);
+  }
+
+  /** Shows only standard error, or both streams. */
+  showStderrOnly(on: boolean): void {
+    if (on === this.#isStderrOnly) return;
+    this.#isStderrOnly = on;
+    this.#searchAnew();
+  }
+
+  isShown({ stream }: Line): boolean {
+    return !this.#isStderrOnly || stream === "stderr";
   }
 
   /** Looks for text, whatever its case; nothing is looked for where it is empty. */
   search(text: string): void {
     this.#pattern = text === "" ? undefined : new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "gi");
+    this.#searchAnew();
+  }
+
+  #searchAnew(): void {
     this.#matches = [];
     this.#searched = this.dropped;
   }
@@ -94,13 +115,14 @@ export class OutputBuffer {
     return this.#pattern;
   }
 
-  /** Numbers of the lines that have what is looked for, in order. */
+  /** Numbers of the lines that are shown and have what is looked for, in order. */
   get matches(): readonly number[] {
     const pattern = this.#pattern;
     if (!pattern) return [];
     for (let number = Math.max(this.#searched, this.dropped); number < this.end; number++) {
       pattern.lastIndex = 0;
-      if (pattern.test(this.#lines[number - this.dropped]?.text ?? "")) this.#matches.push(number);
+      const line = this.line(number);
+      if (line && this.isShown(line) && pattern.test(line.text)) this.#matches.push(number);
     }
     this.#searched = this.end;
     return this.#matches;

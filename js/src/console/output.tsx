@@ -1,21 +1,17 @@
-// A process's output: rows for those lines that are in sight, however many there are.
-import { effect, useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+// A process's output: what is searched, filtered and saved of it, and its rows.
+import { effect, useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { ProcessInfo } from "shoreline";
 import { printable } from "../printable.js";
-import type { Span } from "./sgr.js";
 import { Follower } from "./follower.js";
+import { Layout } from "./layout.js";
 import { addressOf, type Inside, type Model } from "./model.js";
-import type { Line, OutputBuffer } from "./output-buffer.js";
 import { Check, Copy, download } from "./parts.js";
-import { ofBrowser } from "./store.js";
+import { columnsOf, ROW, Rows } from "./rows.js";
+import { ofBrowser, ofTab } from "./store.js";
 
-/** The height of a row, px; the style has the same. */
-const ROW = 20;
-/** Rows above and below what is in sight. */
-const BEYOND = 20;
-/** What is shown of a line: one of a megabyte would hold the page up. */
-const SHOWN = 10_000;
+/** Columns of a row until they are measured. */
+const COLUMNS = 80;
 
 export function Output({ model, inside, process }: { model: Model; inside: Inside; process: ProcessInfo }) {
   // One that was started again has new output under its old name.
@@ -38,6 +34,14 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
     [follower],
   );
   const { buffer } = follower;
+  const wraps = useSignal(ofTab.get("wrap") === "true");
+  const onlyStderr = useSignal(ofTab.get("stderr") === "true");
+  const columns = useSignal(COLUMNS);
+  const wrapped = wraps.value ? columns.value : undefined;
+  const layout = useMemo(() => {
+    buffer.showStderrOnly(onlyStderr.value);
+    return new Layout(buffer, wrapped, columnsOf);
+  }, [buffer, wrapped, onlyStderr.value]);
   const sticks = useSignal(true);
   const query = useSignal("");
   /** Which of the matches is looked at. */
@@ -49,11 +53,13 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
   const goTo = (number: number) => {
     sticks.value = false;
     const element = view.current;
-    if (element) element.scrollTop = (number - buffer.dropped) * ROW - element.clientHeight / 2;
+    if (element) element.scrollTop = layout.rowOf(number) * ROW - element.clientHeight / 2;
   };
   const times = useSignal(ofBrowser.get("times") === "true");
+  const found = () =>
+    layout.least === buffer.dropped ? buffer.matches : buffer.matches.filter((number) => number >= layout.least);
   const step = (by: number) => {
-    const { matches } = buffer;
+    const matches = found();
     if (matches.length === 0) return;
     const now = at.value === undefined ? -1 : matches.indexOf(at.value);
     const first = now === -1 && by < 0 ? matches.length - 1 : now + by;
@@ -66,43 +72,47 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
     buffer.search(text);
     if (text !== "") step(1);
   };
-  const end = follower.shown.value.end;
-  const { matches } = buffer;
+  const { end } = follower.shown.value;
+  layout.update();
+  const matches = found();
   if (sticks.value) paused.current = end;
-  const fresh = end - paused.current;
+  const what = onlyStderr.value ? "stderr" : "output";
+  const fresh = layout.countFrom(paused.current);
 
   return (
     <div class="output">
       <div class="toolbar" role="toolbar" aria-label="Output">
-        <input
-          type="search"
-          data-key="search"
-          aria-label="Search the output"
-          placeholder="Search output"
-          value={query.value}
-          onInput={(event) => {
-            find(event.currentTarget.value);
-          }}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
-            if (event.key === "Escape") find("");
-          }}
-        />
-        {query.value !== "" && (
-          <>
-            <output class="count" aria-live="polite">
-              {matches.length === 0
-                ? "No match"
-                : `${(at.value === undefined ? 0 : matches.indexOf(at.value)) + 1} of ${matches.length}`}
-            </output>
-            <button type="button" aria-label="Previous match" onClick={() => { step(-1); }}>
-              ↑
-            </button>
-            <button type="button" aria-label="Next match" onClick={() => { step(1); }}>
-              ↓
-            </button>
-          </>
-        )}
+        <div class="find">
+          <input
+            type="search"
+            data-key="search"
+            aria-label="Search the output"
+            placeholder="Search output"
+            value={query.value}
+            onInput={(event) => {
+              find(event.currentTarget.value);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
+              if (event.key === "Escape") find("");
+            }}
+          />
+          {query.value !== "" && (
+            <>
+              <output class="count" aria-live="polite">
+                {matches.length === 0
+                  ? "No match"
+                  : `${(at.value === undefined ? 0 : matches.indexOf(at.value)) + 1} of ${matches.length}`}
+              </output>
+              <button type="button" aria-label="Previous match" onClick={() => { step(-1); }}>
+                ↑
+              </button>
+              <button type="button" aria-label="Next match" onClick={() => { step(1); }}>
+                ↓
+              </button>
+            </>
+          )}
+        </div>
         <button
           type="button"
           data-key="follow"
@@ -113,17 +123,6 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
         >
           {sticks.value ? "Pause" : `Follow${fresh > 0 ? ` (${fresh.toLocaleString("en")} new)` : ""}`}
         </button>
-        <button
-          type="button"
-          onClick={() => {
-            void model.act("The output was not saved", async () => {
-              download(`output-${process.pid}.txt`, await follower.whole());
-            });
-          }}
-        >
-          Save
-        </button>
-        <Copy title="All of the output, as Save has it" of={() => follower.whole()} />
         {buffer.firstError !== undefined && (
           <button
             type="button"
@@ -135,6 +134,20 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
             First error
           </button>
         )}
+        <Copy
+          title={onlyStderr.value ? "All of standard error" : "All of the output"}
+          of={() => follower.whole(onlyStderr.value)}
+        />
+        <button
+          type="button"
+          onClick={() => {
+            void model.act("The output was not saved", async () => {
+              download(`${what}-${process.pid}.txt`, await follower.whole(onlyStderr.value));
+            });
+          }}
+        >
+          Save
+        </button>
         <Check
           on={times.value}
           label="Times"
@@ -144,21 +157,63 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
             ofBrowser.set("times", on ? "true" : undefined);
           }}
         />
-        <Told model={model} follower={follower} />
+        <Check
+          on={wraps.value}
+          label="Wrap"
+          title="Wraps lines that are longer than a row, as a terminal does"
+          onChange={(on) => {
+            wraps.value = on;
+            ofTab.set("wrap", on ? "true" : undefined);
+          }}
+        />
+        <Check
+          on={onlyStderr.value}
+          label="Stderr only"
+          title="Hides standard output"
+          onChange={(on) => {
+            onlyStderr.value = on;
+            at.value = undefined;
+            ofTab.set("stderr", on ? "true" : undefined);
+          }}
+        />
+        <Told model={model} follower={follower} layout={layout} shown={onlyStderr.value ? layout.count : undefined} />
       </div>
-      <Rows buffer={buffer} follower={follower} view={view} sticks={sticks} current={at.value} times={times.value} label={`Output of ${printable(process.command)}`} />
+      {onlyStderr.value && layout.count === 0 && end > 0 && <p class="empty">Nothing was written to standard error.</p>}
+      <Rows
+        buffer={buffer}
+        layout={layout}
+        end={end}
+        view={view}
+        sticks={sticks}
+        current={at.value}
+        times={times.value}
+        wraps={wraps.value}
+        label={`Output of ${printable(process.command)}`}
+        onColumns={(count) => {
+          columns.value = count;
+        }}
+      />
     </div>
   );
 }
 
+interface ToldProps {
+  model: Model;
+  follower: Follower;
+  layout: Layout;
+  /** How many lines are shown, where some are hidden. */
+  shown: number | undefined;
+}
+
 /** How the output comes, and how much there is. */
-function Told({ model, follower }: { model: Model; follower: Follower }) {
+function Told({ model, follower, layout, shown }: ToldProps) {
   const end = follower.shown.value.end;
-  const { dropped } = follower.buffer;
+  const dropped = layout.least;
   const following = follower.following.value;
   return (
     <span class="told">
       <span data-lines={end}>
+        {shown !== undefined && `${shown.toLocaleString("en")} of `}
         {end.toLocaleString("en")} {end === 1 ? "line" : "lines"}
         {dropped > 0 && `, the first ${dropped.toLocaleString("en")} no longer shown (Save has them)`}
       </span>
@@ -181,157 +236,4 @@ function Told({ model, follower }: { model: Model; follower: Follower }) {
       )}
     </span>
   );
-}
-
-interface RowsProps {
-  buffer: OutputBuffer;
-  follower: Follower;
-  view: { current: HTMLDivElement | null };
-  sticks: { value: boolean };
-  current: number | undefined;
-  times: boolean;
-  label: string;
-}
-
-function Rows({ buffer, follower, view, sticks, current, times, label }: RowsProps) {
-  const end = follower.shown.value.end;
-  const top = useSignal(0);
-  const height = useSignal(0);
-  const before = useRef(buffer.dropped);
-  useEffect(() => {
-    const element = view.current;
-    if (!element) return undefined;
-    const observer = new ResizeObserver(() => {
-      height.value = element.clientHeight;
-      if (sticks.value) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-    };
-  }, []);
-  useLayoutEffect(() => {
-    const element = view.current;
-    if (!element) return;
-    // What was let go was above: what is looked at stays in its place.
-    const gone = buffer.dropped - before.current;
-    before.current = buffer.dropped;
-    if (sticks.value) element.scrollTop = element.scrollHeight;
-    else if (gone > 0) element.scrollTop -= gone * ROW;
-    // A scroll draws lines too: to go to the end then would stop a smooth scroll upwards at its first step.
-  }, [end, buffer.dropped]);
-  useSignalEffect(() => {
-    const element = view.current;
-    if (sticks.value && element) element.scrollTop = element.scrollHeight;
-  });
-  const first = Math.max(0, Math.floor(top.value / ROW) - BEYOND);
-  const count = Math.ceil(height.value / ROW) + 2 * BEYOND;
-  const from = buffer.dropped + first;
-  const lines = buffer.slice(from, from + count);
-  return (
-    <div
-      ref={view}
-      class="rows"
-      role="log"
-      aria-live="off"
-      aria-label={label}
-      tabIndex={0}
-      onScroll={(event) => {
-        const element = event.currentTarget;
-        const up = element.scrollTop < top.value;
-        top.value = element.scrollTop;
-        const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < ROW;
-        // The first step of a smooth scroll upwards is still at the end: only a way down leads back to following.
-        // Who looks at a match stays there, wherever it is.
-        if (atEnd && !up && current === undefined) sticks.value = true;
-        else if (up && !atEnd) sticks.value = false;
-      }}
-      onWheel={(event) => {
-        if (event.deltaY < 0) sticks.value = false;
-      }}
-    >
-      <div class="all" style={{ height: `${(end - buffer.dropped) * ROW}px` }}>
-        <div class="window" style={{ transform: `translateY(${first * ROW}px)` }}>
-          {lines.map((line, i) => (
-            <Row
-              key={from + i}
-              number={from + i}
-              line={line}
-              pattern={buffer.pattern}
-              current={from + i === current}
-              times={times}
-            />
-          ))}
-        </div>
-      </div>
-    </div>
-  );
-}
-
-interface RowProps {
-  number: number;
-  line: Line;
-  pattern: RegExp | undefined;
-  current: boolean;
-  times: boolean;
-}
-
-function Row({ number, line, pattern, current, times }: RowProps) {
-  const { text, spans, stream, timeMs } = line;
-  const more = text.length - SHOWN;
-  const shown = more > 0 ? shorten(spans ?? [{ text, className: "" }]) : (spans ?? [{ text, className: "" }]);
-  return (
-    <div class={`row ${stream ?? ""} ${current ? "current" : ""}`}>
-      <span class="number" aria-hidden="true">
-        {number + 1}
-      </span>
-      {times && <span class="time">{timeMs === undefined ? "" : clock(new Date(timeMs))}</span>}
-      {stream === "stderr" && <span class="mark">stderr: </span>}
-      <span class="text">
-        {shown.flatMap((span) => marked(span, pattern))}
-        {more > 0 && <em> … {more.toLocaleString("en")} more characters</em>}
-      </span>
-    </div>
-  );
-}
-
-/** A time of day with milliseconds. */
-const clock = (date: Date) => `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
-
-function shorten(spans: Span[]): Span[] {
-  let left = SHOWN;
-  const kept: Span[] = [];
-  for (const span of spans) {
-    kept.push({ ...span, text: span.text.slice(0, left) });
-    left -= span.text.length;
-    if (left <= 0) break;
-  }
-  return kept;
-}
-
-/** A span with what is looked for in it. */
-function marked({ text, className, color, background, underline }: Span, pattern: RegExp | undefined) {
-  const style = {
-    ...(color && { color }),
-    ...(background && { background }),
-    ...(underline && { textDecorationColor: underline }),
-  };
-  const plain = (part: string) =>
-    className || color || background ? (
-      <span class={className} style={style}>
-        {part}
-      </span>
-    ) : (
-      part
-    );
-  if (!pattern) return [plain(text)];
-  const parts = [];
-  let done = 0;
-  for (const match of text.matchAll(pattern)) {
-    if (match.index > done) parts.push(plain(text.slice(done, match.index)));
-    parts.push(<mark>{match[0]}</mark>);
-    done = match.index + match[0].length;
-  }
-  if (done < text.length) parts.push(plain(text.slice(done)));
-  return parts;
 }
