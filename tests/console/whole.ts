@@ -7,6 +7,7 @@ import type { AxeResults, RunOptions } from "axe-core";
 import { Sandbox } from "shoreline";
 import { pageToken } from "shoreline/local";
 import { run, type Session } from "./session.js";
+import type { Tab } from "./tab.js";
 import { paste } from "./terminals.js";
 
 const axe = readFileSync(createRequire(join(process.cwd(), "x")).resolve("axe-core/axe.min.js"), "utf8");
@@ -51,6 +52,58 @@ export function whole(session: Session): void {
     await tab.click("button", "Terminate it for good?");
     await tab.shows(".empty", "It has ended");
   });
+
+  for (const how of ["here", "elsewhere, and forgotten"]) {
+    session.test(`keeps the output that it has read of a sandbox that is ended ${how}`, async (t, tab) => {
+      const sandbox = await session.inSandbox(t, tab, "over");
+      await run(tab, "echo complete; echo wrong >&2");
+      await tab.shows(".told", "complete");
+      await run(tab, "seq 1 500; exec sleep 1000");
+      await tab.shows(".told", "500 lines");
+      await sandbox.startProcess("sh", { args: ["-c", "echo unread"] });
+      await tab.shows(".list", "echo unread");
+      if (how === "here") {
+        await tab.click("button", "Terminate");
+        await tab.click("button", "Terminate it for good?");
+      } else {
+        await forget(tab, sandbox.sandboxId);
+        await sandbox.terminate();
+      }
+      await tab.shows(
+        ".empty",
+        /^It has ended.* Only the output that this page had read before is still here\.$/,
+      );
+      await tab.shows(".about .status", "terminated");
+      await tab.shows(".detail .status", "ended with the sandbox");
+      await tab.shows(".told", /^500 lines · (complete|ends with the sandbox)$/);
+      await tab.shows(".row", "500500");
+      for (const gone of ["Run", "Stop", "Kill", "Run again"])
+        assert.equal(await tab.sees("button", gone), false);
+      await tab.shot("ended");
+      await tab.fill("Search the output", "123");
+      await tab.shows(".row.current", "123123");
+      const all = Array.from({ length: 500 }, (_, i) => `${i + 1}\n`).join("");
+      assert.equal(String(await tab.page.saved(() => tab.click("button", "Save"))), all);
+      await tab.click("button", "echo complete; echo wrong >&2…");
+      await tab.shows(".told", /^2 lines · complete$/);
+      await tab.click("checkbox", "Stderr only");
+      await tab.shows(".row", /^\dstderr: wrong$/);
+      assert.equal(String(await tab.page.saved(() => tab.click("button", "Save"))), "wrong\n");
+      await tab.click("checkbox", "Stderr only");
+      await tab.click("button", "echo unread…");
+      await tab.shows(".empty", "This page had not read any output of this process");
+      // What is looked at elsewhere meanwhile does not matter, as long as the list has the sandbox.
+      if (how !== "here") return;
+      const next = await session.inSandbox(t, tab, "next");
+      await run(tab, "echo next");
+      await tab.shows(".row", "1next");
+      assert.equal((await next.listProcesses()).length, 1);
+      await tab.click("checkbox", "Show terminated sandboxes");
+      await tab.click("button", "over…");
+      await tab.click("button", "seq 1 500…");
+      await tab.shows(".row", "500500");
+    });
+  }
 
   session.test("is put on a page, taken off it, and put there again", async (t, tab) => {
     const { url: apiUrl, apiKey } = session.server;
@@ -240,6 +293,21 @@ export function whole(session: Session): void {
     await check("the processes on a phone");
     await tab.shot("processes-phone");
   });
+}
+
+/** Lets the page hear nothing of a sandbox that has ended, as from a server that forgets it. */
+async function forget(tab: Tab, id: string): Promise<void> {
+  await tab.page.evaluate((gone) => {
+    const { fetch } = globalThis;
+    globalThis.fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      const url = input instanceof Request ? input.url : String(input);
+      if (!/\/sandboxes(\?.*)?$/.test(url) || !answer.ok) return answer;
+      const list = (await answer.json()) as { sandboxes: { id: string; status: string }[] };
+      list.sandboxes = list.sandboxes.filter((each) => each.id !== gone || each.status !== "terminated");
+      return Response.json(list);
+    };
+  }, id);
 }
 
 /** In the page: what axe-core finds wrong. */

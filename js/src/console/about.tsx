@@ -2,9 +2,9 @@
 import { useSignal } from "@preact/signals";
 import type { SandboxInfo } from "shoreline";
 import { printable } from "../printable.js";
-import type { Inside, Model } from "./model.js";
+import { type Inside, isOver, type Model } from "./model.js";
 import { Confirm, Copy, lasting } from "./parts.js";
-import { isOver, nameOf } from "./sandboxes.js";
+import { nameOf } from "./sandboxes.js";
 
 export function About({ model, info, inside }: { model: Model; info: SandboxInfo; inside: Inside | undefined }) {
   const details = useSignal(false);
@@ -49,7 +49,7 @@ export function About({ model, info, inside }: { model: Model; info: SandboxInfo
           Details
         </button>
       </header>
-      {details.value && <Details info={info} inside={inside} />}
+      {details.value && <Details info={info} inside={isOver(info) ? undefined : inside} />}
     </>
   );
 }

@@ -6,7 +6,7 @@ import { About } from "./about.js";
 import { Files } from "./files/files.js";
 import { Help, shortcut } from "./help.js";
 import { printable } from "../printable.js";
-import type { Link, Model } from "./model.js";
+import { type Inside, isOver, type Link, type Model } from "./model.js";
 import { Panel, Tabs } from "./parts.js";
 import { Processes } from "./processes/processes.js";
 import { nameOf, Sandboxes } from "./sandboxes.js";
@@ -172,7 +172,12 @@ function Chosen({ model }: { model: Model }) {
   return (
     <section class="chosen" aria-label={`Sandbox ${nameOf(info)}`}>
       <About key={info.sandboxId} model={model} info={info} inside={inside} />
-      {info.status !== "running" && <p class="empty">{printable(whyNot(info))}</p>}
+      {info.status !== "running" && <p class="empty">{printable(whyNot(info, inside))}</p>}
+      {isOver(info) && inside && (
+        <div class="panel panel-processes">
+          <Processes key={info.sandboxId} model={model} inside={inside} chosen={model.process} />
+        </div>
+      )}
       {info.status === "running" && !inside && <p class="empty">Connecting…</p>}
       {info.status === "running" && inside && (
         <>
@@ -195,8 +200,12 @@ function Chosen({ model }: { model: Model }) {
   );
 }
 
-function whyNot({ status, terminationReason, pendingReason }: SandboxInfo): string {
+function whyNot(info: SandboxInfo, inside: Inside | undefined): string {
+  const { status, terminationReason, pendingReason } = info;
   if (status === "suspended") return "It is suspended: everything in it stands still until it is resumed.";
-  if (status === "terminated") return `It has ended${terminationReason ? ` (${terminationReason})` : ""}.`;
+  if (isOver(info)) {
+    const ended = `It has ended${terminationReason ? ` (${terminationReason})` : ""}.`;
+    return inside ? `${ended} Only the output that this page had read before is still here.` : ended;
+  }
   return pendingReason ? `It is ${status}: ${pendingReason}` : `It is ${status}.`;
 }

@@ -18,21 +18,24 @@ export class Follower {
   readonly following: Signal<Following> = signal({ state: "live" });
   readonly #sandbox: Sandbox;
   readonly #address: ProcessAddress;
-  readonly #abort = new AbortController();
+  #abort = new AbortController();
   #cursor: Cursor | undefined;
   #frame = 0;
 
   constructor(sandbox: Sandbox, address: ProcessAddress) {
     this.#sandbox = sandbox;
     this.#address = address;
-    void this.follow();
   }
 
-  /** Goes on where it was. */
+  /** Continues where it stopped, unless the output is complete. */
   async follow(): Promise<void> {
+    if (this.following.value.state === "ended") return;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
     this.following.value = { state: "live" };
     const events = this.#sandbox.followOutput(this.#address, {
-      signal: this.#abort.signal,
+      signal,
       reconnect: FOREVER,
       maxLineBytes: LINE_BYTES,
       longLine: "cut",
@@ -46,6 +49,8 @@ export class Follower {
     let began = performance.now();
     try {
       for await (const batch of events.batches()) {
+        // The next follow delivers this batch again.
+        if (signal.aborted) return;
         this.#cursor = events.cursor();
         const cut = batch.map((event) =>
           event.truncated && !event.partial
@@ -65,9 +70,10 @@ export class Follower {
           began = performance.now();
         }
       }
+      if (signal.aborted) return;
       this.following.value = { state: "ended" };
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
+      if (signal.aborted) return;
       this.following.value = { state: "failed", message: messageOf(error) };
     }
     this.#show();
@@ -92,9 +98,9 @@ export class Follower {
     return new Blob(parts);
   }
 
-  close(): void {
+  /** Stops following until the next `follow`. What was read stays. */
+  rest(): void {
     this.#abort.abort();
-    cancelAnimationFrame(this.#frame);
   }
 
   #show(): void {

@@ -14,6 +14,7 @@ import {
 } from "shoreline";
 import { printable } from "../printable.js";
 import { addressOfPlace, type Place, type View } from "./place.js";
+import { Outputs } from "./outputs.js";
 import { Meter } from "./processes/meter.js";
 
 /** The connection to the server, as the last question to it went. */
@@ -21,6 +22,11 @@ export type Link = { state: "connecting" | "online" } | { state: "lost" | "refus
 
 /** Broken connections are resumed as long as the console is open. */
 export const FOREVER = { maxAttempts: 1_000_000, maxDelayMs: 5000 };
+
+/** How many sandboxes that were looked at are remembered. */
+const REMEMBERED = 16;
+
+export const isOver = ({ status }: SandboxInfo): boolean => status === "terminated" || status === "timeout";
 
 /** Between two looks at the server, ms. */
 const LOOK = 2000;
@@ -36,6 +42,8 @@ export interface Inside {
   /** How the processes that this page has started were, by PID: servers do not tell directories and environments. */
   started: Map<number, StartProcessOptions>;
   meter: Meter;
+  /** Whether the sandbox has ended: then this is what was known of it before. */
+  readonly isOver: Signal<boolean>;
 }
 
 interface Notice {
@@ -66,6 +74,9 @@ export class Model {
   /** What was said last, for people who see it and people who hear it. */
   readonly notice = signal<Notice | undefined>(undefined);
   readonly options: ClientOptions;
+  readonly outputs = new Outputs();
+  /** What was in the sandboxes that were looked at last, by id. */
+  readonly #insides = new Map<string, Inside>();
   /** A request to a suspended sandbox resumes it. */
   readonly #suspending = new Set<string>();
   #closed = false;
@@ -223,7 +234,12 @@ export class Model {
 
   async #list(): Promise<void> {
     const looking = { maxRetries: 0, connectTimeout: ANSWER, signal: AbortSignal.timeout(ANSWER * 1000) };
-    this.sandboxes.value = await Sandbox.list({ ...this.options, ...looking });
+    const all = await Sandbox.list({ ...this.options, ...looking });
+    const info = this.info.value;
+    const isGone =
+      info && this.#insides.has(info.sandboxId) && all.every(({ sandboxId }) => sandboxId !== info.sandboxId);
+    // Some servers forget a sandbox when it ends. What this page has read of it stays.
+    this.sandboxes.value = isGone ? [...all, isOver(info) ? info : { ...info, status: "terminated" }] : all;
   }
 
   goTo(place: Place): void {
@@ -256,16 +272,21 @@ export class Model {
       if (first) this.#lookAt(first.sandboxId);
     }
     const info = this.info.value;
+    if (info && isOver(info)) {
+      this.inside.value = ended(this.#insides.get(info.sandboxId));
+      return;
+    }
     if (info?.status !== "running" || this.#suspending.has(info.sandboxId)) {
       this.inside.value = undefined;
       return;
     }
-    const inside = this.inside.value ?? {
+    const inside = this.#insides.get(info.sandboxId) ?? {
       sandbox: await Sandbox.connect(info.sandboxId, this.options),
       processes: signal<ProcessInfo[]>([]),
       terminals: signal<PtyInfo[]>([]),
       started: new Map<number, StartProcessOptions>(),
       meter: new Meter(),
+      isOver: signal(false),
     };
     const limit = AbortSignal.timeout(ANSWER * 1000);
     const [processes, terminals] = await Promise.all([
@@ -275,10 +296,35 @@ export class Model {
     ]);
     // Meanwhile another may have been chosen.
     if (this.selected.value !== info.sandboxId) return;
+    this.#remember(info.sandboxId, inside);
     inside.processes.value = processes;
     inside.terminals.value = terminals;
     this.inside.value = inside;
   }
+
+  #remember(id: string, inside: Inside): void {
+    this.#insides.delete(id);
+    this.#insides.set(id, inside);
+    for (const oldest of this.#insides.keys())
+      if (this.#insides.size > REMEMBERED) this.#insides.delete(oldest);
+  }
+}
+
+/** No status of a server: nothing tells how a process ended that ran when its sandbox ended. */
+const ENDED = "ended with the sandbox" as ProcessInfo["status"];
+
+/** What is known of a sandbox that has ended. */
+function ended(inside: Inside | undefined): Inside | undefined {
+  if (!inside || inside.isOver.value) return inside;
+  inside.isOver.value = true;
+  inside.meter.uses.value = new Map();
+  inside.processes.value = inside.processes.value.map((process) => ({
+    ...process,
+    ...(process.status === "running" && { status: ENDED }),
+    ...(process.managed && { managed: { ...process.managed, status: "stopped" } }),
+    outputOpen: false,
+  }));
+  return inside;
 }
 
 /** A name goes on when its process is started again. */

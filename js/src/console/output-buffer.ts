@@ -20,6 +20,8 @@ interface Unfinished {
 /** What is kept: older lines are let go, which is said. */
 const MOST_LINES = 100_000;
 const MOST_CHARACTERS = 64 * 1024 * 1024;
+/** What a line takes beside its characters. */
+const LINE_WEIGHT = 100;
 /** So many more are let go at a time, since each time moves those that stay. */
 const SLACK = 10_000;
 
@@ -82,6 +84,16 @@ export class OutputBuffer {
   /** The line with this number, if it is kept. */
   line(number: number): Line | undefined {
     return this.#lines[number - this.dropped];
+  }
+
+  /** What it keeps, roughly in bytes. */
+  get weight(): number {
+    return this.#characters + LINE_WEIGHT * this.#lines.length;
+  }
+
+  /** The text of the lines that are shown. */
+  text(): Blob {
+    return new Blob(this.#lines.flatMap((line) => (this.isShown(line) ? `${line.text}\n` : [])));
   }
 
   /** Numbers of the lines that are not finished, and can change. */

@@ -3,9 +3,9 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { ProcessInfo } from "shoreline";
 import { printable } from "../printable.js";
-import { Follower } from "./follower.js";
+import type { Follower } from "./follower.js";
 import { Layout } from "./layout.js";
-import { addressOf, type Inside, type Model } from "./model.js";
+import type { Inside, Model } from "./model.js";
 import { Check, Copy, download } from "./parts.js";
 import { columnsOf, ROW, Rows } from "./rows.js";
 import { ofBrowser, ofTab } from "./store.js";
@@ -16,9 +16,14 @@ const COLUMNS = 80;
 export function Output({ model, inside, process }: { model: Model; inside: Inside; process: ProcessInfo }) {
   // One that was started again has new output under its old name.
   const follower = useMemo(
-    () => new Follower(inside.sandbox, addressOf(process)),
+    () => model.outputs.of(inside.sandbox, process),
     [inside.sandbox, process.pid],
   );
+  useMemo(() => {
+    // It may have been left while something was looked for.
+    follower.buffer.search("");
+  }, [follower]);
+  const isOver = inside.isOver.value;
   useEffect(
     () =>
       effect(() => {
@@ -27,12 +32,13 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
       }),
     [follower],
   );
-  useEffect(
-    () => () => {
-      follower.close();
-    },
-    [follower],
-  );
+  useEffect(() => {
+    if (isOver) return undefined;
+    void follower.follow();
+    return () => {
+      follower.rest();
+    };
+  }, [follower, isOver]);
   const { buffer } = follower;
   const wraps = useSignal(ofTab.get("wrap") === "true");
   const onlyStderr = useSignal(ofTab.get("stderr") === "true");
@@ -76,6 +82,8 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
   layout.update();
   const matches = found();
   if (sticks.value) paused.current = end;
+  // The server has nothing of a sandbox that has ended.
+  const whole = () => (isOver ? Promise.resolve(buffer.text()) : follower.whole(onlyStderr.value));
   const what = onlyStderr.value ? "stderr" : "output";
   const fresh = layout.countFrom(paused.current);
 
@@ -135,14 +143,14 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
           </button>
         )}
         <Copy
-          title={onlyStderr.value ? "All of standard error" : "All of the output"}
-          of={() => follower.whole(onlyStderr.value)}
+          title={isOver ? "What is shown" : onlyStderr.value ? "All of standard error" : "All of the output"}
+          of={whole}
         />
         <button
           type="button"
           onClick={() => {
             void model.act("The output was not saved", async () => {
-              download(`${what}-${process.pid}.txt`, await follower.whole(onlyStderr.value));
+              download(`${what}-${process.pid}.txt`, await whole());
             });
           }}
         >
@@ -176,8 +184,9 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
             ofTab.set("stderr", on ? "true" : undefined);
           }}
         />
-        <Told model={model} follower={follower} layout={layout} shown={onlyStderr.value ? layout.count : undefined} />
+        <Told model={model} follower={follower} isOver={isOver} layout={layout} shown={onlyStderr.value ? layout.count : undefined} />
       </div>
+      {isOver && end === 0 && follower.following.value.state !== "ended" && <p class="empty">This page had not read any output of this process.</p>}
       {onlyStderr.value && layout.count === 0 && end > 0 && <p class="empty">Nothing was written to standard error.</p>}
       <Rows
         buffer={buffer}
@@ -200,13 +209,14 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
 interface ToldProps {
   model: Model;
   follower: Follower;
+  isOver: boolean;
   layout: Layout;
   /** How many lines are shown, where some are hidden. */
   shown: number | undefined;
 }
 
 /** How the output comes, and how much there is. */
-function Told({ model, follower, layout, shown }: ToldProps) {
+function Told({ model, follower, isOver, layout, shown }: ToldProps) {
   const end = follower.shown.value.end;
   const dropped = layout.least;
   const following = follower.following.value;
@@ -215,12 +225,14 @@ function Told({ model, follower, layout, shown }: ToldProps) {
       <span data-lines={end}>
         {shown !== undefined && `${shown.toLocaleString("en")} of `}
         {end.toLocaleString("en")} {end === 1 ? "line" : "lines"}
-        {dropped > 0 && `, the first ${dropped.toLocaleString("en")} no longer shown (Save has them)`}
+        {dropped > 0 &&
+          `, the first ${dropped.toLocaleString("en")} no longer shown${isOver ? "" : " (Save has them)"}`}
       </span>
+      {isOver && following.state !== "ended" && <span class="warn"> · ends with the sandbox</span>}
       {/* Nothing tells that a stream is back which has nothing to say. */}
-      {following.state === "again" && model.link.value.state !== "online" && <span class="warn"> · reconnecting</span>}
+      {!isOver && following.state === "again" && model.link.value.state !== "online" && <span class="warn"> · reconnecting</span>}
       {following.state === "ended" && <span> · complete</span>}
-      {following.state === "failed" && (
+      {!isOver && following.state === "failed" && (
         <span class="warn" role="alert">
           {" "}
           · {following.message}{" "}

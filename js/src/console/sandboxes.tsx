@@ -2,11 +2,10 @@
 import { useSignal } from "@preact/signals";
 import type { SandboxInfo } from "shoreline";
 import { printable } from "../printable.js";
-import type { Model } from "./model.js";
+import { isOver, type Model } from "./model.js";
 import { ago, Check, Field } from "./parts.js";
 
 export const nameOf = ({ name, sandboxId }: SandboxInfo): string => printable(name ?? sandboxId);
-export const isOver = ({ status }: SandboxInfo): boolean => status === "terminated" || status === "timeout";
 
 /** A list that is shorter is seen at a glance. */
 const FEW = 5;
@@ -27,7 +26,7 @@ export function Sandboxes({ model, onChosen }: { model: Model; onChosen: () => v
     return words.every((word) => text.includes(word));
   };
   const shown = all
-    .filter((info) => (ended.value || !isOver(info)) && isWanted(info))
+    .filter((info) => (ended.value || !isOver(info) || info.sandboxId === model.selected.value) && isWanted(info))
     .sort(ORDERS[order.value]);
   return (
     <nav id="sandboxes" class="sandboxes" aria-label="Sandboxes">

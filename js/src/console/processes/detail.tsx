@@ -54,7 +54,7 @@ export function Detail({ model, inside, process, chosen }: DetailProps) {
           {timesOf(process)}
         </small>
         {holds && <Ends model={model} inside={inside} process={process} />}
-        {process.managed ? (
+        {inside.isOver.value ? null : process.managed ? (
           <button
             type="button"
             onClick={() => {

@@ -35,10 +35,10 @@ export function Processes({ model, inside, chosen }: { model: Model; inside: Ins
   const isRunning = ({ status }: ProcessInfo) => status === "running";
   return (
     <>
-      <Run model={model} inside={inside} chosen={chosen} />
+      {!inside.isOver.value && <Run model={model} inside={inside} chosen={chosen} />}
       <div class={`split ${process ? "has-detail" : ""}`}>
         <nav ref={list} class="list" aria-label="Processes">
-          {all.length === 0 && <p class="empty">Nothing was started yet. Run a command above.</p>}
+          {all.length === 0 && <p class="empty">{inside.isOver.value ? "No process is known." : "Nothing was started yet. Run a command above."}</p>}
           {(all.length > FEW || wanted.value !== "") && (
             <Field text={wanted} label="Filter the processes" hint="Filter: command, PID or status" code={false} />
           )}
