@@ -1,5 +1,6 @@
 // Clicking through the console that `shoreline console` serves, in whatever browser is given.
 import { describe } from "node:test";
+import { fits } from "./fits.js";
 import { files } from "./files.js";
 import { inside } from "./inside.js";
 import { output } from "./output.js";
@@ -20,5 +21,6 @@ export function clicks(launch: () => Promise<Browser>): void {
     inside(session);
     terminals(session);
     files(session);
+    fits(session);
   });
 }
