@@ -3,10 +3,14 @@ import { printable } from "../printable.js";
 import { mountConsole, type MountedConsole } from "./index.js";
 
 interface Granted {
-  apiUrl: string;
+  apiUrl?: string;
+  sandboxApiUrl?: string;
+  namespace?: string;
   token: string;
   /** Seconds. */
   expiresIn: number;
+  /** Whether everything passes through the command. */
+  relayed?: boolean;
 }
 
 const KEPT = "shoreline-console";
@@ -64,6 +68,15 @@ async function ask<T>(path: string, secret: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
+/** WebSockets that send the token as their subprotocol: a page cannot set another header. */
+function socketWith(token: string): typeof WebSocket {
+  return class extends WebSocket {
+    constructor(url: string | URL) {
+      super(url, token);
+    }
+  };
+}
+
 /** A console whose token is renewed before it expires, and when the server no longer knows it. */
 async function show(element: HTMLElement): Promise<MountedConsole> {
   const mine = await pass();
@@ -85,6 +98,9 @@ async function show(element: HTMLElement): Promise<MountedConsole> {
       document.title = `${title} – Shoreline`;
     },
     apiUrl: first.apiUrl,
+    sandboxApiUrl: first.sandboxApiUrl,
+    namespace: first.namespace,
+    ...(first.relayed && { WebSocket: socketWith(first.token) }),
     apiKey: async () => {
       if (granted && granted.until > performance.now()) return granted.token;
       const next = await ask<Granted>("/token", mine);
