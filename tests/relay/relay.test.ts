@@ -260,6 +260,25 @@ test("behind a proxy, the page's origin is what the proxy says, if that is trust
   await refused(await get(inside, other, "GET", trusting), 403, "ORIGIN_NOT_ALLOWED");
 });
 
+test("requests name the organization and the project where both are set", async () => {
+  const sent: (string | null)[] = [];
+  for (const projectId of ["project", undefined]) {
+    const through = createRelay({
+      apiKey: "key",
+      organizationId: "organization",
+      projectId,
+      authorize: () => ["output"],
+      fetch: (_, init) => {
+        const headers = new Headers(init?.headers);
+        sent.push(headers.get("x-forwarded-organization-id"), headers.get("x-forwarded-project-id"));
+        return Promise.resolve(new Response("{}"));
+      },
+    });
+    assert.equal((await get(`${base}/api/v1/processes`, {}, "GET", through)).status, 200);
+  }
+  assert.deepEqual(sent, ["organization", "project", null, null]);
+});
+
 test("only what is on the lists passes, both ways, and a sandbox's answer cannot lead elsewhere", async () => {
   let sent = new Headers();
   let redirect: string | undefined;

@@ -25,6 +25,10 @@ export interface RelayOptions {
   authorize: (request: Request, sandboxId: string) => Grant | Promise<Grant>;
   /** Returns the address of a sandbox's API. Default: the public cloud, `https://<id>.sandbox.tensorlake.ai`. */
   sandboxUrl?: ((sandboxId: string) => string) | undefined;
+  /** The organization that requests to sandboxes name, together with `projectId`. Keys of a project need neither. */
+  organizationId?: string | undefined;
+  /** The project that requests to sandboxes name, together with `organizationId`. */
+  projectId?: string | undefined;
   /** The path below which the relay is served. Default: `/sandboxes`. */
   basePath?: string | undefined;
   /** Origins whose pages can call the relay, besides its own, for example `https://app.example`. Default: none. */
@@ -111,7 +115,10 @@ class Refusal extends Error {
  * ```
  */
 export function createRelay(options: RelayOptions): Relay {
-  optionsOf(options, "apiKey authorize sandboxUrl basePath origins tokenSecret trustForwarded onError fetch");
+  optionsOf(
+    options,
+    "apiKey authorize sandboxUrl organizationId projectId basePath origins tokenSecret trustForwarded onError fetch",
+  );
   check(options);
   const { authorize, origins = [], tokenSecret, basePath = "/sandboxes", trustForwarded = false } = options;
   const secrets = tokenSecret === undefined ? undefined : secretsOf(tokenSecret);
@@ -225,12 +232,16 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function headersFor(request: Request, sandboxId: string): Promise<Headers> {
-    const { apiKey } = options;
+    const { apiKey, organizationId, projectId } = options;
     const headers = copy(request.headers, REQUEST_HEADERS);
     const key: unknown = typeof apiKey === "string" ? apiKey : await apiKey();
     if (typeof key !== "string" || key === "") throw new Error("the relay's `apiKey` function gave no key");
     headers.set("authorization", `Bearer ${key}`);
     headers.set("x-tensorlake-sandbox-id", sandboxId);
+    if (organizationId !== undefined && projectId !== undefined) {
+      headers.set("x-forwarded-organization-id", organizationId);
+      headers.set("x-forwarded-project-id", projectId);
+    }
     return headers;
   }
 
