@@ -15,8 +15,11 @@ export class Session {
   way!: Way;
   browser!: Browser;
   readonly #programs: ChildProcess[] = [];
+  readonly #args: string[];
 
-  constructor(launch: () => Promise<Browser>) {
+  /** `args` are further options of `shoreline console`. */
+  constructor(launch: () => Promise<Browser>, args: string[] = []) {
+    this.#args = args;
     before(async () => {
       [this.server, this.browser] = await Promise.all([startLocal(), launch()]);
       this.way = await Way.to(this.server.url);
@@ -64,7 +67,7 @@ export class Session {
   /** Starts `shoreline console` and gives the link that it prints. */
   async #link(): Promise<string> {
     const env = { ...process.env, TENSORLAKE_API_URL: this.way.url, TENSORLAKE_API_KEY: this.server.apiKey };
-    const program = spawn(process.execPath, [PROGRAM, "console", "--no-open"], {
+    const program = spawn(process.execPath, [PROGRAM, "console", "--no-open", ...this.#args], {
       env,
       stdio: ["ignore", "pipe", "ignore"],
     });

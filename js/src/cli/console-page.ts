@@ -6,13 +6,21 @@ import { extname } from "node:path";
 import { ShorelineError } from "shoreline";
 import { Failure } from "./exit.js";
 
-/** What the page gets to use the server with. */
+/** What the page reaches the server with. */
 export interface Granted {
-  apiUrl: string;
+  apiUrl?: string;
+  /** Instead of `apiUrl`: the address of lifecycle requests without a namespace. */
+  sandboxApiUrl?: string;
+  namespace?: string;
   token: string;
   /** Seconds. */
   expiresIn: number;
+  /** Whether everything passes through this command. WebSockets then carry the token. */
+  relayed?: boolean;
 }
+
+/** Answers what is not the page's. Returns false for a path that it does not have. */
+type Further = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
 
 const PACKAGE = new URL("../", import.meta.url);
 const FOLDERS = ["console", "entry", "chunks", "core", "tree"];
@@ -26,10 +34,10 @@ const TYPES: Record<string, string> = {
 /** A secret is shorter. */
 const BODY_BYTES = 128;
 
-const secret = () => randomBytes(24).toString("base64url");
+export const secret = () => randomBytes(24).toString("base64url");
 
 /** In constant time, whatever is given. */
-function same(given: string, known: string | undefined): boolean {
+export function same(given: string, known: string | undefined): boolean {
   const hash = (text: string) => createHash("sha256").update(text).digest();
   return known !== undefined && timingSafeEqual(hash(given), hash(known));
 }
@@ -39,6 +47,7 @@ export class ConsolePage {
   readonly link: string;
   readonly #origin: string;
   readonly #grant: () => Promise<Granted>;
+  readonly #further: Further | undefined;
   readonly #files = new Map<string, URL>();
   readonly #headers: Record<string, string>;
   /** Secret of the link, until it is used: the link works once. */
@@ -46,9 +55,11 @@ export class ConsolePage {
   /** Of the tab that used it. */
   readonly #pass = secret();
 
-  constructor(origin: string, apiUrl: string, grant: () => Promise<Granted>) {
+  /** `servers` are the origins that the page may connect to besides its own. */
+  constructor(origin: string, servers: string[], grant: () => Promise<Granted>, further?: Further) {
     this.#origin = origin;
     this.#grant = grant;
+    this.#further = further;
     this.link = `${origin}/console/#${this.#once ?? ""}`;
     for (const folder of FOLDERS) {
       for (const name of readdirSync(new URL(folder, PACKAGE)))
@@ -57,7 +68,6 @@ export class ConsolePage {
     }
     const page = new URL("console/page.html", PACKAGE);
     this.#files.set("/console/", page);
-    const server = new URL(apiUrl).origin;
     const inline = /<script type="importmap">(.*?)<\/script>/s.exec(readFileSync(page, "utf8"))?.[1] ?? "";
     const map = createHash("sha256").update(inline).digest("base64");
     this.#headers = {
@@ -66,8 +76,8 @@ export class ConsolePage {
         `script-src 'self' 'wasm-unsafe-eval' 'sha256-${map}'`,
         // xterm.js makes style elements.
         "style-src 'self' 'unsafe-inline'",
-        // By whatever name the server is asked, its sandboxes are at the address that it knows itself by.
-        `connect-src 'self' ${[server, "http://127.0.0.1:*"].flatMap((at) => [at, at.replace("http", "ws")]).join(" ")}`,
+        // Some browsers do not take WebSockets for 'self'.
+        `connect-src 'self' ${[origin.replace("http", "ws"), ...servers.flatMap((at) => [at, at.replace("http", "ws")])].join(" ")}`,
         "img-src data: blob:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -81,15 +91,19 @@ export class ConsolePage {
     };
   }
 
+  /** Whether a request names this server, unlike a name that somebody points here (DNS rebinding), and is no other page's. */
+  isOwn({ headers: { host = "", origin = this.#origin } }: IncomingMessage): boolean {
+    return `http://${host}` === this.#origin && origin === this.#origin;
+  }
+
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     for (const [name, value] of Object.entries(this.#headers)) response.setHeader(name, value);
-    const { method, url = "/", headers } = request;
-    // A name that somebody points here (DNS rebinding), and pages of others.
-    const foreign = headers.origin !== undefined && headers.origin !== this.#origin;
-    if (`http://${headers.host ?? ""}` !== this.#origin || foreign) {
+    const { method, url = "/" } = request;
+    if (!this.isOwn(request)) {
       response.writeHead(403).end("This page is reached by the link that `shoreline console` printed.");
       return;
     }
+    if (await this.#further?.(request, response)) return;
     if (method === "POST" && (url === "/pass" || url === "/token")) {
       await this.#give(url, request, response);
       return;
@@ -114,7 +128,9 @@ export class ConsolePage {
         return;
       }
       if (!same(given, this.#pass))
-        throw new Refused("This tab is not the console's. Start `shoreline console` again.");
+        throw new Refused(
+          "This tab is not the console's. Open the link that `shoreline console` printed last.",
+        );
       answerJson(response, await this.#grant());
     } catch (error) {
       const status = error instanceof Refused ? 403 : 503;
