@@ -54,11 +54,11 @@ complete -c shoreline -f -a '(__shoreline_complete)'`,
 export function addCompletion(program: Command): void {
   program
     .command("completion")
-    .summary("completions for a shell")
+    .summary("print completions for a shell")
     .description(
-      'Prints the script. bash: eval "$(shoreline completion bash)" in ~/.bashrc; zsh the same in ~/.zshrc, after compinit; fish: shoreline completion fish > ~/.config/fish/completions/shoreline.fish',
+      'Prints a completion script. bash: eval "$(shoreline completion bash)" in ~/.bashrc. zsh: the same line in ~/.zshrc, after compinit. fish: shoreline completion fish > ~/.config/fish/completions/shoreline.fish',
     )
-    .addArgument(new Argument("<shell>", "which one").choices(Object.keys(SCRIPTS)))
+    .addArgument(new Argument("<shell>", "the shell").choices(Object.keys(SCRIPTS)))
     .action((shell: keyof typeof SCRIPTS) => {
       for (const line of SCRIPTS[shell].split("\n")) print(line);
     });

@@ -34,19 +34,19 @@ function place(text: string): Place {
 export function addCopying(program: Command): void {
   program
     .command("cp <source> <destination>")
-    .summary("copy files into a sandbox or out of it")
+    .summary("copy files to or from a sandbox")
     .description(
-      "Copies a file, or with -r a directory. The sandbox's side is ID:/path. Permissions, links, empty directories and modification times are kept; owners are not.",
+      "Copies a file, or a directory with -r. A path in a sandbox is written SANDBOX:/path. Permissions, links, empty directories and modification times are kept; owners are not.",
     )
     .option("-r, --recursive", "copy directories")
-    .option("-a, --archive", "the same as -r, for people used to cp -a")
-    .option("-L, --follow-links", "copy what symbolic links point to")
+    .option("-a, --archive", "the same as -r")
+    .option("-L, --follow-links", "follow symbolic links and copy their targets")
     .option(
       "--exclude <pattern>",
-      "leave out files and directories of this name, or path with a /; * stands for any characters but /; may be repeated",
+      "skip files and directories with this name, or with this path if it contains a /; * matches any characters except /; can be repeated",
       each(String),
     )
-    .option("--skip-special", "leave out FIFOs, devices, sockets and names that cannot be copied")
+    .option("--skip-special", "skip FIFOs, devices, sockets and files whose names cannot be copied")
     .addOption(json())
     .addHelpText("after", HELP)
     .action(async (source: string, destination: string, options: Options) => {
@@ -69,16 +69,16 @@ export function addCopying(program: Command): void {
 }
 
 const HELP = `
-The destination is found as with cp and docker cp:
-- A directory that exists gets the copy under the source's name. The content of a source that ends in . or .. is
-  copied into the directory itself.
-- Otherwise the destination is the copy's name. Only a copy of a directory may then end in /.
-- Directories above the destination are made in a sandbox, and must exist here.
-- A directory is not copied over a file, nor a file over a directory. A directory that has the copy's name is added
-  to, and files of the same name are replaced.
-- Symbolic links are copied as links with -r, and followed without.
-A copy gets its name when it is complete. If a directory in a sandbox is added to, an error or Ctrl-C leaves there
-what was copied up to then.`;
+The rules for the destination are those of cp and docker cp:
+- If the destination is an existing directory, the copy is placed in it under the source's name. If the source ends
+  in . or .., its content is copied into the directory itself.
+- Otherwise the destination is the name of the copy. It may end in / only if a directory is copied.
+- Missing parent directories are created in a sandbox. On this machine they must exist.
+- A directory does not replace a file, and a file does not replace a directory. An existing directory is merged:
+  files with the same name are replaced.
+- With -r, symbolic links are copied as links. Without -r, they are followed.
+A copy is renamed to its final name when it is complete. A merge into a directory of a sandbox is not atomic: after an
+error or Ctrl-C, the files copied so far remain.`;
 
 /** What is at a path. */
 type Kind = "directory" | "other" | "missing";

@@ -17,9 +17,9 @@ interface Check {
 export function addDoctor(program: Command): void {
   program
     .command("doctor")
-    .summary("check that everything works")
+    .summary("check the setup")
     .description(
-      "Checks the program, the server and the key, and runs a command in a new sandbox. Exit code 0 means that all of it works, else it is that of the first failure.",
+      "Checks the program, the server and the API key, and runs a command in a new sandbox. The exit code is 0 if every check passes, otherwise that of the first failure.",
     )
     .addOption(json())
     .action(async (options: { json?: boolean }) => {

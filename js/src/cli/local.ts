@@ -21,24 +21,28 @@ interface LocalOptions {
 export function addLocal(program: Command): void {
   const local = program
     .command("local")
-    .summary("the local sandbox server")
+    .summary("run or manage a local sandbox server")
     .description(
-      "Without a command: runs a local sandbox server until Ctrl-C and prints its address and key. The commands are about the one that is shared, which is started when it is needed and stops when it is idle.",
+      "Without a subcommand, runs a local sandbox server until Ctrl-C and prints its address and API key. The subcommands manage the shared server, which starts when it is needed and stops when it is idle.",
     )
-    .option("--allow-origin <origin>", "a web origin whose pages may use it; may be repeated", each(String))
+    .option(
+      "--allow-origin <origin>",
+      "a web origin whose pages can use the server; can be repeated",
+      each(String),
+    )
     .option(
       "--mount <HOST:INSIDE[:ro|:rw]>",
-      "a file or directory of this machine that every sandbox sees, read-only unless :rw is given; may be repeated",
+      "a local file or directory to mount into every sandbox, read-only unless :rw is given; can be repeated",
       each(String),
     )
     .addOption(
-      new Option("--network <network>", "own: each sandbox has its own; host: this machine's").choices([
-        "own",
-        "host",
-      ]),
+      new Option(
+        "--network <network>",
+        "own: each sandbox has a network of its own; host: sandboxes use this machine's network",
+      ).choices(["own", "host"]),
     )
     .addOption(
-      new Option("--isolation <level>", "how sandboxes are isolated")
+      new Option("--isolation <level>", "how sandboxes are isolated from this machine and from each other")
         .choices(["auto", "required", "bubblewrap", "landlock", "none"])
         .default("auto"),
     )
@@ -66,7 +70,7 @@ export function addLocal(program: Command): void {
     });
   local
     .command("status")
-    .description("Shows the shared server.")
+    .description("Shows the address, the pid and the isolation of the shared server.")
     .addOption(json())
     .action(async (options: { json?: boolean }) => {
       const server = await findShared();
@@ -85,7 +89,7 @@ export function addLocal(program: Command): void {
     });
   local
     .command("start")
-    .description("Starts the shared server, unless it runs.")
+    .description("Starts the shared server if it is not running.")
     .addOption(json())
     .action(async (options: { json?: boolean }) => {
       const { url, pid, isolation } = await sharedLocal();
@@ -94,7 +98,7 @@ export function addLocal(program: Command): void {
     });
   local
     .command("stop")
-    .description("Stops the shared server with every sandbox in it.")
+    .description("Stops the shared server and terminates its sandboxes.")
     .action(async () => {
       const server = await findShared();
       if (!server) {

@@ -13,17 +13,23 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 };
 
 const program = new Command("shoreline")
-  .description("Runs commands in remote sandboxes, or in local ones where no API key is set.")
+  .description("Runs commands in remote sandboxes, or in local sandboxes if no API key is set.")
   .version(version)
-  .option("--api-url <url>", "the API's address; default: TENSORLAKE_API_URL, else the Tensorlake cloud")
+  .option(
+    "--api-url <url>",
+    "the address of the API; default: TENSORLAKE_API_URL, otherwise the Tensorlake cloud",
+  )
   .option(
     "--api-key <key>",
-    "the key; default: TENSORLAKE_API_KEY, which other users of this machine do not see",
+    "the API key; default: TENSORLAKE_API_KEY. Other users of this machine can see the option, but not the variable",
   )
   .option("--namespace <namespace>", "the namespace of a self-hosted server; default: INDEXIFY_NAMESPACE")
-  .option("--organization <id>", "sent with --project; default: TENSORLAKE_ORGANIZATION_ID")
-  .option("--project <id>", "sent with --organization; default: TENSORLAKE_PROJECT_ID")
-  .option("--debug", "show where an error comes from")
+  .option(
+    "--organization <id>",
+    "the organization, used together with --project; default: TENSORLAKE_ORGANIZATION_ID",
+  )
+  .option("--project <id>", "the project, used together with --organization; default: TENSORLAKE_PROJECT_ID")
+  .option("--debug", "print the stack traces of errors")
   .option("--quiet", "print results and errors only")
   .hook("preAction", () => {
     if (program.opts<GlobalOptions>().quiet) beQuiet();
@@ -34,17 +40,17 @@ const program = new Command("shoreline")
   .addHelpText(
     "after",
     `
-Exit codes: the command's own; 128 + its signal; ${EXIT.usage} wrong use; ${EXIT.authentication} not allowed; ${EXIT.notFound} not found;
-${EXIT.connection} no connection, or one that was lost; ${EXIT.timeout} a time limit; ${EXIT.failure} another failure; ${EXIT.notExecutable} the command
-cannot be executed; ${EXIT.commandNotFound} no such command in the sandbox.
+Exit codes: the command's own, or 128 + its signal; ${EXIT.usage} usage error; ${EXIT.authentication} not allowed; ${EXIT.notFound} not found;
+${EXIT.connection} connection failed or lost; ${EXIT.timeout} time limit exceeded; ${EXIT.failure} other failure; ${EXIT.notExecutable} command not executable;
+${EXIT.commandNotFound} command not found in the sandbox.
 
-Names, options and lines are those of \`tl sbx\`, and --json prints what its API answers, in snake_case. What differs:
-- Output is passed on byte for byte, without an added newline; what is piped in is the command's input; Ctrl-C ends
-  the command; run never leaves a sandbox behind; failures of this program have exit codes of their own.
-- On a terminal, tables have columns, and ps says how processes have ended. Elsewhere both are as with \`tl sbx\`.
-- ls and describe show \`-\` for a limit that is not enforced and for an image that the server does not name, and
-  describe says what limits hold for.
-- logs prints a process's output, not the server's log. port rm leaves unauthenticated access as it is.
+Commands, options and output are those of \`tl sbx\`, and --json prints records of the API in snake_case. Differences:
+- Output passes byte for byte, without an added newline. Piped input becomes the command's input. Ctrl-C ends the
+  command. run always terminates its sandbox. Failures of this program have their own exit codes.
+- On a terminal, tables have aligned columns, and ps shows how processes ended. Otherwise both are as in \`tl sbx\`.
+- ls and describe show \`-\` for a limit that is not enforced and for an image that the server does not report.
+  describe shows whether a limit applies to the sandbox or to each process.
+- logs prints the output of a process, not the server's log. port rm does not change unauthenticated access.
 - There is no checkpoint, copy, fs, image, update, ls --archived or create --cloud-init.`,
   );
 

@@ -17,20 +17,20 @@ export interface NewSandboxOptions {
 /** What a new sandbox may be given. */
 export function sandboxOptions(command: Command): Command {
   return command
-    .option("-i, --image <image>", "the image; default: the server's")
-    .option("-c, --cpus <number>", "processors; default: the server's", positive)
+    .option("-i, --image <image>", "the image to start from; default: the server's")
+    .option("-c, --cpus <number>", "number of processors; default: the server's", positive)
     .option("-m, --memory <MB>", "memory in MB; default: the server's", whole)
     .option("--disk_mb <MB>", "disk in MB; default: the server's", whole)
-    .option("-x, --expose <port>", "a port that can be reached without a key; may be repeated", each(port))
-    .addOption(new Option("-N, --no-internet", "no network"))
+    .option("-x, --expose <port>", "a port to expose without authentication; can be repeated", each(port))
+    .addOption(new Option("-N, --no-internet", "deny access to the network"))
     .option(
       "-A, --network-allow <host>",
-      "a host, address or CIDR range that can be reached; may be repeated",
+      "a host, address or CIDR range to allow connections to; can be repeated",
       each(String),
     )
     .option(
       "-D, --network-deny <host>",
-      "a host, address or CIDR range that cannot be reached; may be repeated",
+      "a host, address or CIDR range to deny connections to; can be repeated",
       each(String),
     );
 }

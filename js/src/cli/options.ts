@@ -40,13 +40,13 @@ export function variable(text: string, before: Record<string, string> = {}): Rec
 /** What is common to the commands that run something. `run` has another use for `-i`. */
 export function runningOptions(command: Command, interactive = "--interactive"): Command {
   return command
-    .option("-t, --timeout <seconds>", "end the command after so many seconds (exit code 124)", positive)
-    .option("-w, --workdir <directory>", "the directory to start in")
-    .option("-e, --env <NAME=VALUE>", "a variable for the command; may be repeated", variable)
-    .option("--user <user>", "a name, a uid or UID:GID to run as")
-    .option(interactive, "pass this program's input on, a terminal's too")
+    .option("-t, --timeout <seconds>", "end the command after this many seconds (exit code 124)", positive)
+    .option("-w, --workdir <directory>", "the working directory")
+    .option("-e, --env <NAME=VALUE>", "an environment variable for the command; can be repeated", variable)
+    .option("--user <user>", "the user to run as: a name, a uid or UID:GID")
+    .option(interactive, "pass standard input to the command, even if it is a terminal")
     .option("--tty", "open a terminal for the command; -it is --interactive --tty")
-    .option("-n, --no-stdin", "give the command no input, whatever is piped in");
+    .option("-n, --no-stdin", "do not pass piped input to the command");
 }
 
 /**

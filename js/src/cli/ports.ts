@@ -12,8 +12,8 @@ export function addPorts(program: Command): void {
   const ports = program
     .command("port")
     .alias("ports")
-    .summary("ports that can be reached from outside")
-    .description("Ports of a sandbox that can be reached at addresses of their own.");
+    .summary("manage exposed ports")
+    .description("Manages the ports of a sandbox that can be reached from outside, each at its own address.");
   ports
     .command("ls <sandbox>")
     .description("Lists the exposed ports.")
@@ -41,8 +41,10 @@ export function addPorts(program: Command): void {
     });
   ports
     .command("expose <sandbox> <ports...>")
-    .description("Exposes ports, beside those that are; without a key, unless --authenticated.")
-    .option("--authenticated", "they can be reached with the API key only")
+    .description(
+      "Exposes ports, in addition to those that are exposed already. Requests need no API key unless --authenticated is given.",
+    )
+    .option("--authenticated", "require the API key for requests to the ports")
     .addOption(json())
     .action(async (idOrName: string, texts: string[], options: ExposeOptions) => {
       const wanted = texts.map(portOf);
@@ -68,7 +70,7 @@ export function addPorts(program: Command): void {
     });
   ports
     .command("rm <sandbox> [ports...]")
-    .description("Stops exposing ports; all of them, where none is named.")
+    .description("Stops exposing the given ports, or all ports if none is given.")
     .action(async (idOrName: string, texts: string[]) => {
       const removed = texts.map(portOf);
       const sandbox = await sandboxOf(program.opts(), idOrName);
@@ -97,11 +99,15 @@ export function addPorts(program: Command): void {
 
   program
     .command("tunnel <sandbox> <port>")
-    .summary("reach a port of a sandbox on this machine")
+    .summary("forward a local port to a port of a sandbox")
     .description(
-      "Listens here and forwards each connection to a port of the sandbox, exposed or not. The end of a connection's input is passed on. On servers that do not offer this, it ends the connection.",
+      "Listens on a local port and forwards each connection to a port of the sandbox, which need not be exposed. Half-closed connections stay open if the server supports them; otherwise the end of the input closes the connection.",
     )
-    .option("-l, --listen-port <port>", "the port here; default: the same, 0 takes a free one", Number)
+    .option(
+      "-l, --listen-port <port>",
+      "the local port; default: the port in the sandbox; 0 chooses a free port",
+      Number,
+    )
     .action(async (idOrName: string, text: string, options: { listenPort?: number }) => {
       const remote = portOf(text);
       const { listenPort: local = remote } = options;

@@ -1,5 +1,5 @@
 // ps, logs, kill, restart.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ProcessAddress, ProcessInfo, SignalName } from "shoreline";
 import { SIGNALS } from "../generated/signals.js";
 import { sandboxOf } from "./client.js";
@@ -25,9 +25,9 @@ export function addProcesses(program: Command): void {
     .command("ps <sandbox> [process]")
     .summary("list processes")
     .description(
-      "Lists the processes of a sandbox, running or not, or shows one. On a terminal, also their times, exit codes, and what still holds the output of an ended process open.",
+      "Lists the processes of a sandbox, including ended ones, or shows one process. On a terminal, the table has times, exit codes, and the processes that keep the output of an ended process open.",
     )
-    .option("-r, --running", "only processes that run")
+    .option("-r, --running", "list only running processes")
     .addOption(json())
     .action(async (idOrName: string, process: string | undefined, options: PsOptions) => {
       const sandbox = await sandboxOf(program.opts(), idOrName);
@@ -49,19 +49,23 @@ export function addProcesses(program: Command): void {
     .command("logs <sandbox> <process>")
     .summary("print a process's output")
     .description(
-      "Prints what a process has written so far, each stream to its own, byte for byte where the server offers it. With -f it goes on to the end of the output, through broken connections: also after the process has ended, for as long as something that it started holds its output open.",
+      "Prints the output of a process: standard output to standard output, standard error to standard error, byte for byte if the server sends bytes. With -f it follows the output to its end and reconnects if the connection breaks. The output ends when the process and every child that holds it open have ended.",
     )
-    .option("-f, --follow", "go on until the output ends")
-    .option("-n, --tail <lines>", "only so many of the last lines; default: all", tail, Infinity)
+    .option("-f, --follow", "follow the output until it ends")
+    .addOption(
+      new Option("-n, --tail <lines>", "print only this many of the last lines")
+        .argParser(tail)
+        .default(Infinity, "all"),
+    )
     .option(
       "--since <time>",
-      "only lines written since then: a duration before now (10m, 1h30m), a time (2026-01-31T12:00:00Z), or seconds since 1970",
+      "print only lines written since a time: a duration before now (10m, 1h30m), a date and time (2026-01-31T12:00:00Z), or seconds since 1970",
       since,
     )
-    .option("-t, --timestamps", "put the time when each line was written before it")
-    .option("--stdout", "only standard output")
-    .option("--stderr", "only standard error")
-    .option("--json", "print each line as an object of JSON, on a line of its own")
+    .option("-t, --timestamps", "print the time before each line")
+    .option("--stdout", "print only standard output")
+    .option("--stderr", "print only standard error")
+    .option("--json", "print one JSON object for each line of output")
     .action(async (idOrName: string, process: string, options: LogOptions) => {
       checkLogOptions(options);
       using interrupts = new Interrupts();
@@ -71,8 +75,8 @@ export function addProcesses(program: Command): void {
 
   program
     .command("kill <sandbox> <process>")
-    .summary("end a process")
-    .description("Ends a process (SIGKILL) with what it started, or sends it another signal.")
+    .summary("kill or signal a process")
+    .description("Kills a process and its process group (SIGKILL), or sends another signal to the process.")
     .option("-s, --signal <number>", "the signal, by number or name, for example TERM")
     .action(async (idOrName: string, process: string, options: { signal?: string }) => {
       const signal = options.signal === undefined ? undefined : signalOf(options.signal);
@@ -86,8 +90,8 @@ export function addProcesses(program: Command): void {
 
   program
     .command("restart <sandbox> <process>")
-    .summary("start a managed process again")
-    .description("Ends a managed process and starts it again; prints its new pid.")
+    .summary("restart a managed process")
+    .description("Restarts a managed process and prints its new pid.")
     .addOption(json())
     .action(async (idOrName: string, process: string, options: { json?: boolean }) => {
       const info = await (await sandboxOf(program.opts(), idOrName)).restartProcess(address(process));

@@ -33,10 +33,10 @@ interface ExecOptions extends RunningOptions {
 
 export function addRunning(program: Command): void {
   runningOptions(sandboxOptions(program.command("run <command> [args...]")))
-    .option("-k, --keep", "leave the sandbox when the command has ended")
+    .option("-k, --keep", "keep the sandbox after the command has ended")
     .summary("run a command in a new sandbox")
     .description(
-      "Runs a command in a new sandbox and terminates that afterwards, whatever happens. Options stand before the command; what follows it is the command's.",
+      "Runs a command in a new sandbox and always terminates the sandbox afterwards. Options come before the command; everything after the command is passed to it.",
     )
     .passThroughOptions()
     .action(async (command: string, args: string[], options: RunOptions) => {
@@ -45,28 +45,43 @@ export function addRunning(program: Command): void {
 
   const exec = program.command("exec <sandbox> <command> [args...]");
   runningOptions(exec, "-i, --interactive")
-    .option("--detach", "start it, print its pid and leave it running")
+    .option("--detach", "start the command, print its pid and leave it running")
     .option("--json", "with --detach: print the process as JSON")
-    .option("--name <name>", "with --detach: its name, which stays while pids change")
+    .option("--name <name>", "with --detach: the name of the process, which stays the same across restarts")
     .addOption(
-      new Option("--restart <policy>", "with --detach: when it is started again").choices([
+      new Option("--restart <policy>", "with --detach: when to restart the process").choices([
         "never",
         "on-failure",
         "always",
       ]),
     )
-    .option("--max-restarts <count>", "with --restart: how often at the most", whole)
-    .option("--initial-backoff-ms <ms>", "with --restart: the first wait", whole)
-    .option("--max-backoff-ms <ms>", "with --restart: the longest wait", whole)
-    .option("--health-http <port[:/path]>", "with --detach: healthy while this answers with 200 to 399")
-    .option("--health-tcp <port>", "with --detach: healthy while this takes connections", port)
-    .option("--health-initial-delay-ms <ms>", "before the first check", whole)
-    .option("--health-interval-ms <ms>", "between checks", whole)
-    .option("--health-timeout-ms <ms>", "how long a check may take", whole)
-    .option("--health-failure-threshold <count>", "failures in a row that make it unhealthy", whole)
+    .option("--max-restarts <count>", "with --restart: the maximum number of restarts", whole)
+    .option(
+      "--initial-backoff-ms <ms>",
+      "with --restart: milliseconds to wait before the first restart",
+      whole,
+    )
+    .option(
+      "--max-backoff-ms <ms>",
+      "with --restart: the longest wait before a restart, in milliseconds",
+      whole,
+    )
+    .option(
+      "--health-http <port[:/path]>",
+      "with --detach: check health by an HTTP request; a status from 200 to 399 is healthy",
+    )
+    .option("--health-tcp <port>", "with --detach: check health by a TCP connection", port)
+    .option("--health-initial-delay-ms <ms>", "milliseconds before the first health check", whole)
+    .option("--health-interval-ms <ms>", "milliseconds between health checks", whole)
+    .option("--health-timeout-ms <ms>", "time limit of a health check in milliseconds", whole)
+    .option(
+      "--health-failure-threshold <count>",
+      "failed health checks in a row until the process is unhealthy",
+      whole,
+    )
     .summary("run a command in a sandbox")
     .description(
-      "Runs a command in a sandbox. Options stand before the command, and `--` ends them; what follows the command is the command's. What is piped in is its input, byte for byte; its output comes as it is, without an added newline. The first Ctrl-C ends it (SIGTERM, 5 s later SIGKILL), the second leaves at once.",
+      "Runs a command in a sandbox. Options come before the command, and `--` ends them; everything after the command is passed to it. Piped input becomes the command's standard input. Input and output pass byte for byte. The first Ctrl-C ends the command (SIGTERM, after 5 s SIGKILL); the second exits immediately.",
     )
     .passThroughOptions()
     .action(async (sandbox: string, command: string, args: string[], options: ExecOptions) => {

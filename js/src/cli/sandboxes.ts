@@ -17,11 +17,11 @@ export function addSandboxes(program: Command): void {
     .command("ls")
     .alias("list")
     .summary("list sandboxes")
-    .description("Lists sandboxes. Terminated ones are only counted unless --all is given.")
-    .option("-a, --all", "all of them")
-    .option("-r, --running", "only running ones")
-    .option("-s, --suspended", "only suspended ones")
-    .option("-q, --quiet", "only ids")
+    .description("Lists sandboxes. Terminated sandboxes are counted, and listed with --all.")
+    .option("-a, --all", "list terminated sandboxes too")
+    .option("-r, --running", "list only running sandboxes")
+    .option("-s, --suspended", "list only suspended sandboxes")
+    .option("-q, --quiet", "print only ids")
     .addOption(json())
     .action(async (options: ListOptions) => {
       await list(program.opts(), options);
@@ -29,18 +29,22 @@ export function addSandboxes(program: Command): void {
 
   sandboxOptions(program.command("create [name]"))
     .alias("new")
-    .summary("make a sandbox")
-    .description("Makes a sandbox and waits until it runs. Only one with a name can be suspended.")
-    .option("-t, --timeout <seconds>", "its time limit", whole)
+    .summary("create a sandbox")
+    .description("Creates a sandbox and waits until it runs. Only a named sandbox can be suspended.")
+    .option("-t, --timeout <seconds>", "time limit of the sandbox in seconds; default: none", whole)
     .option(
       "-e, --entrypoint <word>",
-      "a word of the command that it begins with; may be repeated",
+      "the command that the sandbox starts with, one word for each option; can be repeated",
       each(String),
     )
     .option("-s, --snapshot <id>", "the snapshot to restore, instead of an image")
-    .option("-n, --no-wait", "do not wait until it runs")
-    .option("--env <NAME=VALUE>", "a variable of every command in it; may be repeated", variable)
-    .option("--startup-timeout <seconds>", "how long it may take to come up; default: 300", positive)
+    .option("-n, --no-wait", "do not wait until the sandbox runs")
+    .option(
+      "--env <NAME=VALUE>",
+      "an environment variable for every command in the sandbox; can be repeated",
+      variable,
+    )
+    .option("--startup-timeout <seconds>", "seconds to wait until the sandbox runs; default: 300", positive)
     .addOption(json())
     .action(async (name: string | undefined, options: CreateOptions) => {
       const { env, timeout, entrypoint, snapshot, startupTimeout } = options;
@@ -80,8 +84,8 @@ export function addSandboxes(program: Command): void {
   program
     .command("describe <sandbox>")
     .alias("info")
-    .summary("show a sandbox")
-    .description("Shows what the server says of a sandbox.")
+    .summary("show the details of a sandbox")
+    .description("Shows the details of a sandbox.")
     .addOption(json())
     .action(async (idOrName: string, options: { json?: boolean }) => {
       const info = await (await sandboxOf(program.opts(), idOrName)).info();
@@ -92,8 +96,10 @@ export function addSandboxes(program: Command): void {
   program
     .command("terminate <sandboxes...>")
     .alias("stop")
-    .summary("end sandboxes")
-    .description("Ends sandboxes and everything in them. One that has ended is no error.")
+    .summary("terminate sandboxes")
+    .description(
+      "Terminates sandboxes and everything in them. Terminating a terminated sandbox is not an error.",
+    )
     .action(async (sandboxes: string[]) => {
       // All of them are tried; the first failure is told.
       const failures: unknown[] = [];
@@ -117,10 +123,10 @@ export function addSandboxes(program: Command): void {
       .summary(`${verb} a sandbox`)
       .description(
         verb === "suspend"
-          ? "Stops everything in a named sandbox where it stands."
-          : "Lets a suspended sandbox go on.",
+          ? "Suspends a named sandbox: its processes are paused until it is resumed."
+          : "Resumes a suspended sandbox.",
       )
-      .option("-n, --no-wait", "do not wait until that is done")
+      .option("-n, --no-wait", "return before the operation has finished")
       .action(async (idOrName: string, options: { wait: boolean }) => {
         const sandbox = await sandboxOf(program.opts(), idOrName);
         if (interactive()) note(`${doing} sandbox ${idOrName}...`);
@@ -137,7 +143,9 @@ export function addSandboxes(program: Command): void {
   program
     .command("name <sandbox> <name>")
     .summary("name a sandbox")
-    .description("Gives a sandbox a name, by which it can be reached, suspended and resumed.")
+    .description(
+      "Names a sandbox. Commands accept the name instead of the id, and only a named sandbox can be suspended.",
+    )
     .action(async (idOrName: string, name: string) => {
       await (await sandboxOf(program.opts(), idOrName)).update({ name });
       if (interactive()) note(`Sandbox ${idOrName} is now named ${name}.`);

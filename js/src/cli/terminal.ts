@@ -24,12 +24,12 @@ export function addTerminals(program: Command): void {
     .command("ssh <sandbox>")
     .summary("open a terminal")
     .description(
-      "Opens a terminal in a sandbox; one that is suspended goes on first. It is attached again when the connection breaks.",
+      "Opens a terminal in a sandbox, and resumes the sandbox first if it is suspended. Reconnects if the connection breaks. Enter ~ . detaches.",
     )
-    .option("-s, --shell <shell>", "what runs in it", "/bin/bash")
-    .option("--shell-arg <argument>", "an argument for that; may be repeated", each(String))
-    .option("-w, --workdir <directory>", "the directory to start in")
-    .option("-e, --env <NAME=VALUE>", "a variable; may be repeated", variable)
+    .option("-s, --shell <shell>", "the shell to run", "/bin/bash")
+    .option("--shell-arg <argument>", "an argument for the shell; can be repeated", each(String))
+    .option("-w, --workdir <directory>", "the working directory")
+    .option("-e, --env <NAME=VALUE>", "an environment variable; can be repeated", variable)
     .action(async (idOrName: string, options: SshOptions) => {
       mustBeTerminal("ssh");
       const sandbox = await sandboxOf(program.opts(), idOrName);
@@ -45,10 +45,7 @@ export function addTerminals(program: Command): void {
       });
     });
 
-  const pty = program
-    .command("pty")
-    .summary("terminals that are open")
-    .description("Terminals that are open.");
+  const pty = program.command("pty").summary("manage open terminals").description("Manages open terminals.");
   pty
     .command("ls <sandbox>")
     .description("Lists the terminals of a sandbox.")
@@ -77,8 +74,10 @@ export function addTerminals(program: Command): void {
     });
   pty
     .command("attach <sandbox> <session>")
-    .description("Attaches to a terminal that `shoreline ssh` opened here, or whose token is given.")
-    .option("--token <token>", "the session's token")
+    .description(
+      "Attaches to an open terminal. Terminals that `shoreline ssh` opened on this machine need no --token.",
+    )
+    .option("--token <token>", "the token of the terminal")
     .action(async (idOrName: string, session: string, options: { token?: string }) => {
       mustBeTerminal("pty attach");
       const secret = options.token ?? token(session);
@@ -90,8 +89,8 @@ export function addTerminals(program: Command): void {
     });
   pty
     .command("rm <sandbox> [sessions...]")
-    .description("Ends terminals.")
-    .option("--all", "all of them")
+    .description("Ends terminals and the programs in them.")
+    .option("--all", "end all terminals of the sandbox")
     .action(async (idOrName: string, sessions: string[], options: { all?: boolean }) => {
       const sandbox = await sandboxOf(program.opts(), idOrName);
       await remove(sandbox, idOrName, sessions, options.all);

@@ -26,12 +26,12 @@ interface TopOptions {
 export function addTop(program: Command): void {
   program
     .command("top <sandbox>")
-    .summary("show what processes use")
+    .summary("show the processor time and memory of processes")
     .description(
-      "Shows the processor time and the memory of every process in a local sandbox, until Ctrl-C. 100 % is one processor. Outside of a terminal, one table is printed.",
+      "Shows the processor time and memory of every process in a local sandbox until Ctrl-C. 100 % is one processor. If the output is not a terminal, one table is printed.",
     )
-    .option("--once", "print one table")
-    .option("-i, --interval <seconds>", "the time between two measurements; default: 2", positive, 2)
+    .option("--once", "print one table and exit")
+    .option("-i, --interval <seconds>", "seconds between two measurements", positive, 2)
     .addOption(json())
     .action(async (idOrName: string, options: TopOptions) => {
       if (options.interval > 3600) throw misused("--interval must be at most 3600");
