@@ -1,5 +1,6 @@
 // `npm run bench:cli`: what the command line costs: processor time of a short command beside Node itself, round trips, and
 // output that is passed on beside the same output iterated by a program, by turns in one run.
+// `npm run bench:cli -- --before FILE` compares the output with that of another build, whose `pkg/cli/main.js` is FILE.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
@@ -10,6 +11,7 @@ import { startLocal } from "../pkg/local/index.js";
 
 const ROUNDS = 15;
 const STREAMS = 5;
+const PAIRS = 9;
 /** 50 MB of lines of 11 bytes. */
 const BYTES = 50_000_000;
 const LINES = `yes 0123456789 | head -c ${BYTES}`;
@@ -72,6 +74,27 @@ async function iterated() {
   await command;
   if (lines < BYTES / 11 - 1) throw new Error(`${lines} lines`);
   return performance.now() - began;
+}
+
+const before = process.argv[process.argv.indexOf("--before") + 1];
+if (process.argv.includes("--before")) {
+  const pairs = [];
+  for (let round = 0; round < PAIRS; round++) {
+    const args = ["exec", "bench", "sh", "-c", LINES];
+    pairs.push({ before: await costOf([before, ...args]), now: await costOf([program, ...args]) });
+  }
+  console.log("| 50 MB of lines of 11 bytes | before | now | ratio |\n|---|---|---|---|");
+  for (const [what, title] of Object.entries({ real: "real time", cpu: "processor time" })) {
+    const [one, other] = ["before", "now"].map((which) => median(pairs.map((pair) => pair[which][what])));
+    const ratios = pairs.map((pair) => pair.before[what] / pair.now[what]);
+    const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(1));
+    console.log(
+      `| ${title} | ${one.toFixed(0)} ms | ${other.toFixed(0)} ms | ${median(ratios).toFixed(1)} (${least} to ${most}) |`,
+    );
+  }
+  await sandbox.terminate();
+  await server.close();
+  process.exit();
 }
 
 const commands = { ls: ["ls"], "exec true": ["exec", "bench", "true"], "--version": ["--version"] };
