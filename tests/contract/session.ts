@@ -77,7 +77,8 @@ test("a line that exits, is interrupted or killed does not end the shell", async
   }
   equal([(await waiting).exitCode, (await waiting).signal], [null, 2]);
   const looping = shell.run("x=4; echo up; while :; do :; done");
-  for await (const _ of looping) await looping.kill("SIGINT");
+  await looping.waitForLine("up");
+  await looping.kill("SIGINT");
   equal((await looping).signal, 2);
   equal((await said(shell, "echo $x $PWD"))[0], "4 /usr");
   const late = await shell.run("x=5; sleep 1000", { timeout: 0.2 });
