@@ -4,8 +4,8 @@
 use super::fs::{Operation, Search};
 use super::link::{Answer, Leader, Link, Started};
 use super::message::{
-    Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Told, Usage, pair,
-    receive,
+    AgentMessage, Asked, Exited, FileRequest, From, Holder, How, Packet, Request, Spawn, Usage,
+    pair, receive,
 };
 use super::network::clone_device;
 use super::{Agents, tree};
@@ -278,8 +278,10 @@ pub(crate) fn try_out(mut command: Command, network: bool) -> io::Result<()> {
     let child = command.spawn()?;
     // Also closes this process's copy of the agent's end.
     drop(command);
-    let refusal = match network.then(|| receive::<Told>(&ours, From::Agent)) {
-        Some(Ok(Some((Told::Answer { result: Err(refusal), .. }, _)))) => Some(refusal.text),
+    let refusal = match network.then(|| receive::<AgentMessage>(&ours, From::Agent)) {
+        Some(Ok(Some((AgentMessage::Answer { result: Err(refusal), .. }, _)))) => {
+            Some(refusal.text)
+        }
         _ => None,
     };
     // The agent ends with its socket, and without an error.

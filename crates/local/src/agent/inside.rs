@@ -1,7 +1,7 @@
 //! The agent's loop. It never waits for a process, a disk or a peer: other threads do work that can
 //! block.
 
-use super::message::{Asked, Exited, From, Packet, Request, Told, answer, receive};
+use super::message::{AgentMessage, Asked, Exited, From, Packet, Request, answer, receive};
 use super::tree::{self, raw};
 use super::work::{Done, Job, Started, Work};
 use crate::error::{ApiError, Result};
@@ -46,7 +46,7 @@ enum State {
     Ended(Instant),
     /// Its exit was reported. It stays unreaped, so that its pid and process group id cannot be given to another
     /// process before the server is done with them. `left` while something else lives in its group.
-    Told {
+    Reported {
         left: bool,
     },
 }
@@ -56,7 +56,7 @@ pub(super) struct Inside {
     work: Arc<Work>,
     done: Receiver<Done>,
     /// Readable when `done` is not empty.
-    bell: UnixStream,
+    wake_socket: UnixStream,
     /// Readable when a child has ended.
     child_ended: UnixStream,
     /// Jobs that no thread has begun.
@@ -90,14 +90,14 @@ impl Inside {
         socket: OwnedFd,
         work: Arc<Work>,
         done: Receiver<Done>,
-        bell: UnixStream,
+        wake_socket: UnixStream,
         child_ended: UnixStream,
     ) -> Self {
         Self {
             socket,
             work,
             done,
-            bell,
+            wake_socket,
             child_ended,
             backlog: VecDeque::new(),
             spawning: 0,
@@ -111,7 +111,7 @@ impl Inside {
     /// Handles events until there is a job that `can_leave` the loop. `None` at the end of the socket.
     pub(super) fn until_job(&mut self, can_leave: impl Fn() -> bool) -> io::Result<Option<Job>> {
         loop {
-            // Regardless of the bell, which a thread does not ring for its own work.
+            // Regardless of the wake-up socket: a thread does not write to it for its own work.
             self.see_work_done();
             self.freeze()?;
             if !self.backlog.is_empty() && can_leave() {
@@ -122,7 +122,7 @@ impl Inside {
                 self.see_end(pid)?;
             }
             if woken.worked {
-                empty(&mut self.bell);
+                empty(&mut self.wake_socket);
             }
             if woken.child_ended {
                 empty(&mut self.child_ended);
@@ -153,7 +153,7 @@ impl Inside {
         let mut polled = vec![
             PollFd::new(&self.socket, PollFlags::IN),
             PollFd::new(&self.child_ended, PollFlags::IN),
-            PollFd::new(&self.bell, PollFlags::IN),
+            PollFd::new(&self.wake_socket, PollFlags::IN),
         ];
         polled.extend(running.iter().map(|(_, leader)| PollFd::new(&leader.pidfd, PollFlags::IN)));
         let traced: Vec<_> = self
@@ -198,26 +198,26 @@ impl Inside {
             }
         }
         let left = tree::has_members(pid);
-        leader.state = State::Told { left };
+        leader.state = State::Reported { left };
         let exited = Exited {
             code: status.as_ref().and_then(|status| status.exit_status()),
             signal: status.as_ref().and_then(|status| status.terminating_signal()),
             left,
         };
-        self.tell(&Told::Exited { pid, exited }, None)
+        self.send(&AgentMessage::Exited { pid, exited }, None)
     }
 
     /// Reports the groups of exited leaders that are empty now.
     fn see_empty_groups(&mut self) -> io::Result<()> {
         let emptied = self.leaders.iter_mut().filter_map(|(pid, leader)| {
-            let left = leader.state == State::Told { left: true };
+            let left = leader.state == State::Reported { left: true };
             (left && !tree::has_members(*pid)).then(|| {
-                leader.state = State::Told { left: false };
+                leader.state = State::Reported { left: false };
                 *pid
             })
         });
         let emptied: Vec<u32> = emptied.collect();
-        emptied.into_iter().try_for_each(|pid| self.tell(&Told::Emptied { pid }, None))
+        emptied.into_iter().try_for_each(|pid| self.send(&AgentMessage::Emptied { pid }, None))
     }
 
     fn answer(&mut self, Asked { id, request }: Asked, files: Vec<OwnedFd>) -> io::Result<()> {
@@ -307,7 +307,7 @@ impl Inside {
             ApiError::new(ServerCode::ProcessNotRunning, text)
         };
         let takes = |state| match state {
-            State::Told { left } => group && left,
+            State::Reported { left } => group && left,
             _ => true,
         };
         let leader = self.leaders.get(&pid).filter(|leader| takes(leader.state));
@@ -348,7 +348,7 @@ impl Inside {
         }
     }
 
-    fn tell(&self, told: &Told, file: Option<OwnedFd>) -> io::Result<()> {
-        Packet::new(told, file.into_iter().collect())?.send(&self.socket)
+    fn send(&self, message: &AgentMessage, file: Option<OwnedFd>) -> io::Result<()> {
+        Packet::new(message, file.into_iter().collect())?.send(&self.socket)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::holders::{COMMAND_CHARS, HOLDERS};
 use super::message::{
-    Asked, Exited, From, Holder, Packet, Refusal, Request, Told, Usage, Used, pair, receive,
+    AgentMessage, Asked, Exited, From, Holder, Packet, Refusal, Request, Usage, Used, pair, receive,
 };
 use crate::clock::at;
 use crate::error::{ApiError, Result};
@@ -188,7 +188,7 @@ impl Owner {
                         let received =
                             socket.try_io(Interest::READABLE, || receive(socket, From::Agent));
                         match received {
-                            Ok(Some((told, files))) => self.hand_out(told, files),
+                            Ok(Some((message, files))) => self.dispatch(message, files),
                             Ok(None) => return Ok(()),
                             Err(error) => match error.kind() {
                                 // The kernel reports a reset once if the agent left requests unread.
@@ -263,31 +263,31 @@ impl Owner {
         self.unsent.pop_front();
     }
 
-    fn hand_out(&mut self, told: Told, files: Vec<OwnedFd>) {
-        match told {
-            Told::Exited { pid, exited } => {
+    fn dispatch(&mut self, message: AgentMessage, files: Vec<OwnedFd>) {
+        match message {
+            AgentMessage::Exited { pid, exited } => {
                 if let Some(sender) = self.exits.remove(&pid) {
                     let _ = sender.send(exited);
                 }
             }
-            Told::Emptied { pid } => {
+            AgentMessage::Emptied { pid } => {
                 if let Some(sender) = self.groups.remove(&pid) {
                     let _ = sender.send(());
                 }
             }
-            Told::Answer { id, result } => {
+            AgentMessage::Answer { id, result } => {
                 let answer = result.map_err(refused).map(|pid| self.answer(pid, files));
                 // Without a waiting caller, dropping the answer reaps the started process.
                 self.reply(id, answer);
             }
-            Told::Holders { id, mut holders } => {
+            AgentMessage::Holders { id, mut holders } => {
                 let fits = |holder: &Holder| holder.command.chars().count() <= COMMAND_CHARS;
                 holders.truncate(HOLDERS);
                 holders.retain(fits);
                 self.reply(id, Ok(Answer { holders, ..Answer::default() }));
             }
             // A packet bounds the number of processes.
-            Told::Usage { id, mut usage } => {
+            AgentMessage::Usage { id, mut usage } => {
                 let fits = |used: &Used| used.command.chars().count() <= COMMAND_CHARS;
                 usage.processes.retain(fits);
                 self.reply(id, Ok(Answer { usage, ..Answer::default() }));

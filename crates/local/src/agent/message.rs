@@ -149,7 +149,7 @@ pub(super) struct Refusal {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Told {
+pub(super) enum AgentMessage {
     Answer {
         id: u64,
         /// The pid of a started process; 0 for every other request.
@@ -209,7 +209,7 @@ pub(crate) struct Used {
 pub(crate) struct Exited {
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
-    /// Whether the group still has processes. [`Told::Emptied`] follows.
+    /// Whether the group still has processes. [`AgentMessage::Emptied`] follows.
     pub(crate) left: bool,
 }
 
@@ -277,7 +277,7 @@ pub(super) fn answer(
             (Err(Refusal { code: code.as_str().to_owned(), text }), None)
         }
     };
-    Packet::new(&Told::Answer { id, result }, file.into_iter().collect())?.send(socket)
+    Packet::new(&AgentMessage::Answer { id, result }, file.into_iter().collect())?.send(socket)
 }
 
 /// The sender of packets. Only the trusted side can use a memfd.

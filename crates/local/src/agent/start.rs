@@ -82,9 +82,9 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
     let (child_ended, signalled) = UnixStream::pair()?;
     child_ended.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, signalled)?;
-    let (bell, ring) = UnixStream::pair()?;
-    bell.set_nonblocking(true)?;
-    ring.set_nonblocking(true)?;
+    let (wake_socket, waker) = UnixStream::pair()?;
+    wake_socket.set_nonblocking(true)?;
+    waker.set_nonblocking(true)?;
     let (report, done) = channel();
     let work = Arc::new(Work {
         socket: socket.try_clone()?,
@@ -92,13 +92,13 @@ pub(crate) fn main(args: Args) -> io::Result<()> {
         terminals,
         memory,
         done: report,
-        bell: ring,
+        waker,
         answering: Mutex::default(),
         searching: Mutex::default(),
         group: Mutex::default(),
         operations: AtomicUsize::new(0),
         searches: AtomicUsize::new(0),
     });
-    let inside = Inside::new(socket, work.clone(), done, bell, child_ended);
+    let inside = Inside::new(socket, work.clone(), done, wake_socket, child_ended);
     Arc::new(Threads::new(inside, work)).main()
 }

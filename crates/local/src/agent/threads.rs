@@ -117,7 +117,7 @@ impl Threads {
             self.work.perform(job);
         }
         // Wakes the thread in the loop, which has to record the result.
-        self.work.ring();
+        self.work.wake();
         self.count.fetch_sub(1, Ordering::SeqCst);
     }
 }

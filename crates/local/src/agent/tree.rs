@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Direct children of a process, whichever of its threads started them.
+/// Returns the direct children of a process, of all its threads.
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     threads
@@ -20,7 +20,7 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Every process below `root`, parents before their children.
+/// Returns every descendant of `root`, parents before their children.
 pub(super) fn descendants(root: u32) -> Vec<u32> {
     let mut found = children(root);
     let mut next = 0;
@@ -53,8 +53,8 @@ fn reap(pid: u32) {
     }
 }
 
-/// Whether a child lives in a process group. What its leader leaves behind becomes this process's child. Without
-/// `EXITED`, the wait sees no zombies: the kernel answers ECHILD where there is nothing else.
+/// Whether a process group has a child that is alive. Orphans of the group are children of this process. Without
+/// `EXITED`, waitid(2) ignores zombies: it fails with ECHILD if the group has no other process.
 pub(super) fn has_members(group: u32) -> bool {
     let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     raw(group).is_some_and(|group| {
@@ -62,10 +62,11 @@ pub(super) fn has_members(group: u32) -> bool {
     })
 }
 
-/// How long a process may take to stop before the next one is: one that waits for a device stops later.
+/// The time limit for one process to stop before the next one is stopped. A process that waits for a device stops
+/// later.
 const STOP: Duration = Duration::from_millis(50);
 
-/// Stops every process below this one, those too that are started meanwhile.
+/// Stops every descendant of this process, including those that start meanwhile.
 pub(super) fn stop_everything() {
     let mut stopped = HashSet::new();
     loop {
@@ -76,7 +77,7 @@ pub(super) fn stop_everything() {
         }
         for pid in new {
             signal(pid, own(), Signal::STOP);
-            // Before its children: a shell must not see that its child was stopped.
+            // Parents first: a shell must not see that its child was stopped.
             let end = Instant::now() + STOP;
             while !matches!(state(pid), None | Some('T' | 't' | 'Z' | 'X')) && Instant::now() < end
             {
@@ -86,15 +87,15 @@ pub(super) fn stop_everything() {
     }
 }
 
-/// Continues every process below this one.
+/// Continues every descendant of this process.
 pub(super) fn continue_everything() {
-    // A child first: a shell that runs again must not find its child stopped.
+    // Children first: a shell that runs again must not find its child stopped.
     for pid in descendants(own()).into_iter().rev() {
         signal(pid, own(), Signal::CONT);
     }
 }
 
-/// Signals a process that is still below `root`: a pid of the list may have been given to another since.
+/// Signals a process if it is still a descendant of `root`: the pid can have been reused since it was listed.
 fn signal(pid: u32, root: u32, signal: Signal) {
     let Some(pid) = raw(pid) else { return };
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
@@ -105,7 +106,7 @@ fn signal(pid: u32, root: u32, signal: Signal) {
 
 fn is_below(pid: Pid, root: u32) -> bool {
     let mut pid = pid.as_raw_nonzero().get().unsigned_abs();
-    // As deep as a tree of processes can be.
+    // The maximum depth of a process tree.
     for _ in 0..1 << 22 {
         match parent(pid) {
             Some(parent) if parent == root => return true,
@@ -118,18 +119,18 @@ fn is_below(pid: Pid, root: u32) -> bool {
 
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before may have any character in it.
+    // The name before the last parenthesis can contain any character.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// As proc_pid_stat(5) has it; `None` once the process is gone.
+/// The state character of proc_pid_stat(5), or `None` if the process is gone.
 fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Kills every process below `root` but `spared`, until only zombies are left or `limit` has passed; whether
-/// that is so. Blocks.
+/// Kills every descendant of `root` except `spared` until only zombies are left or `limit` has passed. Returns whether
+/// only zombies are left. Blocks.
 pub(super) fn kill_below(root: u32, spared: Option<u32>, limit: Duration) -> bool {
     let end = Instant::now() + limit;
     loop {
@@ -146,8 +147,8 @@ pub(super) fn kill_below(root: u32, spared: Option<u32>, limit: Duration) -> boo
     }
 }
 
-/// Kills every process below this one but the children in `spared`, and reaps what becomes its child, until
-/// none is left or `limit` has passed. Blocks.
+/// Kills every descendant of this process except the children in `spared`, and reaps orphans that become its children,
+/// until none is left or `limit` has passed. Blocks.
 pub(super) fn kill_everything(spared: impl Fn(u32) -> bool, limit: Duration) {
     let end = Instant::now() + limit;
     loop {

@@ -1,7 +1,7 @@
 //! Work that can block: a disk can be slow, and a lease (fcntl(2), F_SETLEASE) can hold up the start of a program.
 
 use super::fs::{self, Operation, Search};
-use super::message::{FileRequest, Packet, Spawn, Told, Usage, answer};
+use super::message::{AgentMessage, FileRequest, Packet, Spawn, Usage, answer};
 use super::place::inside;
 use super::terminal::Terminals;
 use super::{files, holders, spawn, usage};
@@ -20,15 +20,16 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
-/// Operations on files at the same time.
+/// The maximum number of concurrent file operations.
 const OPERATIONS: usize = 32;
-/// Searches at the same time. They are counted apart: a search lasts until its reader has taken the results.
+/// The maximum number of concurrent searches. They have a limit of their own, since a search lasts until its reader has
+/// taken the results.
 const SEARCHES: usize = 16;
 
 /// The time limit for an earlier search for holders to finish, before a new search gives up.
 const SEARCHING: Duration = Duration::from_millis(300);
 
-/// Some work that is done and answered.
+/// A finished job whose answer was sent.
 pub(super) enum Done {
     /// A process was started, unless that failed.
     Start(Option<Started>),
@@ -41,7 +42,7 @@ pub(super) struct Started {
     pub(super) pidfd: OwnedFd,
 }
 
-/// What is to be done, for the question with this id.
+/// A job for the request with this id.
 pub(super) enum Job {
     Spawn(u64, Spawn, Vec<OwnedFd>),
     File(u64, FileRequest),
@@ -49,33 +50,33 @@ pub(super) enum Job {
     Usage(u64),
 }
 
-/// What work needs, whichever thread does it.
+/// State that jobs share, on any thread.
 pub(super) struct Work {
-    /// Where questions are answered.
+    /// The socket on which requests are answered.
     pub(super) socket: OwnedFd,
     pub(super) workspace: PathBuf,
     pub(super) terminals: Terminals,
-    /// Bytes of memory that each process can use, where the agent does not have that limit itself.
+    /// The memory limit of each process in bytes, if the agent does not have that limit itself.
     pub(super) memory: Option<u64>,
     pub(super) done: Sender<Done>,
-    /// Rung when something is in `done`.
-    pub(super) bell: UnixStream,
-    /// Held from the report of work to its answer, and while reports are taken: nothing must be told of a
-    /// process before the answer that it was started.
+    /// Written to when something is in `done`, so that the loop wakes up.
+    pub(super) waker: UnixStream,
+    /// Held from the report of a job to its answer, and while reports are taken. A message about a process must not
+    /// precede the answer that it was started.
     pub(super) answering: Mutex<()>,
-    /// Held while processes are searched or measured. To read the command line of a process can block, and must not block
-    /// one thread after another.
+    /// Held while processes are searched or measured. Reading a process's command line can block, and must block at most
+    /// one thread.
     pub(super) searching: Mutex<()>,
-    /// Held while the agent is in a process's control group: all threads of a process are in the same.
+    /// Held while the agent is in the control group of a process: all threads of the agent enter it.
     pub(super) group: Mutex<()>,
-    /// Operations on files that are under way.
+    /// The number of file operations under way.
     pub(super) operations: AtomicUsize,
-    /// Searches that are under way.
+    /// The number of searches under way.
     pub(super) searches: AtomicUsize,
 }
 
 impl Work {
-    /// Does it and answers.
+    /// Performs a job and answers its request.
     pub(super) fn perform(&self, job: Job) {
         match job {
             Job::Spawn(id, spawn, files) => {
@@ -95,23 +96,23 @@ impl Work {
             Job::Holders(id, pipes) => {
                 let alone = self.searching.try_lock_for(SEARCHING);
                 let holders = alone.map_or_else(Vec::new, |_alone| holders::of(&pipes));
-                self.tell(&Told::Holders { id, holders });
+                self.send(&AgentMessage::Holders { id, holders });
             }
             Job::Usage(id) => {
                 let alone = self.searching.try_lock_for(SEARCHING);
                 let none = || Usage { truncated: true, ..Usage::default() };
                 let usage = alone.map_or_else(none, |_alone| usage::measure());
-                self.tell(&Told::Usage { id, usage });
+                self.send(&AgentMessage::Usage { id, usage });
             }
         }
     }
 
-    fn tell(&self, told: &Told) {
-        // Without a server, the loop sees the end of its socket.
-        let _ = Packet::new(told, Vec::new()).and_then(|packet| packet.send(&self.socket));
+    fn send(&self, message: &AgentMessage) {
+        // If the server is gone, the loop sees the end of its socket.
+        let _ = Packet::new(message, Vec::new()).and_then(|packet| packet.send(&self.socket));
     }
 
-    /// Begins an operation on files, on a thread of its own: it can take as long as a disk takes for a tree.
+    /// Starts a file operation on a thread of its own, since it can take as long as the disk needs for a whole tree.
     pub(super) fn operate(
         self: &Arc<Self>,
         operation: Operation,
@@ -126,7 +127,7 @@ impl Work {
         })
     }
 
-    /// Begins a search, on a thread of its own.
+    /// Starts a search on a thread of its own.
     pub(super) fn search(self: &Arc<Self>, search: Search, files: Vec<OwnedFd>) -> Result<()> {
         let work = self.clone();
         let perform = move |pipe| fs::search(&search, &work.workspace, pipe);
@@ -139,7 +140,7 @@ impl Work {
         })
     }
 
-    /// Begins work on a thread of its own, unless as much as `limit` is under way.
+    /// Starts a job on a thread of its own, unless `limit` jobs are under way.
     fn begin(
         self: &Arc<Self>,
         count: fn(&Self) -> &AtomicUsize,
@@ -160,7 +161,7 @@ impl Work {
         Ok(thread::Builder::new().spawn(work).ok().map(drop))
     }
 
-    /// Begins to watch files, on a thread of its own. The server limits the number of watches.
+    /// Starts a watch on a thread of its own. The server limits the number of watches.
     pub(super) fn watch(
         self: &Arc<Self>,
         path: String,
@@ -177,15 +178,15 @@ impl Work {
     fn report(&self, done: Done, id: u64, result: Result<(u32, Option<OwnedFd>)>) {
         let answering = self.answering.lock();
         let _ = self.done.send(done);
-        // Without a server, the loop sees the end of its socket.
+        // If the server is gone, the loop sees the end of its socket.
         let _ = answer(&self.socket, id, result);
         drop(answering);
     }
 
-    /// Wakes the thread with the loop.
-    pub(super) fn ring(&self) {
-        // A full socket is readable already.
-        let _ = (&self.bell).write(&[0]);
+    /// Wakes the thread that runs the loop.
+    pub(super) fn wake(&self) {
+        // If the socket is full, it is readable already.
+        let _ = (&self.waker).write(&[0]);
     }
 
     fn start(&self, spawn: &Spawn, mut files: Vec<OwnedFd>) -> Result<(Started, Option<OwnedFd>)> {
@@ -210,7 +211,7 @@ fn only(mut files: Vec<OwnedFd>) -> Result<OwnedFd> {
     files.pop().ok_or_else(|| ApiError::internal(&ErrorKind::InvalidInput.into()))
 }
 
-/// Work that is counted, until it is dropped.
+/// A job that is counted until this guard is dropped.
 struct Counted {
     work: Arc<Work>,
     count: fn(&Work) -> &AtomicUsize,
@@ -222,7 +223,7 @@ impl Drop for Counted {
     }
 }
 
-/// Starts a process in a control group, which it is in from its first moment.
+/// Starts a process that is in a control group from its first instruction.
 fn within(
     ways: &[OwnedFd],
     start: impl FnOnce() -> Result<(Child, Option<OwnedFd>)>,
@@ -240,7 +241,7 @@ fn within(
     started
 }
 
-/// Ends a process whose end nobody would see.
+/// Kills and reaps a process that no client knows.
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();

@@ -7,18 +7,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// The body of a response. The connection is busy until it is dropped.
-pub(super) struct Departing {
+pub(super) struct BusyBody {
     body: Body,
     _busy: Busy,
 }
 
-impl Departing {
+impl BusyBody {
     pub(super) fn new(body: Body, busy: Busy) -> Self {
         Self { body, _busy: busy }
     }
 }
 
-impl HttpBody for Departing {
+impl HttpBody for BusyBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -24,7 +24,7 @@ type Queued = (Bytes, OwnedSemaphorePermit);
 
 /// The state of a client: what its messages said, and the number of consumed bytes of its input.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct ClientState {
     /// When its last message arrived.
     seen: Instant,
     /// Whether its messages are read. They are not read while its queue is full.
@@ -44,13 +44,13 @@ pub(super) async fn attach(socket: WebSocket, session: Arc<Session>, credit: Opt
     let attached = session.attach();
     let (mut to_client, from_client) = socket.split();
     let now = Instant::now();
-    let told = Told { seen: now, listening: true, begin: None, credit, typed: 0 };
-    let told = watch::Sender::new(told);
+    let state = ClientState { seen: now, listening: true, begin: None, credit, typed: 0 };
+    let state = watch::Sender::new(state);
     let (queue, queued) = mpsc::unbounded_channel();
-    let mut typing = pin!(type_in(&session, queued, &told));
+    let mut typing = pin!(type_in(&session, queued, &state));
     let close = tokio::select! {
-        close = read_input(from_client, &session, queue, &attached, &told) => close,
-        close = write_output(&mut to_client, &session, &attached, told.subscribe()) => close,
+        close = read_input(from_client, &session, queue, &attached, &state) => close,
+        close = write_output(&mut to_client, &session, &attached, state.subscribe()) => close,
         // Ends with the queue, whose sender the reader has.
         () = typing.as_mut() => None,
     };
@@ -72,12 +72,12 @@ pub(super) async fn attach(socket: WebSocket, session: Arc<Session>, credit: Opt
 async fn type_in(
     session: &Session,
     mut queued: mpsc::UnboundedReceiver<Queued>,
-    told: &watch::Sender<Told>,
+    state: &watch::Sender<ClientState>,
 ) {
     while let Some((bytes, _room)) = queued.recv().await {
         // A terminal that has ended accepts no input. The writer reports the end.
         let _ = session.type_in(&bytes).await;
-        told.send_modify(|told| told.typed += bytes.len() as u64);
+        state.send_modify(|state| state.typed += bytes.len() as u64);
     }
 }
 
@@ -88,7 +88,7 @@ async fn read_input(
     session: &Session,
     queue: mpsc::UnboundedSender<Queued>,
     attached: &Attached,
-    told: &watch::Sender<Told>,
+    state: &watch::Sender<ClientState>,
 ) -> Option<CloseFrame> {
     let room = Arc::new(Semaphore::new(PTY_INPUT_QUEUE_BYTES));
     while let Some(message) = from_client.next().await {
@@ -97,7 +97,7 @@ async fn read_input(
             Err(error) if is_too_large(&error) => return Some(frame(1009, "message too big")),
             Err(_) => return None,
         };
-        told.send_modify(|told| told.seen = Instant::now());
+        state.send_modify(|state| state.seen = Instant::now());
         match message {
             Message::Close(_) => {
                 attached.leave();
@@ -108,20 +108,23 @@ async fn read_input(
                     // A message is smaller than the queue, since larger ones are refused above.
                     let length = u32::try_from(data.len()).ok()?;
                     let data = bytes.slice_ref(data);
-                    told.send_modify(|told| told.listening = false);
+                    state.send_modify(|state| state.listening = false);
                     let room = room.clone().acquire_many_owned(length).await.ok()?;
-                    told.send_modify(|told| (told.seen, told.listening) = (Instant::now(), true));
+                    state.send_modify(|state| {
+                        (state.seen, state.listening) = (Instant::now(), true)
+                    });
                     queue.send((data, room)).ok()?;
                 }
                 Some(Input::Resize(Size { cols, rows })) => {
                     let _ = session.resize(rows, cols);
                 }
                 Some(Input::Ready(position)) => {
-                    told.send_modify(|told| _ = told.begin.get_or_insert(position));
+                    state.send_modify(|state| _ = state.begin.get_or_insert(position));
                 }
                 Some(Input::Credit(bytes)) => {
                     // Only a client that requested flow control in its address has it.
-                    told.send_modify(|told| told.credit = told.credit.map(|now| now.max(bytes)));
+                    state
+                        .send_modify(|state| state.credit = state.credit.map(|now| now.max(bytes)));
                 }
                 None => {}
             },
@@ -142,14 +145,14 @@ async fn write_output(
     to_client: &mut SplitSink<WebSocket, Message>,
     session: &Session,
     attached: &Attached,
-    mut told: watch::Receiver<Told>,
+    mut state: watch::Receiver<ClientState>,
 ) -> Option<CloseFrame> {
     let mut watch = session.watch();
     let mut ping = interval_at(Instant::now() + PING, PING);
     let mut output: Option<Written> = None;
     loop {
         watch.mark_unchanged();
-        let now = *told.borrow_and_update();
+        let now = *state.borrow_and_update();
         let mut messages = Vec::new();
         if let (None, Some(wanted)) = (&output, now.begin) {
             let begun = attached.begin(wanted, now.credit);
@@ -187,10 +190,10 @@ async fn write_output(
         }
         tokio::select! {
             _ = watch.changed() => {}
-            _ = told.changed() => {}
+            _ = state.changed() => {}
             _ = ping.tick() => {
-                let told = *told.borrow();
-                if told.listening && told.seen.elapsed() > PING + PING {
+                let state = *state.borrow();
+                if state.listening && state.seen.elapsed() > PING + PING {
                     return None;
                 }
                 to_client.send(Message::Ping(Bytes::new())).await.ok()?;

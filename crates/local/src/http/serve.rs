@@ -1,7 +1,7 @@
 //! Accepts connections and serves requests on them, until the server stops.
 
 use super::app::App;
-use super::body::Departing;
+use super::body::BusyBody;
 use super::connection::{Connection, refuse};
 use super::member::{Peer, Roster, Seat};
 use super::routes::router;
@@ -80,7 +80,7 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, stopping: Cancell
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, std::convert::Infallible>(response.map(|body| Departing::new(body, busy)))
+            Ok::<_, std::convert::Infallible>(response.map(|body| BusyBody::new(body, busy)))
         }
     });
     // hyper's own time limit for heads would also end idle connections of authorized clients.

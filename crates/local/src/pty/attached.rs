@@ -45,7 +45,7 @@ impl Attached {
         };
         state.seen = true;
         let limit = credit.map_or(u64::MAX, |credit| position.saturating_add(credit));
-        state.brakes.join(self.id, limit);
+        state.flow_control.join(self.id, limit);
         let replayed = state.ring.read(old, (end - old) as usize);
         drop(state);
         self.session.wake.send_replace(());
@@ -56,7 +56,7 @@ impl Attached {
 
     /// The client accepts output up to this position.
     pub(crate) fn extend(&self, limit: u64) {
-        self.session.lock().brakes.extend(self.id, limit);
+        self.session.lock().flow_control.extend(self.id, limit);
         self.session.wake.send_replace(());
     }
 
@@ -67,10 +67,10 @@ impl Attached {
 
     fn go(&self, broken: bool) {
         let mut state = self.session.lock();
-        let was_empty = state.brakes.is_empty();
+        let was_empty = state.flow_control.is_empty();
         let now = Instant::now();
-        state.brakes.leave(self.id, broken, now);
-        if !was_empty && state.brakes.is_empty() {
+        state.flow_control.leave(self.id, broken, now);
+        if !was_empty && state.flow_control.is_empty() {
             state.left = Some((state.ring.end(), now));
         }
     }

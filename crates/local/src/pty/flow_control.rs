@@ -17,7 +17,7 @@ const AWAY: Duration = Duration::from_secs(10);
 
 /// The clients that are ready, and those that can reconnect.
 #[derive(Debug)]
-pub(super) struct Brakes {
+pub(super) struct FlowControl {
     clients: BTreeMap<u64, Client>,
     /// For each awaited client, the position up to which to read, and the end of the wait.
     awaited: Vec<(u64, Instant)>,
@@ -29,10 +29,10 @@ pub(super) struct Brakes {
 struct Client {
     /// The position up to which the client has given credit; the maximum if it has no flow control.
     limit: u64,
-    passed_over: bool,
+    ignored: bool,
 }
 
-impl Brakes {
+impl FlowControl {
     /// The state of a new session. Until its first client attaches, only as much is read as can be kept for that client.
     pub(super) fn new(now: Instant) -> Self {
         let first = (PTY_HISTORY_BYTES as u64, now + AWAY);
@@ -41,15 +41,15 @@ impl Brakes {
 
     /// A client is ready.
     pub(super) fn join(&mut self, id: u64, limit: u64) {
-        // Any of them: their limits are so close that each one finds its output (`PTY_CREDIT_BYTES`).
+        // Which one does not matter: their limits are so close that each one finds its output (`PTY_CREDIT_BYTES`).
         self.awaited.pop();
-        self.clients.insert(id, Client { limit, passed_over: false });
+        self.clients.insert(id, Client { limit, ignored: false });
     }
 
     /// A client has given credit.
     pub(super) fn extend(&mut self, id: u64, limit: u64) {
         if let Some(client) = self.clients.get_mut(&id) {
-            client.passed_over &= limit <= client.limit;
+            client.ignored &= limit <= client.limit;
             client.limit = client.limit.max(limit);
         }
     }
@@ -57,7 +57,7 @@ impl Brakes {
     /// A client has left. With a `broken` connection it can reconnect.
     pub(super) fn leave(&mut self, id: u64, broken: bool, now: Instant) {
         let Some(client) = self.clients.remove(&id) else { return };
-        if broken && !client.passed_over && client.limit < u64::MAX {
+        if broken && !client.ignored && client.limit < u64::MAX {
             self.awaited.push((client.limit, now + AWAY));
         }
     }
@@ -70,17 +70,17 @@ impl Brakes {
     /// The number of bytes that can be read at `end`, and when to call this again if nothing else happens.
     pub(super) fn room(&mut self, end: u64, now: Instant) -> (u64, Option<Instant>) {
         self.awaited.retain(|(_, until)| *until > now);
-        let counted = self.clients.values_mut().filter(|client| !client.passed_over);
+        let counted = self.clients.values_mut().filter(|client| !client.ignored);
         let (stuck, others): (Vec<_>, Vec<_>) = counted.partition(|client| client.limit <= end);
         if stuck.is_empty() || others.is_empty() {
             self.stalled = None;
         } else if *self.stalled.get_or_insert(now) + STALL <= now {
             self.stalled = None;
             for client in stuck {
-                client.passed_over = true;
+                client.ignored = true;
             }
         }
-        let counted = self.clients.values().filter(|client| !client.passed_over);
+        let counted = self.clients.values().filter(|client| !client.ignored);
         let limits = counted.map(|client| client.limit);
         let limit = limits.chain(self.awaited.iter().map(|(limit, _)| *limit)).min();
         let expiry = self.awaited.iter().map(|(_, until)| *until).min();
@@ -95,19 +95,19 @@ mod tests {
 
     const MANY: u64 = u64::MAX;
 
-    /// Brakes of a session that a client has been attached to.
-    fn brakes(now: Instant) -> Brakes {
-        let mut brakes = Brakes::new(now);
-        brakes.join(0, MANY);
-        brakes.leave(0, true, now);
-        brakes
+    /// Flow control of a session that a client has been attached to.
+    fn flow_control(now: Instant) -> FlowControl {
+        let mut flow_control = FlowControl::new(now);
+        flow_control.join(0, MANY);
+        flow_control.leave(0, true, now);
+        flow_control
     }
 
     #[test]
     fn without_clients_everything_is_read() {
         let now = Instant::now();
-        assert_eq!(brakes(now).room(7, now), (MANY - 7, None));
-        let mut new = Brakes::new(now);
+        assert_eq!(flow_control(now).room(7, now), (MANY - 7, None));
+        let mut new = FlowControl::new(now);
         assert_eq!(new.room(7, now), (PTY_HISTORY_BYTES as u64 - 7, Some(now + AWAY)));
         assert_eq!(new.room(7, now + AWAY), (MANY - 7, None));
     }
@@ -115,51 +115,51 @@ mod tests {
     #[test]
     fn the_slowest_client_decides_and_credit_is_never_taken_back() {
         let now = Instant::now();
-        let mut brakes = brakes(now);
-        brakes.join(1, 100);
-        brakes.join(2, 200);
-        assert_eq!(brakes.room(60, now), (40, None));
-        brakes.extend(1, 150);
-        brakes.extend(1, 120);
-        assert_eq!(brakes.room(60, now), (90, None));
-        brakes.leave(1, false, now);
-        assert_eq!(brakes.room(60, now), (140, None));
-        brakes.leave(2, false, now);
-        assert_eq!(brakes.room(60, now), (MANY - 60, None));
+        let mut flow_control = flow_control(now);
+        flow_control.join(1, 100);
+        flow_control.join(2, 200);
+        assert_eq!(flow_control.room(60, now), (40, None));
+        flow_control.extend(1, 150);
+        flow_control.extend(1, 120);
+        assert_eq!(flow_control.room(60, now), (90, None));
+        flow_control.leave(1, false, now);
+        assert_eq!(flow_control.room(60, now), (140, None));
+        flow_control.leave(2, false, now);
+        assert_eq!(flow_control.room(60, now), (MANY - 60, None));
     }
 
     #[test]
-    fn who_holds_up_others_is_passed_over_until_it_gives_credit() {
+    fn a_client_that_delays_others_is_ignored_until_it_gives_credit() {
         let now = Instant::now();
-        let mut brakes = brakes(now);
-        brakes.join(1, 100);
-        // Alone, it can take as long as it likes.
-        assert_eq!(brakes.room(100, now), (0, None));
-        brakes.join(2, 300);
-        assert_eq!(brakes.room(100, now), (0, Some(now + STALL)));
-        assert_eq!(brakes.room(100, now + STALL), (200, None));
-        // Both have none: nobody is held up.
-        brakes.extend(1, 300);
-        assert_eq!(brakes.room(300, now + STALL), (0, None));
-        // A client without flow control is held up, too.
-        brakes.join(3, MANY);
-        assert_eq!(brakes.room(300, now + STALL), (0, Some(now + STALL + STALL)));
-        brakes.extend(1, 400);
-        brakes.extend(2, 400);
-        assert_eq!(brakes.room(300, now + STALL), (100, None));
+        let mut flow_control = flow_control(now);
+        flow_control.join(1, 100);
+        // A single client has no time limit.
+        assert_eq!(flow_control.room(100, now), (0, None));
+        flow_control.join(2, 300);
+        assert_eq!(flow_control.room(100, now), (0, Some(now + STALL)));
+        assert_eq!(flow_control.room(100, now + STALL), (200, None));
+        // Both have none: no client is delayed.
+        flow_control.extend(1, 300);
+        assert_eq!(flow_control.room(300, now + STALL), (0, None));
+        // A client without flow control is delayed too.
+        flow_control.join(3, MANY);
+        assert_eq!(flow_control.room(300, now + STALL), (0, Some(now + STALL + STALL)));
+        flow_control.extend(1, 400);
+        flow_control.extend(2, 400);
+        assert_eq!(flow_control.room(300, now + STALL), (100, None));
     }
 
     #[test]
     fn a_broken_connection_is_waited_for() {
         let now = Instant::now();
-        let mut brakes = brakes(now);
-        brakes.join(1, 100);
-        brakes.leave(1, true, now);
-        assert_eq!(brakes.room(60, now), (40, Some(now + AWAY)));
-        // It is back, with what it had consumed meanwhile.
-        brakes.join(2, 130);
-        assert_eq!(brakes.room(60, now), (70, None));
-        brakes.leave(2, true, now);
-        assert_eq!(brakes.room(60, now + AWAY), (MANY - 60, None));
+        let mut flow_control = flow_control(now);
+        flow_control.join(1, 100);
+        flow_control.leave(1, true, now);
+        assert_eq!(flow_control.room(60, now), (40, Some(now + AWAY)));
+        // The client reconnects, and has consumed more output meanwhile.
+        flow_control.join(2, 130);
+        assert_eq!(flow_control.room(60, now), (70, None));
+        flow_control.leave(2, true, now);
+        assert_eq!(flow_control.room(60, now + AWAY), (MANY - 60, None));
     }
 }

@@ -1,7 +1,7 @@
 //! Terminals: a process on a pseudo-terminal, its recent output, and the attached clients.
 
 mod attached;
-mod brakes;
+mod flow_control;
 mod queries;
 mod ring;
 mod session;

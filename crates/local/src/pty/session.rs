@@ -1,7 +1,7 @@
 //! One terminal session. Its owner task reads the output of the program, keeps the newest part and ends the session.
 
 use super::attached::Attached;
-use super::brakes::Brakes;
+use super::flow_control::FlowControl;
 use super::ring::Ring;
 use super::{CreateRequest, Info};
 use crate::agent::{Agent, Exited, Leader, Size, Spawn, Spawned};
@@ -59,7 +59,7 @@ pub(crate) struct Session {
 pub(super) struct State {
     size: Size,
     pub(super) ring: Ring,
-    pub(super) brakes: Brakes,
+    pub(super) flow_control: FlowControl,
     /// Position of the output when the last client detached, and the time.
     pub(super) left: Option<(u64, Instant)>,
     /// Whether a client was ready.
@@ -125,7 +125,7 @@ impl Session {
             state: Mutex::new(State {
                 size,
                 ring: Ring::default(),
-                brakes: Brakes::new(Instant::now()),
+                flow_control: FlowControl::new(Instant::now()),
                 left: None,
                 seen: false,
                 ended: None,
@@ -225,7 +225,7 @@ impl Session {
     fn room(&self, most: usize) -> (usize, Option<Instant>) {
         let mut state = self.lock();
         let end = state.ring.end();
-        let (room, again) = state.brakes.room(end, Instant::now());
+        let (room, again) = state.flow_control.room(end, Instant::now());
         (usize::try_from(room).unwrap_or(most).min(most), again)
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Resources {
     disk_mb: Option<u64>,
     /// Another server's name for `disk_mb`. A client can send both.
     ephemeral_disk_mb: Option<u64>,
-    /// Whether there are to be any.
+    /// Whether GPUs are requested.
     #[serde(deserialize_with = "any")]
     pub(crate) gpus: bool,
 }
@@ -52,34 +52,34 @@ impl Serialize for Resources {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct CreateRequest {
-    /// A name makes it persistent.
+    /// The name. Only a named sandbox can be suspended.
     pub(crate) name: Option<String>,
-    /// The image's name.
+    /// The name of the image.
     pub(crate) image: Option<String>,
-    /// What it gets.
+    /// The requested resources.
     pub(crate) resources: Resources,
-    /// Seconds until it ends.
+    /// The time limit in seconds.
     pub(crate) timeout_secs: Option<u64>,
-    /// A snapshot to restore.
+    /// The snapshot to restore.
     pub(crate) snapshot_id: Option<String>,
-    /// What it is made after.
+    /// The template to create the sandbox from.
     pub(crate) template_id: Option<String>,
-    /// Whether a request wakes it when it is suspended.
+    /// Whether a request resumes the sandbox if it is suspended.
     pub(crate) auto_resume: Option<bool>,
-    /// Names of secrets for the environment.
+    /// The names of secrets for the environment.
     pub(crate) secret_names: Vec<String>,
-    /// What runs at the start.
+    /// The command to start with the sandbox.
     pub(crate) entrypoint: Vec<String>,
-    /// Ports inside that the proxy makes reachable.
+    /// The ports that can be reached through the proxy.
     pub(crate) exposed_ports: Vec<u16>,
-    /// Whether these want no key.
+    /// Whether the exposed ports can be reached without the key.
     #[serde(alias = "allow_unauthenticated_proxy_access")]
     pub(crate) allow_unauthenticated_access: bool,
-    /// What it can reach.
+    /// The network policy.
     pub(crate) network: Option<NetworkPolicy>,
-    /// File systems to mount.
+    /// The file systems to mount.
     pub(crate) file_systems: Vec<serde::de::IgnoredAny>,
-    /// Variables of every process. An extension of the public API.
+    /// Environment variables of every process. An extension of the public API.
     pub(crate) env: BTreeMap<String, String>,
     /// Accepted without effect: a sandbox runs at once, so that nothing waits for it.
     #[allow(dead_code)]
@@ -93,25 +93,25 @@ pub(crate) struct CreateRequest {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UpdateRequest {
-    /// Another name.
+    /// The new name.
     pub(crate) name: Option<String>,
-    /// In place of those that there are.
+    /// The new list of exposed ports.
     pub(crate) exposed_ports: Option<Vec<u16>>,
-    /// Whether these want no key.
+    /// Whether the exposed ports can be reached without the key.
     #[serde(alias = "allow_unauthenticated_proxy_access")]
     pub(crate) allow_unauthenticated_access: Option<bool>,
-    /// What it can reach; `null` takes every restriction away.
+    /// The network policy; `null` removes every restriction.
     #[serde(deserialize_with = "given")]
     pub(crate) network: Option<Option<NetworkPolicy>>,
-    /// Seconds until it ends, from now on. An extension of the public API.
+    /// The time limit in seconds from now. An extension of the public API.
     pub(crate) timeout_secs: Option<u64>,
-    /// What it gets.
+    /// The new resources, which this server refuses to change.
     pub(crate) resources: Option<serde::de::IgnoredAny>,
-    /// Whether a request wakes it when it is suspended.
+    /// Whether a request resumes the sandbox if it is suspended.
     pub(crate) auto_resume: Option<bool>,
 }
 
-/// Tells `null` from what is absent.
+/// Distinguishes `null` from an absent member.
 fn given<'de, T, D>(value: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -120,15 +120,15 @@ where
     T::deserialize(value).map(Some)
 }
 
-/// What a sandbox can reach.
+/// The network policy of a sandbox.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub(crate) struct NetworkPolicy {
     /// Whether the internet can be reached.
     pub(crate) allow_internet_access: bool,
-    /// What can be.
+    /// The destinations that are allowed.
     pub(crate) allow_out: Vec<String>,
-    /// What cannot be.
+    /// The destinations that are denied.
     pub(crate) deny_out: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
 //! Watches a file or a directory with inotify(7), and writes each change as a line of JSON into a pipe. A directory is
-//! watched before it is listed, so that a change is at worst reported twice.
+//! watched before it is listed, so that a change can be reported twice but is never missed.
 
 use super::super::files::is_beside;
 use super::{BEGIN_RESULT, Reader, errno, refuse, refused};
@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How long changes are gathered, so that a file that is written to many times in a row is reported once.
+/// The time for which changes are collected, so that repeated writes to a file are reported once.
 const WINDOW: Duration = Duration::from_millis(10);
 
-/// Bytes of events that are read at once, and bytes of lines after which they are sent.
+/// The size of the buffer for events, and the size at which collected lines are sent, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 /// The events of interest. `EXCL_UNLINK`: changes of a file through descriptors after its removal have no path.
@@ -40,7 +40,7 @@ const MASK: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DONT_FOLLOW)
     .union(WatchFlags::EXCL_UNLINK);
 
-/// A line. Paths are relative to what is watched; bytes that are not UTF-8 are U+FFFD.
+/// A line of the result. Paths are relative to the watched path. Bytes that are not UTF-8 are replaced by U+FFFD.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line<'a> {
@@ -60,7 +60,7 @@ enum Line<'a> {
     Overflow {
         path: &'a str,
     },
-    /// The last line: the watch has ended by itself.
+    /// The last line: the watch has failed or its path is gone.
     Ended {
         code: &'a str,
         message: &'a str,
@@ -87,15 +87,15 @@ pub(in super::super) fn watch(asked: &str, path: &Path, recursive: bool, pipe: O
 
 struct Watcher {
     inotify: OwnedFd,
-    /// The directory that is watched.
+    /// The watched directory.
     root: PathBuf,
-    /// The name in it, where a file is watched: an editor replaces files, and a watch on the file itself would end then.
+    /// The name in the directory if a file is watched. Editors replace files, which would end a watch on the file.
     only: Option<OsString>,
     recursive: bool,
     /// Watched directories relative to the root, by watch descriptor, and back.
     directories: HashMap<i32, PathBuf>,
     descriptors: BTreeMap<PathBuf, i32>,
-    /// Paths that the lines of this window report as changed.
+    /// Paths that were reported as changed in this window.
     changed: HashSet<PathBuf>,
     lines: Vec<u8>,
 }
@@ -111,7 +111,7 @@ impl Watcher {
         };
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK);
         let mut watcher = Self {
-            // More instances than the user can have.
+            // The user's limit of inotify instances is reached.
             inotify: inotify
                 .map_err(|errno| if errno == Errno::MFILE { Errno::NOSPC } else { errno })?,
             root,
@@ -130,7 +130,7 @@ impl Watcher {
     /// Reports changes until the reader is gone.
     ///
     /// # Errors
-    /// The root is gone, or more directories would have to be watched than can be.
+    /// The root is gone, or the limit of watched directories is reached.
     fn follow(&mut self, pipe: &mut File) -> std::result::Result<(), Errno> {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
         let end = OwnedFd::from(pipe.try_clone().map_err(errno)?);
@@ -183,13 +183,13 @@ impl Watcher {
         let Some(above) = self.directories.get(descriptor) else { return Ok(()) };
         let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
         if what.intersects(gone) {
-            // The directory above reports what happened to another one.
+            // For any directory except the root, the parent directory reports the event.
             return if above.as_os_str().is_empty() { Err(Errno::NOENT) } else { Ok(()) };
         }
         if self.only.as_ref().is_some_and(|only| name.as_ref() != Some(only)) {
             return Ok(());
         }
-        // The rename that ends a write is reported.
+        // A write ends with a rename, which is reported instead.
         if name.as_ref().is_some_and(|name| is_beside(name)) {
             return Ok(());
         }
@@ -197,7 +197,7 @@ impl Watcher {
         let path = match name {
             Some(name) => above.join(name),
             None if above.as_os_str().is_empty() => PathBuf::new(),
-            // The directory above has reported it by name.
+            // The parent directory has reported it by name.
             None => return Ok(()),
         };
         if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
@@ -234,12 +234,12 @@ impl Watcher {
         self.line(&Line::Overflow { path: &path.to_string_lossy() });
     }
 
-    /// Restarts all watches after the kernel dropped events: directories can be new, moved or gone.
+    /// Replaces all watches after the kernel dropped events: directories can have been added, moved or removed.
     fn start_over(&mut self, reader: &Reader<'_>) -> std::result::Result<(), Errno> {
         self.forget(Path::new(""));
         self.add(Path::new(""))?;
         self.scan(Path::new(""), false, reader)?;
-        // After the watches: what changes from here on is reported.
+        // Only now: all later changes are reported.
         self.changed.clear();
         self.overflow(Path::new(""));
         Ok(())
@@ -251,7 +251,7 @@ impl Watcher {
             return Err(Errno::NOSPC);
         }
         let descriptor = inotify::add_watch(&self.inotify, self.root.join(path), MASK)?;
-        // The same directory by another path: it was moved, and this is where it is.
+        // The directory was watched by another path: it was moved here.
         if let Some(before) = self.directories.insert(descriptor, path.to_owned()) {
             self.descriptors.remove(&before);
         }
@@ -259,7 +259,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Adds a watch on a directory below the root. One that is gone needs none. One that cannot be watched is reported.
+    /// Adds a watch on a directory below the root. Ignores a missing directory, and reports one that cannot be watched.
     fn below(&mut self, path: &Path) -> std::result::Result<(), Errno> {
         match self.add(path) {
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
@@ -269,7 +269,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Watches the directories below one that is watched, and reports what is in it as created where `report` says so.
+    /// Adds watches below a watched directory. With `report`, its entries are reported as created.
     fn scan(
         &mut self,
         path: &Path,
@@ -281,7 +281,7 @@ impl Watcher {
         }
         let mut directories = vec![path.to_owned()];
         while let Some(directory) = directories.pop() {
-            // A scan whose reader is gone need not be complete.
+            // If the reader is gone, the scan can stop.
             if reader.has_gone() {
                 return Ok(());
             }
@@ -311,7 +311,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Ends the watches on a directory and on those below it.
+    /// Removes the watches on a directory and on those below it.
     fn forget(&mut self, path: &Path) {
         let from = (Bound::Included(path.to_owned()), Bound::Unbounded);
         let below = self.descriptors.range(from).take_while(|(other, _)| other.starts_with(path));
@@ -319,13 +319,13 @@ impl Watcher {
         for (other, descriptor) in below {
             self.descriptors.remove(&other);
             self.directories.remove(&descriptor);
-            // The kernel has removed the watch on a directory that is gone.
+            // The kernel removes the watch on a deleted directory itself.
             let _ = inotify::remove_watch(&self.inotify, descriptor);
         }
     }
 }
 
-/// An event of inotify that owns its name.
+/// An inotify event that owns its name.
 struct Event {
     descriptor: i32,
     what: ReadFlags,
@@ -349,7 +349,7 @@ fn read(inotify: &OwnedFd, buffer: &mut [MaybeUninit<u8>]) -> rustix::io::Result
     }
 }
 
-/// The entries of a directory, and whether each is a directory.
+/// The names of a directory's entries, each with whether it is a directory.
 fn entries(path: &Path) -> rustix::io::Result<Vec<(OsString, bool)>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = openat(CWD, path, flags, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! Patterns of paths. A walk steps into directories only where a path below can match.
+//! Patterns of paths. A walk enters a directory only if a path below it can match.
 
 use crate::error::{ApiError, Result};
 use grep_matcher::Matcher as _;
@@ -8,27 +8,27 @@ use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A part of a pattern, between slashes.
+/// A segment of a pattern, between slashes.
 enum Part {
-    /// `**`: any number of directories; at the end, anything below.
+    /// `**`: any number of directories, or at the end of a pattern everything below.
     Below,
     /// `*`
     Any,
     Literal(String),
     Wildcards {
         regex: RegexMatcher,
-        /// The part begins with a dot itself.
+        /// The segment begins with a literal dot.
         dot: bool,
     },
 }
 
 pub(super) struct Globs {
     patterns: Vec<Vec<Part>>,
-    /// Wildcards match a dot at the beginning of a name.
+    /// Wildcards match a leading dot of a name.
     hidden: bool,
 }
 
-/// Position in a pattern: the number of the pattern, and that of its next part.
+/// A position: the index of a pattern, and the index of its next segment.
 pub(super) type Left = (usize, usize);
 
 impl Globs {
@@ -37,12 +37,12 @@ impl Globs {
         Ok(Self { patterns: parsed.collect::<Result<_>>()?, hidden })
     }
 
-    /// Positions of the patterns in the first directory.
+    /// The positions at the root of the search.
     pub(super) fn start(&self) -> Vec<Left> {
         (0..self.patterns.len()).map(|pattern| (pattern, 0)).collect()
     }
 
-    /// Returns whether an entry of a directory matches, and the positions of the patterns below it.
+    /// Returns whether an entry of a directory matches, and the positions below it.
     pub(super) fn step(&self, left: &[Left], name: &str) -> (bool, Vec<Left>) {
         let plain = self.hidden || !name.starts_with('.');
         let (mut matches, mut below) = (false, Vec::new());
@@ -56,7 +56,7 @@ impl Globs {
                 at += 1;
             }
             let fits = match parts.get(at) {
-                // `**` was the last part.
+                // `**` was the last segment.
                 None => plain,
                 Some(Part::Below | Part::Any) => plain,
                 Some(Part::Literal(text)) => text == name,
@@ -109,7 +109,7 @@ fn parse(pattern: &str) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// A part as a regular expression: globset's wildcards and classes take bytes for characters.
+/// Translates a segment to a regular expression. The wildcards and classes of globset match bytes, not characters.
 fn regex(part: &str) -> std::result::Result<String, &'static str> {
     let (mut text, mut braces) = ("\\A".to_owned(), 0);
     let mut chars = part.chars().peekable();
@@ -139,7 +139,7 @@ fn regex(part: &str) -> std::result::Result<String, &'static str> {
     if braces == 0 { Ok(text) } else { Err("a `{` has no `}` after it") }
 }
 
-/// The rest of a class: `a-z]`, or `!a-z]` for other characters.
+/// Parses the rest of a class: `a-z]`, or `!a-z]` for its complement.
 fn class(
     chars: &mut Peekable<Chars<'_>>,
     text: &mut String,
@@ -183,7 +183,7 @@ fn literal(char: char, text: &mut String) {
 mod tests {
     use super::*;
 
-    /// Whether a path matches, and whether the walk would reach it.
+    /// Returns whether a path matches, and whether the walk would reach it.
     fn matches(globs: &Globs, path: &str) -> bool {
         let mut left = globs.start();
         let names: Vec<_> = path.split('/').collect();
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(globs.step(&start, "src"), (false, vec![(0, 1)]));
         let (_, below) = globs.step(&start, "a");
         assert_eq!(globs.step(&below, "x"), (false, vec![(1, 1)]));
-        // As often as a part matches, it is there once.
+        // However often a segment matches, its position is stored once.
         let deep = Globs::new(&["**/a/**/a/**/b".to_owned()], false).unwrap();
         let mut left = deep.start();
         for _ in 0..1000 {

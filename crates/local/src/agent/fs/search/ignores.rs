@@ -1,6 +1,6 @@
-//! Ignore files, as ripgrep reads them: `.gitignore`, over them `.ignore`, over them `.rgignore`. They hold for the
-//! directory that they are in and below; a `.gitignore` not beyond the directory of its repository. Whether that is a
-//! repository makes no difference.
+//! Ignore files, with ripgrep's rules: `.rgignore` overrides `.ignore`, which overrides `.gitignore`. An ignore file
+//! applies to its directory and everything below. A `.gitignore` does not apply beyond its repository. Outside of
+//! repositories it applies too.
 
 use super::walk::open_in;
 use ignore::Match;
@@ -14,23 +14,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The names, the strongest first.
+/// The names of ignore files, in order of precedence, highest first.
 const NAMES: [&str; 3] = [".rgignore", ".ignore", ".gitignore"];
 const GITIGNORE: usize = 2;
 
-/// Bytes of an ignore file. A larger one is not read.
+/// The maximum size of an ignore file in bytes. A larger file is not read.
 const FILE_BYTES: usize = 256 * 1024;
-/// Bytes of all ignore files that hold at the same time: compiled patterns take many times as much.
+/// The maximum size of all ignore files in use, in bytes. Compiled patterns take many times as much memory.
 const ALL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of the ignore files that hold now.
+/// The size of the ignore files in use, in bytes.
 pub(super) type Held = Arc<AtomicUsize>;
 
-/// The rules of a directory and of those above it.
+/// The rules of a directory and of its ancestors.
 pub(super) struct Rules {
     above: Option<Arc<Rules>>,
     files: [Option<Gitignore>; NAMES.len()],
-    /// Where the path from this directory begins in an absolute path.
+    /// The index in an absolute path at which the path relative to this directory begins.
     begin: usize,
     is_repository: bool,
     bytes: usize,
@@ -38,7 +38,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules for a directory of the path `real`, which has no links, from the files above it.
+    /// Reads the rules that ancestors of a directory define for it. `real` is its path without links.
     pub(super) fn above(real: &Path, held: &Held, skipped: &AtomicUsize) -> Option<Arc<Self>> {
         let mut rules = None;
         let mut above: Vec<_> = real.ancestors().skip(1).collect();
@@ -52,7 +52,7 @@ impl Rules {
         rules
     }
 
-    /// The rules of a directory; those of `above` where it has none itself.
+    /// Returns the rules of a directory, or `above` if it has no ignore files.
     pub(super) fn of(
         directory: &OwnedFd,
         begin: usize,
@@ -72,7 +72,7 @@ impl Rules {
             bytes += text.len();
             let mut builder = GitignoreBuilder::new("");
             for line in text.trim_start_matches('\u{feff}').lines() {
-                // Git ignores lines that it cannot read, too.
+                // Git also ignores lines that it cannot parse.
                 let _ = builder.add_line(None, line);
             }
             builder.build().ok()
@@ -85,7 +85,7 @@ impl Rules {
         Some(Arc::new(Self { above, files, begin, is_repository, bytes, held }))
     }
 
-    /// Whether the rules leave out an absolute path.
+    /// Whether the rules exclude an absolute path.
     pub(super) fn leave_out(&self, path: &str, is_directory: bool) -> bool {
         for kind in 0..NAMES.len() {
             let mut next = Some(self);
@@ -113,12 +113,12 @@ impl Drop for Rules {
     }
 }
 
-/// Where the path from a directory begins in an absolute path.
+/// Returns the index in an absolute path at which the path relative to a directory begins.
 pub(super) fn begin_below(directory: &str) -> usize {
     directory.trim_end_matches('/').len() + 1
 }
 
-/// The text of an ignore file, whose bytes are counted in `held`. What is not a regular file is not there.
+/// Reads an ignore file and adds its size to `held`. Returns `None` unless it is a regular file.
 fn read(directory: &OwnedFd, name: &str, held: &Held) -> rustix::io::Result<Option<String>> {
     let file = match open_in(directory, name, OFlags::NONBLOCK | OFlags::NOCTTY) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Ok(None),
@@ -138,7 +138,7 @@ fn read(directory: &OwnedFd, name: &str, held: &Held) -> rustix::io::Result<Opti
     let mut bytes = Vec::new();
     let read = File::from(file).take(size as u64).read_to_end(&mut bytes);
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    // Counted as it is given back: another process can have made the file shorter.
+    // The size that is subtracted again later: another process can have truncated the file.
     held.fetch_add(text.len(), Ordering::Relaxed);
     held.fetch_sub(size, Ordering::Relaxed);
     if let Err(error) = read {

@@ -1,4 +1,4 @@
-//! Lines of files that match a regular expression.
+//! Searches files for lines that match a regular expression.
 
 use super::Lines;
 use super::results::Worker;
@@ -11,11 +11,11 @@ use shoreline_protocol::error::ServerCode;
 use std::fs::File;
 use std::io::{self, Read};
 
-/// Bytes of a compiled pattern, and of each thread's cache for it.
+/// The maximum size of a compiled pattern, and of each thread's cache for it, in bytes.
 const PATTERN_BYTES: usize = 8 * 1024 * 1024;
-/// Nested groups of a pattern.
+/// The maximum nesting depth of groups in a pattern.
 const NESTED: u32 = 100;
-/// Bytes of a line. A file with a longer one is not searched further.
+/// The maximum length of a line in bytes. The search of a file ends at a longer line.
 const LINE_BYTES: usize = 8 * 1024 * 1024;
 
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub(super) fn searcher() -> Searcher {
         .build()
 }
 
-/// Searches a file. Gives whether it is binary.
+/// Searches a file. Returns whether it is binary.
 pub(super) fn search(
     file: File,
     size: u64,
@@ -60,7 +60,7 @@ pub(super) fn search(
     worker: &Worker<'_>,
 ) -> io::Result<bool> {
     let mut found = Found { path, matcher, worker, is_binary: false };
-    // What is added meanwhile is not searched: it could be without end.
+    // Bytes that are appended meanwhile are not searched, since a writer could append forever.
     let reader = Stoppable { file: file.take(size), worker };
     match searcher.search_reader(&matcher.regex, reader, &mut found) {
         Err(_) if worker.is_stopped() => Ok(false),
@@ -89,13 +89,13 @@ struct Found<'a> {
     is_binary: bool,
 }
 
-/// A line of a file, as a result has it.
+/// A line of a file in a result.
 #[derive(Serialize)]
 struct Line<'a> {
     path: &'a str,
     line: u64,
-    /// Where the match begins, from 1, in UTF-16 code units as in strings of JavaScript; nothing where the text was cut
-    /// before.
+    /// The column at which the match begins, from 1, in UTF-16 code units as in JavaScript strings. `None` if the text
+    /// was truncated before the match.
     column: Option<usize>,
     text: &'a str,
     cut: bool,
@@ -129,7 +129,7 @@ impl Sink for Found<'_> {
     }
 }
 
-/// Where a line is cut to `most` bytes: before a character that would be cut.
+/// Returns the index at which to truncate a line to at most `most` bytes without splitting a character.
 fn boundary(line: &[u8], most: usize) -> usize {
     if line.len() <= most {
         return line.len();

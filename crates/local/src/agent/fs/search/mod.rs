@@ -1,8 +1,8 @@
-//! Searches: names by patterns, and lines of files by a regular expression. Each has threads of its own and writes its
-//! results into a pipe as it finds them, one JSON object a line, and an object with `end` last.
+//! Searches for paths by patterns and for lines by a regular expression. A search has its own threads and writes each
+//! result into a pipe as a line of JSON. The last line is an object with `end`.
 //!
-//! A process of the sandbox can change the tree meanwhile. Files and directories are opened below the first directory
-//! without following links. Only regular files are read, and no path is longer than the kernel takes.
+//! Processes of the sandbox can change the tree during a search. Files and directories are opened below the first
+//! directory without following links. Only regular files are read, and paths are no longer than the kernel accepts.
 
 mod globs;
 mod ignores;
@@ -26,41 +26,41 @@ use std::path::Path;
 use std::thread;
 use walk::Walk;
 
-/// Threads of one search: a disk and the memory of an agent serve no more.
+/// The maximum number of threads of a search. More would need more memory without being faster on one disk.
 const THREADS: usize = 8;
 const STACK_BYTES: usize = 1 << 20;
 
-/// A search: its patterns, and the directory.
+/// The options of a search.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Search {
-    /// The directory that is searched.
+    /// The directory to search.
     pub(crate) path: String,
-    /// Patterns of paths from there. A path has to match one of them.
+    /// Patterns of relative paths. A path has to match one of them.
     pub(crate) patterns: Vec<String>,
-    /// Patterns of paths that are left out, directories with everything in them.
+    /// Patterns of paths to skip. A skipped directory is not entered.
     pub(crate) exclude: Vec<String>,
-    /// Names that begin with a dot match wildcards too.
+    /// Wildcards match names that begin with a dot.
     pub(crate) hidden: bool,
-    /// Leaves out what the ignore files say.
+    /// Skips paths that ignore files exclude.
     pub(crate) ignore_files: bool,
-    /// Results at most.
+    /// The maximum number of results.
     pub(crate) limit: u64,
-    /// Searches the lines of the files. Otherwise the paths are the results.
+    /// Searches the lines of files. Without it, the paths are the results.
     pub(crate) lines: Option<Lines>,
 }
 
-/// The lines that are searched for.
+/// The options of a search for lines.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Lines {
     pub(crate) pattern: String,
-    /// The pattern is text, not a regular expression.
+    /// The pattern is plain text, not a regular expression.
     pub(crate) fixed: bool,
     pub(crate) ignore_case: bool,
-    /// Bytes of a line's text in a result; the text is cut there.
+    /// The maximum size of a line in a result, in bytes. A longer line is truncated.
     pub(crate) max_bytes: usize,
 }
 
-/// Searches, and writes the results into the pipe.
+/// Runs a search and writes its results into the pipe.
 pub(in crate::agent) fn perform(search: &Search, workspace: &Path, pipe: OwnedFd) {
     match prepare(search, workspace) {
         Ok(walk) => run(&walk, search.limit, pipe),
@@ -86,7 +86,7 @@ fn run(walk: &Walk, limit: u64, pipe: OwnedFd) {
     thread::scope(|scope| {
         let mut started = 0;
         for _ in 0..processors.min(THREADS) {
-            // At the limit of tasks, those that could be started do the work.
+            // If the limit of tasks is reached, the threads that could be started do the work.
             let worker = results.worker();
             let builder = thread::Builder::new().stack_size(STACK_BYTES);
             if builder.spawn_scoped(scope, move || walk.work(&worker)).is_err() {
@@ -104,7 +104,7 @@ fn run(walk: &Walk, limit: u64, pipe: OwnedFd) {
     });
 }
 
-/// Writes the results as they come, until the last one or until the reader has gone.
+/// Writes results as they are found, until the last one or until the reader is gone.
 fn write(results: &Results, walk: &Walk, pipe: OwnedFd) {
     let mut pipe = File::from(pipe);
     let mut part = vec![BEGIN_RESULT];
@@ -115,7 +115,7 @@ fn write(results: &Results, walk: &Walk, pipe: OwnedFd) {
         part.clear();
         match results.take(&mut part) {
             Taken::Some => {}
-            // Without an end, the server takes the search for broken.
+            // The server reports a search without `end` as failed.
             Taken::Failed => return,
             Taken::None => {
                 let fd = OwnedFd::from(pipe);

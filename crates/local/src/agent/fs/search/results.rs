@@ -1,13 +1,13 @@
-//! Results that the threads of a search have found and its reader has not taken yet.
+//! The buffer between the threads of a search and its reader.
 
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Bytes that wait for the reader before the search does.
+/// The size of the buffer in bytes. The search waits while it is full.
 const WAITING: usize = 64 * 1024;
-/// The pause between two looks whether the reader has gone, while nothing is found.
+/// The interval at which to check whether the reader is gone while nothing is found.
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) struct Results {
@@ -27,12 +27,12 @@ struct State {
     failed: bool,
 }
 
-/// What [`Results::take`] found.
+/// The outcome of [`Results::take`].
 pub(super) enum Taken {
     Some,
-    /// Nothing yet.
+    /// No results yet.
     None,
-    /// Nothing, and nothing will come.
+    /// No results, and no thread that could add any.
     End {
         truncated: bool,
     },
@@ -51,7 +51,7 @@ impl Results {
         }
     }
 
-    /// A thread that searches, until it drops this.
+    /// Registers a searching thread until the guard is dropped.
     pub(super) fn worker(&self) -> Worker<'_> {
         self.state.lock().workers += 1;
         Worker(self)
@@ -79,7 +79,7 @@ impl Results {
     }
 
     pub(super) fn stop(&self) {
-        // Under the lock: a worker must not begin to wait after it was woken.
+        // Under the lock: otherwise a worker could start to wait after the wake-up.
         let _state = self.state.lock();
         self.stopped.store(true, Ordering::SeqCst);
         self.emptied.notify_all();
@@ -89,12 +89,12 @@ impl Results {
 pub(super) struct Worker<'a>(&'a Results);
 
 impl Worker<'_> {
-    /// Whether nothing more is wanted.
+    /// Whether the search is to stop.
     pub(super) fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Relaxed)
     }
 
-    /// Adds a result. Waits for the reader while too much waits; gives whether more is wanted.
+    /// Adds a result, and waits while the buffer is full. Returns whether the search is to go on.
     pub(super) fn push(&self, result: &impl Serialize) -> bool {
         let Self(results) = self;
         let Ok(mut line) = serde_json::to_vec(result) else { return true };

@@ -1,4 +1,4 @@
-//! The walk through a tree, by several threads.
+//! Walks a tree with several threads.
 
 use super::globs::{Globs, Left};
 use super::ignores::{Held, Rules, begin_below};
@@ -18,15 +18,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Files that one thread searches before another may take the next ones.
+/// The number of files in a task.
 const FILES: usize = 64;
-/// Bytes of paths that wait. Directories beyond that are not searched.
+/// The maximum size of all queued paths in bytes. Directories beyond it are skipped.
 const WAITING: usize = 64 * 1024 * 1024;
-/// Parts of the work that wait for another thread: with more, a thread searches files itself at once.
+/// The maximum number of queued tasks with files. Beyond it, a thread searches the files itself.
 const TASKS: usize = 64;
 
-/// The file systems in which the kernel makes the files: reading some of them has no end.
-const MADE_BY_KERNEL: [i64; 2] = [0x9fa0, 0x6265_6572]; // PROC_SUPER_MAGIC, SYSFS_MAGIC
+/// Pseudo file systems: reading some of their files never ends.
+const PSEUDO_FILE_SYSTEMS: [i64; 2] = [0x9fa0, 0x6265_6572]; // PROC_SUPER_MAGIC, SYSFS_MAGIC
 
 enum Task {
     Directory(Directory),
@@ -46,16 +46,16 @@ struct Directory {
 #[derive(Default)]
 struct Tasks {
     stack: Vec<Task>,
-    /// Threads that may add tasks.
+    /// The number of threads that can still add tasks.
     busy: usize,
-    /// Of the directories in it.
+    /// The size of the queued directories' paths, in bytes.
     bytes: usize,
     is_over: bool,
 }
 
 pub(super) struct Walk {
     root: OwnedFd,
-    is_made_by_kernel: bool,
+    is_pseudo: bool,
     /// The path of the first directory, with a slash at the end.
     base: String,
     globs: Globs,
@@ -69,7 +69,7 @@ pub(super) struct Walk {
     ready: Condvar,
 }
 
-/// Opens a path below a directory for reading. No link in it is followed.
+/// Opens a path below a directory for reading, without following links.
 pub(super) fn open_in(
     root: &OwnedFd,
     path: impl rustix::path::Arg + Copy,
@@ -77,14 +77,14 @@ pub(super) fn open_in(
 ) -> rustix::io::Result<OwnedFd> {
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat2(root, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-        // Where the call is missing (gVisor) or denied, the last part at least is not followed.
+        // If openat2(2) is missing (gVisor) or denied, at least the last component is not followed.
         Err(Errno::NOSYS | Errno::PERM) => openat(root, path, flags, Mode::empty()),
         opened => opened,
     }
 }
 
-fn is_made_by_kernel(directory: &OwnedFd) -> bool {
-    fstatfs(directory).is_ok_and(|it| MADE_BY_KERNEL.contains(&it.f_type))
+fn is_pseudo(directory: &OwnedFd) -> bool {
+    fstatfs(directory).is_ok_and(|it| PSEUDO_FILE_SYSTEMS.contains(&it.f_type))
 }
 
 impl Walk {
@@ -109,7 +109,7 @@ impl Walk {
         let bytes = first.bytes();
         let tasks = Tasks { stack: vec![Task::Directory(first)], bytes, ..Tasks::default() };
         Self {
-            is_made_by_kernel: is_made_by_kernel(&root),
+            is_pseudo: is_pseudo(&root),
             root,
             base,
             globs,
@@ -124,18 +124,18 @@ impl Walk {
         }
     }
 
-    /// The files that are binary, and the files and directories that could not be searched.
+    /// The numbers of binary files, and of files and directories that could not be searched.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.binary.load(Ordering::SeqCst), self.skipped.load(Ordering::SeqCst))
     }
 
-    /// Makes the threads see that nothing more is wanted.
+    /// Wakes the waiting threads, so that they see that the search is to stop.
     pub(super) fn wake(&self) {
         self.tasks.lock().is_over = true;
         self.ready.notify_all();
     }
 
-    /// Works until everything is searched, or nothing more is wanted.
+    /// Works until everything is searched or the search is to stop.
     pub(super) fn work(&self, worker: &Worker<'_>) {
         let mut thread = Thread {
             walk: self,
@@ -180,7 +180,7 @@ impl Walk {
 }
 
 impl Directory {
-    /// The memory that it takes, roughly.
+    /// The approximate memory use in bytes.
     fn bytes(&self) -> usize {
         size_of::<Task>()
             + self.path.len()
@@ -188,7 +188,7 @@ impl Directory {
     }
 }
 
-/// State of one thread.
+/// The state of one thread.
 struct Thread<'a> {
     walk: &'a Walk,
     worker: &'a Worker<'a>,
@@ -204,10 +204,10 @@ impl Thread<'_> {
             path => open_in(&walk.root, path.trim_end_matches('/'), OFlags::DIRECTORY),
         };
         let opened = match opened {
-            // It has vanished since, or something else is there now.
+            // It was removed or replaced meanwhile.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return,
             Err(_) => return walk.skip(),
-            Ok(opened) if is_made_by_kernel(&opened) && !walk.is_made_by_kernel => return,
+            Ok(opened) if is_pseudo(&opened) && !walk.is_pseudo => return,
             Ok(opened) => opened,
         };
         let Directory { path, left, excluded, rules } = directory;
@@ -253,7 +253,7 @@ impl Thread<'_> {
         let is_directory = kind == FileType::Directory;
         let (matches, left) = walk.globs.step(here.left, name);
         let descends = is_directory && !left.is_empty();
-        // Of links, FIFOs and devices no line is searched.
+        // Links, FIFOs and devices have no lines to search.
         let matches = matches && (self.matcher.is_none() || kind == FileType::RegularFile);
         if !matches && !descends {
             return;
@@ -292,7 +292,7 @@ impl Thread<'_> {
         self.walk.ready.notify_one();
     }
 
-    /// Leaves files to another thread, unless enough waits already.
+    /// Queues files for another thread, unless the queue is full.
     fn hand_over(&mut self, files: Vec<String>) {
         let mut tasks = self.walk.tasks.lock();
         if tasks.stack.len() < TASKS {
@@ -311,7 +311,7 @@ impl Thread<'_> {
                 return;
             }
             match self.file(path) {
-                // It has vanished since, or something else is there now.
+                // It was removed or replaced meanwhile.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => {}
                 Err(_) => self.walk.skip(),
                 Ok(()) => {}
@@ -337,7 +337,7 @@ impl Thread<'_> {
     }
 }
 
-/// The directory whose entries are looked at.
+/// The directory whose entries are processed.
 struct Here<'a> {
     path: &'a str,
     absolute: String,
