@@ -111,7 +111,7 @@ async fn read_input(
                     state.send_modify(|state| state.listening = false);
                     let room = room.clone().acquire_many_owned(length).await.ok()?;
                     state.send_modify(|state| {
-                        (state.seen, state.listening) = (Instant::now(), true)
+                        (state.seen, state.listening) = (Instant::now(), true);
                     });
                     queue.send((data, room)).ok()?;
                 }
