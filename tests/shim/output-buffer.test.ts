@@ -17,7 +17,12 @@ const part = (text: string, stream: Event["stream"] = "stdout"): Event => ({
   partial: true,
   timeMs: 1,
 });
-const texts = (buffer: OutputBuffer) => buffer.slice(0, buffer.end).map(({ text }) => text);
+/** The lines that are kept. */
+const lines = (buffer: OutputBuffer) =>
+  Array.from({ length: buffer.end - buffer.dropped }, (_, i) => buffer.line(buffer.dropped + i)).filter(
+    (kept) => kept !== undefined,
+  );
+const texts = (buffer: OutputBuffer) => lines(buffer).map(({ text }) => text);
 
 function filled(...events: Event[]): OutputBuffer {
   const buffer = new OutputBuffer();
@@ -39,7 +44,7 @@ test("of a progress bar only the last state is shown", () => {
 test("the style of an unfinished line is read once, and each stream has its own", () => {
   const buffer = filled(part("a\u001b[31mb"), line("err", "stderr"), line("c"), line("d"));
   assert.deepEqual(
-    buffer.slice(0, 3).map((shown) => shown.spans?.map(({ text, className }) => [text, className])),
+    lines(buffer).map((shown) => shown.spans?.map(({ text, className }) => [text, className])),
     [
       [
         ["a", ""],
@@ -61,6 +66,21 @@ test("a search ignores case, takes special characters literally and covers later
   assert.deepEqual([...buffer.matches], []);
 });
 
+test("standard error alone is shown, searched and saved", async () => {
+  const buffer = filled(line("out a"), line("err a", "stderr"), line("out b"), line("err b", "stderr"));
+  buffer.search("b");
+  assert.deepEqual([...buffer.matches], [2, 3]);
+  buffer.showStderrOnly(true);
+  assert.deepEqual([...buffer.matches], [3]);
+  assert.deepEqual(
+    lines(buffer).map((kept) => buffer.isShown(kept)),
+    [false, true, false, true],
+  );
+  assert.equal(await buffer.text().text(), "err a\nerr b\n");
+  buffer.showStderrOnly(false);
+  assert.deepEqual([...buffer.matches], [2, 3]);
+});
+
 test("an unfinished line is searched again when it changes", () => {
   const buffer = filled(part("err"));
   buffer.search("error");
@@ -74,7 +94,7 @@ test("beyond a hundred thousand lines the oldest are dropped and counted", () =>
   buffer.search("7");
   buffer.push(Array.from({ length: 110_001 }, (_, i) => line(String(i))));
   assert.deepEqual([buffer.dropped, buffer.end], [10_001, 110_001]);
-  assert.equal(buffer.slice(0, 10_002)[0]?.text, "10001");
+  assert.deepEqual([buffer.line(10_000), buffer.line(10_001)?.text], [undefined, "10001"]);
   assert.equal(buffer.matches[0], 10_007);
 });
 

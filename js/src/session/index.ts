@@ -22,7 +22,7 @@ export interface Parts extends Pick<Shim, "invalid" | "optionsOf"> {
   ): RunningCommand;
 }
 
-/** Opens a shell, or goes on with one. */
+/** Opens a shell, or continues one. */
 export async function open(
   parts: Parts,
   sandbox: Sandbox,
