@@ -43,7 +43,7 @@ pub(crate) struct Timer {
     stopped: watch::Receiver<bool>,
     /// The time that was left at `since`.
     left: Duration,
-    /// When the clock started, while it runs.
+    /// The time at which the clock started, while it runs.
     since: Option<Instant>,
 }
 

@@ -241,7 +241,7 @@ impl Agent {
         Ok(self.link.ask(Request::Holders { pipes }, Vec::new()).await?.holders)
     }
 
-    /// What the processes of the sandbox use.
+    /// Measures the resource usage of the sandbox's processes.
     pub(crate) async fn usage(&self) -> Result<Usage> {
         Ok(self.link.ask(Request::Usage, Vec::new()).await?.usage)
     }

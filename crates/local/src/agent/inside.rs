@@ -73,7 +73,7 @@ pub(super) struct Inside {
     freezing: Vec<(u64, Instant)>,
 }
 
-/// What woke the loop.
+/// The events that woke the loop.
 struct Woken {
     asked: bool,
     child_ended: bool,

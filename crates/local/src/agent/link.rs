@@ -153,7 +153,7 @@ struct Pending {
 }
 
 struct Owner {
-    /// Of type SEQPACKET. Tokio only polls it for readiness.
+    /// A SEQPACKET socket, which tokio only polls for readiness.
     socket: UnixStream,
     queue: WeakUnboundedSender<Question>,
     /// By id. Ids ascend, so the first one has the earliest deadline.

@@ -31,7 +31,7 @@ pub(crate) struct Spawn {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) working_dir: Option<String>,
     pub(crate) user: Option<User>,
-    /// Which of stdin, stdout and stderr are sent with the request. The others are empty.
+    /// Whether stdin, stdout and stderr are sent with the request. The others are empty.
     pub(crate) files: [bool; 3],
     /// Whether two more files come last: the `cgroup.procs` of the group to enter before the start, and of the group to
     /// return to.
@@ -148,6 +148,7 @@ pub(super) struct Refusal {
     pub(super) text: String,
 }
 
+/// A message of the agent: an answer, or the end of a process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum AgentMessage {
     Answer {
@@ -184,7 +185,7 @@ pub(crate) struct Holder {
     pub(crate) command: String,
 }
 
-/// What the processes of a sandbox use.
+/// The resource usage of the processes in a sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Usage {
     pub(crate) processes: Vec<Used>,
@@ -192,19 +193,19 @@ pub(crate) struct Usage {
     pub(crate) truncated: bool,
 }
 
-/// What one process uses.
+/// The resource usage of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Used {
     pub(crate) pid: u32,
     pub(crate) parent: u32,
-    /// Its command line, or the first part of it.
+    /// The command line, or the first part of it.
     pub(crate) command: String,
     pub(crate) cpu_ms: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) threads: u32,
 }
 
-/// How the leader of a group ended.
+/// The exit of the leader of a group.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Exited {
     pub(crate) code: Option<i32>,

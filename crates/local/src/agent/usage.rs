@@ -1,5 +1,5 @@
-//! What the processes of the sandbox use (proc_pid_stat(5)). Their number and their command lines are theirs to choose,
-//! so that everything here is bounded.
+//! Measures the resource usage of the sandbox's processes (proc_pid_stat(5)). The sandbox chooses their number and
+//! command lines, so everything here is bounded.
 
 use super::holders::command_of;
 use super::message::{Usage, Used};
@@ -34,7 +34,7 @@ pub(super) fn measure() -> Usage {
     usage
 }
 
-/// What a process uses, without its command line; `None` once it is gone.
+/// Measures a process, without its command line. Returns `None` if the process is gone.
 fn used_by(pid: u32) -> Option<Used> {
     parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }

@@ -20,7 +20,7 @@ pub(crate) struct App {
     pub(crate) started: Instant,
     /// The requests under way that change something.
     pub(super) tasks: TaskTracker,
-    /// When the last authorized request arrived, in ms since the start.
+    /// The time of the last authorized request, in ms since the start.
     asked: AtomicU64,
 }
 

@@ -50,7 +50,7 @@ impl Host {
     }
 }
 
-/// What follows the host: nothing, or a colon and digits. An empty port is the default port.
+/// Parses the text after the host: empty, or a colon and digits. An empty port is the default port.
 fn port(text: &str) -> Option<Option<u16>> {
     match text.strip_prefix(':') {
         None => text.is_empty().then_some(None),

@@ -33,7 +33,7 @@ struct Activity {
     upgraded: bool,
     /// Since when there is no request.
     idle_since: Instant,
-    /// When the first byte after the last request arrived.
+    /// The time at which the first byte after the last request arrived.
     head_since: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl Member {
         self.activity.lock().upgraded = true;
     }
 
-    /// When the connection is closed unless a request begins before. A connection without an
+    /// Returns the time at which the connection is closed unless a request begins before. A connection without an
     /// authorized request must not stay idle, and every connection must finish a head that it has begun.
     fn deadline(&self) -> Option<Instant> {
         let activity = self.activity.lock();

@@ -25,7 +25,7 @@ type Queued = (Bytes, OwnedSemaphorePermit);
 /// The state of a client: what its messages said, and the number of consumed bytes of its input.
 #[derive(Clone, Copy, Debug)]
 struct ClientState {
-    /// When its last message arrived.
+    /// The time of its last message.
     seen: Instant,
     /// Whether its messages are read. They are not read while its queue is full.
     listening: bool,

@@ -41,7 +41,7 @@ struct Follower {
     watch: watch::Receiver<()>,
     /// State of unfinished lines, if requested.
     unfinished: Option<Unfinished>,
-    /// When the next keep-alive is due: 15 s after the last byte was sent.
+    /// The time at which the next keep-alive is due: 15 s after the last byte was sent.
     silent_until: Instant,
     /// The number of the next event.
     next: u64,

@@ -49,7 +49,7 @@ pub(super) struct Unfinished {
     /// Notified of reads that bring no events.
     pub(super) reads: watch::Receiver<()>,
     only: Option<Stream>,
-    /// Of stdout and of stderr.
+    /// The state of the unfinished lines of stdout and stderr.
     lines: [Sent; 2],
 }
 
@@ -68,7 +68,7 @@ impl Unfinished {
         self.lines = Default::default();
     }
 
-    /// When the next bytes are due, if there are any.
+    /// Returns the time at which the next bytes are due, if there are any.
     pub(super) fn due(&self) -> Option<Instant> {
         self.lines.iter().filter_map(|line| line.due).min()
     }
@@ -92,12 +92,12 @@ impl Unfinished {
     }
 }
 
-/// What was sent of one unfinished line.
+/// The state of one unfinished line.
 #[derive(Default)]
 struct Sent {
     bytes: usize,
-    /// When more is due: a fixed time after the first unsent byte was seen, since a program that writes
-    /// often is never quiet.
+    /// The time at which the next bytes are due. It is fixed when the first unsent byte is seen, since a program that
+    /// writes often is never quiet.
     due: Option<Instant>,
 }
 

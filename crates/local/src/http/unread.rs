@@ -1,5 +1,5 @@
-//! What a refused client still sends is read on for a while: it would see the connection break instead
-//! of the answer.
+//! Reads the rest of a refused request for a while. If the server closed the connection at once, the client would see a
+//! reset instead of the answer.
 
 use axum::body::Body;
 use axum::extract::Request;

@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// The user of an isolated sandbox, as the cloud has it.
 pub(super) const USER: &str = "tl-user";
-/// That user's home.
+/// The home directory of [`USER`].
 pub(super) const HOME: &str = "/home/tl-user";
 /// The path of [`PROGRAMS`] in an isolated sandbox.
 pub(super) const PROGRAMS_INSIDE: &str = "/run/shoreline/bin";

@@ -15,8 +15,9 @@ const PREFIX: &str = "shoreline-local-";
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// The period of the processor quota, in microseconds.
 const PERIOD: u64 = 100_000;
-/// How long stopping a group may take, and between looks at it.
+/// The time limit for freezing a group.
 const FREEZE: Duration = Duration::from_secs(2);
+/// The interval at which the state of a group that freezes is checked.
 const FREEZE_POLL: Duration = Duration::from_millis(2);
 
 /// The parent of the sandboxes' groups and of the server's own group.

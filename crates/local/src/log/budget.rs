@@ -29,7 +29,7 @@ pub(crate) struct Budget {
     running: AtomicUsize,
     /// Bytes of memory of ended logs.
     ended: AtomicUsize,
-    /// How many logs have ended.
+    /// The number of logs that have ended.
     ends: AtomicU64,
     /// Ended logs with records on disk, in the order in which they ended.
     droppable: Mutex<BTreeMap<u64, Weak<Log>>>,

@@ -13,10 +13,10 @@ const OVERHEAD: usize = 160;
 pub(crate) struct Chunk {
     /// The number of the first event.
     pub(crate) first: u64,
-    /// When it was read, in ms since the epoch.
+    /// The time at which the bytes were read, in ms since the epoch.
     time: u64,
     stream: Stream,
-    /// Where each event's text ends, its LF excluded.
+    /// The end of each event's text in `bytes`, without its LF.
     ends: Vec<u32>,
     bytes: Vec<u8>,
 }

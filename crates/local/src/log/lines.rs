@@ -49,9 +49,8 @@ impl Lines {
     }
 }
 
-/// How many of these bytes come before a UTF-8 character that is cut off at the end, if one is.
-/// Followers are sent unfinished lines up to there, and longer lines are cut there, so that no
-/// follower is ever ahead of a cut.
+/// Returns the number of bytes before an incomplete UTF-8 character at the end. Unfinished lines are sent up to there,
+/// and lines that are too long are split there, so that no follower is ever ahead of a split.
 pub(crate) fn whole_characters(bytes: &[u8]) -> usize {
     let cut_off = |length: &usize| {
         let end = bytes.len().checked_sub(*length).and_then(|start| bytes.get(start..));

@@ -175,7 +175,7 @@ impl Outside {
     }
 }
 
-/// Which sides of a connection have ended.
+/// The sides of a connection that have ended.
 #[derive(Default)]
 struct Ended {
     /// The sandbox has sent its FIN.

@@ -28,7 +28,7 @@ impl Sandbox {
         looked.map_err(|error| ApiError::internal(&error))
     }
 
-    /// What its processes use.
+    /// Measures the resource usage of the processes.
     pub(crate) async fn usage(&self) -> Result<SandboxUsage> {
         let Usage { processes, truncated } = self.agent.usage().await?;
         let record = |used: Used| ProcessUsage {

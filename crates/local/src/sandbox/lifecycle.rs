@@ -92,7 +92,7 @@ pub(super) struct Lifecycle {
     pub(super) stop_clock: watch::Sender<bool>,
     /// Cancelled to terminate the sandbox, which interrupts every other change.
     pub(super) ending: CancellationToken,
-    /// When the time limit of the settings has passed.
+    /// The timer of the time limit.
     pub(super) timer: Option<Timer>,
     pub(super) clock: Clock,
     pub(super) settings: Arc<Mutex<Settings>>,

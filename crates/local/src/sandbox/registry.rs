@@ -44,7 +44,7 @@ struct Inner {
     closed: bool,
 }
 
-/// Which sandboxes a list shows.
+/// The filter of a list of sandboxes.
 pub(crate) enum Filter {
     All,
     In(Status),

@@ -1,4 +1,4 @@
-//! Who may use the server.
+//! Access to the server: keys, origins, hosts, tokens.
 
 use crate::server::{KEY, Server, isolations, refused};
 use crate::wait::{TIMEOUT, until};
@@ -145,7 +145,7 @@ async fn a_preflight_is_answered_to_allowed_origins_only() {
 
 const PAGE: &str = "http://127.0.0.1:5173";
 
-/// What making a token for a page is answered with.
+/// Requests a token for a page and returns the answer.
 async fn page_token(server: &Server, body: Value) -> String {
     let request = server.request(Method::POST, "/local/page-tokens").json(&body);
     let answer = request.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the server itself needs: memory, time, an address.
+//! The server's own use of memory, time and addresses.
 
 use crate::machine::resident;
 use crate::server::{Server, isolations};

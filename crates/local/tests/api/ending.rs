@@ -1,4 +1,4 @@
-//! How the server ends: with everything that it started.
+//! The end of the server, which ends everything that it started.
 
 use crate::machine::Mark;
 use crate::server::{Seen, Server, is_alive, isolations};

@@ -10,7 +10,7 @@ use shoreline_protocol::limits::PTY_INPUT_QUEUE_BYTES;
 use shoreline_protocol::pty::Input;
 use tokio_tungstenite::tungstenite::Message;
 
-/// What `seq` writes to a terminal.
+/// The output of `seq` on a terminal.
 fn numbers(count: u32) -> String {
     (1..=count).map(|number| format!("{number}\r\n")).collect()
 }

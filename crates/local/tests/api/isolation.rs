@@ -1,4 +1,4 @@
-//! What a process in a sandbox can see and do, tried from inside.
+//! Isolation, tested by processes in a sandbox.
 
 use crate::server::{KEY, Sandbox, Server, is_alive, isolations};
 use crate::wait::{TIMEOUT, found};
@@ -183,7 +183,7 @@ async fn without_namespaces_there_is_a_directory_for_temporary_files() {
     assert!(closed.starts_with("closed\n"), "{closed}");
 }
 
-/// What a process of the server has open as standard error.
+/// The file that a process of the server has open as standard error.
 fn standard_error(pid: u32) -> String {
     std::fs::read_link(format!("/proc/{pid}/fd/2")).unwrap().to_str().unwrap().to_owned()
 }

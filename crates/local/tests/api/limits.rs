@@ -1,4 +1,4 @@
-//! What a sandbox can use at the most, by whatever holds it here: `npm run test:cgroups` runs these where control
+//! Resource limits of a sandbox, by the mechanism that works here: `npm run test:cgroups` runs these where control
 //! groups do.
 
 use crate::server::{Sandbox, Server, isolations};
@@ -15,7 +15,7 @@ async fn sandbox_with(server: &Server, resources: Value) -> Sandbox {
     server.attach(answer["sandbox_id"].as_str().unwrap())
 }
 
-/// Whether control groups hold, as they must where the tests were told so.
+/// Whether control groups enforce limits. They must if the environment of the tests says so.
 async fn by_cgroups(sandbox: &Sandbox) -> bool {
     let limits = sandbox.get("/info").await["limits"].clone();
     assert!(limits == "cgroups" || limits == "rlimits", "{limits}");

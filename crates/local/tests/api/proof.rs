@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use shoreline_protocol::route;
 
-/// What a client or a server proves that it knows the key with.
+/// The proof with which a client or a server shows that it knows the key.
 fn proof(key: &str, role: &str, url: &str, nonce: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
     mac.update(format!("shoreline-local\n{role}\n{url}\n{nonce}").as_bytes());

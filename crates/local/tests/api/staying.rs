@@ -1,4 +1,4 @@
-//! What lives on after the process that started it: its output, its signals, its end.
+//! Processes that outlive the process that started them: their output, signals and end.
 
 use crate::machine::Mark;
 use crate::server::{Sandbox, Seen, Server, is_alive, isolations};

@@ -1,4 +1,4 @@
-//! What stands still while a sandbox is suspended, and how it goes on.
+//! Suspended sandboxes: their clocks and processes stop, and continue on resume.
 
 use crate::machine::Mark;
 use crate::server::{Sandbox, Server, isolations};

@@ -63,7 +63,7 @@ async fn end(socket: &mut Socket) {
     socket.send(Message::Text("end".into())).await.unwrap();
 }
 
-/// What comes up to the port's end (`end`) or the close of the socket (its code).
+/// Reads up to the end of the port's side (`end`) or the close of the socket (its code).
 async fn rest(socket: &mut Socket) -> (String, String) {
     let mut bytes = Vec::new();
     let last = loop {

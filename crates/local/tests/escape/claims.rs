@@ -1,4 +1,4 @@
-//! What is held at which level, as SECURITY.md says it.
+//! The claims of SECURITY.md for each isolation level.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;

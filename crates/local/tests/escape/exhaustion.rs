@@ -5,7 +5,7 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long an answer may take meanwhile.
+/// The time limit for an answer meanwhile.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Thousands of processes take a while on a machine that does other work.
 const FULL: Duration = Duration::from_secs(120);

@@ -22,7 +22,7 @@ type Outcomes = BTreeMap<String, Outcome>;
 /// The least number of attempts at each level.
 const ATTEMPTS: usize = 60;
 
-/// What is wrong with the outcomes, given what is claimed.
+/// Returns the outcomes that contradict the claims.
 fn check(level: &str, user: &str, outcomes: &Outcomes) -> Vec<String> {
     let mut wrong = Vec::new();
     for claim in &CLAIMS {

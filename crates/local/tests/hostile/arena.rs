@@ -42,7 +42,7 @@ pub struct Arena {
     pub server: Server,
     pub hostiles: [Hostile; 2],
     pub neighbour: Sandbox,
-    /// How much slower than usual the machine is: 1 or more.
+    /// The factor by which the machine is slower than usual: 1 or more.
     pub slowness: f64,
     _alone: MutexGuard<'static, ()>,
 }
@@ -107,7 +107,7 @@ impl Arena {
         }
     }
 
-    /// What the attack wrote into the file `attacked`.
+    /// The content of the file `attacked`, which the attack wrote.
     pub fn results(&self) -> [String; 2] {
         self.hostiles.each_ref().map(|hostile| {
             let file = self.server.workspace(&hostile.sandbox.id).join("attacked");

@@ -1,4 +1,4 @@
-//! What passes between a sandbox and the internet.
+//! Data between a sandbox and the internet.
 
 use crate::internet::{COUNTED, WATCHED, pattern};
 use crate::wait::{TIMEOUT, found};

@@ -1,4 +1,4 @@
-//! What the other end of the cable serves, and the nameserver of "this machine".
+//! The servers at the other end of the cable, and the nameserver of "this machine".
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -139,10 +139,10 @@ async fn perform(stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// What the last counted connection brought.
+/// The number of bytes of the last counted connection.
 pub static COUNTED: Mutex<Option<usize>> = Mutex::new(None);
 
-/// How the last watched connection ended.
+/// The end of the last watched connection.
 pub static WATCHED: Mutex<Option<Result<usize, std::io::ErrorKind>>> = Mutex::new(None);
 
 /// Bytes of which each part differs from the others.

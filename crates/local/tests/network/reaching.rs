@@ -1,4 +1,4 @@
-//! What can be reached from a sandbox and in it, and what cannot.
+//! Destinations that a sandbox can reach or not, and ports of a sandbox that others can reach or not.
 
 use crate::server::{KEY, Sandbox, Server};
 use crate::wait::{TIMEOUT, found};

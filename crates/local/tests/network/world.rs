@@ -81,7 +81,7 @@ impl World {
     }
 }
 
-/// What a Python program in a sandbox prints; its errors too.
+/// Runs a Python program in a sandbox and returns its output and errors.
 pub async fn python(sandbox: &Sandbox, program: &str) -> String {
     let program = format!("{PRELUDE}\n{program}");
     let body = serde_json::json!({ "command": "/usr/bin/python3", "args": ["-c", program] });

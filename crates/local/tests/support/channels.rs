@@ -15,13 +15,13 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// Credit that no test uses up.
 pub const PLENTY: u32 = 64 * 1024 * 1024;
 
-/// What a channel has been sent.
+/// The messages of a channel.
 #[derive(Debug, Default)]
 pub struct Received {
     /// 200 once the stream was opened, or the status of an error.
     pub status: u16,
     pub bytes: Vec<u8>,
-    /// How it ended.
+    /// The end of the channel.
     pub end: Option<&'static str>,
 }
 

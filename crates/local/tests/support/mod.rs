@@ -1,4 +1,4 @@
-//! What the integration tests share. No test binary uses all of it.
+//! Helpers of the integration tests. No test binary uses all of them.
 #![allow(dead_code)]
 
 pub mod channels;

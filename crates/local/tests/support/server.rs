@@ -140,7 +140,7 @@ impl Server {
         Sandbox { client: self.client.clone(), id: id.to_owned(), url }
     }
 
-    /// What the server keeps in its TMPDIR: a directory of its own.
+    /// The files in the server's TMPDIR, which is a directory of its own.
     pub fn files(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.temp.path()).unwrap().map(|file| file.unwrap().path()).collect()
     }
@@ -343,7 +343,7 @@ pub fn isolations() -> Vec<&'static str> {
     LEVELS.clone()
 }
 
-/// Whether the server can isolate at this level here.
+/// Whether this machine supports an isolation level.
 pub fn works(level: &str) -> bool {
     // It stops at once, since its standard input is empty.
     let args = ["--port", "0", "--until-stdin-closes", "--isolation", level];

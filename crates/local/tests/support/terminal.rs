@@ -68,7 +68,7 @@ pub struct Client {
     pub seen: Vec<u8>,
     pub exit: Option<i32>,
     pub position: Option<u64>,
-    /// How much input the server takes.
+    /// The number of bytes of input that the server accepts.
     pub room: Option<u64>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what has to happen: long enough for a machine under load.
+/// The time limit of a wait. It is long enough for a machine under load.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The pause between two looks.

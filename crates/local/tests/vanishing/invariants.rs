@@ -1,4 +1,4 @@
-//! What has to hold once every client has gone.
+//! Invariants that hold once every client is gone.
 
 use crate::support::server::{Sandbox, id_of};
 use crate::support::terminal::Terminal;

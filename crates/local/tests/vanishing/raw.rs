@@ -15,7 +15,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// Where the client goes away.
+/// The point at which the client disconnects.
 #[derive(Clone, Copy)]
 enum Cut {
     AfterHeaders,
@@ -24,7 +24,7 @@ enum Cut {
     InAnswer,
 }
 
-/// How it goes away.
+/// The way in which the client disconnects.
 #[derive(Clone, Copy)]
 enum Close {
     /// FIN, or RST where something is unread.

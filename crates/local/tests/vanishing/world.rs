@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the server has for what a client left behind.
+/// The time limit for the server to clean up after a client.
 pub const SETTLED: Duration = Duration::from_secs(10);
 
 /// Names of managed processes.

@@ -72,7 +72,7 @@ pub(super) struct How {
 struct Task {
     from: PathBuf,
     to: PathBuf,
-    /// Whether the entries of the directory are copied, so that its permissions and times are set now.
+    /// Whether the entries of the directory are copied. Its permissions and times are set then.
     is_done: bool,
 }
 
