@@ -39,7 +39,7 @@ test("files and directories both ways, with modes, links, times and empty direct
   writeFileSync(join(here, "tree", "a.bin"), bytes, { mode: 0o751 });
   writeFileSync(join(here, "tree", "deep", "b c.txt"), "text");
   symlinkSync("deep", join(here, "tree", "link"));
-  const up = await shoreline("cp", "-r", join(here, "tree"), "box:/tmp/");
+  const up = await shoreline("cp", "-a", join(here, "tree"), "box:/tmp/");
   assert.match(up.stdout, / -> box:\/tmp\/ \(2000004 bytes in 2 files\)\n$/);
   const one = await shoreline("cp", "box:/tmp/tree/a.bin", here);
   assert.deepEqual([one.stdout, said(one)], [`box:/tmp/tree/a.bin -> ${here} (2000000 bytes)\n`, ""]);
