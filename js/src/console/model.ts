@@ -263,8 +263,13 @@ export class Model {
     this.visits.value++;
   }
 
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   async #look(): Promise<void> {
     await this.#list();
+    if (this.#isClosed()) return;
     if (this.#wanted !== undefined) this.#lookAtWanted(this.#wanted);
     this.#wanted = undefined;
     if (this.selected.value === undefined || !this.info.value) {
@@ -288,6 +293,7 @@ export class Model {
       meter: new Meter(),
       isOver: signal(false),
     };
+    if (this.#isClosed()) return;
     const limit = AbortSignal.timeout(ANSWER * 1000);
     const [processes, terminals] = await Promise.all([
       inside.sandbox.listProcesses({ signal: limit }),
