@@ -16,10 +16,13 @@ export class Session {
   browser!: Browser;
   readonly #programs: ChildProcess[] = [];
   readonly #args: string[];
+  /** Whether the page reaches the server through the command. */
+  readonly isRelayed: boolean;
 
   /** `args` are further options of `shoreline console`. */
   constructor(launch: () => Promise<Browser>, args: string[] = []) {
     this.#args = args;
+    this.isRelayed = args.includes("--relay");
     before(async () => {
       [this.server, this.browser] = await Promise.all([startLocal(), launch()]);
       this.way = await Way.to(this.server.url);

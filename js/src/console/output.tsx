@@ -156,37 +156,44 @@ export function Output({ model, inside, process }: { model: Model; inside: Insid
         >
           Save
         </button>
-        <Check
-          on={times.value}
-          label="Times"
-          title="When the server read each line"
-          onChange={(on) => {
-            times.value = on;
-            ofBrowser.set("times", on ? "true" : undefined);
-          }}
-        />
-        <Check
-          on={wraps.value}
-          label="Wrap"
-          title="Wraps lines that are longer than a row, as a terminal does"
-          onChange={(on) => {
-            wraps.value = on;
-            ofTab.set("wrap", on ? "true" : undefined);
-          }}
-        />
-        <Check
-          on={onlyStderr.value}
-          label="Stderr only"
-          title="Hides standard output"
-          onChange={(on) => {
-            onlyStderr.value = on;
-            at.value = undefined;
-            ofTab.set("stderr", on ? "true" : undefined);
-          }}
-        />
+        <div class="checks">
+          <Check
+            on={times.value}
+            label="Times"
+            title="When the server read each line"
+            onChange={(on) => {
+              times.value = on;
+              ofBrowser.set("times", on ? "true" : undefined);
+            }}
+          />
+          <Check
+            on={wraps.value}
+            label="Wrap"
+            title="Wraps lines that are longer than a row, as a terminal does"
+            onChange={(on) => {
+              wraps.value = on;
+              ofTab.set("wrap", on ? "true" : undefined);
+            }}
+          />
+          <Check
+            on={onlyStderr.value}
+            label="Stderr only"
+            title="Hides standard output"
+            onChange={(on) => {
+              onlyStderr.value = on;
+              at.value = undefined;
+              ofTab.set("stderr", on ? "true" : undefined);
+            }}
+          />
+        </div>
         <Told model={model} follower={follower} isOver={isOver} layout={layout} shown={onlyStderr.value ? layout.count : undefined} />
       </div>
       {isOver && end === 0 && follower.following.value.state !== "ended" && <p class="empty">This page had not read any output of this process.</p>}
+      {!isOver && end === 0 && (
+        <p class="empty">
+          {follower.following.value.state === "ended" ? "The process has written nothing." : "No output yet."}
+        </p>
+      )}
       {onlyStderr.value && layout.count === 0 && end > 0 && <p class="empty">Nothing was written to standard error.</p>}
       <Rows
         buffer={buffer}

@@ -120,7 +120,7 @@ function New({ model, onChosen }: { model: Model; onChosen: () => void }) {
           text={name}
           shortcut="new"
           label="Name of a new sandbox"
-          hint="Name (may be empty)"
+          hint="Optional name"
           code={false}
           most={63}
           wrong={wrong.value !== undefined}

@@ -4,6 +4,8 @@ import { SIGNALS } from "../../generated/signals.js";
 import { printable } from "../../printable.js";
 import { ago, lasting } from "../parts.js";
 
+const ENDS = new Set<string>(["exited", "signaled", "oom_killed"]);
+
 /** The script, where a shell runs one: that is what somebody typed. */
 export function scriptOf({ command, args }: ProcessInfo): string | undefined {
   return command === "sh" && args[0] === "-c" && args.length === 2 ? args[1] : undefined;
@@ -27,8 +29,11 @@ function endOf({ status, exitCode, signal, managed }: ProcessInfo): string {
   return status === "oom_killed" ? "out of memory" : printable(status);
 }
 
-export const stateOf = ({ status, exitCode }: ProcessInfo): string =>
-  status === "running" ? "running" : status === "exited" && exitCode === 0 ? "good" : "bad";
+export function stateOf({ status, exitCode }: ProcessInfo): string {
+  if (status === "running") return "running";
+  if (status === "exited" && exitCode === 0) return "good";
+  return ENDS.has(status) ? "bad" : "";
+}
 
 /** How long it runs, or how long it took and when it ended. */
 export function timesOf({ startedAt, endedAt, status }: ProcessInfo): string {
