@@ -39,6 +39,7 @@ async function scripts() {
       "js/src/local/index.ts",
       "js/src/relay/index.ts",
       "js/src/tree/index.ts",
+      "js/src/agents/index.ts",
     ],
     outbase: "js/src",
     outdir: "pkg",
@@ -67,7 +68,7 @@ async function scripts() {
     platform: "neutral",
   });
   await required();
-  nameClasses("entry", "chunks", "local", "opentelemetry", "relay", "tree");
+  nameClasses("entry", "chunks", "agents", "local", "opentelemetry", "relay", "tree");
 }
 
 /**
@@ -78,9 +79,14 @@ async function required() {
   const { build } = await import("esbuild");
   await build({
     ...BUNDLE,
-    entryPoints: ["entry/node", "local/index", "opentelemetry/index", "relay/index", "tree/index"].map(
-      (name) => `js/src/${name}.ts`,
-    ),
+    entryPoints: [
+      "entry/node",
+      "agents/index",
+      "local/index",
+      "opentelemetry/index",
+      "relay/index",
+      "tree/index",
+    ].map((name) => `js/src/${name}.ts`),
     outbase: "js/src",
     outdir: "pkg",
     outExtension: { ".js": ".cjs" },

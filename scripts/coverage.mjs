@@ -7,7 +7,7 @@ import { setup } from "./setup.mjs";
 import { bin, read, root, run, say, StepError } from "./steps.mjs";
 
 /** Tests that import the package in Node. */
-const PARTS = ["shim/", "runtimes/node/", "cli/", "local/", "relay/", "trees/", "opentelemetry/"];
+const PARTS = ["shim/", "runtimes/node/", "cli/", "local/", "relay/", "trees/", "opentelemetry/", "agents/"];
 const OUT = join("target", "coverage");
 
 /** The TypeScript of the package, by the source maps of its bundles. */

@@ -183,6 +183,7 @@ async function shim() {
     "pkg/relay/index.js",
     "pkg/opentelemetry/index.js",
     "pkg/tree/index.js",
+    "pkg/agents/index.js",
     "pkg/cli/main.js",
     "pkg/console/index.js",
   ];

@@ -19,6 +19,7 @@ export async function size() {
     "local/index.js",
     "relay/index.js",
     "tree/index.js",
+    "agents/index.js",
     "opentelemetry/index.js",
     "console/index.js",
   ];

@@ -122,6 +122,7 @@ const steps = {
   },
   local: () => tests("local/"),
   trees: () => tests("trees/"),
+  agents: () => tests("agents/"),
   relay: () => tests("relay/"),
   opentelemetry: () => tests("opentelemetry/"),
   examples: () => tests("examples/here/"),
@@ -181,6 +182,7 @@ const needs = {
   escape: [isolation],
   local: [isolation],
   trees: [isolation, busybox, ripgrep],
+  agents: [isolation],
   unit: [isolation],
 };
 

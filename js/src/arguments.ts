@@ -59,7 +59,7 @@ const ELSEWHERE = new Map([
 ]);
 
 /** The name that begins like this one for more than half of it. */
-function nearest(name: string, known: string[]): string | undefined {
+export function nearest(name: string, known: string[]): string | undefined {
   const plain = (text: string) => text.replace(/[_-]/g, "").toLowerCase();
   const given = plain(ELSEWHERE.get(name) ?? name);
   const like = (other: string) => {

@@ -153,8 +153,7 @@ export type ToolInput = Record<string, unknown>;
 
 /** What a check has found: the value, or what is wrong with it. */
 export type StandardResult =
-  | { readonly value: ToolInput; readonly issues?: undefined }
-  | { readonly issues: readonly StandardIssue[] };
+  { readonly value: ToolInput; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 
 /** What is wrong with an input. */
 export interface StandardIssue {
