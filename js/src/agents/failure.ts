@@ -22,8 +22,6 @@ export class Refusal extends Error {
 const LOOK = "Look for the right path with list_directory or find_files.";
 const AGAIN = "Call again in a few seconds.";
 const UNKNOWN = "It may have been carried out: look before you repeat it.";
-const ENDED =
-  "The sandbox is gone, with its files and processes. Tell the user, unless a new call gets another.";
 const SETUP = "Tell the user: the program's settings are wrong.";
 
 /** What to do next, by the code of the error. */
@@ -42,7 +40,6 @@ const NEXT: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "Choose a shorter path.",
   EINVAL: "Choose another path.",
   not_found: "list_processes shows the processes there are, list_directory the files.",
-  sandbox_not_found: ENDED,
   conflict: "Look at the state with list_processes, then call again.",
   payload_too_large: "Ask for less: a deeper directory, a narrower pattern or smaller content.",
   rate_limited: AGAIN,

@@ -46,7 +46,7 @@ const BOUNDS = {
  * conversation: it bounds the calls that run at once, and carries out changes of files one after the other.
  *
  * @param sandbox - The sandbox, or a function that returns it. The function is called when a tool needs the sandbox for the
- * first time, and again after it has failed.
+ * first time, and again after it has failed or the sandbox has ended.
  * @throws `ShorelineError` `invalid_argument`, synchronously, for a wrong option.
  *
  * @example
@@ -72,6 +72,9 @@ export function sandboxTools(
         throw error;
       });
       return given;
+    },
+    lost: () => {
+      given = undefined;
     },
     maxResultBytes,
     commandTimeout,

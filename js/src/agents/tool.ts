@@ -1,4 +1,5 @@
 // What tools have in common: the schema, the check of the input, and failures as results.
+import { ShorelineError } from "../errors.js";
 import type { Sandbox } from "../sandbox.js";
 import { failed, Refusal } from "./failure.js";
 import type { Lane } from "./lane.js";
@@ -17,6 +18,8 @@ import type {
 /** What the tools of one call of `sandboxTools` share. */
 export interface Shared {
   sandbox(): Promise<Sandbox>;
+  /** Makes the next call ask for a sandbox again. */
+  lost(): void;
   readonly maxResultBytes: number;
   readonly commandTimeout: number;
   readonly yieldAfter: number;
@@ -85,10 +88,31 @@ export function tool<F extends Fields>(definition: Definition<F>, shared: Shared
           return await definition.run(value, { sandbox, shared, signal, onProgress });
         });
       } catch (error) {
-        return failed(options.signal?.aborted && !(error instanceof Refusal) ? canceled() : error);
+        if (!(await isGone(shared, error)))
+          return failed(options.signal?.aborted && !(error instanceof Refusal) ? canceled() : error);
+        shared.lost();
+        return failed(
+          new Refusal(
+            "sandbox_not_found",
+            "The sandbox has ended, with its files and processes. If another call succeeds, it has a new sandbox: begin again there.",
+          ),
+        );
       }
     },
   };
+}
+
+/** Whether a call has failed since the sandbox has ended. Some servers answer as if it were about to start. */
+async function isGone(shared: Shared, error: unknown): Promise<boolean> {
+  if (!ShorelineError.is(error)) return false;
+  if (error.code !== "unavailable") return error.code === "sandbox_not_found";
+  return shared
+    .sandbox()
+    .then((sandbox) => sandbox.status())
+    .then(
+      (status) => ["terminated", "timeout", "failed"].includes(status),
+      (why: unknown) => ShorelineError.is(why) && why.code === "sandbox_not_found",
+    );
 }
 
 const canceled = () => new Refusal("aborted", "The call was canceled.");

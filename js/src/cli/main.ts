@@ -68,6 +68,7 @@ const COMMANDS: [string, () => Promise<(program: Command) => void>][] = [
   ["port ports tunnel", async () => (await import("./ports.js")).addPorts],
   ["local", async () => (await import("./local.js")).addLocal],
   ["console", async () => (await import("./console.js")).addConsole],
+  ["mcp", async () => (await import("./mcp.js")).addMcp],
   ["doctor", async () => (await import("./doctor.js")).addDoctor],
   ["completion complete", async () => (await import("./completion.js")).addCompletion],
 ];
