@@ -1,18 +1,18 @@
 // Tools that run commands and read their output.
-import type { Cursor } from "../generated/types.js";
+import type { OutputExcerpt } from "../excerpt.js";
 import type { Process } from "../process.js";
 import type { Sandbox } from "../sandbox.js";
-import { decodeCursor, encodeCursor } from "./cursor.js";
-import { excerpt, type OutputExcerpt } from "./excerpt.js";
+import { ShorelineError } from "../errors.js";
 import { failed, Refusal } from "./failure.js";
 import { reporting } from "./progress.js";
 import { integer, optional, path, seconds, string } from "./schema.js";
-import { count } from "./text.js";
 import { type Call, result, type Shared, tool } from "./tool.js";
 import type { SandboxTool, ToolResult } from "./types.js";
 
 /** Bytes of a result beside the output. */
 const FOOTER = 600;
+/** Seconds that output which is there needs to arrive. */
+const LEAST_WAIT = 0.2;
 /** `bash`, where there is one: models write its syntax. */
 const SHELL = 'exec "$(command -v bash || echo sh)" -c "$0"';
 
@@ -80,7 +80,7 @@ export function commandTools(shared: Shared): SandboxTool[] {
           const began = Date.now();
           const process = await started(call, input.command, input.working_dir, "closed");
           shared.limits.set(process, input.timeout_seconds ?? commandTimeout);
-          const wait = input.yield_after_seconds ?? yieldAfter;
+          const wait = Math.max(input.yield_after_seconds ?? yieldAfter, LEAST_WAIT);
           const report = await followed(call, process, undefined, wait, true);
           return {
             ...report,
@@ -118,10 +118,9 @@ export function commandTools(shared: Shared): SandboxTool[] {
         run: async (input, call) => {
           const stdin = input.stdin === true ? "pipe" : "closed";
           const { pid } = await started(call, input.command, input.working_dir, stdin);
-          const cursor = encodeCursor({});
           return {
             text: `Started process ${pid}. Read its output with read_output, pid ${pid}.`,
-            structured: { pid, cursor },
+            structured: { pid },
             isError: false,
           };
         },
@@ -150,12 +149,13 @@ export function commandTools(shared: Shared): SandboxTool[] {
         },
         lane: "commands",
         run: async ({ pid, cursor, wait_seconds = 1 }, call) => {
-          const from = cursor === undefined ? undefined : decodeCursor(cursor);
-          const { sandbox } = call;
+          const { sandbox, signal } = call;
           // Reports an unknown pid at once.
-          await sandbox.getProcess(pid, { signal: call.signal });
+          const { status } = await sandbox.getProcess(pid, { signal });
           const process = sandbox.process({ pid, sandboxId: sandbox.sandboxId });
-          return followed(call, process, from, wait_seconds, false);
+          // What has ended is read to its end, however long that takes.
+          const wait = status === "running" ? Math.max(wait_seconds, LEAST_WAIT) : undefined;
+          return followed(call, process, cursor, wait, false);
         },
       },
       shared,
@@ -183,17 +183,17 @@ async function started(
 async function followed(
   call: Call,
   process: Process,
-  from: Cursor | undefined,
-  wait: number,
+  from: string | undefined,
+  wait: number | undefined,
   isOwn: boolean,
 ): Promise<ToolResult> {
   const { sandbox, shared, signal } = call;
   const { pid } = process;
-  const stop = reporting(call, process, from);
+  const stop = reporting(call, process, isOwn);
   try {
-    const found = await excerpt(process, {
+    const found = await process.excerpt({
       after: from,
-      yieldAfter: wait * 1000,
+      yieldAfter: wait,
       maxBytes: shared.maxResultBytes - FOOTER,
       signal,
     });
@@ -203,8 +203,13 @@ async function followed(
       await process.kill().catch(() => undefined);
       throw new Refusal("aborted", "The call was canceled, and its command killed.", { pid });
     }
-    const { structured, ...rest } = failed(error);
-    return { ...rest, structured: { pid, ...structured } };
+    const { structured, text, isError } = failed(error);
+    const read = ShorelineError.is(error) ? (error.partial?.text ?? "") : "";
+    return {
+      text: read === "" ? text : `${read}\n${text}`,
+      structured: { pid, ...(read !== "" && { output: read }), ...structured },
+      isError,
+    };
   } finally {
     stop();
   }
@@ -220,17 +225,11 @@ async function oomKilled(sandbox: Sandbox, pid: number, { signal }: OutputExcerp
 }
 
 function reported({ shared }: Call, pid: number, found: OutputExcerpt, isOom: boolean): ToolResult {
-  const { text: output, running, exitCode, signal, omitted } = found;
+  const { text: output, cursor, running, exitCode, signal, omitted } = found;
   const timedOut = !running && shared.limits.ended(pid);
-  const cursor = encodeCursor(found.cursor);
-  const begins = omitted && encodeCursor(omitted.after);
   const error = running ? undefined : ending(found, timedOut, isOom);
   const notes = [
-    ...(omitted
-      ? [
-          `${count(omitted.lines, "line")} left out: read_output with pid ${pid} and cursor ${begins} reads on from there`,
-        ]
-      : []),
+    ...(omitted ? [`to read what is omitted: read_output with pid ${pid} and cursor ${omitted.after}`] : []),
     running
       ? `still running: read on with read_output, pid ${pid} and cursor ${cursor}; end it with kill_process`
       : (error?.message ?? "exit code 0"),
@@ -246,7 +245,7 @@ function reported({ shared }: Call, pid: number, found: OutputExcerpt, isOom: bo
       ...(signal !== null && { signal }),
       ...(timedOut && { timed_out: true }),
       cursor,
-      ...(omitted && { omitted: { lines: omitted.lines, bytes: omitted.bytes, cursor: begins } }),
+      ...(omitted && { omitted: { lines: omitted.lines, bytes: omitted.bytes, cursor: omitted.after } }),
       ...(error && { error }),
     },
     isError: error !== undefined,

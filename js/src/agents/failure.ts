@@ -80,6 +80,12 @@ function described(error: unknown): Pick<Refusal, "code" | "message" | "structur
     const words = error instanceof Error ? error.message : String(error);
     return { code: "internal", message: `${sentence(words)} Tell the user.`, structured: {} };
   }
+  if (error.code === "invalid_argument")
+    return {
+      code: "invalid_input",
+      message: `${sentence(error.message)} Call again with a corrected input.`,
+      structured: {},
+    };
   const next = NEXT[error.code] ?? (error.retryable ? AGAIN : "");
   return { code: error.code, message: `${sentence(error.message)} ${next}`.trim(), structured: {} };
 }

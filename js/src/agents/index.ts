@@ -35,7 +35,7 @@ export type {
 
 /** What an option may be, and what it is if it is left out. */
 const BOUNDS = {
-  maxResultBytes: [1000, 1_000_000, 30_000],
+  maxResultBytes: [2000, 1_000_000, 30_000],
   commandTimeout: [1, 86_400, 600],
   yieldAfter: [1, 3600, 30],
   concurrency: [1, 64, 8],

@@ -1,5 +1,4 @@
 // Progress of a call that waits for a process: the last line of its output, once a second.
-import type { Cursor } from "../generated/types.js";
 import type { Process } from "../process.js";
 import { printable } from "../printable.js";
 import { cut } from "./text.js";
@@ -10,16 +9,16 @@ const LINE_BYTES = 200;
 /** The last bytes of output that are kept. */
 const KEPT = 4096;
 
-/** Reports progress until the returned function is called. */
-export function reporting(call: Call, process: Process, from: Cursor | undefined): () => void {
+/** Reports progress until the returned function is called; with the last line of output, which is read from its start. */
+export function reporting(call: Call, process: Process, withOutput: boolean): () => void {
   const { onProgress, signal } = call;
   if (!onProgress) return () => undefined;
   const began = Date.now();
-  const output = process.output({ until: "exit", pieces: true, ...(from && { after: from }), signal });
+  const output = withOutput ? process.output({ until: "exit", pieces: true, signal }) : undefined;
   const decoder = new TextDecoder();
   let end = "";
   const reading = async () => {
-    for await (const { bytes } of output.chunks())
+    for await (const { bytes } of output?.chunks() ?? [])
       end = (end + decoder.decode(bytes.subarray(-KEPT))).slice(-KEPT);
   };
   // The call itself reports what is wrong.
@@ -40,6 +39,6 @@ export function reporting(call: Call, process: Process, from: Cursor | undefined
   const timer = setInterval(tell, EVERY_MS);
   return () => {
     clearInterval(timer);
-    void output.return();
+    void output?.return();
   };
 }

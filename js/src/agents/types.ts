@@ -165,7 +165,7 @@ export interface StandardIssue {
 
 /** Options of `sandboxTools`. */
 export interface SandboxToolsOptions {
-  /** Bytes of UTF-8 that the text of a result may have, from 1000 to 1,000,000. Default: 30,000. */
+  /** Bytes of UTF-8 that the text of a result may have, from 2000 to 1,000,000. Default: 30,000. */
   maxResultBytes?: number | undefined;
   /** Seconds after which a command of `run_command` is killed if the call sets no limit, from 1 to 86,400. Default: 600. */
   commandTimeout?: number | undefined;

@@ -7,7 +7,6 @@ import type {
 } from "@modelcontextprotocol/sdk/types.js";
 import { McpError, ErrorCode } from "@modelcontextprotocol/sdk/types.js";
 import { type Sandbox, ShorelineError } from "shoreline";
-import { sandboxTools } from "shoreline/agents";
 
 /** The largest file that is read at once. */
 const FILE_BYTES = 1_000_000;
@@ -104,17 +103,10 @@ async function fileOf(sandbox: Sandbox, path: string, uri: string, signal: Abort
 }
 
 async function outputOf(sandbox: Sandbox, pid: number, uri: string, signal: AbortSignal) {
-  const read = sandboxTools(sandbox, { maxResultBytes: OUTPUT_BYTES }).find(
-    ({ name }) => name === "read_output",
-  );
-  const result = await read?.execute({ pid, wait_seconds: 0 }, { signal });
-  const { output, error } = { ...result?.structured };
-  if (typeof output === "string") return { uri, mimeType: "text/plain", text: output };
-  throw new McpError(
-    error?.code === "not_found" ? NOT_FOUND : ErrorCode.InternalError,
-    error?.message ?? "no output",
-    { uri },
-  );
+  const { status } = await sandbox.getProcess(pid, { signal });
+  const yieldAfter = status === "running" ? 0.5 : undefined;
+  const { text } = await sandbox.excerpt(pid, { yieldAfter, maxBytes: OUTPUT_BYTES, signal });
+  return { uri, mimeType: "text/plain", text };
 }
 
 const uriOf = (path: string) => `${FILE}${path.split("/").map(encodeURIComponent).join("/")}`;
