@@ -52,7 +52,10 @@ export interface ToolResult {
    * The result as data, by the tool's `outputSchema`. After a failure its `error` has a stable `code` and a `message` that
    * says what to do next.
    */
-  readonly structured: Readonly<Record<string, unknown>> & { readonly error?: ToolError };
+  readonly structured: Readonly<Record<string, unknown>> & {
+    /** Why the call failed. */
+    readonly error?: ToolError;
+  };
   /** Whether the call failed: the input was refused, the sandbox refused it, or the command did not exit with 0. */
   readonly isError: boolean;
 }
@@ -141,11 +144,20 @@ export interface StandardProperties {
   readonly validate: (value: unknown) => StandardResult;
   /** The schema of the input as a JSON Schema. */
   readonly jsonSchema: {
+    /** The schema before the check. */
     readonly input: (options?: unknown) => Record<string, unknown>;
+    /** The schema after the check, which is the same. */
     readonly output: (options?: unknown) => Record<string, unknown>;
   };
   /** The types of the input, before and after the check. */
-  readonly types?: { readonly input: ToolInput; readonly output: ToolInput } | undefined;
+  readonly types?:
+    | {
+        /** Before the check. */
+        readonly input: ToolInput;
+        /** After it. */
+        readonly output: ToolInput;
+      }
+    | undefined;
 }
 
 /** The input of a tool. */
@@ -153,7 +165,16 @@ export type ToolInput = Record<string, unknown>;
 
 /** What a check has found: the value, or what is wrong with it. */
 export type StandardResult =
-  { readonly value: ToolInput; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
+  | {
+      /** The input. */
+      readonly value: ToolInput;
+      /** Absent. */
+      readonly issues?: undefined;
+    }
+  | {
+      /** What is wrong, one or more. */
+      readonly issues: readonly StandardIssue[];
+    };
 
 /** What is wrong with an input. */
 export interface StandardIssue {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { scriptedModel } from "../../helpers/model.js";
 import { copied, start } from "../program.js";
 
 test("node.mjs", { timeout: 300_000 }, async (t) => {
@@ -26,6 +27,24 @@ not_found: ${output.split("not_found: ")[1] ?? ""}`,
   assert.match(output, /no-such-file/);
   assert.equal(code, 0);
 });
+
+test(
+  "agent.mjs: a task of several steps, with a model that follows a script",
+  { timeout: 300_000 },
+  async (t) => {
+    const model = await scriptedModel();
+    t.after(model.close);
+    const env = { MODEL_URL: model.url };
+    const agent = start(t, process.execPath, [copied("agent.mjs"), "Add 1, 2 and 3."], env);
+    const { output, code } = await agent.ended();
+    assert.match(
+      output,
+      /TypeError[^]*> edit_file[^]*invalid_input[^]*\n6\n1\n[^]*omitted[^]*It prints 6\.\n$/,
+    );
+    assert.equal(code, 0);
+    assert.ok(readFileSync("examples/agent.mjs", "utf8").split("\n").length <= 61);
+  },
+);
 
 test("examples/README.md says how each is run", () => {
   const said = readFileSync("examples/README.md", "utf8");
