@@ -2,7 +2,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["node_modules/", "pkg/", "target/", "js/src/generated/", "tests/types/"] },
+  { ignores: ["node_modules/", "pkg/", "target/", "js/src/generated/", "tests/types/", "tests/adapters/"] },
   {
     files: ["**/*.ts", "**/*.tsx"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

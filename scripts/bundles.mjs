@@ -11,6 +11,9 @@ export async function bundles() {
   await webConsole();
 }
 
+/** The entries of `shoreline/agents` for frameworks. */
+export const ADAPTERS = ["ai-sdk"];
+
 /** What every bundle has. A source map has its sources in it, so that it needs no file that is not in the package. */
 const BUNDLE = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: "warning" };
 
@@ -67,6 +70,15 @@ async function scripts() {
     target: "es2022",
     platform: "neutral",
   });
+  // Apart too, and without the core: a provider is given the class `Sandbox`.
+  await build({
+    ...BUNDLE,
+    entryPoints: ADAPTERS.map((name) => `js/src/agents/${name}.ts`),
+    outdir: "pkg/agents",
+    format: "esm",
+    target: "es2022",
+    platform: "neutral",
+  });
   await required();
   nameClasses("entry", "chunks", "agents", "local", "opentelemetry", "relay", "tree");
 }
@@ -82,6 +94,7 @@ async function required() {
     entryPoints: [
       "entry/node",
       "agents/index",
+      ...ADAPTERS.map((name) => `agents/${name}`),
       "local/index",
       "opentelemetry/index",
       "relay/index",

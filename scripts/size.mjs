@@ -2,11 +2,14 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { ADAPTERS } from "./bundles.mjs";
 import { INSTALLED } from "./package.mjs";
 import { read, root, StepError } from "./steps.mjs";
 
 /** The most that a browser may have to download before its first call, gzip; ARCHITECTURE.md says where the bytes are. */
 const BUDGET = 122 * 1024;
+/** The most that the adapter of a framework may have, gzip. */
+const ADAPTER_BUDGET = 6 * 1024;
 const SNAPSHOT = join(root, "tests", "package", "size.json");
 /** Compilers differ a little. */
 const TOLERANCE = 1.01;
@@ -20,6 +23,7 @@ export async function size() {
     "relay/index.js",
     "tree/index.js",
     "agents/index.js",
+    ...ADAPTERS.map((name) => `agents/${name}.js`),
     "opentelemetry/index.js",
     "console/index.js",
   ];
@@ -41,6 +45,9 @@ export async function size() {
     if (gzip > before * TOLERANCE)
       throw new StepError(`${name} is ${gzip} bytes (gzip) and was ${before}: ${update}`);
   }
+  for (const name of ADAPTERS)
+    if (sizes[`agents/${name}`].gzip > ADAPTER_BUDGET)
+      throw new StepError(`agents/${name} is over the budget of ${ADAPTER_BUDGET} bytes (gzip)`);
   const { gzip } = sizes.browser;
   if (gzip > BUDGET)
     throw new StepError(

@@ -1,6 +1,7 @@
 // `npm test` runs every step, `npm test -- NAME…` some. A step is a gate, or a set of tests that are counted
 // one by one. With CI set, a step that cannot run has failed. `npm test -- --help` lists the options and the steps.
 import { join } from "node:path";
+import { checkTypes, installFrameworks, linkFrameworks, NODE as ADAPTERS_NODE } from "./adapters.mjs";
 import { confirm, filters, testArguments } from "./arguments.mjs";
 import { conformance } from "./conformance.mjs";
 import { checkDependencies } from "./dependencies.mjs";
@@ -123,6 +124,12 @@ const steps = {
   local: () => tests("local/"),
   trees: () => tests("trees/"),
   agents: () => tests("agents/"),
+  adapters: async () => {
+    await checkTypes();
+    await compileTests("adapters/");
+    linkFrameworks();
+    return tests("adapters/", { command: ADAPTERS_NODE });
+  },
   relay: () => tests("relay/"),
   opentelemetry: () => tests("opentelemetry/"),
   examples: () => tests("examples/here/"),
@@ -183,6 +190,7 @@ const needs = {
   local: [isolation],
   trees: [isolation, busybox, ripgrep],
   agents: [isolation],
+  adapters: [installFrameworks],
   unit: [isolation],
 };
 
