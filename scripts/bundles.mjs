@@ -12,7 +12,7 @@ export async function bundles() {
 }
 
 /** The entries of `shoreline/agents` for frameworks. */
-export const ADAPTERS = ["ai-sdk"];
+export const ADAPTERS = ["ai-sdk", "openai"];
 
 /** What every bundle has. A source map has its sources in it, so that it needs no file that is not in the package. */
 const BUNDLE = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: "warning" };

@@ -177,7 +177,9 @@ async function spawn(
 ): Promise<AiProcess | AiWritableProcess> {
   const stdinMode = stdin ? "pipe" : "closed";
   const args = lineArgs(command);
-  const process = await sandbox.startProcess("sh", { args, workingDir, env, stdinMode, signal: abortSignal });
+  abortSignal?.throwIfAborted();
+  // Without the signal: a start that was sent cannot be taken back, and its process must be killed.
+  const process = await sandbox.startProcess("sh", { args, workingDir, env, stdinMode });
   const kill = () => killed(process);
   const abort = () => {
     // `wait` reports the abort.
