@@ -195,7 +195,7 @@ export function output(session: Session): void {
     "wraps 100,000 lines without holding the page up, and finds the last of them",
     async (t, tab) => {
       await session.inSandbox(t, tab, "wrapped-many");
-      await tab.page.resize(700, 760);
+      await tab.page.resize(820, 760);
       await run(tab, "echo begin");
       await tab.click("checkbox", "Wrap");
       await run(tab, "seq -f '%0150.0f' 1 100000");
