@@ -22,7 +22,7 @@ async function installNow() {
   const names = ["package.json", "package-lock.json"];
   const inputs = names.map((name) => join(SOURCE, name));
   const outputs = [join(INSTALLED, ".package-lock.json")];
-  const title = "installing agent frameworks (0.6 gigabytes, once)";
+  const title = "installing agent frameworks (0.3 gigabytes, once)";
   await step("adapters", { inputs, outputs, title }, () => {
     mkdirSync(join(root, WORK), { recursive: true });
     for (const name of names) copyFileSync(join(root, SOURCE, name), join(root, WORK, name));

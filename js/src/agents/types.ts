@@ -32,7 +32,7 @@ export interface JsonSchema {
   readonly maxItems?: number;
 }
 
-/** What a tool does, as hints for whoever asks a person before a call. They are those of the Model Context Protocol. */
+/** What a tool does, as hints for programs that ask a person before a call. They are those of the Model Context Protocol. */
 export interface ToolAnnotations {
   /** Whether the tool changes nothing. */
   readonly readOnlyHint: boolean;
