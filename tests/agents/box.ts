@@ -61,7 +61,7 @@ export interface Data {
   path: string;
   content: string;
   last_line: number;
-  more: boolean;
+  more?: boolean;
   truncated: boolean;
   paths: string[];
   matches: { path: string; line: number; text: string }[];

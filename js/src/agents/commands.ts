@@ -1,5 +1,6 @@
 // Tools that run commands and read their output.
 import type { OutputExcerpt } from "../excerpt.js";
+import type { ProcessInfo } from "../generated/types.js";
 import type { Process } from "../process.js";
 import type { Sandbox } from "../sandbox.js";
 import { ShorelineError } from "../errors.js";
@@ -13,6 +14,10 @@ import type { SandboxTool, ToolResult } from "./types.js";
 const FOOTER = 600;
 /** Seconds that output which is there needs to arrive. */
 const LEAST_WAIT = 0.2;
+/** Seconds for reading what a process has left when its time limit ended it. A flood can take longer. */
+const AFTER_LIMIT = 2;
+/** Seconds for reading the output of a process that has ended. */
+const LONGEST_READ = 10;
 /** `bash`, where there is one: models write its syntax. */
 const SHELL = 'exec "$(command -v bash || echo sh)" -c "$0"';
 
@@ -39,6 +44,7 @@ const OUTPUT = {
   ),
   ...END,
   cursor: result.string("The position after this output, for read_output."),
+  more: result.boolean("Whether the process has ended, and there is more output after the cursor."),
   omitted: result.object("What was left out in the middle.", {
     lines: result.integer("How many lines."),
     bytes: result.integer("How many bytes."),
@@ -79,9 +85,10 @@ export function commandTools(shared: Shared): SandboxTool[] {
         run: async (input, call) => {
           const began = Date.now();
           const process = await started(call, input.command, input.working_dir, "closed");
-          shared.limits.set(process, input.timeout_seconds ?? commandTimeout);
-          const wait = Math.max(input.yield_after_seconds ?? yieldAfter, LEAST_WAIT);
-          const report = await followed(call, process, undefined, wait, true);
+          const limit = input.timeout_seconds ?? commandTimeout;
+          shared.limits.set(process, limit);
+          const wait = Math.min(input.yield_after_seconds ?? yieldAfter, limit + AFTER_LIMIT);
+          const report = await followed(call, process, undefined, Math.max(wait, LEAST_WAIT), true);
           return {
             ...report,
             structured: { ...report.structured, duration_ms: Date.now() - began },
@@ -107,7 +114,7 @@ export function commandTools(shared: Shared): SandboxTool[] {
             false,
           ),
         },
-        output: { pid: result.integer("The process id."), cursor: result.string("The start of its output.") },
+        output: { pid: result.integer("The process id.") },
         annotations: {
           readOnlyHint: false,
           destructiveHint: true,
@@ -151,11 +158,11 @@ export function commandTools(shared: Shared): SandboxTool[] {
         run: async ({ pid, cursor, wait_seconds = 1 }, call) => {
           const { sandbox, signal } = call;
           // Reports an unknown pid at once.
-          const { status } = await sandbox.getProcess(pid, { signal });
+          const info = await sandbox.getProcess(pid, { signal });
           const process = sandbox.process({ pid, sandboxId: sandbox.sandboxId });
-          // What has ended is read to its end, however long that takes.
-          const wait = status === "running" ? Math.max(wait_seconds, LEAST_WAIT) : undefined;
-          return followed(call, process, cursor, wait, false);
+          const ended = info.status === "running" ? undefined : info;
+          const wait = Math.max(wait_seconds, ended ? LONGEST_READ : LEAST_WAIT);
+          return followed(call, process, cursor, wait, false, ended);
         },
       },
       shared,
@@ -179,13 +186,17 @@ async function started(
   throw new Refusal("aborted", "The call was canceled, and the process killed.");
 }
 
-/** The output of a process from a position until it ends or `wait` seconds have passed. */
+/**
+ * The output of a process from a position until it ends or `wait` seconds have passed. `ended` is the record of a process
+ * that had ended before.
+ */
 async function followed(
   call: Call,
   process: Process,
   from: string | undefined,
-  wait: number | undefined,
+  wait: number,
   isOwn: boolean,
+  ended?: ProcessInfo,
 ): Promise<ToolResult> {
   const { sandbox, shared, signal } = call;
   const { pid } = process;
@@ -197,7 +208,9 @@ async function followed(
       maxBytes: shared.maxResultBytes - FOOTER,
       signal,
     });
-    return reported(call, pid, found, await oomKilled(sandbox, pid, found));
+    const known =
+      found.running && ended ? { ...found, exitCode: ended.exitCode, signal: ended.signal } : found;
+    return reported(call, pid, known, ended !== undefined, await oomKilled(sandbox, pid, known));
   } catch (error) {
     if (isOwn && signal?.aborted) {
       await process.kill().catch(() => undefined);
@@ -224,8 +237,15 @@ async function oomKilled(sandbox: Sandbox, pid: number, { signal }: OutputExcerp
   );
 }
 
-function reported({ shared }: Call, pid: number, found: OutputExcerpt, isOom: boolean): ToolResult {
-  const { text: output, cursor, running, exitCode, signal, omitted } = found;
+function reported(
+  { shared }: Call,
+  pid: number,
+  found: OutputExcerpt,
+  hadEnded: boolean,
+  isOom: boolean,
+): ToolResult {
+  const { text: output, cursor, running: hasMore, exitCode, signal, omitted } = found;
+  const running = hasMore && !hadEnded && !shared.limits.isOver(pid);
   const timedOut = !running && shared.limits.ended(pid);
   const error = running ? undefined : ending(found, timedOut, isOom);
   const notes = [
@@ -233,6 +253,9 @@ function reported({ shared }: Call, pid: number, found: OutputExcerpt, isOom: bo
     running
       ? `still running: read on with read_output, pid ${pid} and cursor ${cursor}; end it with kill_process`
       : (error?.message ?? "exit code 0"),
+    ...(hasMore && !running
+      ? [`there is more output: read_output with pid ${pid} and cursor ${cursor}`]
+      : []),
   ];
   const gap = output === "" || output.endsWith("\n") ? "" : "\n";
   return {
@@ -245,6 +268,7 @@ function reported({ shared }: Call, pid: number, found: OutputExcerpt, isOom: bo
       ...(signal !== null && { signal }),
       ...(timedOut && { timed_out: true }),
       cursor,
+      ...(hasMore && !running && { more: true }),
       ...(omitted && { omitted: { lines: omitted.lines, bytes: omitted.bytes, cursor: omitted.after } }),
       ...(error && { error }),
     },

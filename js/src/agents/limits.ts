@@ -16,6 +16,11 @@ export class Limits {
     this.#timers.set(pid, timer);
   }
 
+  /** Whether the limit has ended a process. */
+  isOver(pid: number): boolean {
+    return this.#over.has(pid);
+  }
+
   /** Takes note that a process has ended, and returns whether its limit ended it. */
   ended(pid: number): boolean {
     clearTimeout(this.#timers.get(pid));
