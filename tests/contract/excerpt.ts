@@ -5,7 +5,7 @@ import { answer, events, line } from "./peer.js";
 const sh = (script: string) => ({ args: ["-c", script], stdinMode: "pipe" }) as const;
 
 test("an excerpt is the output as a terminal shows it, with the exit", async ({ sandbox }) => {
-  const script = String.raw`printf '10%%\r\033[32m100%%\033[m\n'; printf 'abd\bc\n\033]0;title\007' >&2; echo '世界'; exit 3`;
+  const script = String.raw`printf '10%%\r\033[32m100%%\033[m\n'; printf 'abd\bc\n\033]0;title\007' >&2; printf '\344\270\226\347\225\214\n'; exit 3`;
   const process = await sandbox.startProcess("sh", sh(script));
   const { text, cursor, ...rest } = await process.excerpt();
   const lines = text.trimEnd().split("\n");

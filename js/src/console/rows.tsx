@@ -2,6 +2,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Layout } from "./layout.js";
+import { onResize } from "./resize.js";
 import { widthOf } from "./layout.js";
 import type { Line, OutputBuffer } from "./output-buffer.js";
 import type { Span } from "./sgr.js";
@@ -48,15 +49,11 @@ export function Rows({ buffer, layout, end, view, sticks, current, times, wraps,
   useEffect(() => {
     const element = view.current;
     if (!element) return undefined;
-    const observer = new ResizeObserver(() => {
+    return onResize(element, () => {
       height.value = element.clientHeight;
       width.value = element.clientWidth;
       if (sticks.value) element.scrollTop = element.scrollHeight;
     });
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-    };
   }, []);
   /** Keeps the line at the top in its place when lines above it go, come or take other rows. */
   const keep = () => {

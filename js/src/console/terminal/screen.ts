@@ -5,6 +5,7 @@ import { Terminal as Screen } from "@xterm/xterm";
 import type { Signal } from "@preact/signals";
 import type { Pty } from "shoreline";
 import { FOREVER, type Inside, messageOf, type Model } from "../model.js";
+import { onResize } from "../resize.js";
 
 const SCROLLBACK = 10_000;
 /** What may wait to be shown before the server is slowed down, and from what the server goes on; bytes. */
@@ -105,8 +106,7 @@ export function attach(
     // Between two connections it is kept, and sent with the next.
     pty?.resize(terminal.cols, terminal.rows).catch(() => undefined);
   };
-  const observer = new ResizeObserver(resize);
-  observer.observe(element);
+  const stopFitting = onResize(element, resize);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = () => {
     terminal.options.theme = themeOf(element);
@@ -182,7 +182,7 @@ export function attach(
     resize,
     close: () => {
       abort.abort();
-      observer.disconnect();
+      stopFitting();
       dark.removeEventListener("change", colour);
       element.removeEventListener("themechange", colour);
       pty?.disconnect();
