@@ -1,6 +1,6 @@
-//! How many columns of a terminal a character takes: the blocks of Unicode in which characters have two (East Asian Width
-//! W and F, Unicode Standard Annex #11) or none (combining marks and format characters). An exact table would be larger
-//! than all the rest of the folding; a character outside of these blocks takes one column.
+//! The width of characters on a terminal. Characters of some blocks of Unicode take two columns (East Asian Width W and F,
+//! Unicode Standard Annex #11) or none (combining marks and format characters). An exact table would be larger than the rest
+//! of the folding, so a character outside of these blocks takes one column.
 
 const WIDE: [(u32, u32); 12] = [
     (0x1100, 0x115f),

@@ -58,7 +58,7 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    /// Whether nothing of a line has come.
+    /// Returns true at the start of a line.
     pub(super) fn is_empty(&self) -> bool {
         self.plain.is_empty() && !self.has_cells
     }
@@ -260,7 +260,7 @@ impl Fold {
     }
 }
 
-/// Whether the text has no character that a terminal does not simply show. A tab at any place is shown.
+/// Returns true for text that a terminal shows as it is. Tabs count as such text.
 fn is_plain(text: &str) -> bool {
     let mut is_second = false;
     text.bytes().all(|byte| {

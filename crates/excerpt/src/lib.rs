@@ -39,7 +39,7 @@ const CUT: &str = " [the rest of the line was too long to be read]";
 /// Bytes that the mark of omitted output may take.
 const MARK_BYTES: usize = 256;
 
-/// How much text an [`Excerpt`] has at most.
+/// The limit of an [`Excerpt`]'s text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
     /// In bytes of UTF-8.
@@ -90,14 +90,14 @@ pub struct Omitted {
     pub after: Cursor,
 }
 
-/// What an [`Excerpt`] has read.
+/// The result of an [`Excerpt`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// The text.
     pub text: String,
     /// The position from which the output continues.
     pub cursor: Cursor,
-    /// What the text leaves out.
+    /// The omitted output, if any.
     pub omitted: Option<Omitted>,
 }
 
@@ -126,12 +126,12 @@ pub struct Excerpt {
     head_weight: usize,
     is_full: bool,
     tail: String,
-    /// What was removed from the tail's beginning.
+    /// Lines and bytes that were removed from the beginning of the tail.
     lines: u64,
     bytes: u64,
     /// The unfinished lines of standard output and of standard error.
     folds: [Fold; 2],
-    /// Whether a part of the stream's unfinished line is in the text already.
+    /// True once a part of the stream's unfinished line is in the text.
     begun: [bool; 2],
     /// The position after all events.
     cursor: Cursor,

@@ -40,7 +40,7 @@ fn whole(events: &[Event]) -> String {
     excerpt(Budget::Bytes(MOST_BYTES), events).finish().text
 }
 
-/// What programs write into a line: text, movements within it, styles, strings, and broken sequences.
+/// Parts of a line as programs write them: text, movements within it, styles, strings, and broken sequences.
 fn part() -> impl Strategy<Value = String> {
     let text = select(vec![
         "a",
@@ -177,7 +177,7 @@ proptest! {
         prop_assert_eq!(so_far.cursor.unfinished, [0, text.len() as u64]);
         let mark = if text.is_empty() { "" } else { "[stderr] " };
         prop_assert_eq!(so_far.text, format!("{mark}{text}"));
-        // Where the sequence goes on, the rest of it is not shown.
+        // The rest of the sequence is not shown.
         first.push(&batch(&[(STDERR, sequence[at..].to_owned())]));
         prop_assert_eq!(first.finish().text, format!("{mark}{text}"));
     }
