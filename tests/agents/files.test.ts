@@ -32,7 +32,7 @@ test("parts of a long file", async () => {
     assert.ok(Buffer.byteLength(part.text) <= 2000);
     whole += part.data.content;
     next = part.data.last_line + 1;
-    more = part.data.more && next < 1000;
+    more = part.data.more === true && next < 1000;
   }
   assert.ok("1\n2\n3\n".startsWith(whole.slice(0, 6)));
   assert.equal(whole, Array.from({ length: next - 1 }, (_, at) => `${at + 1}\n`).join(""));
